@@ -1,0 +1,66 @@
+# Everything here needs only make and Python 3.11 or newer; the rest is installed into .venv beside this file.
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help demo test check bench venv clean
+
+# Nothing of the caller's Python may leak in: neither paths nor an active environment nor pip's other targets.
+unexport PYTHONPATH PYTHONHOME PYTHONSTARTUP PYTHONUSERBASE VIRTUAL_ENV CONDA_PREFIX MYPYPATH PYTEST_ADDOPTS
+unexport PIP_TARGET PIP_PREFIX PIP_USER PIP_REQUIRE_VIRTUALENV
+export PYTHONNOUSERSITE := 1
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+BIN := .venv/bin
+PYTHONS := python3.11 python3.12 python3.13 python3 python
+
+help: ## show this list
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 16
+
+demo: .venv/ready-to-run ## replay a real crash four times, once per margin mode, and write the report
+	@$(BIN)/bulkhead demo
+
+test: .venv/ready-to-check ## run every test
+	@$(BIN)/python -m pytest -n auto --maxprocesses 8
+
+check: .venv/ready-to-check ## lint, types, layers and house rules
+	@$(BIN)/ruff check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports --no-cache
+	@$(BIN)/python tools/tidy.py
+
+bench: .venv/ready-to-bench ## measure every figure beside its reference
+	@$(BIN)/python -m benchmarks
+
+venv: .venv/ready-to-check ## set up .venv for working on the code
+
+clean: ## remove .venv and what the tools left behind
+	@rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis .coverage htmlcov build dist
+	@find src tests tools benchmarks -name __pycache__ -type d -prune -exec rm -rf {} + 2>/dev/null; true
+
+.venv/bin/python:
+	@for python in $(PYTHONS); do \
+	    if $$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then \
+	        if ! $$python -c 'import ensurepip, venv' 2>/dev/null; then \
+	            echo "$$python has no venv module (on Debian and Ubuntu: apt install python3-venv); trying the next" >&2; \
+	            continue; \
+	        fi; \
+	        echo "Setting up .venv with $$($$python --version) (once; a minute or two)"; \
+	        $$python -m venv --clear .venv && exit 0; \
+	        rm -rf .venv; \
+	        exit 1; \
+	    fi; \
+	done; \
+	echo "Bulkhead needs Python 3.11 or newer with its venv module; none of these is: $(PYTHONS)." >&2; \
+	echo "Install one, or name yours: make PYTHONS=/path/to/python3.11 ..." >&2; \
+	exit 1
+
+.venv/ready-to-run: pyproject.toml | .venv/bin/python
+	@$(BIN)/python -m pip install --quiet --editable .
+	@touch $@
+
+.venv/ready-to-check: pyproject.toml | .venv/bin/python
+	@$(BIN)/python -m pip install --quiet --editable '.[dev]'
+	@touch .venv/ready-to-run $@
+
+.venv/ready-to-bench: pyproject.toml | .venv/bin/python
+	@$(BIN)/python -m pip install --quiet --editable '.[dev,bench]'
+	@touch .venv/ready-to-run .venv/ready-to-check $@

@@ -1,0 +1,1 @@
+"""Prices: recorded bars, the paths between them, and simulated worlds."""

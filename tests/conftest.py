@@ -1,0 +1,23 @@
+"""One setting for every test: property tests draw the same examples each run, and say which real price sets are here."""
+
+import os
+from pathlib import Path
+
+from hypothesis import settings
+
+settings.register_profile("ci", derandomize=True, deadline=None, database=None)
+settings.load_profile("ci")
+
+
+def real_data() -> Path | None:
+    """The folder of real price sets: BULKHEAD_DATA, else ../shared/data beside the checkout, else nowhere."""
+    named = os.environ.get("BULKHEAD_DATA")
+    folder = Path(named) if named else Path(__file__).resolve().parents[2] / "shared" / "data"
+    return folder if folder.is_dir() else None
+
+
+def pytest_report_header() -> str:
+    """The tests of real sets are collected only where the sets are; say so, rather than skip in silence."""
+    folder = real_data()
+    where = f"in {folder}" if folder else "none here (set BULKHEAD_DATA): their tests are not collected"
+    return f"real price sets: {where}"
