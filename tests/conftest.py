@@ -1,4 +1,4 @@
-"""One setting for every test: property tests draw the same examples each run, and say which real price sets are here."""
+"""For every test: property tests draw the same examples each run; the header says whether real price sets are here."""
 
 import os
 from pathlib import Path
