@@ -8,7 +8,7 @@ from bulkhead.fixed import BASIS_POINT, fraction, percent
 from bulkhead.rules.fees import FeeTier
 from bulkhead.rules.scenario import Grid
 from bulkhead.rules.terms import MarketTerms
-from bulkhead.units import AccountId, AssetId, Felt, Fraction, MarketId, Quote
+from bulkhead.units import AccountId, AssetId, Felt, Fraction, Quote
 
 BACKSTOP_ACCOUNT = AccountId(64)
 """The first signable id belongs to the venue's backstop, whose owner key signs its unwinding orders."""
@@ -68,8 +68,3 @@ class VenueConfig(NamedTuple):
             if terms.asset_id == asset_id:
                 return terms
         return None
-
-    @property
-    def groups(self) -> dict[MarketId, int]:
-        """Correlation group by market."""
-        return {terms.market_id: terms.group for terms in self.markets}

@@ -175,6 +175,7 @@ class State:
     time_ms: TimeMs = TimeMs(0)
     # Derived
     terms: dict[int, MarketTerms] = field(default_factory=dict)
+    groups: dict[int, int] = field(default_factory=dict)
     risks: dict[int, Risk] = field(default_factory=dict)
     indices: dict[int, FundingIndex] = field(default_factory=dict)
     holders: dict[int, dict[int, None]] = field(default_factory=dict)
@@ -210,18 +211,20 @@ def put_account(state: State, account: Account) -> None:
             state.holders[position.market_id][account_id] = None
 
 
-def with_open_interest(state: State, market: Market, change: int) -> Market:
-    """A market after `change` lots were opened (or closed) on each side, its scale brought up to date."""
-    if not change:
-        return market
-    interest = Size(int(market.open_interest) + change)
+def rescaled(state: State, market: Market) -> Market:
+    """A market with initial fractions brought up to date with its open interest and price."""
     terms = state.terms[market.market_id]
-    worth = interest * market.price
+    worth = market.open_interest * market.price
     if int(worth) <= int(terms.open_interest_lower) << FRACTION_BITS:
-        scale = Fraction(0)
+        scale = Fraction(0)  # the common case, without a division
     else:
         scale = open_interest_scale(terms, worth)
-    return market._replace(open_interest=interest, scale=scale)
+    return market._replace(scale=scale)
+
+
+def with_open_interest(state: State, market: Market, change: int) -> Market:
+    """A market after `change` lots were opened (or closed) on each side."""
+    return rescaled(state, market._replace(open_interest=Size(int(market.open_interest) + change)))
 
 
 def genesis(config: VenueConfig, time_ms: TimeMs) -> State:
@@ -229,6 +232,7 @@ def genesis(config: VenueConfig, time_ms: TimeMs) -> State:
     state = State(config=config, time_ms=time_ms)
     for terms in config.markets:
         state.terms[terms.market_id] = terms
+        state.groups[terms.market_id] = terms.group
         state.holders[terms.market_id] = {}
         put_market(
             state,

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from bulkhead.ledger.state import Choice, Kind, MarginRule, Status
+from bulkhead.signing import Signature
 from bulkhead.units import (
     AccountId,
     AssetId,
@@ -22,13 +23,6 @@ from bulkhead.units import (
     TimeMs,
     TimeS,
 )
-
-
-class Signature(NamedTuple):
-    """Stark ECDSA. (r, n − s) verifies too, so a message is known by its hash, never by its signature."""
-
-    r: int
-    s: int
 
 
 class Order(NamedTuple):

@@ -1,0 +1,113 @@
+"""The tree of accounts: which leaf every account id holds, under one root.
+
+A sparse Merkle tree of depth 32: leaf i belongs to account id i, an unused leaf is 0, a node is Starknet's Poseidon of
+its two children. Only nodes above a leaf in use are kept, so memory follows the accounts that exist, and a leaf set
+back to 0 leaves no trace: the root is again what it was before the account existed.
+"""
+
+from collections.abc import Mapping, Sequence
+from functools import cache
+
+from stark.field import PRIME
+from stark.poseidon import hash2, hash2_list
+
+DEPTH = 32
+LEAVES = 1 << DEPTH
+ROOT = 1  # key of a node: 1 followed by the path to it in binary; its children are 2k and 2k + 1, its sibling k ^ 1
+EMPTY_LEAF = 0
+
+
+@cache
+def empty_nodes() -> tuple[int, ...]:
+    """The node over 2**height unused leaves, for heights 0 to DEPTH."""
+    nodes = [EMPTY_LEAF]
+    for _ in range(DEPTH):
+        nodes.append(hash2(nodes[-1], nodes[-1]))
+    return tuple(nodes)
+
+
+class AccountTree:
+    """The only owner of the leaves; changed by `update` alone."""
+
+    __slots__ = ("_nodes",)
+
+    def __init__(self, leaves: Mapping[int, int] | None = None) -> None:
+        self._nodes: dict[int, int] = {}  # key -> node, without the nodes over unused leaves only
+        self.update(leaves or {})
+
+    @property
+    def root(self) -> int:
+        """Commitment to every leaf."""
+        return self._nodes.get(ROOT, empty_nodes()[DEPTH])
+
+    def __len__(self) -> int:
+        """How many nodes are kept; at most 33 a leaf in use."""
+        return len(self._nodes)
+
+    def leaf(self, account_id: int) -> int:
+        """The leaf of an account, 0 if it is not in use."""
+        return self._nodes.get(_leaf_key(account_id), EMPTY_LEAF)
+
+    def path(self, account_id: int) -> tuple[int, ...]:
+        """The 32 siblings on the way from a leaf to the root, lowest first."""
+        key, empty = _leaf_key(account_id), empty_nodes()
+        return tuple([self._nodes.get((key >> height) ^ 1, empty[height]) for height in range(DEPTH)])
+
+    def copy(self) -> "AccountTree":
+        """An independent tree with the same leaves."""
+        twin = AccountTree()
+        twin._nodes = self._nodes.copy()
+        return twin
+
+    def update(self, leaves: Mapping[int, int]) -> None:
+        """Set the leaves of some accounts, 0 to remove one; hash every node above them once, whatever their number.
+
+        Raises ValueError, and changes nothing, if an id is not 32 bits or a leaf is not an element of the field.
+        """
+        changed = {_leaf_key(account_id): _checked_leaf(leaf) for account_id, leaf in leaves.items()}
+        for height in range(DEPTH):
+            changed = self._parents(self._write(changed, height), height)
+        self._write(changed, DEPTH)
+
+    def _write(self, nodes: Mapping[int, int], height: int) -> list[int]:
+        """Write nodes of one height; answers the keys of those that were different before."""
+        empty = empty_nodes()[height]
+        changed = [key for key, node in nodes.items() if node != self._nodes.get(key, empty)]
+        for key in changed:
+            if nodes[key] == empty:
+                del self._nodes[key]  # kept until now, since it was different
+            else:
+                self._nodes[key] = nodes[key]
+        return changed
+
+    def _parents(self, keys: list[int], height: int) -> dict[int, int]:
+        """The parents of nodes of one height, hashed anew."""
+        nodes, empty = self._nodes, empty_nodes()[height]
+        parents = list(dict.fromkeys([key >> 1 for key in keys]))
+        pairs = [(nodes.get(2 * key, empty), nodes.get(2 * key + 1, empty)) for key in parents]
+        return dict(zip(parents, hash2_list(pairs), strict=True))
+
+
+def verify_path(root: int, account_id: int, leaf: int, path: Sequence[int]) -> bool:
+    """Whether `path` proves that the tree under `root` holds `leaf` for the account; False for anything malformed."""
+    if not 0 <= account_id < LEAVES or len(path) != DEPTH:
+        return False
+    if not all(0 <= node < PRIME for node in (leaf, *path)):
+        return False
+    node, key = leaf, account_id
+    for sibling in path:
+        node = hash2(sibling, node) if key & 1 else hash2(node, sibling)
+        key >>= 1
+    return node == root
+
+
+def _leaf_key(account_id: int) -> int:
+    if not 0 <= account_id < LEAVES:
+        raise ValueError(f"account id {account_id} is not in [0, 2**{DEPTH})")
+    return LEAVES | account_id
+
+
+def _checked_leaf(leaf: int) -> int:
+    if not 0 <= leaf < PRIME:
+        raise ValueError(f"leaf {leaf} is not below the field's prime")
+    return leaf
