@@ -8,7 +8,7 @@ back to 0 leaves no trace: the root is again what it was before the account exis
 from collections.abc import Mapping, Sequence
 from functools import cache
 
-from stark.field import PRIME
+from bulkhead.limits import FIELD_PRIME
 from stark.poseidon import hash2, hash2_list
 
 DEPTH = 32
@@ -92,7 +92,7 @@ def verify_path(root: int, account_id: int, leaf: int, path: Sequence[int]) -> b
     """Whether `path` proves that the tree under `root` holds `leaf` for the account; False for anything malformed."""
     if not 0 <= account_id < LEAVES or len(path) != DEPTH:
         return False
-    if not all(0 <= node < PRIME for node in (leaf, *path)):
+    if not all(0 <= node < FIELD_PRIME for node in (leaf, *path)):
         return False
     node, key = leaf, account_id
     for sibling in path:
@@ -108,6 +108,6 @@ def _leaf_key(account_id: int) -> int:
 
 
 def _checked_leaf(leaf: int) -> int:
-    if not 0 <= leaf < PRIME:
+    if not 0 <= leaf < FIELD_PRIME:
         raise ValueError(f"leaf {leaf} is not below the field's prime")
     return leaf
