@@ -46,6 +46,7 @@ def test_the_tree_keeps_the_contracts() -> None:
         ("src/bulkhead/homeless.py", "x = 1", "the exchange is a stack"),
         ("src/stark/planted.py", "import bulkhead", "the proof library"),
         ("src/bulkhead/lab/planted.py", "import stark", "only the ledger's tree"),
+        ("src/bulkhead/rules/planted.py", "import stark.poseidon", "only the ledger's tree"),
     ],
 )
 def test_a_planted_import_breaks_its_contract(tmp_path: Path, file: str, line: str, name: str) -> None:
@@ -54,7 +55,7 @@ def test_a_planted_import_breaks_its_contract(tmp_path: Path, file: str, line: s
         planted.write(f"\n{line}\n")
     result = lint(root)
     assert result.returncode == 1, result.stdout + result.stderr
-    broken = [row for row in result.stdout.splitlines() if row.startswith(name) and row.endswith("BROKEN")]
+    broken = [row for row in result.stdout.splitlines() if row.startswith(name) and "BROKEN" in row]
     assert broken or "homeless" in result.stdout, result.stdout
 
 
@@ -70,8 +71,9 @@ def test_no_core_module_may_read_the_clock(tmp_path: Path, module: str) -> None:
     assert f"{module}" in result.stdout and "time" in result.stdout
 
 
-def test_every_core_module_is_in_the_contracts() -> None:
+@pytest.mark.parametrize("name", ["the core", "only the ledger's tree"])
+def test_every_core_module_is_in_the_contracts(name: str) -> None:
     sources = ROOT / "src/bulkhead"
     present = {name for name in CORE if (sources / f"{name}.py").exists() or (sources / name / "__init__.py").exists()}
-    listed = {module.removeprefix("bulkhead.") for module in contract("the core")["source_modules"]}
-    assert present == listed, "name it in the contract on the core, in pyproject.toml"
+    listed = {module.removeprefix("bulkhead.") for module in contract(name)["source_modules"]}
+    assert present == listed - {"lab", "cli"}, "name it in both contracts, in pyproject.toml"

@@ -1,6 +1,6 @@
 """Prices: recorded bars, the paths inside them, and simulated worlds.
 
-Start at `load` (sets.py), which gives bars by the name of a set, and `ticks` (bridge.py), which gives prices on one clock.
+Start at `load` (sets.py), which gives bars by the name of a set, and `ticks` (bridge.py): its prices on one clock.
 """
 
 from bulkhead.lab.prices.bars import Bars, DataError, DataSet, Funding

@@ -1,8 +1,8 @@
 """The path inside a bar. A bar tells four prices, not their order, and the order decides who is liquidated.
 
 A path starts at the bar's open, touches its high and its low exactly, in the order asked for, ends at its close and
-never leaves [low, high]. Between these anchors it is a straight line in log price plus a Brownian bridge, folded back at
-the bar's edges. The bridge's standard deviation per bar is half the Parkinson estimate, `ln(high/low) / sqrt(4 ln 2)`
+never leaves [low, high]. Between these anchors it is a straight line in log price plus a Brownian bridge, folded back
+at the bar's edges. The bridge's deviation per bar is half the Parkinson estimate, `ln(high/low) / sqrt(4 ln 2)`
 (M. Parkinson, The Extreme Value Method for Estimating the Variance of the Rate of Return, 1980): the anchors already
 carry the other part of the range.
 
@@ -73,7 +73,7 @@ def ticks(data: DataSet, tick_ms: int, order: BarOrder = "high-first", seed: int
     price = {}
     for symbol, bars in data.bars.items():
         if bars.interval_ms % tick_ms or bars.interval_ms < STEPS_MIN * tick_ms:
-            raise ValueError(f"{data.name}: {symbol} bars last {bars.interval_ms} ms: not {STEPS_MIN}+ whole ticks of {tick_ms}")
+            raise ValueError(f"{symbol}: bars of {bars.interval_ms} ms are not {STEPS_MIN} or more ticks of {tick_ms} ms")
         # Whole bars that cover the common time; every market starts its noise at the same moment.
         whole = bars.between(start_ms - (start_ms - int(bars.time_ms[0])) % bars.interval_ms, end_ms)
         if whole.gaps():

@@ -1,7 +1,7 @@
 """Numbers of real markets that simulated worlds are drawn from.
 
 Measured on hourly bars of the USDT perpetuals on Binance, 2020-01 to 2026-05 (public klines). A jump is an hourly log
-return of more than five standard deviations of the week before. Only these statistics are kept here, none of the prices.
+return of more than five standard deviations of the week before. Only these statistics are here, none of the prices.
 """
 
 from typing import NamedTuple

