@@ -48,7 +48,7 @@ def verify(public_key: int, message: int, r: int, s: int) -> bool:
 
     The ranges are checked here because outside them the library panics instead of answering.
     """
-    # s of the last 2^-59 of the range, from 2^251 to n, is refused as well; Starknet does the same.
+    # s of the last 2^-54 of its range, from 2^251 to n, is refused as well; Starknet does the same.
     if not (0 < r < ELEMENT_LIMIT and 0 < s < ELEMENT_LIMIT and 0 <= message < ELEMENT_LIMIT):
         return False
     return is_public_key(public_key) and bool(fast_stark_crypto.verify(public_key, message, r, s))
@@ -66,7 +66,7 @@ def public_key(private_key: int) -> int:
 
 
 def sign(private_key: int, message: int) -> Signature:
-    """Signs a message hash; the nonce is derived from both (RFC 6979), so the same input signs alike."""
+    """Signs a message hash; the nonce is derived from both, so the same input signs alike."""
     _check_private_key(private_key)
     check("message hash", message, 0, ELEMENT_LIMIT)
     return Signature(*fast_stark_crypto.sign(private_key, message))
