@@ -280,7 +280,8 @@ class Codec(Generic[Record]):
         planner = _Planner()
         self._by_type = {record: planner.plan(record) for record in records}
         self._by_tag = {plan.tag: plan for plan in self._by_type.values()}
-        self._depth_max = max((plan.depth for plan in self._by_type.values()), default=1)
+        # The library counts the tag of a big integer as a level of its own.
+        self._depth_max = 1 + max((plan.depth for plan in self._by_type.values()), default=1)
         self._bytes_max = bytes_max
 
     def encode(self, record: Record) -> bytes:
