@@ -73,7 +73,7 @@ def ticks(data: DataSet, tick_ms: int, order: BarOrder = "high-first", seed: int
     price = {}
     for symbol, bars in data.bars.items():
         if bars.interval_ms % tick_ms or bars.interval_ms < STEPS_MIN * tick_ms:
-            raise ValueError(f"{symbol}: bars of {bars.interval_ms} ms are not {STEPS_MIN} or more ticks of {tick_ms} ms")
+            raise ValueError(f"{symbol}: bars of {bars.interval_ms} ms are not {STEPS_MIN}+ ticks of {tick_ms} ms")
         # Whole bars that cover the common time; every market starts its noise at the same moment.
         whole = bars.between(start_ms - (start_ms - int(bars.time_ms[0])) % bars.interval_ms, end_ms)
         if whole.gaps():
