@@ -14,6 +14,11 @@ BASIS_POINT = Fraction((1 << FRACTION_BITS) // 10_000)
 """One ten-thousandth, floored to 32 fraction bits (it errs low by less than 2^-32)."""
 
 
+def basis_points(count: int) -> Fraction:
+    """Ten-thousandths as a Fraction, rounded up: a requirement or a fee never errs low."""
+    return fraction(count, 10_000)
+
+
 def div_floor(numerator: int, denominator: int) -> int:
     """numerator / denominator, toward minus infinity."""
     return numerator // denominator
@@ -61,9 +66,9 @@ def fraction(numerator: int, denominator: int) -> Fraction:
     return Fraction(-(-(numerator << FRACTION_BITS) // denominator))
 
 
-def percent(hundredths: int, denominator: int = 100) -> Fraction:
-    """A share given as a number over 100 (or over `denominator`), rounded up."""
-    return fraction(hundredths, denominator)
+def percent(hundredths: int) -> Fraction:
+    """Hundredths as a Fraction, rounded up."""
+    return fraction(hundredths, 100)
 
 
 def worth(amount: Quote) -> Worth:
@@ -96,6 +101,11 @@ def requirement_quote_ceil(amount: Requirement) -> Quote:
     return Quote(-(-int(amount) >> (2 * FRACTION_BITS)))
 
 
+def requirement_quote_floor(amount: Requirement) -> Quote:
+    """A requirement in whole quote, toward minus infinity."""
+    return Quote(int(amount) >> (2 * FRACTION_BITS))
+
+
 def share_floor(amount: Quote, share: Fraction) -> Quote:
     """amount * share, toward minus infinity."""
     return Quote(int(amount) * int(share) >> FRACTION_BITS)
@@ -104,6 +114,16 @@ def share_floor(amount: Quote, share: Fraction) -> Quote:
 def share_ceil(amount: Quote, share: Fraction) -> Quote:
     """amount * share, toward plus infinity."""
     return Quote(-(-int(amount) * int(share) >> FRACTION_BITS))
+
+
+def requirement_share_floor(amount: Requirement, share: Fraction) -> Requirement:
+    """amount * share, toward minus infinity."""
+    return Requirement(int(amount) * int(share) >> FRACTION_BITS)
+
+
+def requirement_share_ceil(amount: Requirement, share: Fraction) -> Requirement:
+    """amount * share, toward plus infinity."""
+    return Requirement(-(-int(amount) * int(share) >> FRACTION_BITS))
 
 
 def worth_share_floor(amount: Worth, share: Fraction) -> Worth:
@@ -134,6 +154,11 @@ def price_share_ceil(price: Price, share: Fraction) -> Price:
 def ratio_floor(numerator: int, denominator: int) -> Fraction:
     """numerator / denominator as a Fraction, toward minus infinity; both in the same unit."""
     return Fraction((numerator << FRACTION_BITS) // denominator)
+
+
+def ratio_ceil(numerator: int, denominator: int) -> Fraction:
+    """numerator / denominator as a Fraction, toward plus infinity; both in the same unit."""
+    return Fraction(-(-(numerator << FRACTION_BITS) // denominator))
 
 
 def book_price_floor(price: Price) -> BookPrice:

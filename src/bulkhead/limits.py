@@ -25,6 +25,7 @@ POSITIONS_MAX = 16
 COLLATERALS_MAX = 4
 NOTIONAL_BITS = 58  # |size · price| < 2^58 of 10^-6 USD: 288 billion dollars in one position
 NOTIONAL_WORTH_BITS = NOTIONAL_BITS + FRACTION_BITS
+POSITION_BITS = NOTIONAL_BITS - 8  # a market's largest tier ends below 2^50 of 10^-6 USD: a billion dollars
 VALUE_WORTH_BITS = QUOTE_BITS + FRACTION_BITS + 1  # balance + collateral + 16 notionals, signed
 REQUIREMENT_BITS = NOTIONAL_WORTH_BITS + SHARE_BITS + 4  # 16 positions, each at most its own notional
 ACCOUNT_ID_BITS = 32
@@ -48,6 +49,10 @@ TREE_DEPTH = 32
 assert 16 + (SIZE_BITS + 1) + (FUNDING_INDEX_BITS + 1) + (QUOTE_BITS + 1) < FIELD_BITS
 # size · price stays a field element.
 assert SIZE_BITS + PRICE_BITS < FIELD_BITS
+# A position opened at the limit keeps within the width of a notional until its price has risen 256 times.
+assert NOTIONAL_BITS - POSITION_BITS == 8
+# A requirement is at most the gross notional, or with scenario margin's add-on less than twice that.
+assert 1 << REQUIREMENT_BITS >= 2 * POSITIONS_MAX << (NOTIONAL_WORTH_BITS + FRACTION_BITS)
 # Sixteen notionals and a balance fit the value's width.
 assert NOTIONAL_WORTH_BITS + POSITIONS_MAX.bit_length() < VALUE_WORTH_BITS
 # "Healthier" compares value0 · requirement1 with value1 · requirement0 and must not wrap, signed.
@@ -67,5 +72,6 @@ SIZE_LIMIT = 1 << SIZE_BITS
 PRICE_LIMIT = 1 << PRICE_BITS
 BOOK_PRICE_LIMIT = 1 << BOOK_PRICE_BITS
 NOTIONAL_LIMIT = 1 << NOTIONAL_BITS
+POSITION_LIMIT = 1 << POSITION_BITS
 NOTIONAL_WORTH_LIMIT = 1 << NOTIONAL_WORTH_BITS
 FUNDING_INDEX_LIMIT = 1 << FUNDING_INDEX_BITS

@@ -1,1 +1,1 @@
-"""The exchange's rules as pure functions: values in, values out. The same objects serve the live exchange, the prover and the lab."""
+"""The exchange's rules as pure functions, values in and values out: one object serves venue, prover and lab."""

@@ -6,10 +6,10 @@ Pro rata instead of a queue, hedged shares last, minimal in total. Source: the s
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from bulkhead.fixed import FRACTION_BITS, div_ceil, div_floor, mul_div_floor, remainder
+from bulkhead.fixed import div_ceil, mul_div_floor, quote_floor, ratio_floor, remainder, worth
 from bulkhead.rules.terms import Position, Risks
 from bulkhead.units import AccountId, MarketId, Quote, Size
 
@@ -18,56 +18,87 @@ class Holder(NamedTuple):
     """An opposite position: its lots, the lots not hedged inside its account, and its profit (quote)."""
 
     account_id: AccountId
-    size: Size
-    unhedged: Size
+    size: Size  # positive, whichever side
+    unhedged: Size  # positive, at most `size`
     profit: Quote
 
 
-def unhedged_size(positions: Sequence[Position], market_id: MarketId, risks: Risks, groups: dict[MarketId, int]) -> Size:
+def unhedged_size(positions: Sequence[Position], market_id: MarketId, risks: Risks, groups: Mapping[int, int]) -> Size:
     """Lots of a position that no opposite position of the same account and market group offsets.
 
-    Offsets are measured in notional; rounded down, so a hedge is never counted as free. Positive.
+        |size| · max(0, same − opposite) / same
+
+    `same` and `opposite` are the notionals the account holds in the group on the side of the position (itself
+    included) and against it, so several positions share one hedge in proportion and it is counted once.
+    The account must hold the position.
+
+    Units: lots, positive; rounded down: a fraction of a lot counts as hedged.
+
+    1,000 lots long beside 400 USD short of the same group leave 600; two such longs share that hedge:
+
+    >>> risks, groups = {1: risk(1), 2: risk(2), 3: risk(3)}, {1: 7, 2: 7, 3: 7}
+    >>> held = [position(1, 1_000), position(2, -400)]
+    >>> unhedged_size(held, MarketId(1), risks, groups)
+    600
+    >>> unhedged_size([*held, position(3, 1_000)], MarketId(1), risks, groups)
+    800
     """
-    own = next(position for position in positions if position.market_id == market_id)
-    notional = int(own.size * risks[market_id].price)
-    opposite = 0
-    for position in positions:
-        other = int(position.size * risks[position.market_id].price)
-        if groups[position.market_id] == groups[market_id] and other * notional < 0:
-            opposite += abs(other)
-    free = max(0, abs(notional) - opposite)
-    return Size(mul_div_floor(abs(int(own.size)), free, abs(notional)))
+    sizes = {position.market_id: position.size for position in positions}
+    own = int(sizes[market_id])
+    same = opposite = 0
+    for other_id, size in sizes.items():
+        if groups[other_id] != groups[market_id]:
+            continue
+        notional = abs(int(size * risks[other_id].price))
+        if int(size) * own > 0:
+            same += notional
+        else:
+            opposite += notional
+    return Size(mul_div_floor(abs(own), max(0, same - opposite), same))
 
 
 def profit(position: Position, risks: Risks) -> Quote:
-    """size · index − cost of a position, rounded down."""
-    exact = int(position.size * risks[position.market_id].price) - (int(position.cost) << FRACTION_BITS)
-    return Quote(div_floor(exact, 1 << FRACTION_BITS))
+    """What a position has earned at the index: size · index − cost.
+
+    Units: quote; rounded down.
+
+    Ten lots sold for 12 USD, now worth 10 USD: the short is 2 USD ahead:
+
+    >>> profit(position(1, -10, cost=dollars(-12)), {1: risk()}) == dollars(2)
+    True
+    """
+    return quote_floor(position.size * risks[position.market_id].price - worth(position.cost))
 
 
 def pro_rata(amount: int, weights: Sequence[int], capacities: Sequence[int]) -> list[int]:
-    """Split `amount` by weight, nobody above his capacity, the largest remainder first.
+    """Split `amount` by weight, nobody above his capacity.
 
-    What a full holder cannot take goes to the others in proportion. Sums to min(amount, capacity of those
-    with weight). Ties of remainders go to the earlier in the sequence.
+    What a full holder cannot take goes to the others in proportion. The rest of the division goes one each
+    to the largest remainders, ties to the earlier in the sequence. Sums to min(amount, capacity of those
+    with weight).
 
-    Example: 10 over weights 3, 1, 1 with capacities 4, 9, 9 gives 4, 3, 3.
+    Units: whole numbers, not negative; each share rounded down or up to a whole one, the sum exact.
+
+    10 by the weights 3, 1 and 1, of which the first can bear only 4:
+
+    >>> pro_rata(10, [3, 1, 1], [4, 9, 9])
+    [4, 3, 3]
     """
     given = [0] * len(weights)
     active = [i for i, weight in enumerate(weights) if weight > 0 and capacities[i] > 0]
     left = min(amount, sum(capacities[i] for i in active))
-    while left and active:
-        total = sum(weights[i] for i in active)
+    total = sum(weights[i] for i in active)
+    while left:
         full = [i for i in active if left * weights[i] >= capacities[i] * total]
         if not full:
             break
         for i in full:
             given[i] = capacities[i]
         left -= sum(capacities[i] for i in full)
-        active = [i for i in active if i not in set(full)]
-    if not left or not active:
+        active = [i for i in active if not given[i]]
+        total = sum(weights[i] for i in active)
+    if not left:
         return given
-    total = sum(weights[i] for i in active)
     for i in active:
         given[i] = mul_div_floor(left, weights[i], total)
     rest = left - sum(given[i] for i in active)
@@ -82,6 +113,15 @@ def shares(amount: Size, holders: Sequence[Holder]) -> dict[AccountId, Size]:
 
     First round: the unhedged lots of holders in profit, weighted by profit. Second round, for what is left:
     everybody's remaining lots, weighted by lots. Holders are taken in ascending account id.
+
+    Units: lots, positive; rounded as in `pro_rata`, the sum exact.
+
+    Account 64 is in profit and half hedged, account 128 at a loss. Up to 50 lots come from the first alone:
+
+    >>> holders = [Holder(AccountId(64), Size(100), Size(50), dollars(9)),
+    ...            Holder(AccountId(128), Size(100), Size(100), dollars(-9))]
+    >>> shares(Size(40), holders), shares(Size(80), holders)
+    ({64: 40}, {64: 60, 128: 20})
     """
     ordered = sorted(holders, key=lambda holder: holder.account_id)
     first = pro_rata(
@@ -99,12 +139,21 @@ def shares(amount: Size, holders: Sequence[Holder]) -> dict[AccountId, Size]:
 
 
 def rank(holders: Sequence[Holder]) -> dict[AccountId, int]:
-    """Decile, 1 (last) to 10 (first), in which an account would be deleveraged: profit per unhedged lot.
+    """Decile, 1 (last) to 10 (first), in which an account would be deleveraged, by profit per unhedged lot.
 
-    For display; the split itself is `shares`.
+    The first round of `shares` takes lots in proportion to profit, so those with most profit per lot lose the
+    largest part of their position. Holders without profit or without unhedged lots have no rank. Ties rank
+    the lower account id higher. For display; the split itself is `shares`.
+
+    Units: deciles; rounded up.
+
+    >>> rank([Holder(AccountId(64), Size(10), Size(10), dollars(5)),
+    ...       Holder(AccountId(128), Size(1), Size(1), dollars(4)),
+    ...       Holder(AccountId(192), Size(10), Size(10), dollars(-5))])
+    {64: 5, 128: 10}
     """
     exposed = [holder for holder in holders if int(holder.profit) > 0 and int(holder.unhedged) > 0]
-    ordered = sorted(exposed, key=lambda holder: (int(holder.profit), -holder.account_id))
-    return {
-        holder.account_id: div_ceil(10 * (place + 1), len(ordered)) for place, holder in enumerate(ordered)
-    }
+    ordered = sorted(
+        exposed, key=lambda holder: (ratio_floor(int(holder.profit), int(holder.unhedged)), -holder.account_id)
+    )
+    return {holder.account_id: div_ceil(10 * (place + 1), len(ordered)) for place, holder in enumerate(ordered)}

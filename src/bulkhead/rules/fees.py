@@ -27,7 +27,15 @@ class FeeSplit(NamedTuple):
 
 
 def tier_of(schedule: Sequence[FeeTier], volume: Quote) -> FeeTier:
-    """The last tier whose volume is reached. Tiers rise; the first begins at zero."""
+    """The last tier whose volume is reached. Tiers rise; the first begins at zero.
+
+    Units: volume in quote over 30 days; compared exactly, nothing is rounded.
+
+    >>> schedule = [FeeTier(dollars(0), basis_points(1), basis_points(5)),
+    ...             FeeTier(dollars(1_000_000), basis_points(1), basis_points(4))]
+    >>> [millionths(tier_of(schedule, dollars(volume)).taker) for volume in (999_999, 1_000_000)]
+    [500, 400]
+    """
     found = schedule[0]
     for tier in schedule:
         if tier.volume <= volume:
@@ -36,17 +44,28 @@ def tier_of(schedule: Sequence[FeeTier], volume: Quote) -> FeeTier:
 
 
 def fee(value: Quote, rate: Fraction) -> Quote:
-    """value · rate, rounded up: a charge never errs low, a rebate (negative) never errs high.
+    """What a fill of `value` (positive) costs: value · rate; negative for a rebate.
 
-    Example: 0.05 % of 1,000.001 USD is 0.500001 USD.
+    Units: quote; rounded up: a charge never errs low, a rebate never errs high.
+
+    0.05 % of 1,000.001 USD is 0.5000005 USD:
+
+    >>> fee(Quote(1_000_001_000), basis_points(5))
+    500001
     """
     return share_ceil(value, rate)
 
 
 def cap(value: Quote, order_fee: Quote, order_value: Quote) -> Quote:
-    """The most a trader agreed to pay on a fill: value · signed fee / signed value, rounded down.
+    """The most a trader agreed to pay on a fill: value · signed fee / signed value.
 
+    Units: quote, values positive; rounded down.
     Source: StarkEx and Starknet Perpetual bound fee over value of a fill by that of the order.
+
+    A fill of 100 USD of an order of 300 USD that was signed for a fee of 1 USD:
+
+    >>> cap(dollars(100), dollars(1), dollars(300))
+    333333
     """
     return Quote(mul_div_floor(int(value), int(order_fee), int(order_value)))
 
@@ -54,7 +73,13 @@ def cap(value: Quote, order_fee: Quote, order_value: Quote) -> Quote:
 def within_cap(due: Quote, most: Quote) -> Quote | None:
     """The fee to charge, or None when the schedule asks more than the trader signed.
 
-    The schedule rounds up and the cap down; the one unit this can differ by is given to the trader.
+    The schedule rounds up and the cap down; the one unit this can differ by is given to the trader, who
+    never pays more than he signed.
+
+    Units: quote; whole amounts, nothing is rounded.
+
+    >>> [within_cap(Quote(due), Quote(500)) for due in (-20, 500, 501, 502)]
+    [-20, 500, 500, None]
     """
     if due <= most:
         return due
@@ -64,7 +89,18 @@ def within_cap(due: Quote, most: Quote) -> Quote | None:
 def split(maker: Quote, taker: Quote, l1_charge: Quote) -> FeeSplit | None:
     """Share out the fees of a trade, or None when a rebate would be minted from nothing.
 
-    The L1 share is taken first, up to the configured charge per trade, out of what is left after the rebate.
+        l1 = min(maker + taker, charge per trade);  venue = maker + taker − l1
+
+    The L1 share is taken first out of what is left after the rebate.
+
+    Units: quote; whole amounts, nothing is rounded.
+
+    A taker pays 0.50 USD and the maker is given 0.10 USD, of which 0.02 USD is set aside for settlement:
+
+    >>> split(Quote(-100_000), Quote(500_000), Quote(20_000))
+    FeeSplit(maker=-100000, taker=500000, l1=20000, venue=380000)
+    >>> split(Quote(-100_000), Quote(99_999), Quote(20_000)) is None
+    True
     """
     total = maker + taker
     if int(total) < 0:

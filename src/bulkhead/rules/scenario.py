@@ -9,9 +9,20 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
-from bulkhead.fixed import FRACTION_BITS, ratio_floor
+from bulkhead.fixed import (
+    FRACTION_BITS,
+    ONE,
+    mul_div_ceil,
+    mul_div_floor,
+    ratio_ceil,
+    requirement_share_ceil,
+)
 from bulkhead.rules.terms import Health, Position, Risks
 from bulkhead.units import Fraction, Quote, Requirement, Worth
+
+WHOLE = int(ONE)
+SLICE_BITS = 6
+"""A liquidation takes whole 64ths of every position."""
 
 
 class Shock(NamedTuple):
@@ -42,91 +53,178 @@ class Exposure(NamedTuple):
     interest_share: Fraction
 
 
+Sides = dict[int, tuple[int, int]]
+"""By group: notional held long and notional held short, both positive, 32 fraction bits."""
+
+
 def exposures(
     positions: Iterable[Position], risks: Risks, groups: Mapping[int, int], open_interest: Mapping[int, int]
 ) -> list[Exposure]:
-    """Positions as exposures. `open_interest` is in lots by market; at least the position itself is open."""
-    return [
-        Exposure(
-            groups[position.market_id],
-            position.size * risks[position.market_id].price,
-            ratio_floor(
-                abs(int(position.size)), max(abs(int(position.size)), int(open_interest.get(position.market_id, 0)))
-            ),
-        )
-        for position in positions
-    ]
+    """Positions as exposures. `open_interest` is in lots by market; at least the position itself is open.
+
+        notional = size · index;  share = |size| / max(|size|, open interest)
+
+    Units: notional is a worth, exact; the share is a Fraction, rounded up.
+
+    10 lots short at 1 USD of 40 that are open:
+
+    >>> exposures([position(1, -10)], {1: risk()}, {1: 7}, {1: 40}) == [Exposure(7, worth(dollars(-10)), percent(25))]
+    True
+    """
+    held: list[Exposure] = []
+    for market_id, size, _, _ in positions:
+        lots = abs(int(size))
+        share = ratio_ceil(lots, max(lots, open_interest.get(market_id, 0)))
+        held.append(Exposure(groups[market_id], size * risks[market_id].price, share))
+    return held
+
+
+def sides_of(held: Iterable[Exposure]) -> Sides:
+    """Notional held long and short in each group: all that a shock needs to know, for it moves a group as one.
+
+    Units: 32 fraction bits, both positive; exact, nothing is rounded.
+
+    >>> [sides_of([Exposure(7, Worth(30), Fraction(0)), Exposure(7, Worth(-20), Fraction(0))])]
+    [{7: (30, 20)}]
+    """
+    sides: Sides = {}
+    for group, notional, _ in held:
+        amount = int(notional)
+        long, short = sides.get(group, (0, 0))
+        sides[group] = (long + amount, short) if amount > 0 else (long, short - amount)
+    return sides
 
 
 def shock_loss(held: Iterable[Exposure], shock: Shock, grid: Grid) -> int:
-    """Loss of one joint move after capped offsets: quote with 64 fraction bits, never negative.
+    """Loss of one joint move after capped offsets, never negative.
 
-        of each group:  net = losses − min(gains, 80 % of losses)
-        over groups:    Σ net − min(Σ unused gains, 40 % of Σ net)
+        of each group:  used = min(gains, 80 % of losses);  net = losses − used;  unused = gains − used
+        over groups:    Σ net − min(Σ min(40 % of net, unused of other groups), Σ unused)
+
+    Units: quote with 64 fraction bits; offsets rounded down, against the account.
+
+    Long 1,000 USD and short 1,000 USD of two markets of one group, which falls by 30 %: 300 USD lost and 300
+    won, of which 240 count; long one group and short another that fall together: 180 of 300 USD remain lost:
+
+    >>> grid = default_grid()
+    >>> crash = Shock("crash", ((1, -percent(30)), (2, -percent(30))))
+    >>> def pair(group: int) -> list[Exposure]:
+    ...     return [Exposure(1, worth(dollars(1_000)), NO_SCALE), Exposure(group, worth(dollars(-1_000)), NO_SCALE)]
+    >>> [in_dollars(Requirement(shock_loss(pair(group), crash, grid))) for group in (1, 2)]
+    [60, 180]
     """
-    moves = dict(shock.moves)
-    gains: dict[int, int] = {}
-    losses: dict[int, int] = {}
-    for exposure in held:
-        result = int(exposure.notional) * int(moves.get(exposure.group, 0))
-        if result < 0:
-            losses[exposure.group] = losses.get(exposure.group, 0) - result
-        else:
-            gains[exposure.group] = gains.get(exposure.group, 0) + result
+    return _loss(sides_of(held), shock, grid)
+
+
+def _loss(sides: Sides, shock: Shock, grid: Grid) -> int:
+    within, across = int(grid.offset_within), int(grid.offset_across)
     net = unused = 0
-    for group in sorted(losses.keys() | gains.keys()):
-        lost, won = losses.get(group, 0), gains.get(group, 0)
-        used = min(won, lost * int(grid.offset_within) >> FRACTION_BITS)
+    results: list[tuple[int, int]] = []
+    for group, move in shock.moves:
+        if group not in sides:
+            continue
+        long, short = sides[group]
+        share = int(move)
+        if share < 0:
+            share = -share
+            long, short = short, long  # a fall is a rise to whoever is short
+        won, lost = long * share, short * share
+        used = min(won, mul_div_floor(lost, within, WHOLE))
         net += lost - used
         unused += won - used
-    return net - min(unused, net * int(grid.offset_across) >> FRACTION_BITS)
+        if lost > used:
+            results.append((lost - used, won - used))
+    if not unused or not net:
+        return net
+    # What a group could not use of its own gains is no help to itself, or 80 % would become 88 %.
+    offset = 0
+    for own_net, own_unused in results:
+        offset += min(mul_div_floor(own_net, across, WHOLE), unused - own_unused)
+    return net - min(offset, unused)
 
 
-def worst(held: list[Exposure], grid: Grid) -> tuple[str, Requirement]:
-    """The shock that loses most, and its loss. The first of equals."""
+def worst(held: Iterable[Exposure], grid: Grid) -> tuple[str, Requirement]:
+    """The shock that loses most, and its loss. The first of equals; "none" when nothing is lost.
+
+    Units: quote with 64 fraction bits; rounded as in `shock_loss`.
+
+    A long in group 1 fears the fall of its group most:
+
+    >>> worst([Exposure(1, worth(dollars(1_000)), NO_SCALE)], default_grid())[0]
+    'all fall'
+    """
+    return _worst(sides_of(held), grid)
+
+
+def _worst(sides: Sides, grid: Grid) -> tuple[str, Requirement]:
     name, most = "none", 0
     for shock in grid.shocks:
-        loss = shock_loss(held, shock, grid)
+        loss = _loss(sides, shock, grid)
         if loss > most:
             name, most = shock.name, loss
     return name, Requirement(most)
 
 
 def requirement(held: list[Exposure], grid: Grid) -> Requirement:
-    """The initial requirement of a scenario account, 64 fraction bits; offsets rounded down, against it.
+    """The initial requirement of a scenario account.
 
-        max(worst loss, floor on gross, floor on net of each group) + concentration add-on
+        max(worst loss, floor · gross, floor · Σ |net of each group|)
+            + Σ |notional| · share of open interest · concentration
 
-    Example: long and short 1,000 USD of two markets of one group with a worst shock of 20 %: the gain
-    offsets at most 80 % of the loss, so 40 USD; each alone asks 200 USD.
+    Units: quote with 64 fraction bits; offsets rounded down and the add-on up, both against the account.
+
+    Alone, 1,000 USD of the default grid's group 2 ask for 350 USD (its worst move is 35 %); with a hedge of
+    1,000 USD in the same group, 70 USD, for gains offset at most 80 % of losses:
+
+    >>> one, other = (Exposure(2, worth(dollars(amount)), NO_SCALE) for amount in (1_000, -1_000))
+    >>> [in_dollars(requirement(held, default_grid())) for held in ([one], [one, other])]
+    [350, 70]
     """
-    gross = addition = 0
-    nets: dict[int, int] = {}
-    for exposure in held:
-        notional = int(exposure.notional)
-        gross += abs(notional)
-        nets[exposure.group] = nets.get(exposure.group, 0) + notional
-        addition += abs(notional) * int(exposure.interest_share) * int(grid.concentration) >> FRACTION_BITS
-    net = sum(abs(value) for value in nets.values())
+    sides = sides_of(held)
+    gross = sum(long + short for long, short in sides.values())
+    net = sum(abs(long - short) for long, short in sides.values())
+    addition = 0
+    for _, notional, share in held:
+        addition += int(requirement_share_ceil(abs(notional) * share, grid.concentration))
     least = max(gross * int(grid.floor_gross), net * int(grid.floor_net))
-    return Requirement(max(int(worst(held, grid)[1]), least) + addition)
+    return Requirement(max(int(_worst(sides, grid)[1]), least) + addition)
 
 
 def health(balance: Quote, collateral: Worth, held: list[Exposure], grid: Grid) -> Health:
-    """Value and requirements of a scenario account whose funding is settled (see `margin.health`)."""
+    """Value and requirements of a scenario account whose funding is settled (see `margin.health`).
+
+        value = balance + collateral + Σ notional
+        maintenance = initial · share of the grid;  close-out likewise
+
+    Units: value has 32 fraction bits, exact; requirements 64, maintenance and close-out rounded up.
+
+    1,000 USD long in group 2, 300 of it the trader's own: short of the initial 350 USD, above 210 and 140:
+
+    >>> now = health(dollars(-700), Worth(0), [Exposure(2, worth(dollars(1_000)), NO_SCALE)], default_grid())
+    >>> quote_floor(now.value) == dollars(300), [in_dollars(asked) for asked in now[1:]]
+    (True, [350, 210, 140])
+    """
     value = int(collateral) + (int(balance) << FRACTION_BITS)
     for exposure in held:
         value += int(exposure.notional)
-    initial = int(requirement(held, grid))
+    initial = requirement(held, grid)
     return Health(
         Worth(value),
-        Requirement(initial),
-        Requirement(initial * int(grid.maintenance) >> FRACTION_BITS),
-        Requirement(initial * int(grid.close_out) >> FRACTION_BITS),
+        initial,
+        requirement_share_ceil(initial, grid.maintenance),
+        requirement_share_ceil(initial, grid.close_out),
     )
 
 
-def slice_size(size: int, numerator: int, slices: int) -> int:
-    """Lots of a position in `numerator` of `slices` equal slices, rounded up in magnitude; signed like size."""
-    magnitude = -(-abs(size) * numerator >> slices)
+def slice_size(size: int, numerator: int, slice_bits: int = SLICE_BITS) -> int:
+    """Lots of a position in `numerator` of 2^`slice_bits` equal slices; signed like the size.
+
+    Units: lots; rounded up in magnitude, so that all slices together are the whole position.
+
+    Ten 64ths of 100 lots are 15.6:
+
+    >>> slice_size(100, 10), slice_size(-100, 10), slice_size(100, 64)
+    (16, -16, 100)
+    """
+    magnitude = mul_div_ceil(abs(size), numerator, 1 << slice_bits)
     return magnitude if size > 0 else -magnitude

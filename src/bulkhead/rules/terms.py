@@ -7,6 +7,7 @@ from enum import IntEnum
 from typing import NamedTuple
 
 from bulkhead.fixed import FRACTION_BITS, ONE, div_ceil, fraction_mul_ceil
+from bulkhead.limits import BOOK_PRICE_LIMIT, MARKETS_MAX, POSITION_LIMIT, QUOTE_LIMIT, SIZE_LIMIT
 from bulkhead.units import (
     AssetId,
     BookPrice,
@@ -130,12 +131,23 @@ NO_FLOORS: Floors = {}
 NO_SCALE = Fraction(0)
 
 
+class ConfigError(ValueError):
+    """A configuration that no venue may run on; the message names the field and what it must be."""
+
+
 def open_interest_scale(terms: MarketTerms, open_interest: Worth) -> Fraction:
-    """How far initial fractions have moved toward one: clamp01((OI − lower) / (upper − lower)), rounded up.
+    """How far a market's open interest has moved its initial fractions toward one.
 
-    Unit: Fraction. Source: the open-interest scaling of initial margin of dYdX v4's liquidity tiers.
+        scale = clamp((open interest − lower) / (upper − lower), 0, 1)
 
-    Example: between 100 and 200 million, an open interest of 150 million gives one half.
+    Units: Fraction of two amounts of quote; rounded up.
+    Source: the open-interest scaling of initial margin of dYdX v4's liquidity tiers.
+
+    Between 100,000 and 200,000 USD, an open interest of 150,000 USD gives one half:
+
+    >>> terms = market(open_interest_lower=dollars(100_000), open_interest_upper=dollars(200_000))
+    >>> open_interest_scale(terms, worth(dollars(150_000))) == percent(50)
+    True
     """
     over = int(open_interest) - (int(terms.open_interest_lower) << FRACTION_BITS)
     if over <= 0:
@@ -147,9 +159,24 @@ def open_interest_scale(terms: MarketTerms, open_interest: Worth) -> Fraction:
 
 
 def risk_of(terms: MarketTerms, price: Price, scale: Fraction = NO_SCALE) -> Risk:
-    """A market's tiers as rows, with each initial fraction raised: f + scale · (1 − f), rounded up.
+    """A market's tiers made ready for its index price and open interest.
 
-    Deductions make the sum of brackets continuous: at a bound both tiers ask the same.
+        initial = f + scale · (1 − f)
+        deduction = deduction of the tier below + bound below · (fraction − fraction below)
+
+    Deductions make the sum of brackets one product: notional · fraction − deduction. At a bound both tiers
+    ask the same, so no account is liquidated by crossing one. Maintenance and close-out are not scaled.
+
+    Units: Fraction, rounded up; deductions are exact, with 64 fraction bits.
+    Source: Hyperliquid's margin tiers (deduction), dYdX v4 (scale).
+
+    Brackets of 5 % to 100,000 USD and 10 % above: the second one deducts 5,000 USD; half scaled it asks 55 %:
+
+    >>> second = risk_of(market(), index_price(BookPrice(1_000_000))).rows[1]
+    >>> millionths(second.initial), in_dollars(second.initial_deduction)
+    (100000, 5000)
+    >>> millionths(risk_of(market(), index_price(BookPrice(1_000_000)), percent(50)).rows[1].initial)
+    550000
     """
     rows: list[Row] = []
     deductions = [0, 0, 0]
@@ -164,16 +191,61 @@ def risk_of(terms: MarketTerms, price: Price, scale: Fraction = NO_SCALE) -> Ris
                 for deduction, now, before in zip(deductions, fractions, previous, strict=True)
             ]
         bound = int(tier.bound) << FRACTION_BITS
-        rows.append(
-            Row(
-                Worth(bound),
-                initial,
-                tier.maintenance,
-                tier.close_out,
-                Requirement(deductions[0]),
-                Requirement(deductions[1]),
-                Requirement(deductions[2]),
-            )
-        )
+        asked = (initial, tier.maintenance, tier.close_out)
+        rows.append(Row(Worth(bound), *asked, *(Requirement(deduction) for deduction in deductions)))
         previous = fractions
     return Risk(price, tuple(rows))
+
+
+def check_terms(terms: MarketTerms) -> None:
+    """Refuse terms under which a rule would not hold: raises ConfigError with the field and what it must be.
+
+    Units: as the fields are; nothing is rounded. Every bound is one that a proof of some rule leans on:
+    rising tiers keep the requirement convex, maintenance above close-out keeps liquidation partial at first,
+    positive slippage and tick are divided by.
+
+    >>> check_terms(market())
+    >>> check_terms(market(slippage=Fraction(0)))
+    Traceback (most recent call last):
+    bulkhead.rules.terms.ConfigError: market 1: slippage must be above zero
+    """
+    checks = (
+        (1 <= terms.market_id <= MARKETS_MAX, f"market_id must be 1 to {MARKETS_MAX}"),
+        (bool(terms.tiers), "tiers must name at least one"),
+        (terms.resolution >= 1, "resolution must be at least one lot"),
+        (1 <= int(terms.tick) < BOOK_PRICE_LIMIT, "tick must be at least one"),
+        (1 <= int(terms.size_min) < SIZE_LIMIT, "size_min must be at least one lot"),
+        (0 < int(terms.order_value_max) < QUOTE_LIMIT, "order_value_max must be above zero"),
+        (0 <= int(terms.open_interest_lower), "open_interest_lower must not be negative"),
+        (terms.open_interest_lower < terms.open_interest_upper, "open_interest_upper must be above the lower one"),
+        (0 < int(terms.open_interest_cap) < QUOTE_LIMIT, "open_interest_cap must be above zero"),
+        (0 < int(terms.band) < int(ONE), "band must be above zero and below one"),
+        (int(terms.slippage) > 0, "slippage must be above zero"),
+        (0 < int(terms.price_step) <= int(ONE), "price_step must be above zero and at most one"),
+        (terms.price_age_max_ms > 0, "price_age_max_ms must be above zero"),
+        (int(terms.loss_budget) >= 0, "loss_budget must not be negative"),
+        (0 < int(terms.funding_cap) <= int(ONE), "funding_cap must be above zero and at most one"),
+        (abs(int(terms.funding_interest)) <= int(ONE), "funding_interest must be within one of zero"),
+    )
+    for is_right, problem in checks:
+        if not is_right:
+            raise ConfigError(f"market {terms.market_id}: {problem}")
+    below = Tier(Quote(0), Fraction(0), Fraction(0), Fraction(0))
+    for number, tier in enumerate(terms.tiers, 1):
+        problem = _problem_of_tier(below, tier)
+        if problem:
+            raise ConfigError(f"market {terms.market_id}: tier {number}: {problem}")
+        below = tier
+
+
+def _problem_of_tier(below: Tier, tier: Tier) -> str:
+    """What is wrong with a tier above another, or nothing."""
+    if tier.bound <= below.bound:
+        return "bound must be above that of the tier below"
+    if int(tier.bound) >= POSITION_LIMIT:
+        return f"bound must be below {POSITION_LIMIT}, so that a price may rise and still fit its width"
+    if not 0 < int(tier.close_out) < int(tier.maintenance) < int(tier.initial) <= int(ONE):
+        return "fractions must be 0 < close_out < maintenance < initial <= 1"
+    if tier.initial < below.initial or tier.maintenance < below.maintenance or tier.close_out < below.close_out:
+        return "fractions must not fall from one tier to the next"
+    return ""
