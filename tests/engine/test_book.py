@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 from fractions import Fraction
 
 import pytest
@@ -10,13 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bulkhead.engine.book import BUY, MAKER_GONE, SELL, TAKER_STOP, Book, Cost, Resting
+from tests.reference.book_world import World, fill_all
 from tests.reference.naive_book import NaiveBook
 
 WORDS = {"buy": BUY, "sell": SELL}
-
-
-def fill_all(maker_id: int, taker_id: int, price: int, size: int) -> int:
-    return size
 
 
 class Tape:
@@ -314,65 +310,6 @@ def test_a_level_is_worked_off_in_its_order_whatever_was_cancelled(count: int) -
 # -- the twin ------------------------------------------------------------------------------------------------------
 
 
-class World:
-    """One seeded stream of commands and answers; two of them with the same seed are the same."""
-
-    def __init__(self, seed: int, book: Book | NaiveBook) -> None:
-        self.book = book
-        self.random = random.Random(seed)
-        self.events: list[tuple[object, ...]] = []
-        self.next_id = 1
-
-    def settle(self, maker_id: int, taker_id: int, price: int, size: int) -> int:
-        draw = self.random.random()
-        answer = size
-        if draw < 0.05:
-            answer = TAKER_STOP
-        elif draw < 0.10:
-            answer = MAKER_GONE
-        elif draw < 0.15:
-            answer = self.random.randint(0, size)
-        elif draw < 0.20:
-            answer = MAKER_GONE - self.random.randint(0, size)
-        self.events.append(("settle", maker_id, taker_id, price, size, answer))
-        return answer
-
-    def limit_price(self, side: int) -> int:
-        """Around 1,000, one in four beyond it: some orders cross, many share a price."""
-        away = self.random.randint(-4, 12)
-        return 1000 - away if side == BUY else 1000 + away
-
-    def step(self) -> None:
-        draw, book = self.random.random(), self.book
-        order_id = self.random.randint(max(1, self.next_id - 60), self.next_id + 1)
-        if draw < 0.55:
-            side = self.random.randint(BUY, SELL)
-            price, size, rests = self.limit_price(side), self.random.randint(1, 50), draw < 0.48
-            if not rests:
-                price = 2000 if side == BUY else 1
-            if draw > 0.549:  # now and then one sweeps its side, so that the book stays small enough to scan
-                size = 10_000
-            left = book.match(self.next_id, side, price, size, self.settle)
-            self.events.append(("left", self.next_id, left))
-            opposite = book.best(1 - side)
-            crosses = opposite is not None and (price >= opposite if side == BUY else price <= opposite)
-            if left and rests and not crosses:
-                book.rest(self.next_id, side, price, left)
-            self.next_id += 1
-        elif draw < 0.85:
-            self.events.append(("cancel", order_id, book.cancel(order_id)))
-        else:
-            self.events.append(("reduce", order_id, book.reduce(order_id, self.random.randint(1, 30))))
-
-    def questions(self) -> list[object]:
-        book = self.book
-        answers: list[object] = [len(book), book.get(self.next_id - 20)]
-        for side in (BUY, SELL):
-            price, size = self.limit_price(side), self.random.randint(1, 200)
-            answers += [book.best(side), book.depth(side, 5), book.fillable(side, price, size), book.cost(side, size)]
-        return answers
-
-
 def test_the_naive_twin_agrees_on_100_000_random_commands() -> None:
     fast, naive = World(2018, Book()), World(2018, NaiveBook())
     for count in range(1, 100_001):
@@ -385,7 +322,7 @@ def test_the_naive_twin_agrees_on_100_000_random_commands() -> None:
             assert isinstance(fast.book, Book)
             fast.book.check()
             kinds = {event[0] for event in fast.events}
-            assert kinds == {"settle", "left", "cancel", "reduce"}, "the commands reach everything"
+            assert kinds >= {"settle", "left", "cancel", "reduce"}, "the commands reach everything"
             fast.events.clear()
             naive.events.clear()
 
