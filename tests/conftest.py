@@ -3,6 +3,7 @@
 import os
 from pathlib import Path
 
+import pytest
 from hypothesis import settings
 
 settings.register_profile("ci", derandomize=True, deadline=None, database=None)
@@ -13,6 +14,8 @@ def real_data() -> Path | None:
     """The folder of real price sets: BULKHEAD_DATA, else ../shared/data beside the checkout, else nowhere."""
     named = os.environ.get("BULKHEAD_DATA")
     folder = Path(named) if named else Path(__file__).resolve().parents[2] / "shared" / "data"
+    if named and not folder.is_dir():
+        raise pytest.UsageError(f"BULKHEAD_DATA names no folder: {named}")
     return folder if folder.is_dir() else None
 
 
