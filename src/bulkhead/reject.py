@@ -47,6 +47,7 @@ class Reject(IntEnum):
     PRICE_UNKNOWN = auto()
     PRICE_STALE = auto()
     OUTSIDE_PRICE_BAND = auto()
+    PRICE_OFF_TICK = auto()
     SIZE_BELOW_MINIMUM = auto()
     VALUE_ABOVE_MAXIMUM = auto()
     OPEN_INTEREST_ABOVE_CAP = auto()

@@ -1,0 +1,218 @@
+"""Placing orders: admission, atomic replacement, protection, and what an admitted order then does."""
+
+from __future__ import annotations
+
+from bulkhead.engine import admission
+from bulkhead.engine.admission import Message
+from bulkhead.engine.command import PlaceOrder, PlaceProtection
+from bulkhead.engine.desk import Desk, takes_only
+from bulkhead.engine.event import Replaced, Rested
+from bulkhead.engine.match import take
+from bulkhead.engine.order import Cause, Leg, OpenOrder, OrderType, Protects, Stage, Terms
+from bulkhead.ledger.state import Status
+from bulkhead.ledger.tx import Order
+from bulkhead.reject import Reject
+from bulkhead.units import Size
+
+
+def place(desk: Desk, command: PlaceOrder) -> None:
+    """Admit an order, take over from the one it replaces, and let it trade, rest or wait."""
+    outcome = _judge(desk, command)
+    if isinstance(outcome, Reject):
+        desk.reject(outcome, command.order.account_id, command.terms.external_id)
+        return
+    order, legs, replaced = outcome
+    if replaced is not None:
+        _take_over(desk, order, replaced)
+    if desk.state.markets[order.signed.market_id].status is Status.REDUCE_ONLY:
+        order.reduce_only = True
+    desk.last_order_id = order.order_id
+    desk.enter(order)
+    _attach(desk, order, legs, command.protects)
+    desk.moved[order.signed.market_id] = None
+    if order.stage is Stage.WAITING:
+        desk.wait(order)
+    else:
+        start(desk, order)
+
+
+def start(desk: Desk, order: OpenOrder) -> None:
+    """Trade what can be traded; the rest stands in the book or is cancelled. It passed `admission.entry`."""
+    stopped = take(desk, order, admission.limit_of(desk, order))
+    if not order.left:
+        return
+    if stopped is not None:
+        desk.drop(order, Cause.REFUSED, stopped, in_book=False)
+    elif takes_only(order):
+        desk.drop(order, Cause.NOTHING_TO_TAKE, in_book=False)
+    else:
+        signed = order.signed
+        desk.books[signed.market_id].rest(order.order_id, order.side, order.price, order.left)
+        desk.reserve.add(order)
+        desk.emit(
+            Rested, order.order_id, signed.account_id, signed.market_id, order.side, order.price, order.left
+        )
+
+
+Judged = tuple[OpenOrder, list[tuple[Leg, Message]], OpenOrder | None]
+
+
+def _judge(desk: Desk, command: PlaceOrder) -> Reject | Judged:
+    """Every check of a placement, in order of precedence."""
+    signed, terms = command.order, command.terms
+    judged = admission.message(desk, signed, terms.external_id)
+    replaced = None
+    if command.cancel_external_id:
+        replaced = _replaced(desk, command)
+        if replaced is None and not (isinstance(judged, Reject) and judged < Reject.UNKNOWN_ORDER):
+            return Reject.UNKNOWN_ORDER
+    if isinstance(judged, Reject):
+        return judged
+    order = opened(desk, judged, signed, terms)
+    legs = _judge_legs(desk, command, order)
+    if isinstance(legs, Reject):
+        return legs
+    problem = admission.attributes(terms)
+    if problem is None and order.stage is Stage.RESTING:
+        problem = admission.entry(desk, order, replaced)
+    elif problem is None:
+        problem = admission.waiting(desk, order)
+    # Cheap to ask and rarely the answer, so it comes last although TOO_MANY_ORDERS precedes margin.
+    if (problem is None or problem > Reject.TOO_MANY_ORDERS) and not admission.has_room(
+        desk, signed.account_id, 1 + len(legs), replaced
+    ):
+        return Reject.TOO_MANY_ORDERS
+    return (order, legs, replaced) if problem is None else problem
+
+
+def opened(desk: Desk, judged: Message, signed: Order, terms: Terms) -> OpenOrder:
+    """An order as it would stand, known to nobody yet. A reduce-only one is cut to what it can close."""
+    size = judged.size
+    if terms.reduce_only:
+        closable = desk.closable(signed.account_id, signed.market_id, judged.side)
+        size = min(size, closable) or size  # of nothing to close admission speaks
+    return OpenOrder(
+        order_id=desk.last_order_id + 1,
+        order_hash=judged.order_hash,
+        signed=signed,
+        terms=terms,
+        side=judged.side,
+        price=judged.price,
+        left=size,
+        stage=Stage.RESTING if terms.trigger is None else Stage.WAITING,
+        expiry_s=judged.expiry_s,
+        reduce_only=terms.reduce_only,
+    )
+
+
+def _replaced(desk: Desk, command: PlaceOrder) -> OpenOrder | None:
+    """The order to be replaced: open, of the same account and market."""
+    order_id = desk.external.get((command.order.account_id, command.cancel_external_id), 0)
+    found = desk.orders.get(order_id)
+    return found if found is not None and found.signed.market_id == command.order.market_id else None
+
+
+def _take_over(desk: Desk, order: OpenOrder, replaced: OpenOrder) -> None:
+    """The old order leaves in the same step in which the new one enters."""
+    signed = replaced.signed
+    if replaced.stage is Stage.RESTING:
+        desk.books[signed.market_id].cancel(replaced.order_id)
+    desk.emit(
+        Replaced,
+        order.order_id,
+        replaced.order_id,
+        signed.account_id,
+        signed.market_id,
+        replaced.terms.external_id,
+        replaced.left,
+    )
+    desk.leave(replaced)
+
+
+# -- take-profit and stop-loss -------------------------------------------------------------------------------------
+
+
+def _judge_legs(desk: Desk, command: PlaceOrder, parent: OpenOrder) -> Reject | list[tuple[Leg, Message]]:
+    """The protection of an order: sound messages on the other side of it."""
+    found: list[tuple[Leg, Message]] = []
+    signed = command.order
+    for leg in (command.take_profit, command.stop_loss):
+        if leg is None:
+            continue
+        judged = admission.leg(desk, leg, signed.account_id, signed.market_id, command.terms)
+        if isinstance(judged, Reject):
+            return judged
+        if judged.side == parent.side or command.terms.reduce_only:
+            return Reject.TRIGGER_INVALID
+        if any(judged.order_hash == other.order_hash for _, other in found):
+            return Reject.DUPLICATE
+        found.append((leg, judged))
+    return found
+
+
+def _attach(desk: Desk, parent: OpenOrder, legs: list[tuple[Leg, Message]], protects: Protects) -> None:
+    """Enter an order's protection: asleep until the order trades."""
+    for leg, judged in legs:
+        order = opened(desk, judged, leg.order, Terms(kind=OrderType.TPSL, trigger=leg.trigger))
+        order.stage, order.reduce_only = Stage.DORMANT, True
+        order.parent_id = parent.order_id
+        order.is_whole_position = protects is Protects.POSITION
+        parent.legs = (*parent.legs, order.order_id)
+        desk.last_order_id = order.order_id
+        desk.enter(order)
+    _pair(desk, parent.legs)
+
+
+def _pair(desk: Desk, ids: tuple[int, ...]) -> None:
+    """Two legs know each other: what one trades the other cannot."""
+    if len(ids) == 2:
+        desk.orders[ids[0]].sibling_id = ids[1]
+        desk.orders[ids[1]].sibling_id = ids[0]
+
+
+def protect(desk: Desk, command: PlaceProtection) -> None:
+    """Protection of a position that exists."""
+    outcome = _judge_protection(desk, command)
+    if isinstance(outcome, Reject):
+        desk.reject(outcome, command.account_id, command.external_id)
+        return
+    ids: tuple[int, ...] = ()
+    for leg, judged in outcome:
+        external_id = "" if ids else command.external_id
+        order = opened(desk, judged, leg.order, Terms(external_id, OrderType.TPSL, trigger=leg.trigger))
+        order.reduce_only = True
+        order.is_whole_position = not command.size
+        order.left = command.size or judged.size
+        desk.last_order_id = order.order_id
+        desk.enter(order)
+        desk.wait(order)
+        ids = (*ids, order.order_id)
+    _pair(desk, ids)
+
+
+def _judge_protection(desk: Desk, command: PlaceProtection) -> Reject | list[tuple[Leg, Message]]:
+    found: list[tuple[Leg, Message]] = []
+    terms = Terms(command.external_id, OrderType.TPSL)
+    if command.size < Size(0):
+        return Reject.OUT_OF_RANGE
+    for leg in (command.take_profit, command.stop_loss):
+        if leg is None:
+            continue
+        judged = admission.leg(desk, leg, command.account_id, command.market_id, terms)
+        if isinstance(judged, Reject):
+            return judged
+        if any(judged.order_hash == other.order_hash for _, other in found):
+            return Reject.DUPLICATE
+        if command.size > judged.size:
+            return Reject.ORDER_OVERFILLED
+        found.append((leg, judged))
+    if not found:
+        return Reject.TRIGGER_INVALID
+    if command.external_id and (command.account_id, command.external_id) in desk.external:
+        return Reject.DUPLICATE
+    for _, judged in found:
+        if not desk.closable(command.account_id, command.market_id, judged.side):
+            return Reject.REDUCE_ONLY_WOULD_GROW
+    if not admission.has_room(desk, command.account_id, len(found), None):
+        return Reject.TOO_MANY_ORDERS
+    return found
