@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+from bisect import bisect_right
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -103,6 +104,7 @@ class Journal:
         self._pending: list[bytes] = []
         self._sequence, self._chain = 0, NO_CHAIN  # of the last record appended, durable or not
         self._refusal = ""
+        self._marked = False  # by the scan: nothing follows the last mark
 
     @classmethod
     def open(
@@ -224,17 +226,17 @@ class Journal:
                 if (header.first_sequence, header.chain) != (self._sequence + 1, self._chain):
                     raise JournalCorrupt(path, 0, f"begins at {header.first_sequence}, after {self._sequence}")
                 self._segments.append(_Segment(path, header))
-                sealed = self._scan_segment(path, file, header)
-            if path != paths[-1] and (self.torn or not sealed):
+                self._scan_segment(path, file, header)
+            if path != paths[-1] and (self.torn or not self._marked):
                 raise JournalCorrupt(path, self._offset, "the file does not end in a mark, though another follows")
         self.tip = Tip(self._sequence, self._chain)
 
-    def _scan_segment(self, path: Path, file: BinaryIO, header: Header) -> bool:
-        """Checks every item of one file; says whether it ends in a mark."""
-        self._offset, sealed = HEADER_BYTES, False
+    def _scan_segment(self, path: Path, file: BinaryIO, header: Header) -> None:
+        """Checks every item of one file, and whether the last whole one is a mark."""
+        self._offset, self._marked = HEADER_BYTES, False
         try:
             for item in read_items(file, Item(self._sequence, None, self._chain, HEADER_BYTES), header.key):
-                sealed = item.payload is None
+                self._marked = item.payload is None
                 self._offset = item.offset + (MARK_BYTES if item.payload is None else ITEM.size + len(item.payload))
                 self._sequence, self._chain = item.sequence, item.chain
                 self._remember()
@@ -245,7 +247,6 @@ class Journal:
                 raise JournalCorrupt(path, found.offset, reason) from found
             bytes_cut = os.fstat(file.fileno()).st_size - found.offset
             self.torn = TornTail(path, found.offset, bytes_cut, self._sequence, found.reason)
-        return sealed
 
     def _resume(self, repair: bool) -> None:
         """Opens the last segment for appending, cutting a torn tail if that was asked for."""
@@ -262,7 +263,7 @@ class Journal:
         # A killed writer's last records may be in the page cache only. They are about to be replayed, and
         # whatever follows from them may be acknowledged: make them durable first, and say so.
         os.fsync(self._file)
-        if self._sequence >= header.first_sequence:
+        if self._sequence >= header.first_sequence and not self._marked:
             self._mark()
 
     def _create(self) -> None:
@@ -300,24 +301,18 @@ class Journal:
     def _items(self, after: int) -> Iterator[Item]:
         """Items from a remembered place at or before record `after` up to the tip."""
         last = self.tip.sequence
-        place = _Place(0, NO_CHAIN, 0, HEADER_BYTES)
-        low, high = 0, len(self._places)
-        while low < high:
-            middle = (low + high) // 2
-            if self._places[middle].sequence <= after:
-                place, low = self._places[middle], middle + 1
-            else:
-                high = middle
+        known = bisect_right(self._places, after, key=lambda place: place.sequence)
+        place = self._places[known - 1] if known else _Place(0, NO_CHAIN, 0, HEADER_BYTES)
         start = Item(place.sequence, None, place.chain, place.offset)
         for path, header in self._segments[place.segment :]:
+            if start.sequence == last:
+                return  # nothing beyond the tip is read: a torn tail may lie there
             with path.open("rb") as file:
                 try:
                     for item in read_items(file, start, header.key):
-                        if item.sequence > last:
-                            return
                         yield item
                         start = item
-                        if item.sequence == last and item.payload is not None:
+                        if item.sequence == last:
                             return
                 except Damage as found:
                     raise JournalCorrupt(path, found.offset, f"{found.reason}, though it was right before") from found
