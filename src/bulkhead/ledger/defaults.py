@@ -85,7 +85,7 @@ def default_config(
         assets=(DOLLAR,),
         markets=MARKETS,
         oracle_keys=oracle_keys,
-        grid=default_grid((MAJORS, OTHERS)),
+        grid=default_grid(MAJORS, OTHERS),
         fees=FEES,
         backstop_key=backstop_key,
     )
