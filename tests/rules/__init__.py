@@ -1,0 +1,1 @@
+"""Tests of the rules: each against its definition in exact fractions."""
