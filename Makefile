@@ -36,7 +36,8 @@ clean: ## remove .venv and what the tools left behind
 	@rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis .coverage htmlcov build dist
 	@find src tests tools benchmarks -name __pycache__ -type d -prune -exec rm -rf {} + 2>/dev/null; true
 
-.venv/bin/python:
+# A file of its own, touched last: a set-up that was cut off starts anew.
+.venv/made:
 	@for python in $(PYTHONS); do \
 	    if $$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then \
 	        if ! $$python -c 'import ensurepip, venv' 2>/dev/null; then \
@@ -44,7 +45,7 @@ clean: ## remove .venv and what the tools left behind
 	            continue; \
 	        fi; \
 	        echo "Setting up .venv with $$($$python --version) (once; a minute or two)"; \
-	        $$python -m venv --clear .venv && exit 0; \
+	        $$python -m venv --clear .venv && touch $@ && exit 0; \
 	        rm -rf .venv; \
 	        exit 1; \
 	    fi; \
@@ -53,14 +54,14 @@ clean: ## remove .venv and what the tools left behind
 	echo "Install one, or name yours: make PYTHONS=/path/to/python3.11 ..." >&2; \
 	exit 1
 
-.venv/ready-to-run: pyproject.toml | .venv/bin/python
+.venv/ready-to-run: pyproject.toml | .venv/made
 	@$(BIN)/python -m pip install --quiet --editable .
 	@touch $@
 
-.venv/ready-to-check: pyproject.toml | .venv/bin/python
+.venv/ready-to-check: pyproject.toml | .venv/made
 	@$(BIN)/python -m pip install --quiet --editable '.[dev]'
 	@touch .venv/ready-to-run $@
 
-.venv/ready-to-bench: pyproject.toml | .venv/bin/python
+.venv/ready-to-bench: pyproject.toml | .venv/made
 	@$(BIN)/python -m pip install --quiet --editable '.[dev,bench]'
 	@touch .venv/ready-to-run .venv/ready-to-check $@
