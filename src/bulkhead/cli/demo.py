@@ -1,0 +1,176 @@
+"""`bulkhead demo`: a real crash, replayed once per margin mode; first one trader four ways, then everybody."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from bulkhead.cli.explain import save_witnesses
+from bulkhead.lab.compare import Outcome, Setting, prices_of, run_all, story_setting
+from bulkhead.lab.prices import DEFAULT, BarOrder, DataError, DataSet
+from bulkhead.lab.report import Summary, summarise, write_report
+from bulkhead.lab.report.summary import Cell
+from bulkhead.lab.traders import CAPITAL, SWING, TRADERS, MarginMode
+
+VERDICT_STYLE = {"survived": "green", "liquidated": "yellow", "wiped out": "bold red"}
+
+
+def demo(
+    *,
+    prices_name: Annotated[str, typer.Option("--prices", help="price set; see `bulkhead data list`")] = DEFAULT,
+    data: Annotated[
+        Path | None, typer.Option(envvar="BULKHEAD_DATA", help="folder with recorded sets", show_default=False)
+    ] = None,
+    out: Annotated[Path, typer.Option(help="folder for the report")] = Path("demo"),
+    seed: Annotated[int, typer.Option(min=0, help="same seed, same run")] = 1,
+    bars: Annotated[str, typer.Option(help="walk each bar high-first or low-first")] = "high-first",
+    workers: Annotated[int, typer.Option(min=1, max=4, help="modes run side by side")] = 2,
+    story_only: Annotated[bool, typer.Option("--story-only", help="stop after one trader four ways")] = False,
+) -> None:
+    """Replay a recorded crash with the same traders in four margin modes; write the report."""
+    console = Console()
+    order: BarOrder = "low-first" if bars == "low-first" else "high-first"
+    if bars != order:
+        raise typer.BadParameter("bars is high-first or low-first")
+    setting = Setting(prices_name, None if data is None else str(data), seed, order)
+    try:
+        prices, _ = prices_of(setting)
+    except DataError as problem:
+        console.print(f"[red]{problem}[/red]")
+        raise typer.Exit(2) from None
+    began = time.monotonic()
+    console.print(f"\n[bold]{prices.title}[/bold]  [dim]{prices.source}, {prices.licence}[/dim]")
+    _story(console, story_setting(setting), prices, workers)
+    if story_only:
+        return
+    console.print("\n[bold]Everybody[/bold]: three traders, makers, a leveraged crowd; minute by minute, four times\n")
+    outcomes = _run(console, setting, workers)
+    summary = summarise(outcomes)
+    _tables(console, outcomes, summary)
+    report = write_report(out / "report.html", setting, prices, outcomes, summary)
+    save_witnesses(out, outcomes)
+    orders = sum(outcome.orders for outcome in outcomes.values())
+    console.print(
+        f"\n{orders:,} orders in {time.monotonic() - began:.0f} s. Report: [bold]{report}[/bold]"
+        + (
+            f"\nWhy was somebody liquidated?  [bold]bulkhead explain {summary.rows[0].identity} --run {out}[/bold]\n"
+            if summary.rows
+            else "\nNobody was liquidated.\n"
+        )
+    )
+
+
+def _run(console: Console, setting: Setting, workers: int) -> dict[MarginMode, Outcome]:
+    """All four modes with a progress bar each."""
+    columns = (
+        SpinnerColumn(),
+        TextColumn("{task.description:<9}"),
+        BarColumn(bar_width=32),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[orders]:>9,} orders"),
+        TimeElapsedColumn(),
+    )
+    with Progress(*columns, console=console, transient=False) as progress:
+        bars = {mode: progress.add_task(mode.value, total=1, orders=0, start=False) for mode in MarginMode}
+        begun: set[MarginMode] = set()
+
+        def report(mode: MarginMode, step: int, steps: int, orders: int) -> None:
+            if mode not in begun:
+                begun.add(mode)
+                progress.start_task(bars[mode])
+            progress.update(bars[mode], completed=step, total=steps, orders=orders)
+
+        return run_all(setting, report, workers)
+
+
+def _story(console: Console, setting: Setting, prices: DataSet, workers: int) -> None:
+    """One trader, four accounts, one table."""
+    plan = f"{SWING.title}, ${CAPITAL:,.0f}: {SWING.words}. The same orders, four ways to hold them."
+    console.print(f"[dim]{plan}[/dim]\n")
+    outcomes = _run(console, setting, workers)
+    summary = summarise(outcomes)
+    table = Table(title="One trader, four ways", title_justify="left", show_lines=True)
+    table.add_column("mode", style="bold")
+    table.add_column("end", justify="right")
+    table.add_column("verdict")
+    table.add_column("why", ratio=1)
+    for cell in summary.cells[SWING.name]:
+        table.add_row(cell.mode.value, _money(cell.end), _verdict(cell), cell.why)
+    console.print(table)
+
+
+def _tables(console: Console, outcomes: Mapping[MarginMode, Outcome], summary: Summary) -> None:
+    for trader in TRADERS:
+        table = Table(
+            title=f"{trader.title}: {trader.words}", title_justify="left", caption=_path(outcomes, trader.name)
+        )
+        for name in ("mode", "end", "lowest", "verdict", "fills/plan", "refused", "calls", "steps", "penalty"):
+            table.add_column(name, justify="left" if name in ("mode", "verdict") else "right")
+        for cell in summary.cells[trader.name]:
+            table.add_row(
+                cell.mode.value,
+                _money(cell.end),
+                _money(cell.lowest),
+                _verdict(cell),
+                f"{cell.filled}/{cell.planned}",
+                str(sum(cell.refused.values())),
+                str(cell.margin_calls),
+                str(cell.liquidations),
+                _money(cell.penalties),
+            )
+        console.print(table)
+        for cell in summary.cells[trader.name]:
+            console.print(f"  [bold]{cell.mode.value}[/bold]: {cell.why}")
+        console.print()
+    _venue(console, outcomes)
+
+
+def _path(outcomes: Mapping[MarginMode, Outcome], name: str) -> str:
+    """Equity every so often, as a row of small bars for each mode."""
+    blocks = " ▁▂▃▄▅▆▇█"
+    lines: list[str] = []
+    top = max(max(outcome.recorder.equity[name]) for outcome in outcomes.values())
+    for mode, outcome in outcomes.items():
+        path = outcome.recorder.equity[name]
+        picked = [path[len(path) * k // 60] for k in range(60)]
+        bars = "".join(blocks[max(0, min(8, round(8 * value / max(top, 1.0))))] for value in picked)
+        lines.append(f"{mode.value:>9} {bars}")
+    return "\n".join(lines)
+
+
+def _venue(console: Console, outcomes: Mapping[MarginMode, Outcome]) -> None:
+    table = Table(title="The venue", title_justify="left")
+    for name in ("mode", "orders", "trades", "liquidations", "slippage", "backstop", "deleveraged", "insurance"):
+        table.add_column(name, justify="left" if name == "mode" else "right")
+    for mode, outcome in outcomes.items():
+        rows = outcome.recorder.rows
+        booked = [row for row in rows if row.taken_by == "book"]
+        weight = sum(row.notional for row in booked)
+        slip = sum(row.slippage_bp * row.notional for row in booked) / weight if weight else 0.0
+        table.add_row(
+            mode.value,
+            f"{outcome.orders:,}",
+            f"{outcome.recorder.trades:,}",
+            str(len(rows)),
+            f"{slip:.1f} bp",
+            str(sum(row.taken_by == "backstop" for row in rows)),
+            str(sum(row.taken_by == "deleveraging" for row in rows)),
+            _money(outcome.insurance),
+        )
+    console.print(table)
+
+
+def _verdict(cell: Cell) -> str:
+    style = VERDICT_STYLE[cell.verdict]
+    return f"[{style}]{cell.verdict}[/{style}]"
+
+
+def _money(value: float) -> str:
+    return f"-${-value:,.0f}" if value < -0.5 else f"${value:,.0f}"

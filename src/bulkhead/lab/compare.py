@@ -1,0 +1,190 @@
+"""One run per margin mode: same seed, same prices, same orders; only the featured traders' accounts differ."""
+
+from __future__ import annotations
+
+import multiprocessing
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from multiprocessing.queues import Queue
+from typing import Any
+
+from bulkhead.lab.agents import Maker, Noise, crowd
+from bulkhead.lab.measures import Recorder
+from bulkhead.lab.prices import BarOrder, DataSet, Ticks, load, simulate, ticks
+from bulkhead.lab.traders import DOLLAR, SWING, TRADERS, Featured, MarginMode
+from bulkhead.lab.venue import config_of
+from bulkhead.lab.world import World
+from bulkhead.ledger.config import BACKSTOP_ACCOUNT
+
+TICK_MS = 60_000
+STORY_STEPS_PER_BAR = 6
+FIRST_TRADER = 6_400
+FIRST_MAKER = 640
+FIRST_NOISE = 1_280
+FIRST_CROWD = 64_000
+PROGRESS_EVERY = 60
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """Everything that decides a run, so that the same setting gives the same run on any machine."""
+
+    data_name: str
+    data_dir: str | None = None
+    seed: int = 1
+    bar_order: BarOrder = "high-first"
+    traders: tuple[str, ...] = tuple(trader.name for trader in TRADERS)
+    crowd: int = 60
+    makers: int = 2
+    noise: int = 4
+    first_day: float = 0.0  # of the set
+    days: float | None = None  # to the end of the set when None
+    tick_ms: int = TICK_MS
+    check_invariants: bool = False
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What one mode did to everybody: plain values that travel between processes."""
+
+    mode: MarginMode
+    recorder: Recorder
+    planned: dict[str, int]
+    orders: int
+    commands: int
+    open_interest: dict[str, float]
+    accounts: int
+    fees: float
+    insurance: float
+    backstop: float
+    digest: str
+    symbols: list[str] = field(default_factory=list)
+
+
+def prices_of(setting: Setting) -> tuple[DataSet, Ticks]:
+    """The price set and its minutes, cut to the asked number of days."""
+    data = simulate(setting.seed) if setting.data_name == "simulated" else load(setting.data_name, setting.data_dir)
+    path = ticks(data, setting.tick_ms, setting.bar_order, setting.seed)
+    per_day = 86_400_000 / setting.tick_ms
+    first = int(setting.first_day * per_day)
+    last = len(path.time_ms) if setting.days is None else first + int(setting.days * per_day)
+    cut = {symbol: series[first:last] for symbol, series in path.price.items()}
+    return data, Ticks(path.time_ms[first:last], cut)
+
+
+def build(setting: Setting, mode: MarginMode) -> tuple[World, Recorder]:
+    """A world with makers, noise and a crowd, the same in every mode, and the featured traders under one mode."""
+    data, path = prices_of(setting)
+    world = World(config_of(data, setting.tick_ms), path)
+    world.deposit(BACKSTOP_ACCOUNT, 2_000_000 * DOLLAR)
+    world.insure(250_000 * DOLLAR)
+    for place in range(setting.makers):
+        account_id = FIRST_MAKER + 64 * place
+        world.register(account_id)
+        world.deposit(account_id, 5_000_000 * DOLLAR)
+        world.agents.append(Maker(account_id, half_spread=0.0006 * (1 + place)))
+    featured: list[Featured] = []
+    for place, trader in enumerate(TRADERS):
+        if trader.name in setting.traders:
+            one = Featured(trader, mode, FIRST_TRADER + 640 * place, setting.seed)
+            one.enter(world)
+            featured.append(one)
+            world.agents.append(one)
+    for member, capital in crowd(setting.crowd, FIRST_CROWD, len(world.config.markets), world.steps, setting.seed):
+        world.register(member.account_id)
+        world.deposit(member.account_id, int(capital * DOLLAR))
+        world.agents.append(member)
+    for place in range(setting.noise):
+        account_id = FIRST_NOISE + 64 * place
+        world.register(account_id)
+        world.deposit(account_id, 1_000_000 * DOLLAR)
+        world.agents.append(Noise(account_id, setting.seed))
+    recorder = Recorder(mode, featured)
+    world.listeners.append(recorder)
+    return world, recorder
+
+
+def outcome_of(world: World, recorder: Recorder, mode: MarginMode) -> Outcome:
+    """Close the books of a finished run."""
+    state = world.state
+    resolution = {terms.market_id: terms.resolution for terms in world.config.markets}
+    funds = list(state.funds.values())
+    return Outcome(
+        mode=mode,
+        recorder=recorder,
+        planned={trader.trader.name: trader.planned for trader in recorder.featured},
+        orders=world.orders,
+        commands=world.commands,
+        open_interest={
+            state.terms[market_id].name: int(market.open_interest) / resolution[market_id] # type: ignore[index]
+            for market_id, market in state.markets.items()
+        },
+        accounts=len(state.accounts),
+        fees=sum(int(fund.fees) + int(fund.l1) for fund in funds) / 1e6,
+        insurance=sum(int(fund.insurance) for fund in funds) / 1e6,
+        backstop=0.0,
+        digest="",
+        symbols=[terms.name for terms in world.config.markets],
+    )
+
+
+def run_mode(setting: Setting, mode: MarginMode, report: Callable[[int, int, int], None]) -> Outcome:
+    """Run one mode to the end. `report(step, steps, orders)` is called about once an hour of simulated time."""
+    world, recorder = build(setting, mode)
+    for step in world.run():
+        if step % PROGRESS_EVERY == 0 or step == world.steps:
+            report(step, world.steps, world.orders)
+    return outcome_of(world, recorder, mode)
+
+
+def story_setting(setting: Setting) -> Setting:
+    """One trader, a small market around him, coarser ticks: the run that is shown first, within seconds."""
+    data, _ = prices_of(setting)
+    shortest = min(bars.interval_ms for bars in data.bars.values())
+    tick_ms = max(TICK_MS, shortest // STORY_STEPS_PER_BAR)
+    return replace(setting, traders=(SWING.name,), crowd=0, makers=1, noise=1, tick_ms=tick_ms)
+
+
+Message = tuple[str, str, Any]
+
+
+def _work(setting: Setting, mode: MarginMode, queue: Queue[Message]) -> None:
+    try:
+        outcome = run_mode(setting, mode, lambda *progress: queue.put(("progress", mode.value, progress)))
+        queue.put(("done", mode.value, outcome))
+    except BaseException as problem:
+        queue.put(("failed", mode.value, f"{type(problem).__name__}: {problem}"))
+        raise
+
+
+def run_all(
+    setting: Setting, report: Callable[[MarginMode, int, int, int], None], workers: int = 2
+) -> dict[MarginMode, Outcome]:
+    """All four modes in `workers` processes. Raises RuntimeError naming the mode when one fails."""
+    context = multiprocessing.get_context("spawn")
+    queue: Queue[Message] = context.Queue()
+    waiting = list(MarginMode)
+    running: dict[str, Any] = {}
+    outcomes: dict[MarginMode, Outcome] = {}
+    while len(outcomes) < len(MarginMode):
+        while waiting and len(running) < workers:
+            mode = waiting.pop(0)
+            running[mode.value] = context.Process(target=_work, args=(setting, mode, queue), daemon=True)
+            running[mode.value].start()
+        kind, name, content = queue.get()
+        if kind == "progress":
+            report(MarginMode(name), *content)
+        elif kind == "done":
+            outcomes[MarginMode(name)] = content
+            running.pop(name).join()
+        else:
+            for process in running.values():
+                process.terminate()
+            raise RuntimeError(f"the {name} run failed: {content}")
+    return {mode: outcomes[mode] for mode in MarginMode}
+
+
+def total(outcomes: dict[MarginMode, Outcome], name: str) -> Counter[str]:
+    """Refusals of one trader summed by mode."""
+    return Counter({mode.value: sum(outcome.recorder.refused.get(name, Counter()).values()) for mode, outcome in outcomes.items()})
