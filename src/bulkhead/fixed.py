@@ -49,20 +49,8 @@ def mean_floor(values: list[int]) -> int:
     return sum(values) // len(values)
 
 
-def isqrt_floor(value: int) -> int:
-    """Integer square root toward zero, by Newton's method."""
-    if value < 2:
-        return value
-    guess = 1 << ((value.bit_length() + 1) // 2)
-    while True:
-        better = (guess + value // guess) // 2
-        if better >= guess:
-            return guess
-        guess = better
-
-
 def fraction(numerator: int, denominator: int) -> Fraction:
-    """numerator / denominator as a Fraction, rounded up: a requirement or a fee never errs low."""
+    """numerator / denominator as a Fraction, toward plus infinity: a requirement or a fee never errs low."""
     return Fraction(-(-(numerator << FRACTION_BITS) // denominator))
 
 
@@ -129,11 +117,6 @@ def requirement_share_ceil(amount: Requirement, share: Fraction) -> Requirement:
 def worth_share_floor(amount: Worth, share: Fraction) -> Worth:
     """amount * share, toward minus infinity."""
     return Worth(int(amount) * int(share) >> FRACTION_BITS)
-
-
-def fraction_mul_floor(left: Fraction, right: Fraction) -> Fraction:
-    """left * right, toward minus infinity."""
-    return Fraction(int(left) * int(right) >> FRACTION_BITS)
 
 
 def fraction_mul_ceil(left: Fraction, right: Fraction) -> Fraction:
