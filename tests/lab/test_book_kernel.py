@@ -54,7 +54,8 @@ def random_commands(seed: int, count: int) -> list[Command]:
             made.append((LIMIT, order_id, side, middle - away if side == BUY else middle + away, size))
         elif kind == TAKE:
             order_id += 1
-            made.append((TAKE, order_id, side, 10**9 if side == BUY else 1, size * draw.choices((1, 5, 400), (80, 19, 1))[0]))
+            size *= draw.choices((1, 5, 400), (80, 19, 1))[0]
+            made.append((TAKE, order_id, side, 10**9 if side == BUY else 1, size))
         else:
             recent_id = max(1, order_id - draw.randint(0, 150))
             made.append((kind, draw.choice((recent_id, recent_id, known_id)), side, 0, size))

@@ -82,7 +82,7 @@ class Book:
             maker_price = abs(rank)
             while size and front:
                 maker_id, available = front.popitem()
-                proposed = size if size < available else available  # `min` is a call: 3 % of all time
+                proposed = size if size < available else available  # calling `min` costs a tenth
                 try:
                     accepted = settle(maker_id, taker_id, maker_price, proposed)
                 except BaseException:
