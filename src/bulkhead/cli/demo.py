@@ -13,8 +13,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn
 from rich.table import Table
 
 from bulkhead.cli.explain import save_witnesses
-from bulkhead.lab.compare import Outcome, Setting, prices_of, run_all, story_setting
-from bulkhead.lab.prices import DEFAULT, BarOrder, DataError, DataSet
+from bulkhead.lab.compare import Job, Outcome, Setting, modes_of, prices_of, run_all, story_setting
+from bulkhead.lab.prices import BAR_ORDERS, DEFAULT, BarOrder, DataError
 from bulkhead.lab.report import Summary, summarise, write_report
 from bulkhead.lab.report.summary import Cell
 from bulkhead.lab.traders import CAPITAL, SWING, TRADERS, MarginMode
@@ -30,16 +30,12 @@ def demo(
     ] = None,
     out: Annotated[Path, typer.Option(help="folder for the report")] = Path("demo"),
     seed: Annotated[int, typer.Option(min=0, help="same seed, same run")] = 1,
-    bars: Annotated[str, typer.Option(help="walk each bar high-first or low-first")] = "high-first",
-    workers: Annotated[int, typer.Option(min=1, max=4, help="modes run side by side")] = 2,
+    workers: Annotated[int, typer.Option(min=1, max=8, help="runs side by side")] = 2,
     story_only: Annotated[bool, typer.Option("--story-only", help="stop after one trader four ways")] = False,
 ) -> None:
     """Replay a recorded crash with the same traders in four margin modes; write the report."""
     console = Console()
-    order: BarOrder = "low-first" if bars == "low-first" else "high-first"
-    if bars != order:
-        raise typer.BadParameter("bars is high-first or low-first")
-    setting = Setting(prices_name, None if data is None else str(data), seed, order)
+    setting = Setting(prices_name, None if data is None else str(data), seed)
     try:
         prices, _ = prices_of(setting)
     except DataError as problem:
@@ -47,54 +43,56 @@ def demo(
         raise typer.Exit(2) from None
     began = time.monotonic()
     console.print(f"\n[bold]{prices.title}[/bold]  [dim]{prices.source}, {prices.licence}[/dim]")
-    _story(console, story_setting(setting), prices, workers)
+    _story(console, story_setting(setting), workers)
     if story_only:
         return
-    console.print("\n[bold]Everybody[/bold]: three traders, makers, a leveraged crowd; minute by minute, four times\n")
-    outcomes = _run(console, setting, workers)
-    summary = summarise(outcomes)
+    console.print(
+        "\n[bold]Everybody[/bold]: three traders, makers and a leveraged crowd, minute by minute, four times; and once "
+        "more\nwith every bar walked to its low first, for a bar does not say which came first and that decides.\n"
+    )
+    runs = _run(console, setting, BAR_ORDERS, workers)
+    outcomes, others = (modes_of(runs, order) for order in BAR_ORDERS)
+    summary = summarise(outcomes, others)
     _tables(console, outcomes, summary)
     report = write_report(out / "report.html", setting, prices, outcomes, summary)
     save_witnesses(out, outcomes)
-    orders = sum(outcome.orders for outcome in outcomes.values())
-    console.print(
-        f"\n{orders:,} orders in {time.monotonic() - began:.0f} s. Report: [bold]{report}[/bold]"
-        + (
-            f"\nWhy was somebody liquidated?  [bold]bulkhead explain {summary.rows[0].identity} --run {out}[/bold]\n"
-            if summary.rows
-            else "\nNobody was liquidated.\n"
-        )
-    )
+    orders = sum(outcome.orders for outcome in runs.values())
+    console.print(f"\n{orders:,} orders in {time.monotonic() - began:.0f} s. Report: [bold]{report}[/bold]")
+    if summary.rows:
+        first = next((row for row in summary.rows if row.owner == SWING.name), summary.rows[0])
+        console.print(f"Why was somebody liquidated?  [bold]bulkhead explain {first.identity} --run {out}[/bold]\n")
 
 
-def _run(console: Console, setting: Setting, workers: int) -> dict[MarginMode, Outcome]:
-    """All four modes with a progress bar each."""
+def _run(console: Console, setting: Setting, orders: tuple[BarOrder, ...], workers: int) -> dict[Job, Outcome]:
+    """Every mode for each order of bars, with a progress bar each."""
+    jobs = [Job(mode, order) for order in orders for mode in MarginMode]
     columns = (
         SpinnerColumn(),
-        TextColumn("{task.description:<9}"),
+        TextColumn("{task.description}"),
         BarColumn(bar_width=32),
         MofNCompleteColumn(),
         TextColumn("{task.fields[orders]:>9,} orders"),
         TimeElapsedColumn(),
     )
-    with Progress(*columns, console=console, transient=False) as progress:
-        bars = {mode: progress.add_task(mode.value, total=1, orders=0, start=False) for mode in MarginMode}
-        begun: set[MarginMode] = set()
+    with Progress(*columns, console=console) as progress:
+        names = {job: f"{job.mode.value:<9}" + (f" {job.bar_order}" if len(orders) > 1 else "") for job in jobs}
+        bars = {job: progress.add_task(names[job], total=None, orders=0, start=False) for job in jobs}
+        begun: set[Job] = set()
 
-        def report(mode: MarginMode, step: int, steps: int, orders: int) -> None:
-            if mode not in begun:
-                begun.add(mode)
-                progress.start_task(bars[mode])
-            progress.update(bars[mode], completed=step, total=steps, orders=orders)
+        def report(job: Job, step: int, steps: int, sent: int) -> None:
+            if job not in begun:
+                begun.add(job)
+                progress.start_task(bars[job])
+            progress.update(bars[job], completed=step, total=steps, orders=sent)
 
-        return run_all(setting, report, workers)
+        return run_all(setting, jobs, report, workers)
 
 
-def _story(console: Console, setting: Setting, prices: DataSet, workers: int) -> None:
+def _story(console: Console, setting: Setting, workers: int) -> None:
     """One trader, four accounts, one table."""
     plan = f"{SWING.title}, ${CAPITAL:,.0f}: {SWING.words}. The same orders, four ways to hold them."
     console.print(f"[dim]{plan}[/dim]\n")
-    outcomes = _run(console, setting, workers)
+    outcomes = modes_of(_run(console, setting, BAR_ORDERS[:1], workers), BAR_ORDERS[0])
     summary = summarise(outcomes)
     table = Table(title="One trader, four ways", title_justify="left", show_lines=True)
     table.add_column("mode", style="bold")
@@ -111,7 +109,18 @@ def _tables(console: Console, outcomes: Mapping[MarginMode, Outcome], summary: S
         table = Table(
             title=f"{trader.title}: {trader.words}", title_justify="left", caption=_path(outcomes, trader.name)
         )
-        for name in ("mode", "end", "lowest", "verdict", "fills/plan", "refused", "calls", "steps", "penalty"):
+        for name in (
+            "mode",
+            "end",
+            "lowest",
+            "verdict",
+            "low-first",
+            "fills/plan",
+            "refused",
+            "calls",
+            "steps",
+            "penalty",
+        ):
             table.add_column(name, justify="left" if name in ("mode", "verdict") else "right")
         for cell in summary.cells[trader.name]:
             table.add_row(
@@ -119,6 +128,7 @@ def _tables(console: Console, outcomes: Mapping[MarginMode, Outcome], summary: S
                 _money(cell.end),
                 _money(cell.lowest),
                 _verdict(cell),
+                _money(cell.other_end),
                 f"{cell.filled}/{cell.planned}",
                 str(sum(cell.refused.values())),
                 str(cell.margin_calls),

@@ -12,9 +12,9 @@ from rich.console import Console
 from rich.panel import Panel
 
 from bulkhead.codec import Codec, CodecError
-from bulkhead.keepers.witness import Witness
 from bulkhead.keepers.recompute import recompute
 from bulkhead.keepers.story import story
+from bulkhead.keepers.witness import Witness
 from bulkhead.lab.compare import Outcome
 from bulkhead.lab.traders import MarginMode
 

@@ -3,6 +3,7 @@
 import typer
 
 from bulkhead.cli.data import data
+from bulkhead.cli.replay import replay
 
 app = typer.Typer(
     name="bulkhead",
@@ -12,6 +13,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.add_typer(data, name="data")
+app.command()(replay)
 
 
 @app.callback()

@@ -52,12 +52,13 @@ def _show(done: Replayed, seconds: float) -> None:
     table.add_row("commands/s", f"{commands / seconds:,.0f}")
     table.add_row("root", done.machine.digest().hex())
     Console(soft_wrap=True).print(table)
-    console = Console(stderr=True, soft_wrap=True)
     for path, reason in done.refused:
-        console.print(f"[yellow]passed over {path}: {reason}[/]")
+        typer.secho(f"passed over {path}: {reason}", err=True, fg="yellow")
     if done.torn is not None:
         torn = done.torn
-        console.print(
-            f"[yellow]the tail is torn at {torn.path}, offset {torn.offset}: {torn.bytes_cut} bytes that were never "
-            f"acknowledged ({torn.reason}); the exchange will cut them when it next starts[/]"
+        typer.secho(
+            f"the tail is torn at {torn.path}, offset {torn.offset}: {torn.bytes_cut} bytes that were never "
+            f"acknowledged ({torn.reason}); the exchange cuts them when it next starts",
+            err=True,
+            fg="yellow",
         )

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import multiprocessing
-from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from multiprocessing.queues import Queue
-from typing import Any
+from typing import Any, NamedTuple
 
 from bulkhead.lab.agents import Maker, Noise, crowd
 from bulkhead.lab.measures import Recorder
-from bulkhead.lab.prices import BarOrder, DataSet, Ticks, load, simulate, ticks
+from bulkhead.lab.prices import BarOrder, DataSet, Ticks, load, ticks
 from bulkhead.lab.traders import DOLLAR, SWING, TRADERS, Featured, MarginMode
 from bulkhead.lab.venue import config_of
 from bulkhead.lab.world import World
@@ -64,7 +63,7 @@ class Outcome:
 
 def prices_of(setting: Setting) -> tuple[DataSet, Ticks]:
     """The price set and its minutes, cut to the asked number of days."""
-    data = simulate(setting.seed) if setting.data_name == "simulated" else load(setting.data_name, setting.data_dir)
+    data = load(setting.data_name, setting.data_dir)
     path = ticks(data, setting.tick_ms, setting.bar_order, setting.seed)
     per_day = 86_400_000 / setting.tick_ms
     first = int(setting.first_day * per_day)
@@ -117,7 +116,7 @@ def outcome_of(world: World, recorder: Recorder, mode: MarginMode) -> Outcome:
         orders=world.orders,
         commands=world.commands,
         open_interest={
-            state.terms[market_id].name: int(market.open_interest) / resolution[market_id] # type: ignore[index]
+            state.terms[market_id].name: int(market.open_interest) / resolution[market_id]  # type: ignore[index]
             for market_id, market in state.markets.items()
         },
         accounts=len(state.accounts),
@@ -146,45 +145,52 @@ def story_setting(setting: Setting) -> Setting:
     return replace(setting, traders=(SWING.name,), crowd=0, makers=1, noise=1, tick_ms=tick_ms)
 
 
-Message = tuple[str, str, Any]
+class Job(NamedTuple):
+    """One run: a mode, and in which order bars are walked."""
+
+    mode: MarginMode
+    bar_order: BarOrder
 
 
-def _work(setting: Setting, mode: MarginMode, queue: Queue[Message]) -> None:
+Progress = Callable[[Job, int, int, int], None]
+Message = tuple[str, Job, Any]
+
+
+def _work(setting: Setting, job: Job, queue: Queue[Message]) -> None:
     try:
-        outcome = run_mode(setting, mode, lambda *progress: queue.put(("progress", mode.value, progress)))
-        queue.put(("done", mode.value, outcome))
+        there = replace(setting, bar_order=job.bar_order)
+        outcome = run_mode(there, job.mode, lambda *progress: queue.put(("progress", job, progress)))
+        queue.put(("done", job, outcome))
     except BaseException as problem:
-        queue.put(("failed", mode.value, f"{type(problem).__name__}: {problem}"))
+        queue.put(("failed", job, f"{type(problem).__name__}: {problem}"))
         raise
 
 
-def run_all(
-    setting: Setting, report: Callable[[MarginMode, int, int, int], None], workers: int = 2
-) -> dict[MarginMode, Outcome]:
-    """All four modes in `workers` processes. Raises RuntimeError naming the mode when one fails."""
+def run_all(setting: Setting, jobs: Sequence[Job], report: Progress, workers: int = 2) -> dict[Job, Outcome]:
+    """Run jobs in `workers` processes. Raises RuntimeError naming the job when one fails."""
     context = multiprocessing.get_context("spawn")
     queue: Queue[Message] = context.Queue()
-    waiting = list(MarginMode)
-    running: dict[str, Any] = {}
-    outcomes: dict[MarginMode, Outcome] = {}
-    while len(outcomes) < len(MarginMode):
+    waiting = list(jobs)
+    running: dict[Job, Any] = {}
+    outcomes: dict[Job, Outcome] = {}
+    while len(outcomes) < len(jobs):
         while waiting and len(running) < workers:
-            mode = waiting.pop(0)
-            running[mode.value] = context.Process(target=_work, args=(setting, mode, queue), daemon=True)
-            running[mode.value].start()
-        kind, name, content = queue.get()
+            job = waiting.pop(0)
+            running[job] = context.Process(target=_work, args=(setting, job, queue), daemon=True)
+            running[job].start()
+        kind, job, content = queue.get()
         if kind == "progress":
-            report(MarginMode(name), *content)
+            report(job, *content)
         elif kind == "done":
-            outcomes[MarginMode(name)] = content
-            running.pop(name).join()
+            outcomes[job] = content
+            running.pop(job).join()
         else:
             for process in running.values():
                 process.terminate()
-            raise RuntimeError(f"the {name} run failed: {content}")
-    return {mode: outcomes[mode] for mode in MarginMode}
+            raise RuntimeError(f"the run {job.mode.value}, {job.bar_order} failed: {content}")
+    return {job: outcomes[job] for job in jobs}
 
 
-def total(outcomes: dict[MarginMode, Outcome], name: str) -> Counter[str]:
-    """Refusals of one trader summed by mode."""
-    return Counter({mode.value: sum(outcome.recorder.refused.get(name, Counter()).values()) for mode, outcome in outcomes.items()})
+def modes_of(outcomes: Mapping[Job, Outcome], bar_order: BarOrder) -> dict[MarginMode, Outcome]:
+    """The four modes of one bar order."""
+    return {job.mode: outcome for job, outcome in outcomes.items() if job.bar_order == bar_order}

@@ -16,7 +16,6 @@ from bulkhead.lab.world import World
 from bulkhead.ledger.accounts import health_of, settled
 from bulkhead.ledger.state import Account, State
 
-
 TAKERS = {Step.BOOK: "book", Step.BACKSTOP: "backstop", Step.DELEVERAGING: "deleveraging"}
 
 

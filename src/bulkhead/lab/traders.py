@@ -172,9 +172,7 @@ class Featured:
         for nonce, terms in enumerate(world.config.markets, start=1):
             choice = Choice(terms.market_id, Mode.ISOLATED, ISOLATED_LEVERAGE, Quote(0))
             expires = TimeS(world.time_ms // 1000 + 86_400)
-            world.submit(
-                Configure(world.time_ms, AccountId(self.account_id), choice, expires, nonce, UNSIGNED)
-            )
+            world.submit(Configure(world.time_ms, AccountId(self.account_id), choice, expires, nonce, UNSIGNED))
 
     def act(self, world: World) -> None:
         for intent in self.plan.get(world.step, ()):

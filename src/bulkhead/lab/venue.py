@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from bulkhead.lab.prices import DataSet
 from bulkhead.ledger.config import VenueConfig
 from bulkhead.ledger.defaults import default_config, market
-from bulkhead.lab.prices import DataSet
 from bulkhead.rules.terms import MarketTerms
 from bulkhead.units import Felt, Price, TimeMs
 

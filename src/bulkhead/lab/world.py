@@ -138,7 +138,15 @@ class World:
             Submit(
                 self.time_ms,
                 Register(
-                    self.time_ms, AccountId(account_id), kind, rule, key, 1 + account_id, AccountId(parent_id), USD, UNSIGNED
+                    self.time_ms,
+                    AccountId(account_id),
+                    kind,
+                    rule,
+                    key,
+                    1 + account_id,
+                    AccountId(parent_id),
+                    USD,
+                    UNSIGNED,
                 ),
             )
         )
@@ -146,9 +154,7 @@ class World:
     def deposit(self, account_id: int, amount: int) -> None:
         """Money from outside, in micro-USD."""
         self._deposits += 1
-        self.send(
-            Submit(self.time_ms, Deposit(self.time_ms, self._deposits, AccountId(account_id), USD, amount))
-        )
+        self.send(Submit(self.time_ms, Deposit(self.time_ms, self._deposits, AccountId(account_id), USD, amount)))
 
     def insure(self, amount: int) -> None:
         """Money into the insurance fund, in micro-USD."""
@@ -176,7 +182,9 @@ class World:
             UNSIGNED,
         )
 
-    def limit(self, account_id: int, market_id: int, size: int, price: int, *, post_only: bool = False) -> list[VenueEvent]:
+    def limit(
+        self, account_id: int, market_id: int, size: int, price: int, *, post_only: bool = False
+    ) -> list[VenueEvent]:
         """Send a limit order."""
         self.orders += 1
         order = self.order(account_id, market_id, size, max(1, price))

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import io
+from bisect import bisect_left
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from typing import Any
 
 import matplotlib
 
@@ -16,7 +17,7 @@ from matplotlib.axes import Axes  # noqa: E402
 from matplotlib.ticker import FuncFormatter  # noqa: E402
 
 from bulkhead.lab.compare import Outcome  # noqa: E402
-from bulkhead.lab.report.summary import LiquidationRow  # noqa: E402
+from bulkhead.lab.measures import LiquidationRow  # noqa: E402
 from bulkhead.lab.traders import CAPITAL, MarginMode  # noqa: E402
 
 COLOURS = {
@@ -26,7 +27,7 @@ COLOURS = {
     MarginMode.SCENARIO: "#c2388a",
 }
 GREY = "#7a828e"
-STYLE = {
+STYLE: dict[Any, Any] = {
     "font.family": "DejaVu Sans",
     "font.size": 9.5,
     "axes.spines.top": False,
@@ -57,14 +58,15 @@ def figure(width: float, height: float) -> Iterator[tuple[Axes, list[str]]]:
         text.append(svg[svg.index("<svg") :])
 
 
-def _times(outcome: Outcome) -> list[datetime]:
-    return [datetime.fromtimestamp(time_ms / 1000, UTC) for time_ms in outcome.recorder.times]
+def _times(outcome: Outcome) -> list[float]:
+    """Days since the epoch, matplotlib's own unit of dates."""
+    return [time_ms / 86_400_000 for time_ms in outcome.recorder.times]
 
 
 def _dates(axes: Axes) -> None:
-    locator = dates.AutoDateLocator(minticks=4, maxticks=9)
+    locator = dates.AutoDateLocator(minticks=4, maxticks=9)  # type: ignore[no-untyped-call]
     axes.xaxis.set_major_locator(locator)
-    axes.xaxis.set_major_formatter(dates.ConciseDateFormatter(locator))
+    axes.xaxis.set_major_formatter(dates.ConciseDateFormatter(locator))  # type: ignore[no-untyped-call]
 
 
 def _dollars(axes: Axes) -> None:
@@ -82,11 +84,10 @@ def equity(outcomes: Mapping[MarginMode, Outcome], trader: str, rows: Sequence[L
             axes.plot(times, path, color=COLOURS[mode], linewidth=1.8, label=f"{mode.value}  ${path[-1]:,.0f}")
             for row in rows:
                 if row.mode is mode and row.owner == trader:
-                    place = min(
-                        range(len(outcome.recorder.times)),
-                        key=lambda k, row=row, outcome=outcome: abs(outcome.recorder.times[k] - row.time_ms),  # type: ignore[misc]
+                    place = min(bisect_left(outcome.recorder.times, row.time_ms), len(path) - 1)
+                    axes.plot(
+                        times[place], path[place], "v", color=COLOURS[mode], markersize=6, markeredgecolor="white"
                     )
-                    axes.plot(times[place], path[place], "v", color=COLOURS[mode], markersize=6, markeredgecolor="white")
         axes.set_ylabel("equity")
         axes.legend(frameon=False, ncols=4, loc="upper left", bbox_to_anchor=(0, 1.16))
         _dates(axes)
@@ -117,7 +118,13 @@ def market(outcome: Outcome) -> str:
         for place, (market_id, path) in enumerate(outcome.recorder.index.items()):
             series = [100 * price / path[0] for price in path]
             name = outcome.symbols[market_id - 1].removesuffix("-USD")
-            axes.plot(times, series, color=palette[place % len(palette)], linewidth=1.4, label=f"{name} {series[-1] - 100:+.0f} %")
+            axes.plot(
+                times,
+                series,
+                color=palette[place % len(palette)],
+                linewidth=1.4,
+                label=f"{name} {series[-1] - 100:+.0f} %",
+            )
         axes.set_ylabel("index, start = 100")
         axes.legend(frameon=False, ncols=5, loc="upper left", bbox_to_anchor=(0, 1.2))
         _dates(axes)

@@ -18,7 +18,7 @@ class Cell(NamedTuple):
     """One trader under one mode. Dollars."""
 
     mode: MarginMode
-    verdict: str  # "kept everything open", "liquidated", "wiped out"
+    verdict: str  # "survived", "liquidated", "wiped out"
     end: float
     profit: float
     lowest: float
@@ -30,6 +30,8 @@ class Cell(NamedTuple):
     deleveraged: int
     penalties: float
     fees: float
+    other_end: float  # at the end, had every bar been walked to its other extreme first
+    other_verdict: str
     why: str
 
 
@@ -41,32 +43,34 @@ class Summary(NamedTuple):
     best: dict[str, MarginMode]
 
 
-def summarise(outcomes: Mapping[MarginMode, Outcome]) -> Summary:
-    """Numbers and sentences of a finished comparison."""
+def summarise(outcomes: Mapping[MarginMode, Outcome], others: Mapping[MarginMode, Outcome] | None = None) -> Summary:
+    """Numbers and sentences of a finished comparison. `others` are the runs with bars walked the other way round;
+    without them the columns for it repeat the run itself."""
+    others = others or outcomes
     rows = [row for outcome in outcomes.values() for row in outcome.recorder.rows]
     cells: dict[str, list[Cell]] = {}
     best: dict[str, MarginMode] = {}
     for trader in TRADERS:
         if all(trader.name in outcome.recorder.equity for outcome in outcomes.values()):
-            cells[trader.name] = [_cell(trader, mode, outcome) for mode, outcome in outcomes.items()]
+            cells[trader.name] = [_cell(trader, outcome, others[mode]) for mode, outcome in outcomes.items()]
             best[trader.name] = max(cells[trader.name], key=lambda cell: cell.end).mode
     return Summary(cells, rows, best)
 
 
-def _cell(trader: Trader, mode: MarginMode, outcome: Outcome) -> Cell:
-    recorder = outcome.recorder
+def _verdict(trader: Trader, outcome: Outcome) -> str:
+    if outcome.recorder.equity[trader.name][-1] < RUINED:
+        return "wiped out"
+    return "liquidated" if any(row.owner == trader.name for row in outcome.recorder.rows) else "survived"
+
+
+def _cell(trader: Trader, outcome: Outcome, other: Outcome) -> Cell:
+    mode, recorder = outcome.mode, outcome.recorder
     path = recorder.equity[trader.name]
     mine = [row for row in recorder.rows if row.owner == trader.name]
     end = path[-1]
-    if end < RUINED:
-        verdict = "wiped out"
-    elif mine:
-        verdict = "liquidated"
-    else:
-        verdict = "survived"
     return Cell(
         mode=mode,
-        verdict=verdict,
+        verdict=_verdict(trader, outcome),
         end=end,
         profit=end - CAPITAL,
         lowest=min(path),
@@ -78,6 +82,8 @@ def _cell(trader: Trader, mode: MarginMode, outcome: Outcome) -> Cell:
         deleveraged=recorder.deleveraged.get(trader.name, 0),
         penalties=sum(row.penalty for row in mine),
         fees=recorder.fees.get(trader.name, 0.0),
+        other_end=other.recorder.equity[trader.name][-1],
+        other_verdict=_verdict(trader, other),
         why=_why(trader, mode, outcome, mine),
     )
 
