@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 from mypy import api
@@ -59,20 +61,19 @@ RIGHT = [
 
 
 @pytest.fixture(scope="module")
-def complaints(tmp_path_factory: pytest.TempPathFactory) -> dict[int, str]:
+def complaints() -> Iterator[dict[int, str]]:
     """One run of mypy over a file with one statement a line: its complaints by line."""
-    file = tmp_path_factory.mktemp("snippets") / "snippets.py"
-    file.write_text(HEAD + "\n".join(WRONG + RIGHT) + "\n", encoding="utf-8")
-    arguments = ["--strict", "--no-incremental", "--config-file=", "--hide-error-context", str(file)]
-    with pytest.MonkeyPatch.context() as patch:
+    with TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
         patch.setenv("MYPYPATH", str(ROOT / "src"))
-        out, problem, _ = api.run(arguments)
+        file = Path(folder) / "snippets.py"
+        file.write_text(HEAD + "\n".join(WRONG + RIGHT) + "\n", encoding="utf-8")
+        out, problem, _ = api.run(["--strict", "--no-incremental", "--config-file=", str(file)])
     assert not problem
     found: dict[int, str] = {}
     for line in out.splitlines():
         if line.startswith(str(file)) and ": error: " in line:
             found[int(line.removeprefix(f"{file}:").split(":")[0])] = line
-    return found
+    yield found
 
 
 def line_of(statement: str) -> int:

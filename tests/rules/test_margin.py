@@ -119,12 +119,11 @@ def test_healthier_equals_its_fraction_definition(
         assert is_healthier(before, after) == rose
 
 
-@given(values, values, requirements, requirements, requirements, st.booleans(), st.booleans())
-def test_healthy_or_healthier_and_nothing_else(
-    value0: Worth, value1: Worth, initial: Requirement, one: Requirement, two: Requirement, new: bool, shrinks: bool
-) -> None:
-    before = Health(value0, initial, one + Requirement(1), one)
-    after = Health(value1, max(initial, two), two, two)
+healths = st.builds(Health, values, requirements, requirements, requirements)
+
+
+@given(healths, healths, st.booleans(), st.booleans())
+def test_healthy_or_healthier_and_nothing_else(before: Health, after: Health, new: bool, shrinks: bool) -> None:
     asked: list[Health] = []
 
     def lazily() -> Health:

@@ -1,4 +1,4 @@
-"""The default grid of scenario margin, and the check that a grid keeps what the rules promise of it."""
+"""Grid: the default shocks of scenario margin, and the check that a grid keeps what the rules promise of it."""
 
 from __future__ import annotations
 
