@@ -6,10 +6,16 @@ from itertools import islice
 
 import pytest
 
+from bulkhead.engine.command import CancelAll, CancelOrder, PlaceOrder, SetStatus, Submit
+from bulkhead.engine.event import Accepted, Cancelled, StateChanged
+from bulkhead.engine.order import Terms
 from bulkhead.ledger.invariants import violations
+from bulkhead.ledger.state import Status
+from bulkhead.ledger.tx import AssetLeg, Deposit, Move, PositionLeg
 from bulkhead.node.records import EXCHANGE, Genesis
 from bulkhead.node.replay import Machine
-from tests.node.exchange_world import START_MS, Scribe, small_config
+from bulkhead.units import AccountId, MarketId, Size, TimeS
+from tests.node.exchange_world import START_MS, STRATEGY, UNSIGNED, USD, Scribe, small_config
 
 COMMANDS = 250
 LIFE = 25  # commands that a restored twin is followed for; every tenth is followed to the end
@@ -50,3 +56,42 @@ def test_a_snapshot_keeps_every_derived_part_of_the_state() -> None:
     assert restored.state.filled.entries == machine.state.filled.entries
     for market_id, book in machine.venue.sequencer.desk.books.items():
         assert list(restored.venue.sequencer.desk.books[market_id]) == list(book)
+
+
+def test_reduce_only_orders_follow_in_the_same_order_after_a_restart() -> None:
+    """The engine's index of them remembers who came first; a restored one cannot, so nothing may depend on it."""
+    scribe = Scribe(5)
+    machine = Machine(BEGIN)
+    for command in scribe.opening():
+        machine.handle(command)
+    rich = (Deposit(scribe.now(), 7 + place, AccountId(owner), USD, 10**11) for place, owner in enumerate((128, 256)))
+    for deposit in rich:
+        assert isinstance(machine.handle(Submit(scribe.now(), deposit))[0], StateChanged)
+
+    def place(account_id: int, market_id: int, size: int, shift: int = 0, *, reduce_only: bool = False) -> int:
+        order = scribe.order(account_id, market_id, size, scribe.price[market_id] + shift)
+        events = machine.handle(PlaceOrder(scribe.now(), order, Terms(reduce_only=reduce_only)))
+        assert isinstance(events[0], Accepted)
+        return events[0].order_id
+
+    machine.handle(CancelAll(scribe.now(), AccountId(128)))
+    for market_id in (1, 2, 3):
+        place(256, market_id, -1_000)
+        place(128, market_id, 1_000)
+    first = place(128, 1, -10, 5, reduce_only=True)
+    place(128, 2, -10, 5, reduce_only=True)
+    place(128, 1, -10, 5, reduce_only=True)
+    machine.handle(CancelOrder(scribe.now(), AccountId(128), first))
+    place(128, 3, -10, 5)
+    place(128, 3, -10, 5, reduce_only=True)
+    machine.handle(SetStatus(scribe.now(), MarketId(3), Status.REDUCE_ONLY))  # the plain one follows from now on
+    restored = Machine(BEGIN, EXCHANGE.decode(EXCHANGE.encode(machine.record())))
+    legs = tuple(
+        PositionLeg(AccountId(128), AccountId(STRATEGY), MarketId(market_id), Size(1_000)) for market_id in (1, 2, 3)
+    )
+    money = (AssetLeg(AccountId(128), AccountId(STRATEGY), USD, 10**10),)
+    expiry = TimeS(scribe.time_ms // 1_000 + 60)
+    move = Move(scribe.now(), AccountId(128), money, legs, (), expiry, 1, UNSIGNED)
+    events = machine.handle(Submit(scribe.now(), move))
+    assert [type(event) for event in events] == [StateChanged] + [Cancelled] * 4
+    assert restored.handle(Submit(scribe.now(), move)) == events

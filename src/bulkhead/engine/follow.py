@@ -29,7 +29,7 @@ def settle_down(desk: Desk) -> None:
 
 def everything_follows(desk: Desk) -> None:
     """Positions changed outside a match (a move, a forced close, deleveraging): ask every reduce-only order."""
-    desk.touched.update(dict.fromkeys(desk.reducing))
+    desk.touched.update(dict.fromkeys(sorted(desk.reducing)))  # a restored desk has met them in another order
 
 
 def _cut_twins(desk: Desk) -> None:
@@ -61,7 +61,8 @@ def _follow_positions(desk: Desk) -> None:
     """
     touched, desk.touched = desk.touched, {}
     for account_id, market_id in touched:
-        for order in list(desk.reducing.get((account_id, market_id), {}).values()):
+        following = desk.reducing.get((account_id, market_id), {})
+        for order in [following[order_id] for order_id in sorted(following)]:
             if order.order_id not in desk.orders or order.stage is Stage.DORMANT:
                 continue
             closable = desk.closable(order.signed.account_id, order.signed.market_id, order.side)
