@@ -1,0 +1,266 @@
+"""`recompute(witness) -> list[str]`: what a liquidation step should have been, by the rules alone; empty is agreement.
+
+Nothing of the ledger, the engine or the keepers is asked. Each line names what disagrees.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from bulkhead.fixed import quote_ceil
+from bulkhead.keepers.witness import Candidate, Leaf, Part, Step, Witness
+from bulkhead.rules import deleveraging, margin, scenario
+from bulkhead.rules import liquidation as rule
+from bulkhead.rules.terms import Health, MarketTerms, Position, Risk, risk_of
+from bulkhead.units import BookPrice, Fraction, FundingIndex, MarketId, Quote, Size
+
+SLICE_BITS = 6
+FREE = rule.Charges(Quote(0), Quote(0))
+
+
+class Case:
+    """A witness made ready to ask the rules: markets by id, and what the account holds as the step goes on."""
+
+    def __init__(self, witness: Witness) -> None:
+        self.witness = witness
+        self.terms: dict[int, MarketTerms] = {seen.terms.market_id: seen.terms for seen in witness.markets}
+        self.risks: dict[int, Risk] = {
+            seen.terms.market_id: risk_of(seen.terms, seen.price, seen.scale) for seen in witness.markets
+        }
+        self.groups: dict[int, int] = {market_id: terms.group for market_id, terms in self.terms.items()}
+        self.interest: dict[int, int] = {seen.terms.market_id: int(seen.open_interest) for seen in witness.markets}
+        self.leaf = witness.account
+
+    def health(self, leaf: Leaf) -> Health:
+        """The health of what the account holds, by its own margin rule."""
+        grid = self.witness.grid
+        if grid is None:
+            return self.linear(leaf)
+        held = scenario.exposures(leaf.positions, self.risks, self.groups, self.interest)
+        return scenario.health(leaf.balance, leaf.collateral, held, grid)
+
+    def linear(self, leaf: Leaf) -> Health:
+        """Health under the linear rule: the backstop's too, whatever the rule of the account it takes from."""
+        return margin.health(leaf.balance, leaf.collateral, leaf.positions, self.risks, dict(leaf.floors))
+
+    def zero(self, leaf: Leaf, position: Position, health: Health) -> BookPrice:
+        """The zero price of a position: weighted by maintenance, or by notional under scenario margin."""
+        risk = self.risks[position.market_id]
+        if self.witness.grid is None:
+            return rule.linear_zero_price(position, risk, health)
+        gross = sum(abs(int(held.size * self.risks[held.market_id].price)) for held in leaf.positions)
+        return rule.zero_price(position, risk, health.value, abs(int(position.size * risk.price)), gross)
+
+    def rates(self) -> tuple[Fraction, Fraction]:
+        return self.witness.terms.fee, self.witness.terms.penalty
+
+
+def recompute(witness: Witness) -> list[str]:
+    """Every disagreement between a witness and the rules, in words."""
+    case = Case(witness)
+    found = list(_eligible(case))
+    if witness.step is not Step.BOOK:
+        found += _takeover(case)
+    elif witness.grid is None:
+        found += _linear(case)
+    else:
+        found += _slices(case)
+    left = case.health(case.leaf)
+    if case.leaf.positions and left.value != witness.after.value:
+        found.append(f"value after the step is {left.value}, stated as {witness.after.value}")
+    if case.leaf.positions and witness.grid is None and left[2:] != witness.after[2:]:
+        found.append("requirements after the step differ")
+    return found
+
+
+def _eligible(case: Case) -> Iterator[str]:
+    """The account was below maintenance, and not in the pause after its last step."""
+    witness = case.witness
+    before = case.health(witness.account)
+    if before != witness.before:
+        yield f"health before the step is {before}, stated as {witness.before}"
+    if before.is_maintained:
+        yield "the account was not below maintenance"
+    same_step = witness.last_step_ms == witness.time_ms
+    pause = witness.terms.pause_ms
+    if not same_step and rule.is_cooling_down(witness.time_ms, witness.last_step_ms, pause, before):
+        yield "the account's last step was too recent"
+    if witness.step is not Step.BOOK and before.is_above_close_out:
+        yield "the account was not below close-out"
+
+
+def candidates(case: Case) -> tuple[Candidate, ...]:
+    """What the choice of position compares."""
+    found = []
+    for position in case.leaf.positions:
+        risk = case.risks[position.market_id]
+        notional = abs(position.size * risk.price)
+        marginal = margin.row_of(risk, int(notional)).maintenance
+        found.append(Candidate(position.market_id, marginal, case.terms[position.market_id].slippage, notional))
+    return tuple(found)
+
+
+def _linear(case: Case) -> Iterator[str]:
+    """Fill by fill: the rule's position, no more than its amount at that price, within the zero price."""
+    witness = case.witness
+    if candidates(case) != witness.candidates:
+        yield "the candidates differ"
+    if not witness.parts:
+        yield "nothing was closed"
+    for number, part in enumerate(witness.parts, 1):
+        health = case.health(case.leaf)
+        if health.is_maintained:
+            yield f"fill {number}: the account was already restored"
+        position = rule.choose(case.leaf.positions, case.risks, case.terms)
+        if position.market_id != part.market_id or part.market_id != witness.market_id:
+            yield f"fill {number}: the rule chooses market {position.market_id}"
+            return
+        zero = case.zero(case.leaf, position, health)
+        closing = rule.Closing(
+            position,
+            case.risks[part.market_id],
+            health,
+            part.price,
+            zero,
+            case.rates(),
+            witness.terms.target,
+            witness.terms.dust,
+        )
+        most = rule.step_size(closing)
+        if most != part.most or part.size > most:
+            yield f"fill {number}: the rule allows {most} lots, stated {part.most}, closed {part.size}"
+        yield from _close(case, part, position, zero, f"fill {number}")
+
+
+def _close(case: Case, part: Part, position: Position, zero: BookPrice, name: str) -> Iterator[str]:
+    """One close at its price: bound and charges; then the account holds less."""
+    side = 1 if int(position.size) > 0 else -1
+    if zero != part.zero:
+        yield f"{name}: the zero price is {zero}, stated {part.zero}"
+    if side * (int(part.price) - int(zero)) < 0:
+        yield f"{name}: {part.price} is beyond the zero price {zero}"
+    charges = rule.charges(part.size, side, part.price, zero, case.rates())
+    if charges != part.charges:
+        yield f"{name}: charges are {charges}, stated {part.charges}"
+    case.leaf = closed(case.leaf, part, part.charges)
+
+
+def closed(leaf: Leaf, part: Part, charges: rule.Charges) -> Leaf:
+    """What is left of an account after lots of a position were closed at a price. Cost is of no concern here."""
+    kept = []
+    balance = leaf.balance
+    for position in leaf.positions:
+        if position.market_id == part.market_id:
+            side = 1 if int(position.size) > 0 else -1
+            balance += Quote(side * int(part.price * part.size)) - charges.fee - charges.penalty
+            position = position._replace(size=Size(int(position.size) - side * int(part.size)))
+        if position.size:
+            kept.append(position)
+    return leaf._replace(balance=balance, positions=tuple(kept))
+
+
+def _slices(case: Case) -> Iterator[str]:
+    """An equal slice of every position; one slice fewer, at each market's worst price, would not have restored."""
+    witness, start = case.witness, case.leaf
+    health = case.health(start)
+    zeros = {held.market_id: case.zero(start, held, health) for held in start.positions}
+    for held in start.positions:
+        want = slice_of(held, witness.slices)
+        if sum(int(part.size) for part in witness.parts if part.market_id == held.market_id) != want:
+            yield f"market {held.market_id}: {witness.slices} slices are {want} lots"
+    for number, part in enumerate(witness.parts, 1):
+        position = next((held for held in start.positions if held.market_id == part.market_id), None)
+        if position is None:
+            yield f"fill {number}: no position in market {part.market_id}"
+            return
+        yield from _close(case, part, position, zeros[part.market_id], f"fill {number}")
+    if health.is_above_close_out and witness.slices > 1 and _restored_by_fewer(case, start, zeros):
+        yield "one slice fewer would have restored the account"
+
+
+def slice_of(position: Position, slices: int) -> int:
+    """Lots of a position in so many of the 64 slices."""
+    return abs(scenario.slice_size(int(position.size), slices, SLICE_BITS))
+
+
+def _restored_by_fewer(case: Case, start: Leaf, zeros: dict[MarketId, BookPrice]) -> bool:
+    leaf = start
+    for position in start.positions:
+        side = 1 if int(position.size) > 0 else -1
+        paid = [side * int(part.price) for part in case.witness.parts if part.market_id == position.market_id]
+        price = BookPrice(side * min(paid))
+        size = Size(slice_of(position, case.witness.slices - 1))
+        charges = rule.charges(size, side, price, zeros[position.market_id], case.rates())
+        leaf = closed(
+            leaf, case.witness.parts[0]._replace(market_id=position.market_id, size=size, price=price), charges
+        )
+    health = case.health(leaf)
+    return rule.reaches_target(health.value, int(health.maintenance), case.witness.terms.target)
+
+
+def _takeover(case: Case) -> Iterator[str]:
+    """Backstop or deleveraging: the fund covers a debt first, then lots go over at the zero price."""
+    witness = case.witness
+    yield from _covered(case)
+    case.leaf = case.leaf._replace(balance=case.leaf.balance + witness.covered)
+    health = case.health(case.leaf)
+    position = next((held for held in case.leaf.positions if held.market_id == witness.market_id), None)
+    if position is None or not witness.parts:
+        yield f"no position in market {witness.market_id}"
+        return
+    zero = case.zero(case.leaf, position, health)
+    capacity = Size(0) if health.is_bankrupt else _capacity(case, position, zero)
+    total = Size(sum(int(part.size) for part in witness.parts))
+    if witness.step is Step.BACKSTOP:
+        if health.is_bankrupt:
+            yield "the backstop took a position of an account in debt"
+        if total > capacity:
+            yield f"the backstop could take {capacity} lots and took {total}"
+    else:
+        if total > abs(position.size) - capacity:
+            yield f"the backstop could have taken {capacity} of {abs(position.size)} lots"
+        shares = deleveraging.shares(total, witness.holders)
+        if shares != {part.taker_id: part.size for part in witness.parts}:
+            yield f"the shares are {shares}"
+    for part in witness.parts:
+        if part.price != zero or part.zero != zero or part.charges != FREE:
+            yield f"lots went to {part.taker_id} at {part.price}, the zero price is {zero}"
+        case.leaf = closed(case.leaf, part, FREE)
+
+
+def _covered(case: Case) -> Iterator[str]:
+    """The fund pays all of a debt, or as much as fund and loss budget reach."""
+    witness = case.witness
+    value = int(witness.before.value)
+    debt = quote_ceil(-witness.before.value) if value < 0 else Quote(0)
+    is_exhausted = not witness.fund_left or not witness.budget_left
+    if witness.covered > debt or (witness.covered < debt and not is_exhausted):
+        yield f"the fund covered {witness.covered} of a debt of {debt}"
+
+
+def _capacity(case: Case, position: Position, price: BookPrice) -> Size:
+    """Lots the backstop can take at a price: its initial margin kept, the market's loss budget not used up."""
+    keeper = case.witness.keeper
+    if keeper is None:
+        return Size(0)
+    market_id = position.market_id
+    seen = next(seen for seen in case.witness.markets if seen.terms.market_id == market_id)
+    held = next((held for held in keeper.positions if held.market_id == market_id), None)
+    loss = 0 if held is None else max(0, -int(deleveraging.profit(held, case.risks)))
+    if int(seen.terms.loss_budget) - int(seen.lost) - int(case.witness.covered) - loss <= 0:
+        return Size(0)
+    had = 0 if held is None else int(held.size)
+    sign = 1 if int(position.size) > 0 else -1
+    others = tuple(other for other in keeper.positions if other.market_id != market_id)
+
+    def is_too_much(size: Size) -> bool:
+        now = had + sign * int(size)
+        mine = (Position(market_id, Size(now), Quote(0), FundingIndex(0)),) if now else ()
+        paid = Quote(sign * int(price * size))
+        after = keeper._replace(balance=keeper.balance - paid, positions=others + mine)
+        return abs(now) > abs(had) and not case.linear(after).is_initial
+
+    whole = abs(position.size)
+    if not is_too_much(whole):
+        return whole
+    return rule.minimal_size(whole, is_too_much) - Size(1)
