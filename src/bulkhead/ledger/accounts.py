@@ -7,7 +7,8 @@ from collections.abc import Callable
 from bulkhead.fixed import part_floor
 from bulkhead.ledger.draft import Draft, View
 from bulkhead.ledger.state import Account, Kind, MarginRule, Mode, child_id
-from bulkhead.rules import margin, scenario
+from bulkhead.reject import Reject
+from bulkhead.rules import margin, prices, scenario
 from bulkhead.rules.funding import settle
 from bulkhead.rules.terms import NO_FLOORS, Floors, Health, Position
 from bulkhead.units import AccountId, BookPrice, FundingIndex, MarketId, Price, Quote, Size, Worth
@@ -82,8 +83,38 @@ def health_of(view: View, account: Account) -> Health:
     return margin.health(account.balance, collateral, account.positions, view.risks, floors)
 
 
+def check_price(view: View, market_id: MarketId) -> Reject | None:
+    """The market has an index price, and it is young enough."""
+    market = view.market(market_id) if isinstance(view, Draft) else view.markets[market_id]
+    if int(market.price) == 0:
+        return Reject.PRICE_UNKNOWN
+    if not prices.is_fresh(market.price_ms, view.time_ms, view.terms[market_id].price_age_max_ms):
+        return Reject.PRICE_STALE
+    return None
+
+
+def check_prices(view: View, account: Account) -> Reject | None:
+    """Prices of everything the account holds, and only of that, are known and fresh.
+
+    Collateral without any price yet counts nothing, so it is not asked for. Without positions and without a debt
+    nothing is judged by collateral.
+    """
+    for position in account.positions:
+        problem = check_price(view, position.market_id)
+        if problem is not None:
+            return problem
+    if account.collateral and (account.positions or int(account.balance) < 0):
+        times = {held: time_ms for held, _, time_ms in view.oracle.collateral}
+        for asset_id, _ in account.collateral:
+            terms = view.config.asset(asset_id)
+            assert terms is not None  # it was deposited as an asset of the configuration
+            if asset_id in times and not prices.is_fresh(times[asset_id], view.time_ms, terms.price_age_max_ms):
+                return Reject.PRICE_STALE
+    return None
+
+
 def interest(view: View) -> dict[int, int]:
-    """Open interest in lots by market."""
+    """Open interest in lots by market, before this transaction (see `Draft.put_market`)."""
     markets = view.state.markets if isinstance(view, Draft) else view.markets
     return {market_id: int(market.open_interest) for market_id, market in markets.items()}
 
@@ -92,7 +123,7 @@ def health_at(view: View, account: Account) -> Callable[[MarketId, Price], Healt
     """Health of an account as a function of one market's index price: what liquidation prices are asked of."""
 
     def ask(market_id: MarketId, price: Price) -> Health:
-        draft = Draft(view.state if isinstance(view, Draft) else view)
+        draft = view.fork() if isinstance(view, Draft) else Draft(view)
         draft.put_market(draft.market(market_id)._replace(price=price))
         return health_of(draft, account)
 

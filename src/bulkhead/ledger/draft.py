@@ -48,6 +48,22 @@ class Draft:
         self.counters: Counters = state.counters
         self.time_ms: TimeMs = state.time_ms
 
+    def fork(self) -> Draft:
+        """The same draft once more, to go on from and drop: what is written to either is not seen by the other."""
+        copy = Draft(self.state)
+        copy.risks, copy.indices = self.risks, self.indices
+        copy.accounts, copy.markets = dict(self.accounts), dict(self.markets)
+        copy.funds, copy.custody, copy.filled = dict(self.funds), dict(self.custody), dict(self.filled)
+        copy.oracle, copy.counters, copy.time_ms = self.oracle, self.counters, self.time_ms
+        return copy
+
+    def adopt(self, fork: Draft) -> None:
+        """Take over everything a fork of this draft has written since."""
+        self.risks, self.indices = fork.risks, fork.indices
+        self.accounts, self.markets = fork.accounts, fork.markets
+        self.funds, self.custody, self.filled = fork.funds, fork.custody, fork.filled
+        self.oracle, self.counters, self.time_ms = fork.oracle, fork.counters, fork.time_ms
+
     def account(self, account_id: int) -> Account | None:
         """An account as this draft sees it."""
         found = self.accounts.get(account_id)
@@ -63,16 +79,18 @@ class Draft:
         self.accounts[account.account_id] = account
 
     def put_market(self, market: Market) -> None:
-        """Write a market; its risk and funding index follow at once."""
+        """Write a market; its funding index and its risk at a new price follow at once.
+
+        Open-interest scaling follows when the draft is committed: both sides of a fill, and every fill of one
+        transaction, are judged by the open interest before it, so that their order does not matter.
+        """
         before = self.market(market.market_id)
         self.markets[market.market_id] = market
         if before.price != market.price:
-            if self.risks is self.state.risks:
-                self.risks = dict(self.risks)
+            self.risks = dict(self.risks)  # it may be the state's, or shared with a fork
             self.risks[market.market_id] = risk_of(self.terms[market.market_id], market.price, market.scale)
         if before.funding_index != market.funding_index:
-            if self.indices is self.state.indices:
-                self.indices = dict(self.indices)
+            self.indices = dict(self.indices)
             self.indices[market.market_id] = market.funding_index
 
     def fund(self, asset_id: int) -> Funds:
@@ -107,7 +125,8 @@ class Draft:
         table: FilledOrders = self.state.filled
         if key in table.entries or key in self.filled:
             return True
-        return len(table) + len(self.filled) < self.config.filled_orders_max
+        added = sum(1 for other in self.filled if other not in table.entries)
+        return len(table) + added < self.config.filled_orders_max
 
     def commit(self) -> None:
         """Write everything to the state. The only place where State changes."""

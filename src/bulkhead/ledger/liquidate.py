@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
-from bulkhead.ledger.accounts import health_of, settled_in, sweep, with_fill
+from bulkhead.ledger.accounts import check_prices, health_of, settled_in, sweep, with_fill
 from bulkhead.ledger.authority import Authority
-from bulkhead.ledger.custody import check_prices
+from bulkhead.ledger.custody import cover_flat
 from bulkhead.ledger.draft import Draft
 from bulkhead.ledger.move import top_up_due
 from bulkhead.ledger.receipt import Closed, Liquidated
-from bulkhead.ledger.register import parent_of
-from bulkhead.ledger.state import Account, Kind, MarginRule, Status
-from bulkhead.ledger.trade import check_fill, check_order, fill_order, settle_interest
+from bulkhead.ledger.state import Account, Kind, MarginRule, Status, child_id
+from bulkhead.ledger.trade import (
+    check_authority,
+    check_limits,
+    check_market,
+    check_message,
+    check_numbers,
+    fill_order,
+    settle_interest,
+)
 from bulkhead.ledger.tx import Liquidation, LiquidationFill
 from bulkhead.reject import Reject
 from bulkhead.rules import liquidation as rule
@@ -25,6 +32,9 @@ def liquidate(draft: Draft, tx: Liquidation, authority: Authority) -> Reject | L
     """Eligible at a fresh index after top-up, the rule's position, no more than the rule's amount, within the
     zero price. Open orders of the account were cancelled first by the engine, for the ledger knows none.
     """
+    problem = _check_fills(draft, tx, authority)
+    if problem is not None:
+        return problem
     opened = open_case(draft, tx.account_id)
     if isinstance(opened, Reject):
         return opened
@@ -34,10 +44,6 @@ def liquidate(draft: Draft, tx: Liquidation, authority: Authority) -> Reject | L
     same_step = draft.time_ms == account.liquidated_ms
     if not same_step and rule.is_cooling_down(draft.time_ms, account.liquidated_ms, pause, before):
         return Reject.COOLING_DOWN
-    problem = _check_fills(draft, tx, authority)
-    if problem is not None:
-        return problem
-    closes: list[Closed] = []
     if account.rule is MarginRule.SCENARIO:
         sliced = _slices(draft, tx, account, before)
     else:
@@ -49,10 +55,15 @@ def liquidate(draft: Draft, tx: Liquidation, authority: Authority) -> Reject | L
     for fill in tx.fills:
         problem = fill_order(
             draft, fill.order, (fill.size, fill.price, fill.order_fee), Status.ACTIVE, authority
-        ) or settle_interest(draft, fill.market_id, may_grow=False)
+        )
+        if problem is not None:
+            return problem
+    for market_id in sorted({fill.market_id for fill in tx.fills}):
+        problem = settle_interest(draft, market_id, may_grow=False)
         if problem is not None:
             return problem
     _collect(draft, account, tx.fills, closes)
+    cover_flat(draft, tx.account_id)
     sweep(draft, tx.account_id)
     return Liquidated(tx.account_id, before, health_of(draft, account), tuple(closes))
 
@@ -69,12 +80,11 @@ def open_case(draft: Draft, account_id: int) -> tuple[Account, Health] | Reject:
     problem = check_prices(draft, account)
     if problem is not None:
         return problem
-    for position in account.positions:
-        if draft.market(position.market_id).price_ms <= draft.counters.fresh_after_ms:
-            return Reject.PRICE_STALE
-    parent = parent_of(draft, account)
-    if parent is not None:
-        settled_in(draft, parent)
+    times = [draft.market(position.market_id).price_ms for position in account.positions]
+    held = [asset_id for asset_id, _ in account.collateral]
+    times += [time_ms for asset_id, _, time_ms in draft.oracle.collateral if asset_id in held]
+    if min(times) <= draft.counters.fresh_after_ms:
+        return Reject.PRICE_STALE
     account = settled_in(draft, account)
     health = health_of(draft, account)
     if health.is_maintained:
@@ -92,27 +102,40 @@ def zero_price_of(draft: Draft, account: Account, position: Position, health: He
 
 
 def _check_fills(draft: Draft, tx: Liquidation, authority: Authority) -> Reject | None:
+    """Every fill and its order, group by group in the order of `Reject`."""
+    account = draft.account(tx.account_id)
+    problem: Reject | None = None
+    for fill in tx.fills:
+        problem = (
+            problem
+            or check_numbers(draft, fill.market_id, fill.size, fill.price)
+            or check_message(draft, fill.order, fill.market_id)
+        )
+    if problem is None and account is None:
+        problem = Reject.UNKNOWN_ACCOUNT
+    if problem is not None or account is None:
+        return problem
     if not tx.fills:
         return Reject.SIZE_IS_ZERO
-    account = draft.account(tx.account_id)
-    assert account is not None  # open_case saw it
     for fill in tx.fills:
-        problem = check_fill(draft, fill.market_id, fill.size, fill.price)
-        if problem is not None:
-            return problem
-        position = account.position(fill.market_id)
-        if position is None:
-            return Reject.NO_SUCH_POSITION
-        if fill.order.account_id in (tx.account_id, account.parent_id):
+        # An order that settles in the account itself is no other side. Any other is, the owner's own included.
+        own = (fill.order.account_id, child_id(fill.order.account_id, fill.market_id))
+        if tx.account_id in own:
             return Reject.SAME_ACCOUNT
-        if int(fill.order.base_amount) * int(position.size) < 0:
-            return Reject.WRONG_SIDE
-        if int(fill.order_fee) < 0:
-            return Reject.REBATE_NOT_COVERED
-        problem = check_order(draft, fill.order, fill.market_id, (fill.size, fill.price, fill.order_fee), authority)
-        if problem is not None:
-            return problem
-    return None
+    for fill in tx.fills:
+        problem = problem or check_authority(draft, fill.order, authority)
+    for fill in tx.fills:
+        problem = problem or check_market(draft, fill.market_id)
+    for fill in tx.fills:
+        size = int(account.size(fill.market_id))
+        if problem is None and int(fill.order.base_amount) * size < 0:
+            problem = Reject.WRONG_SIDE
+        if problem is None and int(fill.order_fee) < 0:
+            problem = Reject.REBATE_NOT_COVERED
+        problem = problem or check_limits(draft, fill.order, (fill.size, fill.price, fill.order_fee), authority)
+        if problem is None and size == 0:
+            problem = Reject.NO_SUCH_POSITION
+    return problem
 
 
 def linear_closing(draft: Draft, position: Position, health: Health, price: BookPrice) -> rule.Closing:

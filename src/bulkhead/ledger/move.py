@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from bulkhead.fixed import part_floor, worth_ceil
-from bulkhead.ledger.accounts import health_of, new_child, settled_in, with_position
+from bulkhead.ledger.accounts import check_prices, health_of, new_child, settled, settled_in, with_position
 from bulkhead.ledger.authority import Authority
-from bulkhead.ledger.custody import check_amount, check_prices, credit
+from bulkhead.ledger.custody import check_amount, credit
 from bulkhead.ledger.draft import Draft
-from bulkhead.ledger.fill import fits
+from bulkhead.ledger.fill import fits, in_range
 from bulkhead.ledger.receipt import Done, Paid
 from bulkhead.ledger.register import check_choice, check_nonce, parent_of, with_choice
 from bulkhead.ledger.state import Account, Kind, Mode, child_id
@@ -41,11 +41,6 @@ def move(draft: Draft, tx: Move, authority: Authority) -> Reject | Done:
     problem = _choices(draft, tx, signer.owner_key, before) or _legs(draft, tx, signer.owner_key, before)
     if problem is not None:
         return problem
-    for account_id, choice in tx.choices:
-        child = draft.account(child_id(account_id, choice.market_id)) if choice.market_id else None
-        problem = None if child is None else _placed(draft, child)
-        if problem is not None:
-            return problem
     for touched in sorted(before):
         problem = _judge(draft, *before[touched])
         if problem is not None:
@@ -64,6 +59,8 @@ def _touch(
         if parent is None or not market_id or market_id not in draft.terms:
             return Reject.UNKNOWN_ACCOUNT
         account = new_child(parent, draft.terms[market_id].market_id)
+    if account.kind is Kind.BACKSTOP:
+        return Reject.WRONG_KIND
     if account.owner_key != owner:
         return Reject.WRONG_OWNER
     account = settled_in(draft, account)
@@ -83,6 +80,11 @@ def _choices(draft: Draft, tx: Move, owner: Felt, before: dict[int, tuple[Accoun
         problem = check_choice(draft, account, choice)
         if problem is not None:
             return problem
+        isolated = child_id(account_id, choice.market_id)
+        if choice.market_id and draft.account(isolated) is not None:
+            child = _touch(draft, isolated, owner, before)  # judged too: its leverage is its parent's choice
+            if isinstance(child, Reject):
+                return child
         draft.put(with_choice(account, choice))
     return None
 
@@ -150,6 +152,8 @@ def _move_position(draft: Draft, leg: PositionLeg, source: Account, target: Acco
     index = draft.indices[leg.market_id]
     left = Position(leg.market_id, held.size - leg.size, kept, index)
     draft.put(with_position(source, left)._replace(balance=source.balance + cost))
+    if not in_range(draft.accounts[source.account_id], leg.market_id):
+        return Reject.OUT_OF_RANGE
     there = target.position(leg.market_id) or Position(leg.market_id, Size(0), Quote(0), index)
     if int(there.size) * int(leg.size) < 0:
         return Reject.WOULD_FLIP  # positions never net across accounts; a hedge there is closed by trading
@@ -199,7 +203,10 @@ def top_up_due(draft: Draft, account: Account) -> Quote:
 
         min(⌈1.25 · maintenance⌉ − value, cap − drawn before, parent's value above its initial requirement)
 
-    The account's and the parent's funding must be settled in this draft.
+    The cap bounds what one leaf draws in its life: a child that is closed is forgotten, with what it drew, and
+    opens again only by a fill the owner signed; a strategy draws on until its owner signs a larger cap. A parent
+    whose prices are stale cannot be valued and owes nothing, so one silent feed does not hold up a liquidation
+    in another market. The account's funding must be settled in this draft.
     """
     parent = parent_of(draft, account)
     if parent is None or not account.positions or not draft.config.top_up:
@@ -211,12 +218,13 @@ def top_up_due(draft: Draft, account: Account) -> Quote:
     health = health_of(draft, account)
     target = int(health.maintenance) * int(draft.config.top_up_target)
     wanted = margin.shortfall(Requirement(int(worth_ceil(Requirement(target)))), health.value)
-    if int(wanted) == 0:
+    if int(wanted) == 0 or check_prices(draft, parent) is not None:
         return Quote(0)
+    parent, _ = settled(draft, parent)  # not written: asking what is due touches nobody
     free = health_of(draft, parent)
     spare = margin.surplus(free.value, free.initial)
-    if not parent.positions and not parent.collateral:
-        spare = min(spare, max(Quote(0), parent.balance))
+    if not parent.positions:
+        spare = min(spare, max(Quote(0), parent.balance))  # never into debt: others could call it
     return min(wanted, choice.top_up_cap - account.topped_up, spare)
 
 
@@ -227,7 +235,7 @@ def top_up(draft: Draft, tx: TopUp) -> Reject | Paid:
         return Reject.UNKNOWN_ACCOUNT
     parent = parent_of(draft, account)
     if parent is None:
-        return Reject.WRONG_KIND
+        return Reject.WRONG_KIND  # nobody to draw from
     problem = check_prices(draft, account) or check_prices(draft, parent)
     if problem is not None:
         return problem

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from bulkhead.fixed import book_price_ceil, book_price_floor, price_share_ceil, quote_ceil
-from bulkhead.ledger.accounts import health_of, settled_in, sweep, with_fill
+from bulkhead.ledger.accounts import health_of, realised, settled, settled_in, sweep, with_fill
 from bulkhead.ledger.config import BACKSTOP_ACCOUNT
+from bulkhead.ledger.custody import cover_flat
 from bulkhead.ledger.draft import Draft
+from bulkhead.ledger.fill import fits, is_growth
 from bulkhead.ledger.liquidate import open_case, zero_price_of
 from bulkhead.ledger.receipt import TakenOver
-from bulkhead.ledger.state import Account
-from bulkhead.ledger.trade import settle_interest
+from bulkhead.ledger.state import Account, Kind
+from bulkhead.ledger.trade import count_loss, settle_interest
 from bulkhead.ledger.tx import Backstop, Deleveraging
 from bulkhead.reject import Reject
 from bulkhead.rules.deleveraging import Holder, profit, shares, unhedged_size
@@ -32,7 +34,7 @@ def backstop(draft: Draft, tx: Backstop) -> Reject | TakenOver:
     if int(tx.size) > int(backstop_capacity(draft, position, price)):
         return _why_full(draft, tx.market_id)
     taken = ((BACKSTOP_ACCOUNT, tx.size),)
-    _exchange(draft, account, position, price, taken)
+    _exchange(draft, account._replace(liquidated_ms=draft.time_ms), position, price, taken)
     problem = settle_interest(draft, tx.market_id, may_grow=False)
     return problem or TakenOver(tx.account_id, tx.market_id, price, before, taken, covered)
 
@@ -52,9 +54,7 @@ def deleverage(draft: Draft, tx: Deleveraging) -> Reject | TakenOver:
     if int(tx.size) > left:
         return Reject.BACKSTOP_AVAILABLE
     taken = tuple(shares(tx.size, holders(draft, position)).items())
-    if sum(int(size) for _, size in taken) != int(tx.size):
-        return Reject.WRONG_COUNTERPARTIES
-    _exchange(draft, account, position, price, taken)
+    _exchange(draft, account._replace(liquidated_ms=draft.time_ms), position, price, taken)
     problem = settle_interest(draft, tx.market_id, may_grow=False)
     return problem or TakenOver(tx.account_id, tx.market_id, price, before, taken, covered)
 
@@ -96,20 +96,28 @@ def cover(draft: Draft, account: Account, market_id: MarketId, health: Health) -
 def backstop_capacity(draft: Draft, position: Position, price: BookPrice) -> Size:
     """Lots of a position the backstop can take at a price: initial margin kept, loss budget not used up.
 
-    Its open loss in the market and what was drawn before must stay below the budget. Found by bisection.
+    What makes its own position smaller it can always take. Beyond that, its open loss in the market and what was
+    drawn before must be below the budget, and the position must keep within the bounds of any account. Found by
+    bisection. Its prices in other markets may be stale: else one silent feed would send every position of the
+    venue into deleveraging.
     """
     keeper = draft.account(BACKSTOP_ACCOUNT)
-    if keeper is None or _budget_left(draft, position.market_id) <= 0:
+    market_id, whole = position.market_id, abs(position.size)
+    if keeper is None or keeper.asset_id != draft.terms[market_id].asset_id:
         return Size(0)
-    before = settled_in(draft, keeper)
+    before, _ = settled(draft, keeper)
     sign = 1 if int(position.size) > 0 else -1
+    own = before.size(market_id)
+    shrinking = min(whole, abs(own)) if int(own) * sign < 0 else Size(0)
+    if shrinking == whole or _budget_left(draft, market_id) <= 0:
+        return shrinking
 
     def is_too_much(size: Size) -> bool:
-        after = with_fill(before, position.market_id, Size(sign * int(size)), price, draft.indices[position.market_id])
-        shrinks = abs(after.size(position.market_id)) <= abs(before.size(position.market_id))
-        return not (shrinks or health_of(draft, after).is_initial)
+        after = with_fill(before, market_id, Size(sign * int(size)), price, draft.indices[market_id])
+        if not is_growth(own, after.size(market_id)):
+            return False
+        return fits(draft, after, market_id) is not None or not health_of(draft, after).is_initial
 
-    whole = abs(position.size)
     if not is_too_much(whole):
         return whole
     return minimal_size(whole, is_too_much) - Size(1)
@@ -150,19 +158,25 @@ def _exchange(
     """Book the close and its counterparties at one price, without fees or health checks.
 
     No check of the counterparties: the backstop's capacity was measured, and a deleveraged position only
-    shrinks. A child left flat by it is swept to its parent.
+    shrinks. Who is left flat is out of debt as far as the insurance fund goes; a flat child is swept to its parent.
     """
+    # Longs are as many as shorts, so the opposite holders can always take all of it between them.
+    assert sum(int(size) for _, size in taken) <= int(abs(position.size))
     sign = 1 if int(position.size) > 0 else -1
     index = draft.indices[position.market_id]
     total = sum(int(size) for _, size in taken)
     after = with_fill(account, position.market_id, Size(-sign * total), price, index)
-    draft.put(after._replace(liquidated_ms=draft.time_ms))
-    sweep(draft, after.account_id)
+    draft.put(after)
     for account_id, size in taken:
         holder = draft.account(account_id)
         assert holder is not None  # it was just counted
         holder = settled_in(draft, holder)
-        draft.put(with_fill(holder, position.market_id, Size(sign * int(size)), price, index))
+        change = Size(sign * int(size))
+        if holder.kind is Kind.BACKSTOP:
+            count_loss(draft, position.market_id, realised(holder, position.market_id, change, price))
+        draft.put(with_fill(holder, position.market_id, change, price, index))
+    for account_id in (account.account_id, *(account_id for account_id, _ in taken)):
+        cover_flat(draft, account_id)
         sweep(draft, account_id)
 
 
@@ -178,18 +192,13 @@ def forced_close_price(draft: Draft, position: Position) -> BookPrice:
 def close_without_book(draft: Draft, account: Account, position: Position, price: BookPrice) -> Reject | TakenOver:
     """Forced close: the backstop within its limits takes it, the rest is deleveraged, both at one price."""
     before = health_of(draft, account)
-    capacity = min(abs(position.size), backstop_capacity(draft, position, price))
+    capacity = backstop_capacity(draft, position, price)
     taken: list[tuple[AccountId, Size]] = [(BACKSTOP_ACCOUNT, capacity)] if int(capacity) else []
     rest = abs(position.size) - capacity
     if int(rest):
-        others = [
-            holder
-            for holder in holders(draft, position)
-            if holder.account_id not in (BACKSTOP_ACCOUNT, account.account_id)
-        ]
+        # The backstop took what makes it smaller already.
+        others = [holder for holder in holders(draft, position) if holder.account_id != BACKSTOP_ACCOUNT]
         taken += list(shares(rest, others).items())
-    if sum(int(size) for _, size in taken) != int(abs(position.size)):
-        return Reject.WRONG_COUNTERPARTIES
     _exchange(draft, account, position, price, tuple(taken))
     problem = settle_interest(draft, position.market_id, may_grow=False)
     return problem or TakenOver(account.account_id, position.market_id, price, before, tuple(taken), Quote(0))

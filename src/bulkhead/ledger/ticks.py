@@ -6,10 +6,10 @@ from bulkhead.ledger.authority import Authority
 from bulkhead.ledger.config import FEED_OF_ASSET
 from bulkhead.ledger.draft import Draft
 from bulkhead.ledger.receipt import Done, Funded, Ticked
-from bulkhead.ledger.state import Market, rescaled
+from bulkhead.ledger.state import rescaled
 from bulkhead.ledger.trade import check_price
 from bulkhead.ledger.tx import FundingTick, OracleReport, OracleTick, Restart, StatusChange
-from bulkhead.limits import FUNDING_INDEX_LIMIT
+from bulkhead.limits import FUNDING_INDEX_LIMIT, NOTIONAL_WORTH_LIMIT
 from bulkhead.reject import Reject
 from bulkhead.rules import funding, prices
 from bulkhead.units import AssetId, Fraction, FundingIndex, MarketId, Price, TimeMs
@@ -28,18 +28,20 @@ def oracle_tick(draft: Draft, tx: OracleTick, authority: Authority) -> Reject | 
     problem = _check_reports(draft, tx, authority)
     if problem is not None:
         return problem
+    # A tick is as old as its oldest report: what is asked for after that was asked without knowing the prices.
+    signed_ms = min(report.time_ms for report in tx.reports)
     accepted: list[tuple[int, Price]] = []
     refused: list[tuple[int, Reject]] = []
     for place, (feed, _) in enumerate(tx.reports[0].prices):
         price = prices.median([report.prices[place][1] for report in tx.reports])
-        problem = _accept(draft, feed, price)
+        problem = _accept(draft, feed, price, signed_ms)
         if problem is None:
             accepted.append((feed, price))
         else:
             refused.append((feed, problem))
     if not accepted:
         return refused[0][1]
-    draft.oracle = draft.oracle._replace(sequence=tx.reports[0].sequence, time_ms=draft.time_ms)
+    draft.oracle = draft.oracle._replace(sequence=tx.reports[0].sequence, time_ms=signed_ms)
     return Ticked(tuple(accepted), tuple(refused))
 
 
@@ -78,36 +80,32 @@ def _check_signatures(reports: tuple[OracleReport, ...], draft: Draft, authority
     return None
 
 
-def _accept(draft: Draft, feed: int, price: Price) -> Reject | None:
+def _accept(draft: Draft, feed: int, price: Price, signed_ms: TimeMs) -> Reject | None:
     """Store one feed's price, or say why it keeps its old one."""
     if int(price) == 0:
         return Reject.PRICE_IS_ZERO
     if not prices.is_in_range(price):
         return Reject.OUT_OF_RANGE
     if feed >= FEED_OF_ASSET:
-        return _accept_collateral(draft, AssetId(feed - FEED_OF_ASSET), price)
+        return _accept_collateral(draft, AssetId(feed - FEED_OF_ASSET), price, signed_ms)
     market = draft.market(feed)
-    terms = draft.terms[feed]
-    elapsed = draft.time_ms - market.price_ms
-    if int(market.price) and not prices.is_step_allowed(market.price, price, elapsed, terms.price_step):
+    if int(market.open_interest * price) >= NOTIONAL_WORTH_LIMIT:
+        return Reject.OUT_OF_RANGE  # no position's notional may outgrow its width
+    elapsed = signed_ms - market.price_ms
+    if int(market.price) and not prices.is_step_allowed(market.price, price, elapsed, draft.terms[feed].price_step):
         return Reject.PRICE_STEP_TOO_LARGE
-    draft.put_market(_priced(draft, market, price))
+    draft.put_market(rescaled(draft.state, market._replace(price=price, price_ms=signed_ms)))
     return None
 
 
-def _priced(draft: Draft, market: Market, price: Price) -> Market:
-    """A market at a new price, with open-interest scaling at that price."""
-    return rescaled(draft.state, market._replace(price=price, price_ms=draft.time_ms))
-
-
-def _accept_collateral(draft: Draft, asset_id: AssetId, price: Price) -> Reject | None:
+def _accept_collateral(draft: Draft, asset_id: AssetId, price: Price, signed_ms: TimeMs) -> Reject | None:
     terms = draft.config.asset(asset_id)
     assert terms is not None  # the feed list was compared with the configuration
     for held, old, time_ms in draft.oracle.collateral:
-        if held == asset_id and not prices.is_step_allowed(old, price, draft.time_ms - time_ms, terms.price_step):
+        if held == asset_id and not prices.is_step_allowed(old, price, signed_ms - time_ms, terms.price_step):
             return Reject.PRICE_STEP_TOO_LARGE
     others = [entry for entry in draft.oracle.collateral if entry[0] != asset_id]
-    others.append((asset_id, price, draft.time_ms))
+    others.append((asset_id, price, signed_ms))
     draft.oracle = draft.oracle._replace(collateral=tuple(sorted(others)))
     return None
 
