@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from fractions import Fraction as Exact
 
 from hypothesis import strategies as st
@@ -15,11 +16,13 @@ from bulkhead.units import Fraction, FundingIndex, MarketId, Price, Quote, Size
 WHOLE = int(ONE)
 
 
+NEAR = sorted({sign * (1 << k) + step for k in range(130) for sign in (1, -1) for step in (-1, 0, 1)})
+
+
 def edges(low: int, high: int) -> st.SearchStrategy[int]:
     """Integers within [low, high]: half of them beside zero, a power of two or a limit."""
-    near = {sign * (1 << k) + step for k in range(130) for sign in (1, -1) for step in (-1, 0, 1)}
-    near |= {low, low + 1, high - 1, high, 0}
-    return st.one_of(st.sampled_from(sorted(value for value in near if low <= value <= high)), st.integers(low, high))
+    near = [low, min(low + 1, high), max(high - 1, low), high, *NEAR[bisect_left(NEAR, low) : bisect_right(NEAR, high)]]
+    return st.one_of(st.sampled_from(near), st.integers(low, high))
 
 
 quotes = edges(1 - QUOTE_LIMIT, QUOTE_LIMIT - 1).map(Quote)

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bulkhead.fixed import basis_points
-from bulkhead.rules.fees import FeeTier, cap, fee, split, tier_of, within_cap
+from bulkhead.rules.fees import FeeTier, cap, fee, rate, split, tier_of, within_cap
 from bulkhead.units import Fraction, Quote
 from tests.rules.drawn import WHOLE, edges
 
@@ -18,9 +18,9 @@ fees = edges(-(2**58), 2**58).map(Quote)
 
 
 @given(positive, rates)
-def test_a_charge_never_errs_low_and_a_rebate_never_high(value: Quote, rate: Fraction) -> None:
-    exact = Exact(int(value) * int(rate), WHOLE)
-    assert 0 <= int(fee(value, rate)) - exact < 1
+def test_a_charge_never_errs_low_and_a_rebate_never_high(value: Quote, share: Fraction) -> None:
+    exact = Exact(int(value) * int(share), WHOLE)
+    assert 0 <= int(fee(value, share)) - exact < 1
 
 
 @given(positive, edges(0, 2**58).map(Quote), positive)
@@ -36,11 +36,28 @@ def test_fills_of_an_order_never_cost_more_than_was_signed(parts: list[int], ord
 
 
 @given(positive, positive, edges(0, WHOLE // 10).map(Fraction))
-def test_who_signed_the_scheduled_rate_is_never_refused(value: Quote, order_value: Quote, rate: Fraction) -> None:
-    most = cap(value, fee(order_value, rate), order_value)
-    charged = within_cap(fee(value, rate), most)
+def test_who_signed_the_scheduled_rate_is_never_refused(value: Quote, order_value: Quote, share: Fraction) -> None:
+    most = cap(value, fee(order_value, share), order_value)
+    charged = within_cap(fee(value, share), most)
     assert charged is not None
     assert charged <= most
+
+
+@given(positive, positive, st.integers(0, 1_000))
+def test_who_signed_the_advertised_rate_is_never_refused(value: Quote, order_value: Quote, parts: int) -> None:
+    # In 1/100,000, as a client signs it: its share of the whole order, rounded up.
+    signed = Quote(-(-int(order_value) * parts // 100_000))
+    charged = within_cap(fee(value, rate(parts, 100_000)), cap(value, signed, order_value))
+    assert charged is not None
+    assert int(charged) <= Exact(int(value) * parts, 100_000) + 1
+
+
+@given(st.integers(-1_000, 1_000), st.integers(1, 100_000))
+def test_a_rate_is_never_larger_than_advertised(numerator: int, denominator: int) -> None:
+    exact = Exact(numerator, denominator) * WHOLE
+    found = int(rate(numerator, denominator))
+    assert abs(found) <= abs(exact) < abs(found) + 1
+    assert found * numerator >= 0
 
 
 @given(fees, fees)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bulkhead.fixed import BASIS_POINT, ONE, fraction
 from bulkhead.ledger.config import AssetTerms, VenueConfig
-from bulkhead.rules.fees import FeeTier
+from bulkhead.rules.fees import FeeTier, rate
 from bulkhead.rules.grid import default_grid
 from bulkhead.rules.terms import MarketTerms, Tier
 from bulkhead.units import AssetId, BookPrice, Felt, Fraction, MarketId, Quote, Size
@@ -69,10 +69,10 @@ MARKETS = (
 )
 
 FEES = (
-    FeeTier(Quote(0), fraction(2, 10_000), fraction(5, 10_000)),
-    FeeTier(Quote(5 * MILLION), fraction(1, 10_000), fraction(4, 10_000)),
-    FeeTier(Quote(25 * MILLION), fraction(0, 1), fraction(35, 100_000)),
-    FeeTier(Quote(100 * MILLION), Fraction(-int(fraction(5, 100_000))), fraction(25, 100_000)),
+    FeeTier(Quote(0), rate(2, 10_000), rate(5, 10_000)),
+    FeeTier(Quote(5 * MILLION), rate(1, 10_000), rate(4, 10_000)),
+    FeeTier(Quote(25 * MILLION), rate(0, 1), rate(35, 100_000)),
+    FeeTier(Quote(100 * MILLION), rate(-5, 100_000), rate(25, 100_000)),
 )
 
 

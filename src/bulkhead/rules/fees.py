@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from bulkhead.fixed import mul_div_floor, share_ceil
+from bulkhead.fixed import mul_div_floor, ratio_floor, share_ceil
 from bulkhead.units import Fraction, Quote
 
 
 class FeeTier(NamedTuple):
-    """Rates from a 30-day volume upward. A negative maker rate is a rebate."""
+    """Rates (see `rate`) from a 30-day volume upward. A negative maker rate is a rebate."""
 
     volume: Quote
     maker: Fraction
@@ -26,13 +26,28 @@ class FeeSplit(NamedTuple):
     venue: Quote
 
 
+def rate(numerator: int, denominator: int) -> Fraction:
+    """A rate of the schedule from the number that is advertised: numerator / denominator.
+
+    Clients sign a fee at the advertised number; a rate rounded up would ask more than that of a large order,
+    which would then be refused.
+
+    Units: Fraction, signed; rounded toward zero: neither a charge nor a rebate is larger than advertised.
+
+    >>> rate(5, 10_000) < basis_points(5), rate(-5, 10_000) == -rate(5, 10_000)
+    (True, True)
+    """
+    magnitude = ratio_floor(abs(numerator), denominator)
+    return magnitude if numerator >= 0 else -magnitude
+
+
 def tier_of(schedule: Sequence[FeeTier], volume: Quote) -> FeeTier:
     """The last tier whose volume is reached. Tiers rise; the first begins at zero.
 
     Units: volume in quote over 30 days; compared exactly, nothing is rounded.
 
-    >>> schedule = [FeeTier(dollars(0), basis_points(1), basis_points(5)),
-    ...             FeeTier(dollars(1_000_000), basis_points(1), basis_points(4))]
+    >>> schedule = [FeeTier(dollars(0), rate(1, 10_000), rate(5, 10_000)),
+    ...             FeeTier(dollars(1_000_000), rate(1, 10_000), rate(4, 10_000))]
     >>> [millionths(tier_of(schedule, dollars(volume)).taker) for volume in (999_999, 1_000_000)]
     [500, 400]
     """
@@ -50,7 +65,7 @@ def fee(value: Quote, rate: Fraction) -> Quote:
 
     0.05 % of 1,000.001 USD is 0.5000005 USD:
 
-    >>> fee(Quote(1_000_001_000), basis_points(5))
+    >>> fee(Quote(1_000_001_000), rate(5, 10_000))
     500001
     """
     return share_ceil(value, rate)
@@ -73,8 +88,8 @@ def cap(value: Quote, order_fee: Quote, order_value: Quote) -> Quote:
 def within_cap(due: Quote, most: Quote) -> Quote | None:
     """The fee to charge, or None when the schedule asks more than the trader signed.
 
-    The schedule rounds up and the cap down; the one unit this can differ by is given to the trader, who
-    never pays more than he signed.
+    The charge of a fill is rounded up and the cap down; the one unit this can differ by is given to the
+    trader, who never pays more than he signed. Whoever signed the advertised rate (see `rate`) is not refused.
 
     Units: quote; whole amounts, nothing is rounded.
 
