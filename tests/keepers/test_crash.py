@@ -232,9 +232,9 @@ def test_a_scenario_account_below_close_out_is_closed_whole() -> None:
     world.trade(PARENT, SHORT, 1, 6_400)
     world.trade(PARENT, SHORT, 3, 200)
     world.tick({1: 600_000})
-    world.place(MAKER, 1, 1_000, 440_000)
+    world.place(MAKER, 1, 1_000, 382_000)
     world.place(MAKER, 3, 100, 980_000)
-    events = world.tick({1: 450_000})
+    events = world.tick({1: 440_000})
     steps = [witness.step for witness in of_kind(events, Witness)]
     assert steps[0] is Step.BOOK and set(steps[1:]) == {Step.BACKSTOP}
     assert not world.account(PARENT).positions
