@@ -111,16 +111,24 @@ def attributes(terms: Terms) -> Reject | None:
     return Reject.POST_ONLY_WOULD_TRADE if terms.post_only and is_taking else None
 
 
-def leg(desk: Desk, found: Leg, account_id: int, market_id: int, parent: Terms) -> Reject | Message:
-    """A take-profit or stop-loss: an order of the same account and market, with a trigger, and not post-only."""
-    order = found.order
-    judged = message(desk, order, "", is_capped=True)
-    if isinstance(judged, Reject):
-        return judged
-    if order.account_id != account_id or order.market_id != market_id:
-        return Reject.TRIGGER_INVALID
-    if not 0 < found.trigger.price < BOOK_PRICE_LIMIT or parent.kind is OrderType.CONDITIONAL:  # type: ignore[operator]
-        return Reject.TRIGGER_INVALID
+def legs(
+    desk: Desk, found: tuple[Leg | None, Leg | None], account_id: int, market_id: int
+) -> Reject | list[tuple[Leg, Message]]:
+    """Take-profit and stop-loss: sound messages, not the same one twice, of this account and market, with triggers."""
+    given = [leg for leg in found if leg is not None]
+    judged: list[tuple[Leg, Message]] = []
+    for leg in given:
+        outcome = message(desk, leg.order, "", is_capped=True)
+        if isinstance(outcome, Reject):
+            return outcome
+        judged.append((leg, outcome))
+    if len(judged) == 2 and judged[0][1].order_hash == judged[1][1].order_hash:
+        return Reject.DUPLICATE
+    for order, trigger in given:
+        if order.account_id != account_id or order.market_id != market_id:
+            return Reject.TRIGGER_INVALID
+        if not 0 < trigger.price < BOOK_PRICE_LIMIT:  # type: ignore[operator]
+            return Reject.TRIGGER_INVALID
     return judged
 
 

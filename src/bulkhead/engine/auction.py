@@ -81,9 +81,7 @@ def auction(desk: Desk, closing: Closing, close: Close) -> tuple[Size, Reject | 
         if done:
             earned = Quote(0) if holder is None else realised_by(holder, closing.market_id, maker.side, price, done)
             record(desk, maker, price, done, (closing.account_id, 0, step.fees, (earned, step.profit)))
-        if done == lots and lots < size:
-            return MAKER_GONE - done
-        return done
+        return done if maker.left else MAKER_GONE - done
 
     left = desk.books[closing.market_id].match(0, closing.side, closing.price, closing.size, settle)
     return left, stopped

@@ -74,7 +74,7 @@ class Desk:
         self.volumes.roll(state.time_ms)
         self.dead_men: dict[int, int] = {}  # account → deadline
         self.touched: dict[tuple[int, int], None] = {}  # positions that changed: their reduce-only orders must follow
-        self.spent: dict[int, None] = {}  # orders whose twin traded while a match was running
+        self.spent: dict[int, None] = {}  # orders whose twin or parent traded while a match was running
         self.moved: dict[int, None] = {}  # markets whose prices triggers must see
         self.events: list[Event] = []
         self.number = 0
@@ -232,6 +232,8 @@ class Desk:
                 leg.left = Size(0)
         if not leg.is_whole_position:
             leg.left = min(leg.left + size, abs(leg.signed.base_amount))
+            if leg.stage is Stage.RESTING:
+                self.spent[leg.order_id] = None  # it fired before its parent was done: the book must follow
 
     # -- questions -------------------------------------------------------------------------------------------------
 

@@ -9,7 +9,7 @@ from functools import partial
 
 from bulkhead.engine import admission
 from bulkhead.engine.desk import Desk
-from bulkhead.engine.event import Reduced, Triggered
+from bulkhead.engine.event import Reduced, Rested, Triggered
 from bulkhead.engine.order import Cause, OpenOrder, PriceSource, Stage
 from bulkhead.engine.place import start
 from bulkhead.ledger.state import Status
@@ -42,7 +42,20 @@ def _cut_twins(desk: Desk) -> None:
         if not order.left:
             desk.drop(order, Cause.OTHER_SIDE_FILLED)
         elif order.stage is Stage.RESTING:
-            _reduce(desk, order, order.left)
+            _resize(desk, order)
+
+
+def _resize(desk: Desk, order: OpenOrder) -> None:
+    """Let the book rest what is left of an order. One that grew goes to the end of its level, as a new order would."""
+    book = desk.books[order.signed.market_id]
+    resting = book.get(order.order_id)
+    if resting is not None and order.left <= resting.size:
+        _reduce(desk, order, order.left)
+        return
+    book.cancel(order.order_id)
+    book.rest(order.order_id, order.side, order.price, order.left)
+    signed = order.signed
+    desk.emit(Rested, order.order_id, signed.account_id, signed.market_id, order.side, order.price, order.left)
 
 
 def _reduce(desk: Desk, order: OpenOrder, size: Size) -> None:

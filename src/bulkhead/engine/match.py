@@ -38,7 +38,7 @@ def take(desk: Desk, taker: OpenOrder, limit: BookPrice) -> Reject | None:
             return MAKER_GONE
         reject = _fill(desk, maker, taker, price, lots)
         if reject is None:
-            return lots if lots == size else MAKER_GONE - lots
+            return lots if maker.left else MAKER_GONE - lots  # the book may believe in more than is left
         if is_makers_fault(desk, trade_of(desk, maker, taker, price, lots)):
             desk.drop(maker, Cause.REFUSED, reject, in_book=False)
             return MAKER_GONE

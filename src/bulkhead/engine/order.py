@@ -109,19 +109,18 @@ class Stage(IntEnum):
 
 
 class Cause(IntEnum):
-    """Why an open order was cancelled."""
+    """Why an open order was cancelled. A replaced one is not: it has an event of its own."""
 
     REQUESTED = 1
-    REPLACED = 2
-    NOTHING_TO_TAKE = 3  # the rest of an IOC or market order
-    REFUSED = 4  # the ledger, or the check when its trigger fired, said no; the event carries the Reject
-    SELF_TRADE = 5
-    DEAD_MAN = 6
-    NOTHING_TO_REDUCE = 7  # reduce-only, and the position is gone
-    OTHER_SIDE_FILLED = 8  # the take-profit of this stop (or the reverse) has traded it all
-    PARENT_GONE = 9  # its parent left without a fill
-    MARKET_CLOSED = 10
-    LIQUIDATED = 11
+    NOTHING_TO_TAKE = 2  # the rest of an IOC or market order
+    REFUSED = 3  # the ledger, or the check when its trigger fired, said no; the event carries the Reject
+    SELF_TRADE = 4
+    DEAD_MAN = 5
+    NOTHING_TO_REDUCE = 6  # reduce-only, and the position is gone
+    OTHER_SIDE_FILLED = 7  # the take-profit of this stop (or the reverse) has traded it all
+    PARENT_GONE = 8  # its parent left without a fill
+    MARKET_CLOSED = 9
+    LIQUIDATED = 10
 
 
 @dataclass(slots=True)

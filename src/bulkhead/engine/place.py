@@ -133,20 +133,16 @@ def _take_over(desk: Desk, order: OpenOrder, replaced: OpenOrder) -> None:
 
 
 def _judge_legs(desk: Desk, command: PlaceOrder, parent: OpenOrder) -> Reject | list[tuple[Leg, Message]]:
-    """The protection of an order: sound messages on the other side of it."""
-    found: list[tuple[Leg, Message]] = []
-    signed = command.order
-    for leg in (command.take_profit, command.stop_loss):
-        if leg is None:
-            continue
-        judged = admission.leg(desk, leg, signed.account_id, signed.market_id, command.terms)
-        if isinstance(judged, Reject):
-            return judged
-        if judged.side == parent.side or command.terms.reduce_only:
-            return Reject.TRIGGER_INVALID
-        if any(judged.order_hash == other.order_hash for _, other in found):
-            return Reject.DUPLICATE
-        found.append((leg, judged))
+    """The protection of an order: sound messages on the other side of it. Orders that wait or reduce have none."""
+    if command.take_profit is None and command.stop_loss is None:
+        return []
+    signed, terms = command.order, command.terms
+    found = admission.legs(desk, (command.take_profit, command.stop_loss), signed.account_id, signed.market_id)
+    if isinstance(found, Reject):
+        return found
+    is_alone = terms.reduce_only or terms.kind is OrderType.CONDITIONAL
+    if any(is_alone or judged.side == parent.side for _, judged in found):
+        return Reject.TRIGGER_INVALID
     return found
 
 
@@ -191,28 +187,18 @@ def protect(desk: Desk, command: PlaceProtection) -> None:
 
 
 def _judge_protection(desk: Desk, command: PlaceProtection) -> Reject | list[tuple[Leg, Message]]:
-    found: list[tuple[Leg, Message]] = []
-    terms = Terms(command.external_id, OrderType.TPSL)
+    account_id, market_id = command.account_id, command.market_id
     if command.size < Size(0):
         return Reject.OUT_OF_RANGE
-    for leg in (command.take_profit, command.stop_loss):
-        if leg is None:
-            continue
-        judged = admission.leg(desk, leg, command.account_id, command.market_id, terms)
-        if isinstance(judged, Reject):
-            return judged
-        if any(judged.order_hash == other.order_hash for _, other in found):
-            return Reject.DUPLICATE
-        if command.size > judged.size:
-            return Reject.ORDER_OVERFILLED
-        found.append((leg, judged))
-    if not found:
-        return Reject.TRIGGER_INVALID
-    if command.external_id and (command.account_id, command.external_id) in desk.external:
+    found = admission.legs(desk, (command.take_profit, command.stop_loss), account_id, market_id)
+    if isinstance(found, Reject):
+        return found
+    if command.external_id and (account_id, command.external_id) in desk.external:
         return Reject.DUPLICATE
-    for _, judged in found:
-        if not desk.closable(command.account_id, command.market_id, judged.side):
-            return Reject.REDUCE_ONLY_WOULD_GROW
-    if not admission.has_room(desk, command.account_id, len(found), None):
+    if any(command.size > judged.size for _, judged in found):
+        return Reject.ORDER_OVERFILLED
+    if not all(desk.closable(account_id, market_id, judged.side) for _, judged in found):
+        return Reject.REDUCE_ONLY_WOULD_GROW
+    if not admission.has_room(desk, account_id, len(found), None):
         return Reject.TOO_MANY_ORDERS
-    return found
+    return found or Reject.TRIGGER_INVALID
