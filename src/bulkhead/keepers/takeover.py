@@ -91,7 +91,7 @@ def _take(
         )
         held = with_fill(held, position.market_id, change, detail.price, position.funding_index)
         parts.append(Part(position.market_id, lots, detail.price, detail.price, lots, FREE, taker_id, 0, *gains))
-    after = evidence.look(sequencer.state, account.account_id)[1]
+    after = health_of(sequencer.state, held._replace(balance=held.balance + detail.covered))  # before a sweep
     witness = witness._replace(receipt=receipt.number, parts=tuple(parts), after=after, covered=detail.covered)
     events.append(publish(sequencer, witness, account))
     events += sequencer.follow()
