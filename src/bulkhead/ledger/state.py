@@ -10,7 +10,8 @@ from bulkhead.fixed import FRACTION_BITS
 from bulkhead.ledger.config import VenueConfig
 from bulkhead.ledger.orders import FilledOrders
 from bulkhead.limits import CHILDREN_PER_ACCOUNT
-from bulkhead.rules.terms import MarketTerms, Position, Risk, open_interest_scale, risk_of
+from bulkhead.rules.grid import check_grid
+from bulkhead.rules.terms import MarketTerms, Position, Risk, check_terms, open_interest_scale, risk_of
 from bulkhead.units import (
     AccountId,
     AssetId,
@@ -229,8 +230,10 @@ def with_open_interest(state: State, market: Market, change: int) -> Market:
 
 def genesis(config: VenueConfig, time_ms: TimeMs) -> State:
     """The first state: markets without a price, empty funds, and the backstop account."""
+    check_grid(config.grid, [terms.group for terms in config.markets])
     state = State(config=config, time_ms=time_ms)
     for terms in config.markets:
+        check_terms(terms)
         state.terms[terms.market_id] = terms
         state.groups[terms.market_id] = terms.group
         state.holders[terms.market_id] = {}
