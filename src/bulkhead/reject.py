@@ -92,7 +92,6 @@ class Reject(IntEnum):
     BUDGET_EXHAUSTED = auto()
     BACKSTOP_FULL = auto()
     BACKSTOP_AVAILABLE = auto()
-    WRONG_COUNTERPARTIES = auto()
     NOTHING_TO_TOP_UP = auto()
     POSITIONS_OPEN = auto()
 
