@@ -127,6 +127,20 @@ def test_terms_that_break_a_rule_are_refused_by_name(changes: dict[str, object],
         check_terms(market()._replace(**changes))
 
 
+def test_the_smallest_and_largest_legal_terms_are_accepted() -> None:
+    one, last = Fraction(1), ONE - Fraction(1)
+    tier = Tier(Quote(1), Fraction(3), Fraction(2), one)
+    check_terms(
+        market(
+            1, tiers=(tier,), resolution=1, tick=BookPrice(1), size_min=Size(1), order_value_max=Quote(1), band=one,
+            open_interest_lower=Quote(0), open_interest_upper=Quote(1), open_interest_cap=Quote(1), slippage=one,
+            price_step=one, price_age_max_ms=1, loss_budget=Quote(0), funding_cap=one, funding_interest=-ONE,
+        )
+    )
+    tier = Tier(Quote(POSITION_LIMIT - 1), ONE, last, last - one)
+    check_terms(market(63, tiers=(tier,), band=last, price_step=ONE, funding_cap=ONE, funding_interest=ONE))
+
+
 def test_a_bound_belongs_to_the_lower_tier() -> None:
     risk = risk_of(market(), index_price(BookPrice(1_000_000)))
     assert maintenance_of(risk, Size(100_000)) == risk.rows[0].bound * percent(3)
