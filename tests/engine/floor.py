@@ -52,7 +52,12 @@ class Floor:
     """A sequencer over a real ledger, spoken to by names."""
 
     def __init__(
-        self, names: str = "maker taker other", dollars: int = 1_000, venue: VenueConfig | None = None
+        self,
+        names: str = "maker taker other",
+        dollars: float = 1_000,
+        venue: VenueConfig | None = None,
+        *,
+        is_priced: bool = True,
     ) -> None:
         self.config = venue or config()
         self.state: State = genesis(self.config, START_MS)
@@ -64,7 +69,8 @@ class Floor:
         self.events: list[said.Event] = []
         for name in names.split():
             self.open_account(name, dollars)
-        self.index(1000)
+        if is_priced:
+            self.index(1000)
 
     # -- the venue -------------------------------------------------------------------------------------------------
 
@@ -73,7 +79,7 @@ class Floor:
         self.events += events
         return events
 
-    def open_account(self, name: str, dollars: int, **changes: object) -> int:
+    def open_account(self, name: str, dollars: float, **changes: object) -> int:
         account_id = 128 + 64 * len(self.ids)
         self.ids[name] = account_id
         register = Register(0, account_id, Kind.MAIN, MarginRule.LINEAR, account_id, account_id, 0, 1, NO_SIGNATURE)
@@ -82,9 +88,9 @@ class Floor:
             self.deposit(name, dollars)
         return account_id
 
-    def deposit(self, name: str, dollars: int) -> None:
+    def deposit(self, name: str, dollars: float) -> None:
         self.deposits += 1
-        deposit = Deposit(0, self.deposits, self.ids[name], 1, dollars * DOLLAR)
+        deposit = Deposit(0, self.deposits, self.ids[name], 1, int(dollars * DOLLAR))
         assert_ok(self.send(ask.Submit(self.time_ms, deposit)))
 
     def configure(self, name: str, mode: Mode, leverage: int, market_id: int = 1) -> list[said.Event]:

@@ -221,7 +221,9 @@ class NaiveEngine(NaiveMarket):
                 if not closable:
                     self.drop(maker, Cause.NOTHING_TO_REDUCE)
                     continue
-                maker.left = min(maker.left, closable)
+                if closable < maker.left:
+                    maker.left = closable
+                    self.spend(maker)
             if not maker.left:
                 self.drop(maker, Cause.OTHER_SIDE_FILLED)
                 continue

@@ -74,7 +74,7 @@ class Desk:
         self.volumes.roll(state.time_ms)
         self.dead_men: dict[int, int] = {}  # account → deadline
         self.touched: dict[tuple[int, int], None] = {}  # positions that changed: their reduce-only orders must follow
-        self.spent: dict[int, None] = {}  # orders whose twin or parent traded while a match was running
+        self.spent: dict[int, None] = {}  # orders whose size changed while a match was running
         self.moved: dict[int, None] = {}  # markets whose prices triggers must see
         self.events: list[Event] = []
         self.number = 0

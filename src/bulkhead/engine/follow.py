@@ -20,7 +20,7 @@ def settle_down(desk: Desk) -> None:
     """Run every consequence. It ends: each trigger fires once, and the other steps only shrink orders."""
     while True:
         if desk.spent:
-            _cut_twins(desk)
+            _resize_spent(desk)
         elif desk.touched:
             _follow_positions(desk)
         elif not (desk.moved and _fire_next(desk)):
@@ -32,8 +32,8 @@ def everything_follows(desk: Desk) -> None:
     desk.touched.update(dict.fromkeys(sorted(desk.reducing)))  # a restored desk has met them in another order
 
 
-def _cut_twins(desk: Desk) -> None:
-    """Orders whose twin traded: what is left of them, in the book too."""
+def _resize_spent(desk: Desk) -> None:
+    """Orders whose size changed in a match: what their twin, parent or position left of them, in the book too."""
     spent, desk.spent = desk.spent, {}
     for order_id in spent:
         order = desk.orders.get(order_id)

@@ -57,7 +57,9 @@ def offered(desk: Desk, maker: OpenOrder, size: Size) -> Size:
         if not closable:
             desk.drop(maker, Cause.NOTHING_TO_REDUCE, in_book=False)
             return Size(0)
-        maker.left = min(maker.left, closable)
+        if closable < maker.left:
+            maker.left = closable
+            desk.spent[maker.order_id] = None  # the book follows after the match, whatever becomes of this fill
     if not maker.left:
         desk.drop(maker, Cause.OTHER_SIDE_FILLED, in_book=False)
     return min(size, maker.left)

@@ -17,7 +17,7 @@ from bulkhead.units import Size
 
 def place(desk: Desk, command: PlaceOrder) -> None:
     """Admit an order, take over from the one it replaces, and let it trade, rest or wait."""
-    outcome = _judge(desk, command)
+    outcome = judge(desk, command)
     if isinstance(outcome, Reject):
         desk.reject(outcome, command.order.account_id, command.terms.external_id)
         return
@@ -57,7 +57,7 @@ def start(desk: Desk, order: OpenOrder) -> None:
 Judged = tuple[OpenOrder, list[tuple[Leg, Message]], OpenOrder | None]
 
 
-def _judge(desk: Desk, command: PlaceOrder) -> Reject | Judged:
+def judge(desk: Desk, command: PlaceOrder) -> Reject | Judged:
     """Every check of a placement, in order of precedence."""
     signed, terms = command.order, command.terms
     judged = admission.message(desk, signed, terms.external_id)
