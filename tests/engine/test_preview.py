@@ -56,7 +56,7 @@ def test_a_preview_is_what_then_happens(seed: int) -> None:
     generator = random.Random(seed)
     world = crowd(generator)
     filled = refused = 0
-    for _ in range(160):
+    for _ in range(120):
         random_step(world, generator)
         market_id, trader = generator.choice((1, 2, 3)), generator.choice(TRADERS)
         index = world.prices[market_id] >> 32

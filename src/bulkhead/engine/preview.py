@@ -44,12 +44,16 @@ MARGIN_REJECTS = (Reject.INSUFFICIENT_MARGIN, Reject.NOT_HEALTHIER)
 
 
 class Fill(NamedTuple):
-    """An expected fill: signed lots, price, the account's fee, and the part of the trade's fees set aside for L1."""
+    """An expected fill: signed lots, price, the account's fee, and the part of the trade's fees set aside for L1.
+
+    `is_now`: it is in the book; else it is hoped for, at the order's own price.
+    """
 
     change: Size
     price: BookPrice
     fee: Quote
     l1: Quote
+    is_now: bool
 
 
 class ModePreview(NamedTuple):
@@ -66,7 +70,8 @@ class ModePreview(NamedTuple):
     mode: MarginMode
     is_current: bool
     is_moved: bool  # an open position lies elsewhere now: switching takes a Move first
-    reject: Reject | None
+    reject: Reject | None  # at once
+    later: Reject | None  # when the rest of the order fills at its own price, all else as it is
     margin: Quote
     fee: Quote
     l1: Quote
@@ -148,7 +153,7 @@ def size_for(
         filled = _fill_in(desk, account_id, market_id, [_at_mark(desk, account_id, market_id, side, size)], mode)
         worst = _stresses(desk, account_id, filled)[0].loss
         seen[size] = int(worst)
-        return filled.reject is None and worst <= loss
+        return filled.reject is None and filled.later is None and worst <= loss
 
     best, size = 0, 1
     while size <= most:
@@ -172,7 +177,7 @@ def _at_mark(desk: Desk, account_id: AccountId, market_id: MarketId, side: int, 
     price = mark if int(mark) else desk.state.markets[market_id].price
     paid = book_price_ceil(price) if side == BUY else max(BookPrice(1), book_price_floor(price))
     fee = fees.fee(paid * Size(size), desk.volumes.tier(account_id).taker)
-    return Fill(Size(size if side == BUY else -size), paid, fee, min(fee, desk.state.config.l1_charge))
+    return Fill(Size(size if side == BUY else -size), paid, fee, min(fee, desk.state.config.l1_charge), True)
 
 
 def _unsigned(desk: Desk) -> Desk:
@@ -199,13 +204,13 @@ def _fills(desk: Desk, order: OpenOrder) -> list[Fill]:
         trade = trade_of(desk, maker, order, resting.price, lots)
         split = fees.split(trade.maker_fee, trade.taker_fee, l1_charge)
         found.append(
-            Fill(Size(sign * int(lots)), resting.price, trade.taker_fee, Quote(0) if split is None else split.l1)
+            Fill(Size(sign * int(lots)), resting.price, trade.taker_fee, Quote(0) if split is None else split.l1, True)
         )
         left -= lots
     if left and (is_waiting or not takes_only(order)):
         fee = fee_due(desk, order.signed, order.price * left, is_maker=not is_waiting)
         l1 = max(Quote(0), min(fee, l1_charge))
-        found.append(Fill(Size(sign * int(left)), order.price, fee, l1))
+        found.append(Fill(Size(sign * int(left)), order.price, fee, l1, False))
     return found
 
 
@@ -215,6 +220,7 @@ class _Filled(NamedTuple):
     start: Arranged
     place: Arranged
     reject: Reject | None
+    later: Reject | None
     fee: Quote
     entry: Quote
 
@@ -222,21 +228,24 @@ class _Filled(NamedTuple):
 def _fill_in(desk: Desk, account_id: AccountId, market_id: MarketId, fills: list[Fill], mode: MarginMode) -> _Filled:
     """Rehearse the fills in a mode; once more with lent money when margin refuses them, for their numbers."""
     start, place = (arranged(desk.state, desk.time_ms, account_id, market_id, mode) for _ in range(2))
-    reject = _settle(place, market_id, fills, LENT if place.parent_id else Quote(0))
-    if place.parent_id and reject is None:
-        reject = _fund(desk, place)
-    elif reject is not None:
-        place = arranged(desk.state, desk.time_ms, account_id, market_id, mode)
-        reject = _settle(place, market_id, fills, LENT) or reject
-    elif int(Claims(place.draft, desk.reserve, desk.caps).spare(account_id)) < 0 and mode is not mode_of(
-        desk.state, desk.state.accounts[account_id], market_id
-    ):
-        reject = Reject.INSUFFICIENT_MARGIN  # of the present mode admission speaks, which sees what the order replaces
+    reject = later = None
+    if place.parent_id:
+        reject = _settle(place, market_id, fills, LENT) or _fund(desk, place)
+    else:
+        reject = _settle(place, market_id, [fill for fill in fills if fill.is_now], Quote(0))
+        later = reject or _settle(place, market_id, [fill for fill in fills if not fill.is_now], Quote(0))
+        if later is not None:
+            place = arranged(desk.state, desk.time_ms, account_id, market_id, mode)
+            _settle(place, market_id, fills, LENT)
+        if mode is not mode_of(desk.state, desk.state.accounts[account_id], market_id):
+            # Of the present mode admission has spoken; here whatever the account could not bear counts as refused.
+            spare = Claims(place.draft, desk.reserve, desk.caps).spare(place.account_id)
+            reject = later or (Reject.INSUFFICIENT_MARGIN if spare < 0 else None)
     index = desk.state.markets[market_id].price
     paid = sum(int(fill.price * fill.change) << FRACTION_BITS for fill in fills)
     worth = sum(int(fill.change * index) for fill in fills)
     fee = Quote(sum(int(fill.fee) for fill in fills))
-    return _Filled(start, place, reject, fee, fee + quote_ceil(Worth(paid - worth)))
+    return _Filled(start, place, reject, later, fee, fee + quote_ceil(Worth(paid - worth)))
 
 
 def _settle(place: Arranged, market_id: MarketId, fills: list[Fill], lent: Quote) -> Reject | None:
@@ -309,6 +318,7 @@ def _in_mode(
         is_current=False,
         is_moved=place.is_moved,
         reject=reject,
+        later=filled.later,
         margin=_margin(filled),
         fee=filled.fee,
         l1=Quote(sum(int(fill.l1) for fill in fills)),
