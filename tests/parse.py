@@ -28,6 +28,11 @@ MORE_ASSETS = {
     "WETH": AssetTerms(4, "WETH", 4, 100_000_000, False, percent(10), 1 << 62, percent(10), 60_000),
 }
 
+MORE_ASSETS |= {
+    f"C{place}": AssetTerms(place, f"C{place}", place, 1_000_000, False, percent(10), 1 << 62, percent(10), 60_000)
+    for place in (5, 6, 7)
+}
+
 
 def micro(amount: str) -> int:
     """Dollars as quote."""
@@ -54,7 +59,8 @@ def venue(options: dict[str, str], signers: list[int]) -> VenueConfig:
     for name in filter(None, options.pop("assets", "").split(",")):
         assets.append(MORE_ASSETS[name])
         if name == "EUR":
-            markets.append(market(len(markets) + 1, "BTCEUR", 1_000_000, is_major=True, initial=200)._replace(asset_id=2))
+            terms = market(len(markets) + 1, "BTCEUR", 1_000_000, is_major=True, initial=200)
+            markets.append(terms._replace(asset_id=2))
     for name, word in options.items():
         kind, _, field = name.partition(".")
         if not field:

@@ -262,7 +262,8 @@ class Player:
             order = self.orders[maker] if maker in self.orders else self.order(line, maker, side, leg)
             lots, fee = leg.lots(str(size), market_id), micro(line.option("fee", "0"))
             fills.append(tx.LiquidationFill(market_id, lots, leg.book_price(str(price), market_id), order, fee))
-        return tx.Liquidation(self.now, self.names.account(who), tuple(fills), int(line.option("slices", "0")))
+        slices = int(line.option("slices", "0").rstrip(":"))
+        return tx.Liquidation(self.now, self.names.account(who), tuple(fills), slices)
 
     def backstop(self, line: Line) -> tx.Transaction:
         """backstop WHO SIZE MARKET"""
@@ -280,7 +281,7 @@ class Player:
         return tx.CollateralSale(self.now, self.names.account(who), self.names.asset(line.word()))
 
     def tick(self, line: Line) -> tx.Transaction:
-        """tick BTC 50000 ETH 3000 ...: signed by all oracles; the rest keep their price. A millisecond passes, for time must rise"""
+        """tick BTC 50000 ETH 3000 ...: signed by all oracles; the rest keep their price. A millisecond passes first"""
         self.now += 1
         while len(line.words) > 1:
             name, price = line.word(), line.word()
@@ -295,7 +296,8 @@ class Player:
         for signer in (int(place) for place in chosen.split(",") if place):
             age_ms = int(line.option("age", "0"))
             sequence = int(line.option("sequence", str(self.state.oracle.sequence + 1)))
-            report = tx.OracleReport(signer, sequence, self.now - age_ms, feeds[: int(line.option("feeds", "99"))], NOBODY)
+            shown = feeds[: int(line.option("feeds", "99"))]
+            report = tx.OracleReport(signer, sequence, self.now - age_ms, shown, NOBODY)
             role = SIGNERS[signer] if signer < len(SIGNERS) else "attacker"
             key = signing.public_key(KEYS[role])
             sign = self.signed(line, role, lambda report=report, key=key: self.authority.report_hash(report, key))

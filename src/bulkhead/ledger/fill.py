@@ -121,7 +121,7 @@ def _bears(draft: Draft, parent: Account, paid: Account, *, is_new_risk: bool) -
     if not paid.positions and int(paid.balance) < 0:
         return False
     return margin.is_allowed(
-        lambda: health_of(draft, parent), health_of(draft, paid), is_new_risk=is_new_risk, only_shrinks=True
+        lambda: health_of(draft, parent), health_of(draft, paid), is_new_risk=is_new_risk, only_shrinks=not is_new_risk
     )
 
 
