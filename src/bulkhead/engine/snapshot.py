@@ -9,6 +9,7 @@ from bulkhead.engine.book import BUY, SELL
 from bulkhead.engine.desk import Desk
 from bulkhead.engine.mark import Quoted
 from bulkhead.engine.order import OpenOrder, OrderView, Stage, view_of
+from bulkhead.fixed import seconds_floor
 from bulkhead.ledger.authority import Authority
 from bulkhead.ledger.state import State
 from bulkhead.units import MarketId, TimeMs
@@ -70,6 +71,7 @@ def load(state: State, authority: Authority, snapshot: Snapshot) -> Desk:
     """The desk a snapshot was taken of, over the ledger's state of the same moment."""
     desk = Desk(state, authority)
     desk.time_ms, desk.number, desk.last_order_id = snapshot.time_ms, snapshot.number, snapshot.last_order_id
+    desk.now_s = seconds_floor(snapshot.time_ms)
     for view in snapshot.orders:
         _restore(desk, OpenOrder(*view))
     for queue in snapshot.queues:
