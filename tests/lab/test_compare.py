@@ -8,7 +8,8 @@ from bulkhead.keepers.recompute import recompute
 from bulkhead.keepers.story import story
 from bulkhead.lab.compare import Outcome, Setting, build, outcome_of, prices_of, story_setting
 from bulkhead.lab.prices import DEFAULT, load
-from bulkhead.lab.report import summarise, write_report
+from bulkhead.lab.report.page import write_report
+from bulkhead.lab.report.summary import summarise
 from bulkhead.lab.traders import CAPITAL, TRADERS, MarginMode
 from bulkhead.ledger.invariants import violations
 from tests.conftest import real_data

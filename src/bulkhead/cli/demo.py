@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -15,10 +16,10 @@ from rich.table import Table
 from bulkhead.cli.explain import save_witnesses
 from bulkhead.lab.compare import Job, Outcome, Setting, modes_of, prices_of, run_all, story_setting
 from bulkhead.lab.prices import BAR_ORDERS, DEFAULT, BarOrder, DataError
-from bulkhead.lab.report import Summary, summarise, write_report
-from bulkhead.lab.report.summary import Cell
+from bulkhead.lab.report.summary import Cell, Summary, summarise
 from bulkhead.lab.traders import CAPITAL, SWING, TRADERS, MarginMode
 
+COLUMNS = ("mode", "end", "lowest", "verdict", "low-first", "fills/plan", "refused", "calls", "steps", "penalty")
 VERDICT_STYLE = {"survived": "green", "liquidated": "yellow", "wiped out": "bold red"}
 
 
@@ -43,7 +44,7 @@ def demo(
         raise typer.Exit(2) from None
     began = time.monotonic()
     console.print(f"\n[bold]{prices.title}[/bold]  [dim]{prices.source}, {prices.licence}[/dim]")
-    _story(console, story_setting(setting), workers)
+    _story(console, replace(story_setting(setting), journals=str(out / "journals")), workers)
     if story_only:
         return
     console.print(
@@ -54,6 +55,8 @@ def demo(
     outcomes, others = (modes_of(runs, order) for order in BAR_ORDERS)
     summary = summarise(outcomes, others)
     _tables(console, outcomes, summary)
+    from bulkhead.lab.report.page import write_report  # here, for plotting takes a second to import
+
     report = write_report(out / "report.html", setting, prices, outcomes, summary)
     save_witnesses(out, outcomes)
     orders = sum(outcome.orders for outcome in runs.values())
@@ -109,18 +112,7 @@ def _tables(console: Console, outcomes: Mapping[MarginMode, Outcome], summary: S
         table = Table(
             title=f"{trader.title}: {trader.words}", title_justify="left", caption=_path(outcomes, trader.name)
         )
-        for name in (
-            "mode",
-            "end",
-            "lowest",
-            "verdict",
-            "low-first",
-            "fills/plan",
-            "refused",
-            "calls",
-            "steps",
-            "penalty",
-        ):
+        for name in COLUMNS:
             table.add_column(name, justify="left" if name in ("mode", "verdict") else "right")
         for cell in summary.cells[trader.name]:
             table.add_row(

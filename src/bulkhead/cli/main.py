@@ -3,6 +3,8 @@
 import typer
 
 from bulkhead.cli.data import data
+from bulkhead.cli.demo import demo
+from bulkhead.cli.explain import explain
 from bulkhead.cli.replay import replay
 
 app = typer.Typer(
@@ -13,12 +15,9 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.add_typer(data, name="data")
+app.command()(demo)
+app.command()(explain)
 app.command()(replay)
-
-
-@app.callback()
-def root() -> None:
-    """Keep `data` a group even while it is the only one."""
 
 
 def main() -> None:

@@ -18,7 +18,7 @@ class Maker:
     half_spread: float = 0.0006
     levels: int = 3
     level_notional: float = 60_000.0
-    requote: float = 0.0025  # quotes again when the index has moved this far ...
+    requote: float = 0.004  # quotes again when the index has moved this far ...
     age_max_hours: float = 0.5  # ... or when quotes are this old
     inventory_max: float = 2_000_000.0
     quoted: dict[int, tuple[float, int]] = field(default_factory=dict)

@@ -6,15 +6,19 @@ import multiprocessing
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from multiprocessing.queues import Queue
+from pathlib import Path
+from queue import Empty
 from typing import Any, NamedTuple
 
 from bulkhead.lab.agents import Maker, Noise, crowd
 from bulkhead.lab.measures import Recorder
 from bulkhead.lab.prices import BarOrder, DataSet, Ticks, load, ticks
+from bulkhead.lab.scribe import Scribe
 from bulkhead.lab.traders import DOLLAR, SWING, TRADERS, Featured, MarginMode
 from bulkhead.lab.venue import config_of
-from bulkhead.lab.world import World
-from bulkhead.ledger.config import BACKSTOP_ACCOUNT
+from bulkhead.lab.world import Listener, World
+from bulkhead.ledger.config import BACKSTOP_ACCOUNT, VenueConfig
+from bulkhead.units import TimeMs
 
 TICK_MS = 60_000
 STORY_STEPS_PER_BAR = 6
@@ -40,6 +44,7 @@ class Setting:
     first_day: float = 0.0  # of the set
     days: float | None = None  # to the end of the set when None
     tick_ms: int = TICK_MS
+    journals: str | None = None  # a folder for one journal a run
     check_invariants: bool = False
 
 
@@ -56,7 +61,6 @@ class Outcome:
     accounts: int
     fees: float
     insurance: float
-    backstop: float
     digest: str
     symbols: list[str] = field(default_factory=list)
 
@@ -75,7 +79,8 @@ def prices_of(setting: Setting) -> tuple[DataSet, Ticks]:
 def build(setting: Setting, mode: MarginMode) -> tuple[World, Recorder]:
     """A world with makers, noise and a crowd, the same in every mode, and the featured traders under one mode."""
     data, path = prices_of(setting)
-    world = World(config_of(data, setting.tick_ms), path)
+    config = config_of(data, setting.tick_ms)
+    world = World(config, path, listeners=scribes(setting, config, int(path.time_ms[0]), mode))
     world.deposit(BACKSTOP_ACCOUNT, 2_000_000 * DOLLAR)
     world.insure(250_000 * DOLLAR)
     for place in range(setting.makers):
@@ -104,8 +109,18 @@ def build(setting: Setting, mode: MarginMode) -> tuple[World, Recorder]:
     return world, recorder
 
 
+def scribes(setting: Setting, config: VenueConfig, time_ms: int, mode: MarginMode) -> list[Listener]:
+    """Who writes the run down, if it was asked for."""
+    if setting.journals is None:
+        return []
+    return [Scribe(Path(setting.journals) / f"{mode.value}-{setting.bar_order}", config, TimeMs(time_ms))]
+
+
 def outcome_of(world: World, recorder: Recorder, mode: MarginMode) -> Outcome:
     """Close the books of a finished run."""
+    for listener in world.listeners:
+        if isinstance(listener, Scribe):
+            listener.close()
     state = world.state
     resolution = {terms.market_id: terms.resolution for terms in world.config.markets}
     funds = list(state.funds.values())
@@ -122,8 +137,7 @@ def outcome_of(world: World, recorder: Recorder, mode: MarginMode) -> Outcome:
         accounts=len(state.accounts),
         fees=sum(int(fund.fees) + int(fund.l1) for fund in funds) / 1e6,
         insurance=sum(int(fund.insurance) for fund in funds) / 1e6,
-        backstop=0.0,
-        digest="",
+        digest=world.machine.digest().hex(),
         symbols=[terms.name for terms in world.config.markets],
     )
 
@@ -178,7 +192,13 @@ def run_all(setting: Setting, jobs: Sequence[Job], report: Progress, workers: in
             job = waiting.pop(0)
             running[job] = context.Process(target=_work, args=(setting, job, queue), daemon=True)
             running[job].start()
-        kind, job, content = queue.get()
+        try:
+            kind, job, content = queue.get(timeout=1.0)
+        except Empty:
+            dead = [job for job, process in running.items() if process.exitcode is not None]
+            if dead and queue.empty():
+                raise RuntimeError(f"the run {dead[0].mode.value} ended without an answer") from None
+            continue
         if kind == "progress":
             report(job, *content)
         elif kind == "done":

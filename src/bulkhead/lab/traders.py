@@ -1,4 +1,4 @@
-"""The three traders the product is for, each with a plan fixed in advance, and what a margin mode makes of his accounts.
+"""The three traders the product is for: plans fixed in advance, and what a margin mode makes of their accounts.
 
 A plan is computed from recorded prices alone, so its orders arrive at the same minutes and in the same sizes in
 every mode. What a mode has to refuse is counted, not resized.

@@ -1,4 +1,4 @@
-"""A venue for a price set: one market per symbol, with lots sized so that a book tick is a fraction of a basis point."""
+"""A venue for a price set: one market per symbol, with lots sized so that a tick is under a basis point."""
 
 from __future__ import annotations
 

@@ -10,14 +10,14 @@ from bulkhead.engine.command import Clock, Command, PlaceOrder, Prices, Submit
 from bulkhead.engine.order import OrderType, Terms, TimeInForce
 from bulkhead.engine.sequencer import Sequencer
 from bulkhead.keepers.event import VenueEvent
-from bulkhead.keepers.venue import Venue
 from bulkhead.lab.prices import Ticks
 from bulkhead.lab.venue import price_of
-from bulkhead.ledger.authority import Authority
 from bulkhead.ledger.config import BACKSTOP_ACCOUNT, VenueConfig
-from bulkhead.ledger.state import Kind, MarginRule, State, genesis
+from bulkhead.ledger.state import Kind, MarginRule, State
 from bulkhead.ledger.tx import Configure, Deposit, FundDeposit, Move, OracleReport, Order, Register
 from bulkhead.limits import EXPIRY_GRACE_S
+from bulkhead.node.records import RULES_VERSION, Genesis
+from bulkhead.node.replay import Machine
 from bulkhead.signing import Signature
 from bulkhead.units import AccountId, AssetId, BookPrice, Felt, MarketId, Quote, Size, TimeMs, TimeS
 
@@ -64,24 +64,23 @@ class World:
     commands: int = 0
     _deposits: int = 0
     _salt: int = 0
-    venue: Venue = field(init=False)
+    machine: Machine = field(init=False)
 
     def __post_init__(self) -> None:
         self.time_ms = TimeMs(int(self.ticks.time_ms[0]))
-        state = genesis(self.config, self.time_ms)
-        self.venue = Venue(Sequencer(state, Authority(self.config, verify=False)))
+        self.machine = Machine(Genesis(RULES_VERSION, self.config, self.time_ms))
         self.register(BACKSTOP_ACCOUNT, Kind.BACKSTOP)
         self._tick()
 
     @property
     def state(self) -> State:
         """The ledger's state."""
-        return self.venue.sequencer.state
+        return self.machine.state
 
     @property
     def sequencer(self) -> Sequencer:
         """The engine."""
-        return self.venue.sequencer
+        return self.machine.venue.sequencer
 
     @property
     def steps(self) -> int:
@@ -123,7 +122,7 @@ class World:
 
     def send(self, command: Command) -> list[VenueEvent]:
         """Hand a command to the venue and tell the listeners what came of it."""
-        events = self.venue.handle(command)
+        events = self.machine.handle(command)
         self.commands += 1
         for listener in self.listeners:
             listener.heard(self, command, events)
@@ -134,22 +133,9 @@ class World:
     ) -> None:
         """A new account; an owner's accounts share the key of his main account."""
         key = self.config.backstop_key if kind is Kind.BACKSTOP else Felt(1_000 + (parent_id or account_id))
-        self.send(
-            Submit(
-                self.time_ms,
-                Register(
-                    self.time_ms,
-                    AccountId(account_id),
-                    kind,
-                    rule,
-                    key,
-                    1 + account_id,
-                    AccountId(parent_id),
-                    USD,
-                    UNSIGNED,
-                ),
-            )
-        )
+        new, parent = AccountId(account_id), AccountId(parent_id)
+        registration = Register(self.time_ms, new, kind, rule, key, 1 + account_id, parent, USD, UNSIGNED)
+        self.send(Submit(self.time_ms, registration))
 
     def deposit(self, account_id: int, amount: int) -> None:
         """Money from outside, in micro-USD."""

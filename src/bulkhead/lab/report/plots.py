@@ -118,13 +118,8 @@ def market(outcome: Outcome) -> str:
         for place, (market_id, path) in enumerate(outcome.recorder.index.items()):
             series = [100 * price / path[0] for price in path]
             name = outcome.symbols[market_id - 1].removesuffix("-USD")
-            axes.plot(
-                times,
-                series,
-                color=palette[place % len(palette)],
-                linewidth=1.4,
-                label=f"{name} {series[-1] - 100:+.0f} %",
-            )
+            label = f"{name} {series[-1] - 100:+.0f} %"
+            axes.plot(times, series, color=palette[place % len(palette)], linewidth=1.4, label=label)
         axes.set_ylabel("index, start = 100")
         axes.legend(frameon=False, ncols=5, loc="upper left", bbox_to_anchor=(0, 1.2))
         _dates(axes)
