@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from bulkhead.engine.event import Traded
 from bulkhead.engine.sequencer import Sequencer
 from bulkhead.fixed import FRACTION_BITS, ratio_floor
 from bulkhead.keepers import book, takeover
@@ -22,12 +23,14 @@ from bulkhead.keepers.event import (
 )
 from bulkhead.keepers.evidence import look
 from bulkhead.keepers.watch import Watch
+from bulkhead.keepers.witness import Witness
 from bulkhead.ledger.apply import apply
 from bulkhead.ledger.draft import Draft
 from bulkhead.ledger.liquidate import open_case
 from bulkhead.ledger.receipt import Paid
-from bulkhead.ledger.state import Kind, MarginRule
+from bulkhead.ledger.state import Account, Kind, MarginRule
 from bulkhead.ledger.tx import CollateralSale, TopUp
+from bulkhead.limits import CHILDREN_PER_ACCOUNT
 from bulkhead.reject import Reject
 from bulkhead.rules import liquidation as rule
 from bulkhead.rules.terms import Health
@@ -36,15 +39,28 @@ from bulkhead.units import AccountId, MarketId, Quote
 WHOLE_ACCOUNT = MarketId(0)
 
 
+def touched(account_id: int, events: list[VenueEvent]) -> list[int]:
+    """Accounts that a liquidation and what it set off can have changed, by rising id."""
+    found = {account_id, account_id & -CHILDREN_PER_ACCOUNT}
+    for event in events:
+        if isinstance(event, Witness):
+            found |= {taker for part in event.parts for taker in (part.taker_id, part.taker_id + part.market_id)}
+        elif isinstance(event, Traded):
+            for trader in (event.maker_account_id, event.taker_account_id):
+                found |= {trader, trader + event.market_id}
+    return sorted(found)
+
+
 class Liquidator:
     """Works over one sequencer. Remembers standings, and who waits for what, so that each is said once."""
 
-    __slots__ = ("is_thorough", "sequencer", "waiting", "watch")
+    __slots__ = ("_ranks", "is_thorough", "sequencer", "waiting", "watch")
 
     def __init__(self, sequencer: Sequencer) -> None:
         self.sequencer = sequencer
         self.watch = Watch(sequencer.state)
         self.waiting: dict[int, Reject] = {}
+        self._ranks: dict[int, int] = {}  # accounts below maintenance at this tick, by value over maintenance
         self.is_thorough = False  # look at everybody at every tick: the slow twin of `Watch.due`, for tests
 
     def draft(self) -> Draft:
@@ -56,19 +72,19 @@ class Liquidator:
     def run(self) -> list[VenueEvent]:
         """Everything that new prices ask for. Each account is liquidated once a tick, as far as the rule goes."""
         events: list[VenueEvent] = []
-        due = self._due()
+        self._ranks = {}
+        due = self.watch.everybody() if self.is_thorough else self.watch.due()
         parents = self._top_up(due, events)
         self._publish([*due, *parents], events)
         done: dict[int, None] = {}
-        while (account_id := self._next(done)) is not None:
+        while queue := [(ratio, account_id) for account_id, ratio in self._ranks.items() if account_id not in done]:
+            account_id = min(queue)[1]
             done[account_id] = None
+            start = len(events)
             self._liquidate(account_id, events)
-            self._publish(self._due(), events)
+            self._publish(touched(account_id, events[start:]), events)
         self._sell_collateral(events)
         return events
-
-    def _due(self) -> list[int]:
-        return self.watch.everybody() if self.is_thorough else self.watch.due()
 
     # -- looking ---------------------------------------------------------------------------------------------------
 
@@ -79,6 +95,7 @@ class Liquidator:
             before = self.watch.standing(account_id)
             after = Standing(condition_of(health), call_of(before.call, health))
             self.watch.looked(account_id, account, health, after)
+            self._rank(account_id, account, health, after.condition)
             if after == before:
                 continue
             number, now = self.sequencer.next_number, self.sequencer.time_ms
@@ -90,23 +107,14 @@ class Liquidator:
             if after.condition < Condition.BELOW_MAINTENANCE:
                 self.waiting.pop(account_id, None)
 
-    def _next(self, done: dict[int, None]) -> int | None:
-        """The account to liquidate next: least value for its maintenance, then the lower id."""
-        state = self.sequencer.state
-        ranked: list[tuple[int, int]] = []
-        for account_id, standing in self.watch.standings.items():
-            if standing.condition < Condition.BELOW_MAINTENANCE or account_id in done:
-                continue
-            account = state.accounts.get(account_id)
-            if account is None or account.kind is Kind.BACKSTOP or not account.positions:
-                continue
-            ranked.append((self._ratio(look(state, account_id)[1]), account_id))
-        return min(ranked)[1] if ranked else None
-
-    @staticmethod
-    def _ratio(health: Health) -> int:
-        """Value over maintenance, toward minus infinity; only for the order in which accounts are taken."""
-        return int(ratio_floor(int(health.value) << FRACTION_BITS, max(1, int(health.maintenance))))
+    def _rank(self, account_id: int, account: Account | None, health: Health, condition: Condition) -> None:
+        """Keep the queue: least value for its maintenance first, toward minus infinity, then the lower id."""
+        is_queued = condition >= Condition.BELOW_MAINTENANCE and account is not None and bool(account.positions)
+        if is_queued and account is not None and account.kind is not Kind.BACKSTOP:
+            ratio = ratio_floor(int(health.value) << FRACTION_BITS, max(1, int(health.maintenance)))
+            self._ranks[account_id] = int(ratio)
+        else:
+            self._ranks.pop(account_id, None)
 
     # -- before liquidation ----------------------------------------------------------------------------------------
 
