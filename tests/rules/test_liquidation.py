@@ -301,6 +301,13 @@ def test_kinks_are_the_last_lot_of_a_tier_and_the_first_of_the_next(
             assert {closed - 1, closed} <= set(kinks)
 
 
+def test_a_kink_may_lie_one_lot_from_either_end() -> None:
+    risk = risk_of(market(), index_price(BookPrice(10**6)))  # the first tier ends at 100,000 lots
+    assert kinks_of(risk, Size(100_000)) == []
+    assert kinks_of(risk, Size(100_001)) == [Size(1)]
+    assert kinks_of(risk, Size(100_002)) == [Size(1), Size(2)]
+
+
 def test_charges_at_the_zero_price_are_nothing() -> None:
     assert charges(Size(9), -1, BookPrice(7), BookPrice(7), RATES) == Charges(Quote(0), Quote(0))
     assert charges(Size(9), -1, BookPrice(8), BookPrice(7), RATES) == Charges(Quote(0), Quote(0))
