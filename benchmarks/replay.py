@@ -1,7 +1,7 @@
 """Replaying a journal: a stream of commands in full from the genesis, and from a snapshot taken at the end.
 
-Half of the commands are orders that rest at a geometric distance from a wandering price, two fifths cancel a random live
-order, a tenth are orders that take liquidity; five markets, a hundred accounts, oracle prices every thousand commands.
+Half of the commands are orders that rest at some distance from a wandering price, two fifths cancel a random live
+order, a tenth take liquidity; five markets, a hundred accounts, oracle prices every thousand commands.
 By default 100,000 commands are replayed and the time for a million is extrapolated, which the figure says; `--full`
 replays the million.
 
@@ -17,6 +17,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+from benchmarks import Row
 from bulkhead.engine.command import CancelOrder, Clock, Command, PlaceOrder, Prices, Submit
 from bulkhead.engine.order import Terms, TimeInForce
 from bulkhead.ledger.config import BACKSTOP_ACCOUNT, VenueConfig
@@ -39,9 +40,6 @@ LIFE_S = 600  # of an order; most are cancelled sooner
 DISTANCE = 25  # mean distance from the middle, in steps of a basis point
 PRICES = (30_000, 20_000, 60_000, 10_000, 700)  # whole quote per lot
 USD = AssetId(1)
-
-Row = dict[str, str | float]
-
 
 def config() -> VenueConfig:
     """The default venue; a batch is never closed here, so its table of filled orders is large."""
@@ -198,9 +196,9 @@ def rows(count: int) -> list[Row]:
     ]
 
 
-def run(count: int = COMMANDS) -> list[Row]:
+def run(full: bool = False) -> list[Row]:
     """Rows for the table of all figures."""
-    return rows(count)
+    return rows(MILLION if full else COMMANDS)
 
 
 def main() -> None:
@@ -209,7 +207,7 @@ def main() -> None:
     parser.add_argument("--commands", type=int, default=COMMANDS)
     parser.add_argument("--full", action="store_true", help="the whole million")
     chosen = parser.parse_args()
-    for line in run(MILLION if chosen.full else chosen.commands):
+    for line in rows(MILLION if chosen.full else chosen.commands):
         print("{figure:100} {value:9.2f} {unit:3} reference {reference:9.2f}  {ratio:6.2f}x".format(**line))
 
 

@@ -1,4 +1,4 @@
-"""A process that runs the exchange on commands from a pipe, acknowledges, and is killed by its parent or its own hand."""
+"""A process that runs the exchange on commands from a pipe until it is killed, by its parent or by its own hand."""
 
 from __future__ import annotations
 

@@ -19,7 +19,17 @@ from bulkhead.engine.command import (
     SetStatus,
     Submit,
 )
-from bulkhead.engine.order import Direction, Execution, Leg, OrderType, PriceSource, Protects, Terms, TimeInForce, Trigger
+from bulkhead.engine.order import (
+    Direction,
+    Execution,
+    Leg,
+    OrderType,
+    PriceSource,
+    Protects,
+    Terms,
+    TimeInForce,
+    Trigger,
+)
 from bulkhead.ledger.config import BACKSTOP_ACCOUNT, VenueConfig
 from bulkhead.ledger.defaults import default_config
 from bulkhead.ledger.state import Choice, Kind, MarginRule, Mode, Status

@@ -48,7 +48,7 @@ def test_a_snapshot_keeps_every_derived_part_of_the_state() -> None:
     for command in islice(Scribe(99).commands(), 400):
         machine.handle(command)
     restored = Machine(BEGIN, EXCHANGE.decode(EXCHANGE.encode(machine.record())))
-    for name in ("terms", "groups", "risks", "indices", "holders", "changed", "accounts", "markets", "funds", "custody"):
+    for name in ("terms", "groups", "risks", "indices", "holders", "changed", "accounts", "markets", "funds"):
         assert getattr(restored.state, name) == getattr(machine.state, name), name
     assert [list(one) for one in restored.state.holders.values()] == [
         list(one) for one in machine.state.holders.values()
