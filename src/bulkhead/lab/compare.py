@@ -187,28 +187,39 @@ def run_all(setting: Setting, jobs: Sequence[Job], report: Progress, workers: in
     waiting = list(jobs)
     running: dict[Job, Any] = {}
     outcomes: dict[Job, Outcome] = {}
-    while len(outcomes) < len(jobs):
-        while waiting and len(running) < workers:
-            job = waiting.pop(0)
-            running[job] = context.Process(target=_work, args=(setting, job, queue), daemon=True)
-            running[job].start()
-        try:
-            kind, job, content = queue.get(timeout=1.0)
-        except Empty:
-            dead = [job for job, process in running.items() if process.exitcode is not None]
-            if dead and queue.empty():
-                raise RuntimeError(f"the run {dead[0].mode.value} ended without an answer") from None
-            continue
-        if kind == "progress":
-            report(job, *content)
-        elif kind == "done":
-            outcomes[job] = content
-            running.pop(job).join()
-        else:
-            for process in running.values():
-                process.terminate()
-            raise RuntimeError(f"the run {job.mode.value}, {job.bar_order} failed: {content}")
+    try:
+        while len(outcomes) < len(jobs):
+            while waiting and len(running) < workers:
+                job = waiting.pop(0)
+                running[job] = context.Process(target=_work, args=(setting, job, queue), daemon=True)
+                running[job].start()
+            message = _next(queue, running)
+            if message is None:
+                continue
+            kind, job, content = message
+            if kind == "progress":
+                report(job, *content)
+            elif kind == "done":
+                outcomes[job] = content
+                running.pop(job).join()
+            else:
+                raise RuntimeError(f"the run {job.mode.value}, {job.bar_order} failed: {content}")
+    finally:
+        for process in running.values():
+            process.terminate()
+        queue.close()
     return {job: outcomes[job] for job in jobs}
+
+
+def _next(queue: Queue[Message], running: Mapping[Job, Any]) -> Message | None:
+    """The next message, None after a quiet second. RuntimeError when a process died without a word."""
+    try:
+        return queue.get(timeout=1.0)
+    except Empty:
+        dead = [job for job, process in running.items() if process.exitcode is not None]
+        if dead and queue.empty():
+            raise RuntimeError(f"the process of the {dead[0].mode.value} run died without an answer") from None
+        return None
 
 
 def modes_of(outcomes: Mapping[Job, Outcome], bar_order: BarOrder) -> dict[MarginMode, Outcome]:
