@@ -78,8 +78,9 @@ class Player:
             outcome = line.words.pop()
             transaction = self.last[line.word()] if verb == "again" else getattr(self, verb.replace("-", "_"))(line)
             assert not line.words, f"not understood: {line.words}"
+            transaction = line.changed(transaction, "raw.")
             self.last[verb] = transaction
-            said = self.send(line.changed(transaction, "raw."))
+            said = self.send(transaction)
             assert said == outcome, f"expected {outcome}, the ledger said {said}: {self.receipts[-1]}"
 
     def send(self, transaction: tx.Transaction) -> str:

@@ -1,0 +1,131 @@
+"""Batches: the accepted transactions between two state commitments, and the statement that is proven about them.
+
+`Sealer(state).seal(applied)` closes a batch. The statement says what L1 must know; the availability bytes say what
+everybody must know to rebuild the state. Filled orders are a sorted list, not an indexed tree, by measurement
+(`make bench`, ledger): the list is hashed whole once a batch, at 10,000 live orders in 0.06 s and at 300,000 in 1.9 s;
+a tree of depth 32 hashes two paths for every new order of the batch, 0.6 s for the 3,000 of a full one whatever the
+number alive. The list is the cheaper below about 90,000 live orders, and a venue refuses the 65,537th
+(`ORDER_TABLE_FULL`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from hashlib import sha256
+from typing import NamedTuple
+
+from bulkhead.fixed import seconds_floor
+from bulkhead.ledger import availability
+from bulkhead.ledger.commitment import EMPTY_LEAF, commitment, leaf_of
+from bulkhead.ledger.receipt import Paid, Receipt
+from bulkhead.ledger.state import State
+from bulkhead.ledger.tree import AccountTree
+from bulkhead.ledger.tx import ForcedWithdrawal, Transaction, Withdrawal
+from bulkhead.units import AssetId, TimeMs
+
+
+class PaidOut(NamedTuple):
+    """A withdrawal that L1 may pay once the batch is settled."""
+
+    recipient: int
+    asset_id: AssetId
+    amount: int
+
+
+class Statement(NamedTuple):
+    """The public inputs of a batch's proof: everything L1 checks or acts on."""
+
+    chain_id: str
+    circuit_version: int
+    shape: int  # which of the fixed circuit shapes proves it
+    number: int
+    state_before: int
+    state_after: int
+    time_first_ms: TimeMs  # no transaction is earlier ...
+    time_last_ms: TimeMs  # ... or later
+    deposits: tuple[int, int]  # consumed from L1's queue: after the first number, up to the second
+    forced: tuple[int, int]  # and forced requests
+    withdrawals: tuple[PaidOut, ...]
+    availability: bytes  # SHA-256 of the bytes published with it
+
+
+class Batch(NamedTuple):
+    """A sealed batch: its statement, and the bytes that are published."""
+
+    statement: Statement
+    octets: bytes
+
+
+class Sealer:
+    """Keeps the accounts tree in step with the state, batch by batch."""
+
+    def __init__(self, state: State, *, circuit_version: int = 1, shape: int = 1) -> None:
+        """Begins at a state: hashes every account once. Whatever changed before is part of no batch."""
+        self.state = state
+        self.version, self.shape = circuit_version, shape
+        self.tree = AccountTree({account_id: leaf_of(account) for account_id, account in state.accounts.items()})
+        state.changed.clear()
+        self.root = commitment(state, self.tree.root)
+        self._remember()
+
+    def _remember(self) -> None:
+        state = self.state
+        self.orders = dict(state.filled.entries)
+        self.deposits, self.forced, self.time_ms = state.counters.deposits, state.counters.forced, state.time_ms
+
+    def snapshot(self) -> bytes:
+        """The whole state in the form of a diff from nothing: where a reader of published bytes begins."""
+        accounts = dict(self.state.accounts)
+        everything = availability.Change(dict(accounts), frozenset(accounts), dict(self.state.filled.entries))
+        return availability.write(self.state, everything)
+
+    def seal(self, applied: Iterable[tuple[Transaction, Receipt]]) -> Batch:
+        """Close the batch of these transactions, which the state has taken since the last one.
+
+        Expired orders are forgotten, the batch number rises, changed leaves are hashed, and nothing else happens:
+        the root kept is the root of the leaves.
+        """
+        state = self.state
+        withdrawals = paid_out(state, applied)
+        state.filled.drop_expired(seconds_floor(state.time_ms))
+        state.counters = state.counters._replace(batches=state.counters.batches + 1)
+        accounts = {account_id: state.accounts.get(account_id) for account_id in state.changed}
+        leaves = {account_id: leaf_of(account) for account_id, account in accounts.items()}
+        moved = {account_id: leaf for account_id, leaf in leaves.items() if leaf != self.tree.leaf(account_id)}
+        new = frozenset(account_id for account_id in moved if self.tree.leaf(account_id) == EMPTY_LEAF)
+        orders = {key: entry for key, entry in state.filled.entries.items() if self.orders.get(key) != entry}
+        change = availability.Change({account_id: accounts[account_id] for account_id in moved}, new, orders)
+        octets = availability.write(state, change)
+        self.tree.update(moved)
+        state.changed.clear()
+        before, self.root = self.root, commitment(state, self.tree.root)
+        statement = Statement(
+            state.config.chain_id,
+            self.version,
+            self.shape,
+            state.counters.batches,
+            before,
+            self.root,
+            self.time_ms,
+            state.time_ms,
+            (self.deposits, state.counters.deposits),
+            (self.forced, state.counters.forced),
+            withdrawals,
+            sha256(octets).digest(),
+        )
+        self._remember()
+        return Batch(statement, octets)
+
+
+def paid_out(state: State, applied: Iterable[tuple[Transaction, Receipt]]) -> tuple[PaidOut, ...]:
+    """What L1 may pay: signed withdrawals to their recipient, forced ones to the account's owner on L1."""
+    found: list[PaidOut] = []
+    for transaction, receipt in applied:
+        if not isinstance(receipt.detail, Paid):
+            continue
+        if isinstance(transaction, Withdrawal):
+            found.append(PaidOut(transaction.recipient, transaction.asset_id, transaction.amount))
+        if isinstance(transaction, ForcedWithdrawal):
+            owner = state.accounts[transaction.account_id].l1_owner
+            found.append(PaidOut(owner, transaction.asset_id, transaction.amount))
+    return tuple(found)

@@ -1,0 +1,216 @@
+"""The state commitment: one field element that binds everything which decides validity. Read `commitment` first.
+
+    S = H(version, configuration, accounts root, orders, markets, funds, oracle, counters)
+
+H is Starknet's Poseidon over a list. Every record is packed into field elements with the widths of `limits`; signed
+numbers are biased, so that each fits its width and two records never pack alike. The batch number is a counter.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from functools import lru_cache
+from typing import Any
+
+from bulkhead.fixed import FRACTION_BITS
+from bulkhead.ledger.config import VenueConfig
+from bulkhead.ledger.orders import FilledOrders
+from bulkhead.ledger.state import Account, Funds, Market, State
+from bulkhead.limits import (
+    ACCOUNT_ID_BITS,
+    FIELD_BITS,
+    FIELD_PRIME,
+    FUNDING_INDEX_BITS,
+    NONCE_BITS,
+    PRICE_BITS,
+    QUOTE_BITS,
+    SIZE_BITS,
+    TIME_MS_BITS,
+)
+from stark.poseidon import hash_many
+
+VERSION = 1
+EMPTY_LEAF = 0
+KIND_BITS = 8  # kinds, rules, modes, statuses, leverages and counts
+ID_BITS = 16  # markets and assets
+SIGNED_QUOTE = QUOTE_BITS + 1
+SIGNED_SIZE = SIZE_BITS + 1
+SIGNED_INDEX = FUNDING_INDEX_BITS + 1
+DUST_BITS = SIGNED_QUOTE + FRACTION_BITS
+SCALE_BITS = FRACTION_BITS + 8
+
+
+def packed(*parts: tuple[int, int]) -> int:
+    """One field element from (value, width in bits), the first the most significant.
+
+    A value outside its width is our own mistake (the ledger refuses it as OUT_OF_RANGE), never a wrapped number.
+    """
+    result = bits = 0
+    for value, width in parts:
+        assert 0 <= value < 1 << width, f"{value} does not fit {width} bits"
+        result = result << width | value
+        bits += width
+    assert bits <= FIELD_BITS
+    return result
+
+
+def biased(value: int, width: int) -> tuple[int, int]:
+    """A signed number as an unsigned one of the same width: zero becomes 2^(width − 1)."""
+    return value + (1 << (width - 1)), width
+
+
+def account_felts(account: Account) -> list[int]:
+    """An account's leaf as field elements: head, keys, money, then other collateral, positions and choices.
+
+    The counts in the head say how the list is to be read, so the list is unambiguous.
+    """
+    head = packed(
+        (account.version, KIND_BITS),
+        (account.kind, KIND_BITS),
+        (account.rule, KIND_BITS),
+        (account.asset_id, ID_BITS),
+        (account.account_id, ACCOUNT_ID_BITS),
+        (account.parent_id, ACCOUNT_ID_BITS),
+        (account.nonce, NONCE_BITS),
+        (account.liquidated_ms, TIME_MS_BITS),
+        (len(account.collateral), KIND_BITS),
+        (len(account.positions), KIND_BITS),
+        (len(account.choices), KIND_BITS),
+    )
+    money = packed(biased(int(account.balance), SIGNED_QUOTE), biased(int(account.topped_up), SIGNED_QUOTE))
+    felts = [head, account.owner_key, account.l1_owner, money, account.reserved]
+    felts += [packed((asset_id, ID_BITS), (amount, SIGNED_QUOTE)) for asset_id, amount in account.collateral]
+    for market_id, size, cost, index in account.positions:
+        felts.append(
+            packed(
+                (market_id, ID_BITS),
+                biased(int(size), SIGNED_SIZE),
+                biased(int(index), SIGNED_INDEX),
+                biased(int(cost), SIGNED_QUOTE),
+            )
+        )
+    for market_id, mode, leverage, cap in account.choices:
+        felts.append(packed((market_id, ID_BITS), (mode, KIND_BITS), (leverage, KIND_BITS), (int(cap), SIGNED_QUOTE)))
+    return felts
+
+
+def leaf_of(account: Account | None) -> int:
+    """The leaf of the accounts tree: zero for an account that does not exist."""
+    return EMPTY_LEAF if account is None else hash_many(account_felts(account))
+
+
+def market_felts(market: Market) -> list[int]:
+    """A market's state in two field elements; its terms are configuration."""
+    return [
+        packed(
+            (market.market_id, ID_BITS),
+            (market.status, KIND_BITS),
+            (int(market.price), PRICE_BITS),
+            (market.price_ms, TIME_MS_BITS),
+            (int(market.lost), SIGNED_QUOTE),
+        ),
+        packed(
+            biased(int(market.funding_index), SIGNED_INDEX),
+            (market.funding_ms, TIME_MS_BITS),
+            (int(market.open_interest), SIGNED_SIZE),
+            (int(market.scale), SCALE_BITS),
+        ),
+    ]
+
+
+def funds_felts(asset_id: int, funds: Funds) -> list[int]:
+    """The venue's money in one settlement asset."""
+    return [
+        packed(
+            (asset_id, ID_BITS),
+            biased(int(funds.fees), SIGNED_QUOTE),
+            biased(int(funds.l1), SIGNED_QUOTE),
+            biased(int(funds.insurance), SIGNED_QUOTE),
+        ),
+        packed(biased(int(funds.dust), DUST_BITS)),
+    ]
+
+
+def markets_root(state: State) -> int:
+    """All markets, by rising id."""
+    return hash_many([felt for market_id in sorted(state.markets) for felt in market_felts(state.markets[market_id])])
+
+
+def funds_root(state: State) -> int:
+    """Funds by asset, then what custody holds of every asset."""
+    felts = [felt for asset_id in sorted(state.funds) for felt in funds_felts(asset_id, state.funds[asset_id])]
+    felts += [packed((asset_id, ID_BITS), (held, SIGNED_QUOTE)) for asset_id, held in sorted(state.custody.items())]
+    return hash_many(felts)
+
+
+def oracle_root(state: State) -> int:
+    """Number and time of the last tick, and prices of other collateral."""
+    oracle = state.oracle
+    head = packed((oracle.sequence, SIGNED_QUOTE), (oracle.time_ms, TIME_MS_BITS))
+    prices = [
+        packed((asset_id, ID_BITS), (int(price), PRICE_BITS), (time_ms, TIME_MS_BITS))
+        for asset_id, price, time_ms in oracle.collateral
+    ]
+    return hash_many([head, *prices])
+
+
+def counters_root(state: State) -> int:
+    """Counters, the batch number among them, and the time before which no transaction may go back."""
+    counters = state.counters
+    return hash_many(
+        [
+            packed(
+                (counters.deposits, SIGNED_QUOTE), (counters.withdrawals, SIGNED_QUOTE), (counters.forced, SIGNED_QUOTE)
+            ),
+            packed(
+                (counters.transactions, SIGNED_QUOTE),
+                (counters.batches, NONCE_BITS),
+                (counters.fresh_after_ms, TIME_MS_BITS),
+                (state.time_ms, TIME_MS_BITS),
+            ),
+        ]
+    )
+
+
+def orders_commitment(filled: FilledOrders) -> int:
+    """The live filled orders, by rising key: one field element each."""
+    return hash_many(filled.packed())
+
+
+@lru_cache(maxsize=16)
+def config_root(config: VenueConfig) -> int:
+    """The whole configuration: terms, tiers, grid, keys, fees. It changes rarely, so the answer is remembered."""
+    return hash_many(list(_felts_of(config)))
+
+
+def _felts_of(value: Any) -> Iterable[int]:
+    """Any record of the configuration as field elements, unambiguous: each text and each list says its length first."""
+    if isinstance(value, str):
+        octets = value.encode()
+        yield len(octets)
+        for start in range(0, len(octets), 31):
+            yield int.from_bytes(octets[start : start + 31], "big")
+    elif isinstance(value, tuple):
+        yield len(value)
+        for part in value:
+            yield from _felts_of(part)
+    else:
+        number = int(value)
+        assert abs(number) < FIELD_PRIME >> 1 or 0 <= number < FIELD_PRIME  # keys fill the field, amounts are small
+        yield number if number >= 0 else number + FIELD_PRIME
+
+
+def commitment(state: State, accounts_root: int) -> int:
+    """S: what L1 stores of the whole exchange."""
+    return hash_many(
+        [
+            VERSION,
+            config_root(state.config),
+            accounts_root,
+            orders_commitment(state.filled),
+            markets_root(state),
+            funds_root(state),
+            oracle_root(state),
+            counters_root(state),
+        ]
+    )
