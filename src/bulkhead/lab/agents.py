@@ -15,10 +15,10 @@ class Maker:
     """Quotes every market around the index, wider after moves, leaning against its inventory."""
 
     account_id: int
-    half_spread: float = 0.0006
-    levels: int = 3
+    half_spread: float
+    levels: int
+    requote: float  # quotes again when the index has moved this far ...
     level_notional: float = 60_000.0
-    requote: float = 0.004  # quotes again when the index has moved this far ...
     age_max_hours: float = 0.5  # ... or when quotes are this old
     inventory_max: float = 2_000_000.0
     quoted: dict[int, tuple[float, int]] = field(default_factory=dict)

@@ -40,6 +40,8 @@ class Setting:
     traders: tuple[str, ...] = tuple(trader.name for trader in TRADERS)
     crowd: int = 60
     makers: int = 2
+    levels: int = 3  # each maker quotes on each side
+    requote: float = 0.004  # makers quote anew when the index has moved this far
     noise: int = 4
     first_day: float = 0.0  # of the set
     days: float | None = None  # to the end of the set when None
@@ -87,7 +89,9 @@ def build(setting: Setting, mode: MarginMode) -> tuple[World, Recorder]:
         account_id = FIRST_MAKER + 64 * place
         world.register(account_id)
         world.deposit(account_id, 5_000_000 * DOLLAR)
-        world.agents.append(Maker(account_id, half_spread=0.0006 * (1 + place)))
+        world.agents.append(
+            Maker(account_id, half_spread=0.0006 * (1 + place), levels=setting.levels, requote=setting.requote)
+        )
     featured: list[Featured] = []
     for place, trader in enumerate(TRADERS):
         if trader.name in setting.traders:
@@ -156,7 +160,8 @@ def story_setting(setting: Setting) -> Setting:
     data, _ = prices_of(setting)
     shortest = min(bars.interval_ms for bars in data.bars.values())
     tick_ms = max(TICK_MS, shortest // STORY_STEPS_PER_BAR)
-    return replace(setting, traders=(SWING.name,), crowd=0, makers=1, noise=1, tick_ms=tick_ms)
+    small = replace(setting, traders=(SWING.name,), crowd=0, makers=1, noise=1)
+    return replace(small, tick_ms=tick_ms, levels=2, requote=0.01)
 
 
 class Job(NamedTuple):
