@@ -18,8 +18,8 @@ class Maker:
     half_spread: float
     levels: int
     requote: float  # quotes again when the index has moved this far ...
+    age_max_hours: float  # ... or when quotes are this old
     level_notional: float = 60_000.0
-    age_max_hours: float = 0.5  # ... or when quotes are this old
     inventory_max: float = 2_000_000.0
     quoted: dict[int, tuple[float, int]] = field(default_factory=dict)
     speed: dict[int, float] = field(default_factory=dict)

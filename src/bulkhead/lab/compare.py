@@ -41,7 +41,8 @@ class Setting:
     crowd: int = 60
     makers: int = 2
     levels: int = 3  # each maker quotes on each side
-    requote: float = 0.004  # makers quote anew when the index has moved this far
+    requote: float = 0.004  # makers quote anew when the index has moved this far ...
+    quote_hours: float = 0.5  # ... or when quotes are this old
     noise: int = 4
     first_day: float = 0.0  # of the set
     days: float | None = None  # to the end of the set when None
@@ -90,7 +91,7 @@ def build(setting: Setting, mode: MarginMode) -> tuple[World, Recorder]:
         world.register(account_id)
         world.deposit(account_id, 5_000_000 * DOLLAR)
         world.agents.append(
-            Maker(account_id, half_spread=0.0006 * (1 + place), levels=setting.levels, requote=setting.requote)
+            Maker(account_id, 0.0006 * (1 + place), setting.levels, setting.requote, setting.quote_hours)
         )
     featured: list[Featured] = []
     for place, trader in enumerate(TRADERS):
@@ -161,7 +162,7 @@ def story_setting(setting: Setting) -> Setting:
     shortest = min(bars.interval_ms for bars in data.bars.values())
     tick_ms = max(TICK_MS, shortest // STORY_STEPS_PER_BAR)
     small = replace(setting, traders=(SWING.name,), crowd=0, makers=1, noise=1)
-    return replace(small, tick_ms=tick_ms, levels=2, requote=0.01)
+    return replace(small, tick_ms=tick_ms, levels=2, requote=0.01, quote_hours=2.0)
 
 
 class Job(NamedTuple):
