@@ -10,7 +10,7 @@ from bulkhead.engine.book import BUY, SELL
 from bulkhead.engine.command import PlaceOrder
 from bulkhead.engine.event import Accepted, Cancelled, Rejected, Rested, Traded
 from bulkhead.engine.order import Cause
-from bulkhead.engine.preview import ModePreview, Preview, preview, size_for
+from bulkhead.engine.preview import ModePreview, Preview, Sizing, preview, size_for
 from bulkhead.engine.stress import Break
 from bulkhead.fixed import quote_floor
 from bulkhead.ledger.accounts import account_for, health_of, liquidation_price, settled
@@ -219,9 +219,9 @@ def test_size_for_is_the_largest_within_the_loss(mode: MarginMode, side: int) ->
     for dollars in (1, 50, 400):
         limit = Quote(dollars * DOLLAR)
         found = size_for(sequencer, account_id, market_id, side, mode, loss=limit)
-        assert found.is_monotone and 0 < found.size and found.loss <= limit
+        assert isinstance(found, Sizing) and found.is_monotone and 0 < found.size and found.loss <= limit
         more = size_for(sequencer, account_id, market_id, side, mode, loss=Quote(limit + 1 * DOLLAR))
-        assert more.size > found.size  # four dollars buy a dollar of worst loss at most: one dollar more is lots more
+        assert isinstance(more, Sizing) and more.size > found.size
         assert more.loss > limit
 
 
@@ -230,10 +230,31 @@ def test_size_for_a_hedge_says_that_less_may_lose_more() -> None:
     world.trade(TRADER, MAKER, 1, 4_000)
     sequencer = world.venue.sequencer
     found = size_for(sequencer, AccountId(TRADER), MarketId(1), SELL, MarginMode.CROSS, loss=Quote(700 * DOLLAR))
-    assert found.size > 4_000 and not found.is_monotone
+    assert isinstance(found, Sizing) and found.size > 4_000 and not found.is_monotone
 
 
 def test_size_for_no_loss_is_nothing() -> None:
     world = fresh()
     found = size_for(world.venue.sequencer, AccountId(TRADER), MarketId(1), BUY, MarginMode.CROSS, loss=Quote(0))
-    assert found.size == 0
+    assert isinstance(found, Sizing) and found.size == 0
+
+
+@pytest.mark.parametrize(
+    ("account_id", "market_id", "reason"),
+    [
+        (TRADER, 9, Reject.UNKNOWN_MARKET),
+        (704, 1, Reject.UNKNOWN_ACCOUNT),
+        (TRADER + 1, 1, Reject.ACCOUNT_ID_NOT_SIGNABLE),
+        (TRADER, 1, Reject.PRICE_UNKNOWN),
+    ],
+)
+def test_size_for_names_what_is_wrong(account_id: int, market_id: int, reason: Reject) -> None:
+    world = World() if reason is Reject.PRICE_UNKNOWN else fresh()
+    if reason is Reject.PRICE_UNKNOWN:
+        world.open(TRADER, 1_000)
+    else:
+        world.choose(TRADER, 1, Mode.ISOLATED)
+        world.trade(TRADER, MAKER, 1, 1_000)
+    sequencer = world.venue.sequencer
+    answer = size_for(sequencer, AccountId(account_id), MarketId(market_id), BUY, MarginMode.CROSS, loss=Quote(1))
+    assert answer is reason

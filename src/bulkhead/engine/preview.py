@@ -32,7 +32,7 @@ from bulkhead.fixed import (
 from bulkhead.ledger.accounts import health_of, liquidation_price
 from bulkhead.ledger.authority import Authority
 from bulkhead.ledger.fill import settle_fill
-from bulkhead.ledger.state import Account
+from bulkhead.ledger.state import Account, Kind
 from bulkhead.ledger.tx import Order
 from bulkhead.reject import Reject
 from bulkhead.rules import fees, margin
@@ -137,15 +137,24 @@ def preview(sequencer: Sequencer, order: Order, terms: Terms | None = None) -> P
 
 def size_for(
     sequencer: Sequencer, account_id: AccountId, market_id: MarketId, side: int, mode: MarginMode, *, loss: Quote
-) -> Sizing:
+) -> Sizing | Reject:
     """How much to trade on a side of the book, at the mark as a taker, so that the worst stress stays within a loss.
 
     Sizes are doubled from one lot to the market's position limit, then bisected after the largest that fits.
     """
     desk = sequencer.desk
+    account = desk.state.accounts.get(account_id)
+    if market_id not in desk.state.terms:
+        return Reject.UNKNOWN_MARKET
+    if account is None:
+        return Reject.UNKNOWN_ACCOUNT
+    if account.kind is Kind.CHILD:
+        return Reject.ACCOUNT_ID_NOT_SIGNABLE
+    if account.asset_id != desk.state.terms[market_id].asset_id:
+        return Reject.WRONG_ASSET
     index = desk.state.markets[market_id].price
     if not int(index):
-        return Sizing(Size(0), Quote(0), True)
+        return Reject.PRICE_UNKNOWN
     most = div_floor(int(desk.state.terms[market_id].tiers[-1].bound) << FRACTION_BITS, int(index))
     seen: dict[int, int] = {}
 

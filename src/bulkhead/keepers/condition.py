@@ -30,7 +30,9 @@ class Call(NamedTuple):
 
 
 CALLS = (Call(66, 60), Call(80, 74))
-"""Rising. Between two and three tenths of the way are left at the first call; the second is the last one."""
+"""Rising. At the first call a third of the value is left beyond maintenance, at the second a fifth.
+
+Source of the levels: the margin calls of Extended."""
 
 
 class Standing(NamedTuple):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bulkhead.engine.sequencer import Sequencer
 from bulkhead.keepers.condition import NOTHING_HELD
-from bulkhead.keepers.witness import Candidate, Leaf, Seen, Step, Terms, Witness
+from bulkhead.keepers.witness import Candidate, Leaf, Rates, Seen, Step, Witness
 from bulkhead.ledger.accounts import collateral_worth, floors_of, health_of, settled
 from bulkhead.ledger.config import BACKSTOP_ACCOUNT
 from bulkhead.ledger.draft import Draft
@@ -78,7 +78,7 @@ def begin(
         last_step_ms=account.liquidated_ms,
         markets=seen_of(sequencer, sorted(markets)),
         grid=config.grid if is_scenario else None,
-        terms=Terms(
+        rates=Rates(
             config.liquidation_fee,
             config.liquidation_penalty,
             config.liquidation_target,

@@ -161,11 +161,13 @@ class Liquidator:
             self._wait(account_id, WHOLE_ACCOUNT, Reject.COOLING_DOWN, events)
             return
         events += self.sequencer.cancel_account(account.account_id)
-        step = book.slices if account.rule is MarginRule.SCENARIO else book.linear
+        is_scenario = account.rule is MarginRule.SCENARIO
         is_whole = not health.is_above_close_out
         while True:
+            step = book.slices if is_scenario else book.linear
             market_id, stopped = step(self.sequencer, account.account_id, events)
-            if is_whole and stopped is not None:
+            if is_whole and (stopped is not None or is_scenario):
+                # Of a scenario account the book has then taken all the slices it can.
                 stopped = takeover.close(self.sequencer, account.account_id, market_id, events)
             if stopped is not None:
                 self._wait(account_id, market_id, stopped, events)

@@ -52,7 +52,7 @@ class Case:
         return rule.zero_price(position, risk, health.value, abs(int(position.size * risk.price)), gross)
 
     def rates(self) -> tuple[Fraction, Fraction]:
-        return self.witness.terms.fee, self.witness.terms.penalty
+        return self.witness.rates.fee, self.witness.rates.penalty
 
 
 def recompute(witness: Witness) -> list[str]:
@@ -82,7 +82,7 @@ def _eligible(case: Case) -> Iterator[str]:
     if before.is_maintained:
         yield "the account was not below maintenance"
     same_step = witness.last_step_ms == witness.time_ms
-    pause = witness.terms.pause_ms
+    pause = witness.rates.pause_ms
     if not same_step and rule.is_cooling_down(witness.time_ms, witness.last_step_ms, pause, before):
         yield "the account's last step was too recent"
     if witness.step is not Step.BOOK and before.is_above_close_out:
@@ -123,8 +123,8 @@ def _linear(case: Case) -> Iterator[str]:
             part.price,
             zero,
             case.rates(),
-            witness.terms.target,
-            witness.terms.dust,
+            witness.rates.target,
+            witness.rates.dust,
         )
         most = rule.step_size(closing)
         if most != part.most or part.size > most:
@@ -195,7 +195,7 @@ def _restored_by_fewer(case: Case, start: Leaf, zeros: dict[MarketId, BookPrice]
             leaf, case.witness.parts[0]._replace(market_id=position.market_id, size=size, price=price), charges
         )
     health = case.health(leaf)
-    return rule.reaches_target(health.value, int(health.maintenance), case.witness.terms.target)
+    return rule.reaches_target(health.value, int(health.maintenance), case.witness.rates.target)
 
 
 def _takeover(case: Case) -> Iterator[str]:

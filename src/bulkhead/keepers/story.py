@@ -126,10 +126,10 @@ def _amount(witness: Witness, markets: dict[int, Seen]) -> list[str]:
         return []
     part = witness.parts[0]
     terms = markets[part.market_id].terms
-    goal = percentage(int(witness.terms.target), int(ONE))
+    goal = percentage(int(witness.rates.target), int(ONE))
     return [
         f"At the first price offered, {quantity(int(part.most), terms)} was the least that brings its value back to "
-        f"{goal} of maintenance, fee and penalty paid (or all of it, when less than {money(int(witness.terms.dust))} "
+        f"{goal} of maintenance, fee and penalty paid (or all of it, when less than {money(int(witness.rates.dust))} "
         "would have been left)."
     ]
 

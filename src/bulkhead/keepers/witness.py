@@ -74,7 +74,7 @@ class Part(NamedTuple):
     taker_profit: Quote
 
 
-class Terms(NamedTuple):
+class Rates(NamedTuple):
     """The venue's parameters of liquidation."""
 
     fee: Fraction
@@ -96,7 +96,7 @@ class Witness(NamedTuple):
     last_step_ms: TimeMs
     markets: tuple[Seen, ...]
     grid: Grid | None
-    terms: Terms
+    rates: Rates
     before: Health
     candidates: tuple[Candidate, ...]
     market_id: MarketId  # the chosen one; 0 when all positions shrink together
