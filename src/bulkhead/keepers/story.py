@@ -98,7 +98,9 @@ def _choice(witness: Witness, markets: dict[int, Seen]) -> list[str]:
         f"costs {percentage(int(one.slippage), int(ONE))} to close"
         for one in witness.candidates
     ]
-    return [f"{name} went first, because closing it frees most margin for its cost: {'; '.join(compared)}."]
+    is_tied = len({(one.marginal, one.slippage) for one in witness.candidates}) == 1
+    reason = "of equals the largest position does" if is_tied else "closing it frees most margin for its cost"
+    return [f"{name} went first, because {reason}: {'; '.join(compared)}."]
 
 
 def _slices(witness: Witness) -> str:
@@ -144,7 +146,7 @@ def _fill(witness: Witness, part: Part, seen: Seen) -> str:
     text = (
         f"{quantity(size, terms)} {verb} at {price_of(int(part.price), terms)} with account {part.taker_id}: "
         f"{percentage(abs(lost), int(seen.mark))} {distance} than the mark of "
-        f"{price_of(int(seen.mark), terms, FRACTION_BITS)}, {money(abs(lost) * size, FRACTION_BITS)} of slippage; "
+        f"{price_of(int(seen.mark), terms, FRACTION_BITS)}, {money(abs(lost) * size, FRACTION_BITS)} of slippage{' in its favour' if lost < 0 else ''}; "
         f"the worst price allowed was {price_of(int(part.zero), terms)}. "
     )
     if int(part.charges.fee) + int(part.charges.penalty):
@@ -157,7 +159,8 @@ def _remained(witness: Witness) -> str:
     after = witness.after
     value = money(int(after.value), FRACTION_BITS)
     if not int(after.maintenance):
-        return f"Nothing stayed open, and {value} was left in the account (an isolated one returns it to its parent)."
+        home = " (an isolated position returns it to its parent)" if witness.parent_id else ""
+        return f"Nothing stayed open, and {value} was left in the account{home}."
     return (
         f"Afterwards it was worth {value} against {money(int(after.maintenance), 2 * FRACTION_BITS)} of maintenance "
         f"({percentage(int(after.value) << FRACTION_BITS, int(after.maintenance))} of it)."
