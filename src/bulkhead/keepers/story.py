@@ -99,7 +99,7 @@ def _choice(witness: Witness, markets: dict[int, Seen]) -> list[str]:
         for one in witness.candidates
     ]
     is_tied = len({(one.marginal, one.slippage) for one in witness.candidates}) == 1
-    reason = "of equals the largest position does" if is_tied else "closing it frees most margin for its cost"
+    reason = "of equal positions the largest goes first" if is_tied else "closing it frees most margin for its cost"
     return [f"{name} went first, because {reason}: {'; '.join(compared)}."]
 
 
@@ -142,11 +142,11 @@ def _fill(witness: Witness, part: Part, seen: Seen) -> str:
     terms, size = seen.terms, int(part.size)
     lost = side * (int(seen.mark) - (int(part.price) << FRACTION_BITS))
     verb = "sold" if side > 0 else "bought back"
-    distance = "better" if lost < 0 else "worse"
+    distance, favour = ("better", " in its favour") if lost < 0 else ("worse", "")
     text = (
         f"{quantity(size, terms)} {verb} at {price_of(int(part.price), terms)} with account {part.taker_id}: "
         f"{percentage(abs(lost), int(seen.mark))} {distance} than the mark of "
-        f"{price_of(int(seen.mark), terms, FRACTION_BITS)}, {money(abs(lost) * size, FRACTION_BITS)} of slippage{' in its favour' if lost < 0 else ''}; "
+        f"{price_of(int(seen.mark), terms, FRACTION_BITS)}, {money(abs(lost) * size, FRACTION_BITS)} of slippage{favour}; "
         f"the worst price allowed was {price_of(int(part.zero), terms)}. "
     )
     if int(part.charges.fee) + int(part.charges.penalty):
