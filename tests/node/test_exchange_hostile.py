@@ -64,5 +64,6 @@ def test_no_command_of_the_right_types_can_stop_the_exchange(seed: int) -> None:
             machine.handle(each)
     assert not machine.venue.sequencer.faults()
     assert not violations(machine.state)
+    assert machine.root()  # every number still fits the width it is hashed with
     data = EXCHANGE.encode(machine.record())
     assert EXCHANGE.encode(Machine(Genesis(1, small_config(), START_MS), EXCHANGE.decode(data)).record()) == data

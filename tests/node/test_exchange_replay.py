@@ -21,14 +21,14 @@ def run(*arguments: str | Path) -> Result:
 
 @pytest.fixture
 def lived(tmp_path: Path) -> tuple[Path, str]:
-    """An exchange of 120 commands with a snapshot after 80; its folder and its digest at the end."""
+    """An exchange of 120 commands with a snapshot after 80; its folder and its root at the end."""
     with Exchange.open(tmp_path, small_config(), START_MS, verify=False) as exchange:
         for number, command in enumerate(islice(Scribe(7).commands(), 120), 1):
             exchange.submit(command)
             if number == 80:
                 exchange.snapshot()
         exchange.commit()
-        return tmp_path, exchange.digest().hex()
+        return tmp_path, f"{exchange.root():#066x}"
 
 
 def test_it_prints_the_root_of_the_run_in_full_and_from_a_snapshot(lived: tuple[Path, str]) -> None:

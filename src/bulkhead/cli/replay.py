@@ -7,7 +7,6 @@ from typing import Annotated
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-from rich.table import Table
 
 from bulkhead.codec import CodecError
 from bulkhead.node.replay import ExchangeError, Replayed
@@ -43,15 +42,17 @@ def replay(
 def _show(done: Replayed, seconds: float) -> None:
     """What was replayed, how fast, and to which root."""
     commands = done.sequence - done.begun_after
-    table = Table(show_header=False, box=None)
-    table.add_row("commands", f"{commands:,}")
-    if done.begun_after:
-        table.add_row("from", f"the snapshot after record {done.begun_after:,}")
-    table.add_row("last record", f"{done.sequence:,}")
-    table.add_row("seconds", f"{seconds:.2f}")
-    table.add_row("commands/s", f"{commands / seconds:,.0f}")
-    table.add_row("root", done.machine.digest().hex())
-    Console(soft_wrap=True).print(table)
+    lines = {
+        "commands": f"{commands:,}",
+        "begun at": f"the snapshot after record {done.begun_after:,}" if done.begun_after else "the genesis",
+        "last record": f"{done.sequence:,}",
+        "seconds": f"{seconds:.2f}",
+        "commands/s": f"{commands / seconds:,.0f}",
+        "root": f"{done.machine.root():#066x}",
+        "digest": f"{done.machine.digest().hex()} (of the root, the books and the keepers)",
+    }
+    for name, value in lines.items():
+        typer.echo(f"{name:12} {value}")
     for path, reason in done.refused:
         typer.secho(f"passed over {path}: {reason}", err=True, fg="yellow")
     if done.torn is not None:

@@ -159,6 +159,10 @@ class Exchange:
         """Place of the last command that was handled."""
         return self.journal.tip.sequence
 
+    def root(self) -> int:
+        """The state commitment after the last command that was handled."""
+        return self.machine.root()
+
     def digest(self) -> bytes:
         """SHA-256 of everything that decides what the next command does."""
         return self.machine.digest()

@@ -18,8 +18,10 @@ from bulkhead.engine.sequencer import Sequencer
 from bulkhead.keepers.event import VenueEvent
 from bulkhead.keepers.venue import Venue
 from bulkhead.ledger.authority import Authority
+from bulkhead.ledger.commitment import commitment, leaf_of
 from bulkhead.ledger.config import VenueConfig
 from bulkhead.ledger.state import State, genesis
+from bulkhead.ledger.tree import AccountTree
 from bulkhead.node import snapshot
 from bulkhead.node.journal import Journal, JournalCorrupt, JournalError, TornTail, sync_directory
 from bulkhead.node.records import (
@@ -67,8 +69,13 @@ class Machine:
         """Everything that decides what the next command does."""
         return ExchangeRecord(ledger_record(self.state), self.venue.dump())
 
+    def root(self) -> int:
+        """The state commitment: all that decides validity, in one field element. Every account is hashed anew."""
+        leaves = {account_id: leaf_of(account) for account_id, account in self.state.accounts.items()}
+        return commitment(self.state, AccountTree(leaves).root)
+
     def digest(self) -> bytes:
-        """SHA-256 of that: ledger, books, triggers, keepers. Equal digests go on alike."""
+        """SHA-256 of `record`: ledger, books, triggers, keepers. Exchanges of one digest go on alike."""
         return digest_of(EXCHANGE.encode(self.record()))
 
 
