@@ -19,7 +19,7 @@ demo: .venv/ready-to-run ## replay a real crash four times, once per margin mode
 	@$(BIN)/bulkhead demo
 
 test: .venv/ready-to-check ## run every test
-	@$(BIN)/python -m pytest -n auto --maxprocesses 8
+	@$(BIN)/python -m pytest -n auto --maxprocesses 8 --dist loadfile
 
 check: .venv/ready-to-check ## lint, types, layers and house rules
 	@$(BIN)/ruff check .

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 from bisect import bisect_left
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -54,7 +55,7 @@ def figure(width: float, height: float) -> Iterator[tuple[Axes, list[str]]]:
         buffer = io.StringIO()
         drawing.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})
         pyplot.close(drawing)
-        svg = buffer.getvalue()
+        svg = re.sub("<metadata>.*?</metadata>", "", buffer.getvalue(), flags=re.DOTALL)
         text.append(svg[svg.index("<svg") :])
 
 
