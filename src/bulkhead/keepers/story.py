@@ -146,7 +146,8 @@ def _fill(witness: Witness, part: Part, seen: Seen) -> str:
     text = (
         f"{quantity(size, terms)} {verb} at {price_of(int(part.price), terms)} with account {part.taker_id}: "
         f"{percentage(abs(lost), int(seen.mark))} {distance} than the mark of "
-        f"{price_of(int(seen.mark), terms, FRACTION_BITS)}, {money(abs(lost) * size, FRACTION_BITS)} of slippage{favour}; "
+        f"{price_of(int(seen.mark), terms, FRACTION_BITS)}, "
+        f"{money(abs(lost) * size, FRACTION_BITS)} of slippage{favour}; "
         f"the worst price allowed was {price_of(int(part.zero), terms)}. "
     )
     if int(part.charges.fee) + int(part.charges.penalty):
