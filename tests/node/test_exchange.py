@@ -24,6 +24,7 @@ from bulkhead.node.journal import Journal, JournalCorrupt, JournalError, Journal
 from bulkhead.node.records import COMMANDS
 from bulkhead.node.replay import ExchangeError, Machine, open_journal, read_genesis, replay
 from bulkhead.reject import Reject
+from bulkhead.rules.terms import ConfigError
 from bulkhead.signing import Signature
 from bulkhead.units import AccountId, BookPrice, Felt, MarketId, Price, Quote, Size, TimeMs, TimeS
 from tests.node.exchange_world import START_MS, UNSIGNED, USD, Scribe, small_config
@@ -160,6 +161,13 @@ def test_an_exchange_of_another_configuration_is_refused_by_the_names_of_what_di
     with pytest.raises(ExchangeError, match="different filled_orders_max, top_up"):
         Exchange.open(tmp_path, other, START_MS)
     opened(tmp_path).close()
+
+
+def test_an_illegal_configuration_leaves_nothing_on_the_disk(tmp_path: Path) -> None:
+    config = small_config()
+    with pytest.raises(ConfigError):
+        Exchange.open(tmp_path / "new", config._replace(grid=config.grid._replace(shocks=())), START_MS)
+    assert not (tmp_path / "new").exists()
 
 
 def test_the_journal_is_bound_to_its_genesis(tmp_path: Path) -> None:

@@ -92,6 +92,7 @@ class Replayed(NamedTuple):
 def write_genesis(folder: Path, config: VenueConfig, time_ms: TimeMs) -> Genesis:
     """Begin an exchange in an empty folder: its genesis is on the disk before anything else."""
     begin = Genesis(RULES_VERSION, config, time_ms)
+    genesis(config, time_ms)  # refuses an illegal configuration before anything is on the disk
     folder.mkdir(parents=True, exist_ok=True)
     if any(folder.glob("journal-*.log")):
         raise ExchangeError(f"{folder} holds a journal, but no {GENESIS_FILE}; restore that file")
