@@ -79,14 +79,19 @@ def _eligible(case: Case) -> Iterator[str]:
     before = case.health(witness.account)
     if before != witness.before:
         yield f"health before the step is {before}, stated as {witness.before}"
-    if before.is_maintained:
-        yield "the account was not below maintenance"
     same_step = witness.last_step_ms == witness.time_ms
+    if before.is_maintained and (not same_step or is_restored(case, before)):
+        yield "the account was not below maintenance"
     pause = witness.rates.pause_ms
     if not same_step and rule.is_cooling_down(witness.time_ms, witness.last_step_ms, pause, before):
         yield "the account's last step was too recent"
     if witness.step is not Step.BOOK and before.is_above_close_out:
         yield "the account was not below close-out"
+
+
+def is_restored(case: Case, health: Health) -> bool:
+    """The step has reached its target. It begins below maintenance, and goes on to here over several makers."""
+    return rule.reaches_target(health.value, int(health.maintenance), case.witness.rates.target)
 
 
 def candidates(case: Case) -> tuple[Candidate, ...]:
@@ -109,7 +114,7 @@ def _linear(case: Case) -> Iterator[str]:
         yield "nothing was closed"
     for number, part in enumerate(witness.parts, 1):
         health = case.health(case.leaf)
-        if health.is_maintained:
+        if number > 1 and is_restored(case, health):
             yield f"fill {number}: the account was already restored"
         position = rule.choose(case.leaf.positions, case.risks, case.terms)
         if position.market_id != part.market_id or part.market_id != witness.market_id:
@@ -194,8 +199,7 @@ def _restored_by_fewer(case: Case, start: Leaf, zeros: dict[MarketId, BookPrice]
         leaf = closed(
             leaf, case.witness.parts[0]._replace(market_id=position.market_id, size=size, price=price), charges
         )
-    health = case.health(leaf)
-    return rule.reaches_target(health.value, int(health.maintenance), case.witness.rates.target)
+    return is_restored(case, case.health(leaf))
 
 
 def _takeover(case: Case) -> Iterator[str]:

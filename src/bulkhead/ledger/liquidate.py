@@ -59,9 +59,8 @@ def liquidate(draft: Draft, tx: Liquidation, authority: Authority) -> Reject | L
         if problem is not None:
             return problem
     for market_id in sorted({fill.market_id for fill in tx.fills}):
-        problem = settle_interest(draft, market_id, may_grow=False)
-        if problem is not None:
-            return problem
+        problem = settle_interest(draft, market_id)
+        assert problem is None  # what one side closes the other cannot add to
     _collect(draft, account, tx.fills, closes)
     cover_flat(draft, tx.account_id)
     sweep(draft, tx.account_id)
@@ -87,9 +86,16 @@ def open_case(draft: Draft, account_id: int) -> tuple[Account, Health] | Reject:
         return Reject.PRICE_STALE
     account = settled_in(draft, account)
     health = health_of(draft, account)
-    if health.is_maintained:
+    if health.is_maintained and not _is_unfinished(draft, account, health):
         return Reject.NOT_LIQUIDATABLE
     return Reject.TOP_UP_DUE if int(top_up_due(draft, account)) else (account, health)
+
+
+def _is_unfinished(draft: Draft, account: Account, health: Health) -> bool:
+    """A step that began at this moment and took several makers goes on to the target, not just to maintenance."""
+    if account.liquidated_ms != draft.time_ms:
+        return False
+    return not rule.reaches_target(health.value, int(health.maintenance), draft.config.liquidation_target)
 
 
 def zero_price_of(draft: Draft, account: Account, position: Position, health: Health) -> BookPrice:
