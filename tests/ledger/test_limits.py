@@ -101,14 +101,17 @@ def test_a_funding_index_stops_at_its_width() -> None:
 
 def test_an_index_price_may_not_push_a_notional_out_of_its_width() -> None:
     world = World(richness=10**15)
-    world.must(world.a_trade(0, 3, 1, 1_999_999, 501))
+    size, price = 1_000_000_000, 50_000
+    orders = world.order(MAKER, 1, -size, price), world.order(TAKER, 1, size, price)
+    world.must(tx.Trade(world.now, 1, *orders, size, price, 0, 0))
     market = world.state.markets[1]
-    world.state.config = world.state.config._replace()
     highest = ((NOTIONAL_LIMIT << 32) - 1) // market.open_interest >> 32
     put_market(world.state, market._replace(price=highest << 32))
     assert world.apply(world.tick({1: highest, 2: 30_000, 3: 50_000})).is_ok
     receipt = world.must(world.tick({1: highest + 1, 2: 30_000, 3: 50_000}))
     assert receipt.detail.refused == ((1, Reject.OUT_OF_RANGE),)
+    receipt = world.must(world.tick({1: highest, 2: 1 << 32, 3: 50_000}))
+    assert receipt.detail.refused == ((2, Reject.OUT_OF_RANGE),)
 
 
 @pytest.mark.parametrize(

@@ -35,7 +35,7 @@ def backstop(draft: Draft, tx: Backstop) -> Reject | TakenOver:
         return _why_full(draft, tx.market_id)
     taken = ((BACKSTOP_ACCOUNT, tx.size),)
     _exchange(draft, account._replace(liquidated_ms=draft.time_ms), position, price, taken)
-    problem = settle_interest(draft, tx.market_id, may_grow=False)
+    problem = settle_interest(draft, tx.market_id)
     return problem or TakenOver(tx.account_id, tx.market_id, price, before, taken, covered)
 
 
@@ -55,7 +55,7 @@ def deleverage(draft: Draft, tx: Deleveraging) -> Reject | TakenOver:
         return Reject.BACKSTOP_AVAILABLE
     taken = tuple(shares(tx.size, holders(draft, position)).items())
     _exchange(draft, account._replace(liquidated_ms=draft.time_ms), position, price, taken)
-    problem = settle_interest(draft, tx.market_id, may_grow=False)
+    problem = settle_interest(draft, tx.market_id)
     return problem or TakenOver(tx.account_id, tx.market_id, price, before, taken, covered)
 
 
@@ -200,5 +200,5 @@ def close_without_book(draft: Draft, account: Account, position: Position, price
         others = [holder for holder in holders(draft, position) if holder.account_id != BACKSTOP_ACCOUNT]
         taken += list(shares(rest, others).items())
     _exchange(draft, account, position, price, tuple(taken))
-    problem = settle_interest(draft, position.market_id, may_grow=False)
+    problem = settle_interest(draft, position.market_id)
     return problem or TakenOver(account.account_id, position.market_id, price, before, tuple(taken), Quote(0))

@@ -56,16 +56,11 @@ def trade(draft: Draft, tx: Trade, authority: Authority) -> Reject | Traded:
         return Reject.REBATE_NOT_COVERED
     for order, fee in sides:
         problem = problem or fill_order(draft, order, (tx.size, tx.price, fee), status, authority)
-    problem = problem or settle_interest(draft, tx.market_id, may_grow=True)
+    problem = problem or settle_interest(draft, tx.market_id)
     if problem is not None:
         return problem
     draft.pay_fund(draft.terms[tx.market_id].asset_id, fees=int(split.venue), l1=int(split.l1))
     return Traded(tx.market_id, tx.size, tx.price, split)
-
-
-def check_fill(draft: Draft, market_id: MarketId, size: Size, price: BookPrice) -> Reject | None:
-    """A fill in itself: numbers in range, a market that is on, a fresh index."""
-    return check_numbers(draft, market_id, size, price) or check_market(draft, market_id)
 
 
 def check_numbers(draft: Draft, market_id: MarketId, size: Size, price: BookPrice) -> Reject | None:
@@ -217,10 +212,11 @@ def count_loss(draft: Draft, market_id: MarketId, profit: Quote) -> None:
     draft.put_market(market._replace(lost=max(Quote(0), market.lost - profit)))
 
 
-def settle_interest(draft: Draft, market_id: MarketId, *, may_grow: bool) -> Reject | None:
+def settle_interest(draft: Draft, market_id: MarketId) -> Reject | None:
     """Bring a market's open interest up to date from the accounts this draft touched.
 
-    Counted from the state, so that it may be called once more when more has been touched.
+    Counted from the state, so that it may be called once more when more has been touched. Only two sides that
+    both open raise it, so no liquidation, take-over or deleveraging is ever refused here.
     """
     change = 0
     before = draft.state.accounts
@@ -239,7 +235,7 @@ def settle_interest(draft: Draft, market_id: MarketId, *, may_grow: bool) -> Rej
         notional = quote_floor(market.open_interest * market.price)
         if market.open_interest >= SIZE_LIMIT or int(notional) >= NOTIONAL_LIMIT:  # type: ignore[operator]
             return Reject.OUT_OF_RANGE
-        if may_grow and notional > draft.terms[market_id].open_interest_cap:
+        if notional > draft.terms[market_id].open_interest_cap:
             return Reject.OPEN_INTEREST_ABOVE_CAP
     draft.put_market(market)
     return None
