@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from bulkhead.fixed import BASIS_POINT, fraction, percent
+from bulkhead.limits import FILLED_ORDERS_MAX
 from bulkhead.rules.fees import FeeTier
 from bulkhead.rules.scenario import Grid
 from bulkhead.rules.terms import MarketTerms
@@ -50,7 +51,7 @@ class VenueConfig(NamedTuple):
     profit_lock: Fraction = percent(10)  # share of notional that withdrawn profit must leave
     forced_close_charge: Fraction = 10 * BASIS_POINT  # type: ignore[assignment, operator]
     expiry_max_s: int = 104 * 86_400  # 90 days, and the 14 days after which the book forgets an order
-    filled_orders_max: int = 65_536
+    filled_orders_max: int = FILLED_ORDERS_MAX
     scenario_accounts: bool = True
     other_collateral: bool = True
     top_up: bool = True

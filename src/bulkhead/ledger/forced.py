@@ -63,6 +63,8 @@ def _close(draft: Draft, tx: ForcedClose) -> Reject | TakenOver:
     position = account.position(tx.market_id)
     if position is None:
         return Reject.NO_SUCH_POSITION
+    if draft.market(tx.market_id).price_ms <= tx.included_ms:
+        return Reject.PRICE_STALE  # the tick left this feed out: its price was known when the request was made
     price = forced_close_price(draft, position)
     flat = with_fill(account, tx.market_id, -position.size, price, position.funding_index)
     if not margin.is_allowed(
