@@ -40,7 +40,7 @@ class Crowd:
         self.floor = Floor("", venue=config()._replace(filled_orders_max=1 << 20))
         self.floor.sequencer.desk.authority = QuickAuthority(self.floor.config, verify=False)
         for place in range(ACCOUNTS):
-            self.floor.open_account(f"trader {place}", dollars, l1_owner=1 + place // 2)
+            self.floor.open_account(f"trader {place}", dollars, l1_owner=1 + place // 3, owner_key=1 + place // 2)
         self.accounts = list(self.floor.ids.values())
         self.sent: list[Order] = []
         self.external: list[str] = ["x"]
@@ -57,9 +57,11 @@ class Crowd:
         price = price or self.price + self.random.randint(-4, 8) * -side
         now_s = self.floor.time_ms // 1000
         life = self.random.choice((30, 120, 3_600, 86_400))
+        account = self.floor.state.accounts.get(account_id)
+        key = 0 if account is None else account.owner_key
         order = Order(
             account_id, market_id, side * size, -side * size * price, size * price, now_s + life + 14 * 86_400,
-            self.salt, account_id, NO_SIGNATURE,
+            self.salt, key, NO_SIGNATURE,
         )  # fmt: skip
         if draw < 0.03:
             order = self.spoil(order)

@@ -114,7 +114,8 @@ class Floor:
         expiration_s = self.time_ms // 1000 + days * 86_400 + EXPIRY_GRACE_S
         fee = abs(size) * price // 1000 + 1
         account_id = self.ids[name]
-        return Order(account_id, market_id, size, -size * price, fee, expiration_s, self.salt, account_id, NO_SIGNATURE)
+        key = self.state.accounts[account_id].owner_key
+        return Order(account_id, market_id, size, -size * price, fee, expiration_s, self.salt, key, NO_SIGNATURE)
 
     def place(self, name: str, size: int, price: int, terms: Terms | None = None, **more: object) -> list[said.Event]:
         order = self.signed(name, size, price)

@@ -357,3 +357,13 @@ def test_a_resting_order_is_found_by_its_id() -> None:
     book.match(9, BUY, 101, 1, fill_all)
     assert book.get(2) == Resting(2, SELL, 101, 2)
     assert book.get(5) == Resting(5, BUY, 98, 2)
+
+
+@pytest.mark.parametrize("side", [BUY, SELL])
+@pytest.mark.parametrize("price", [90, 98, 99, 100, 101, 102, 110])
+def test_a_taker_faces_the_other_side_of_the_book_up_to_his_price(side: int, price: int) -> None:
+    book = book_of(SAMPLE)
+    book.match(9, side, 100, 1, fill_all)  # some levels are partly traded
+    others = [resting for resting in book if resting.side != side]
+    sign = 1 if side == BUY else -1
+    assert list(book.facing(side, price)) == [resting for resting in others if resting.price * sign <= price * sign]

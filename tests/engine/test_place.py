@@ -1,8 +1,16 @@
 """Order types and rejects, as tables a trader can read."""
 
+import sys
+from types import FrameType
+
 import pytest
 
-from tests.engine.floor import Floor
+from bulkhead.engine import command as ask
+from bulkhead.engine.order import Direction, Execution, Leg, PriceSource, Terms, TimeInForce, Trigger
+from bulkhead.ledger.tx import Move, PositionLeg
+from bulkhead.limits import ORDERS_PER_ACCOUNT_MAX
+from bulkhead.reject import Reject
+from tests.engine.floor import NO_SIGNATURE, Floor, config
 
 
 def test_limit_orders_trade_at_the_makers_price_oldest_first() -> None:
@@ -127,7 +135,7 @@ def test_replace_frees_the_margin_of_the_old_order() -> None:
 
 def test_self_trade_cancels_the_resting_order() -> None:
     floor = Floor("maker taker")
-    floor.open_account("second", 1_000, l1_owner=floor.ids["taker"])
+    floor.open_account("second", 1_000, owner_key=floor.ids["taker"])
     floor.play(
         """
         taker   sell 5 @ 1000               => accepted 5; rests 5
@@ -137,6 +145,36 @@ def test_self_trade_cancels_the_resting_order() -> None:
         taker   buy 2 @ 1000 stp=account    => accepted 2; trades 2 @ 1000 second taker
         """
     )
+
+
+def test_nobody_clears_the_orders_of_a_stranger_by_naming_his_owner() -> None:
+    floor = Floor("maker taker")
+    floor.open_account("attacker", 1_000, l1_owner=floor.ids["maker"])
+    floor.play(
+        """
+        maker     sell 5 @ 1000                    => accepted 5; rests 5
+        taker     sell 5 @ 1001                    => accepted 5; rests 5
+        attacker  buy 1 @ 1000 stp=client          => accepted 1; cancelled 1 self_trade
+        attacker  buy 6 @ 1001 stp=client fok      => rejected fill_or_kill_unfilled
+        attacker  buy 1 @ 1000 stp=account         => accepted 1; trades 1 @ 1000 maker attacker
+        taker     buy 4 @ 1000 stp=client          => accepted 4; trades 4 @ 1000 maker taker
+        """
+    )
+
+
+def test_a_full_table_of_filled_orders_stops_the_taker_and_leaves_the_book() -> None:
+    floor = Floor("maker taker other", venue=config()._replace(filled_orders_max=2))
+    floor.play(
+        """
+        maker  sell 5 @ 1000 id=old    => accepted 5; rests 5
+        taker  buy 1 @ 1000            => accepted 1; trades 1 @ 1000 maker taker
+        maker  sell 5 @ 1001           => accepted 5; rests 5
+        other  buy 9 @ 1001            => accepted 9; cancelled 9 order_table_full
+        maker  cancel old              => cancelled 4 requested
+        taker  buy 9 @ 1001            => accepted 9; cancelled 9 order_table_full
+        """
+    )
+    assert len(floor.sequencer.book(1)) == 1
 
 
 def test_market_statuses() -> None:
@@ -235,3 +273,64 @@ def test_a_leverage_cap_is_refused_where_it_would_not_lower() -> None:
         maker  isolate 5                 => rejected orders_open
         """
     )
+
+
+def test_names_are_bounded_whatever_carries_them() -> None:
+    floor = Floor("maker taker")
+    floor.place("maker", -5, 1000)
+    floor.place("taker", 5, 1000)
+    leg = Leg(floor.signed("taker", -5, 1040), Trigger(PriceSource.MARK, Direction.UP, 1040, Execution.MARKET))
+    account_id = floor.ids["taker"]
+    for length, expected in ((129, [Reject.OUT_OF_RANGE]), (128, [])):
+        events = floor.send(ask.PlaceProtection(floor.time_ms, account_id, 1, "x" * length, 0, leg, None))
+        assert [event.reason for event in events if hasattr(event, "reason")] == expected
+    for count, answers in ((ORDERS_PER_ACCOUNT_MAX, ORDERS_PER_ACCOUNT_MAX), (ORDERS_PER_ACCOUNT_MAX + 1, 1)):
+        for named in ({"order_ids": tuple(range(100, 100 + count))}, {"external_ids": ("y",) * count}):
+            assert len(floor.send(ask.MassCancel(floor.time_ms, account_id, **named))) == answers
+
+
+def steps_of_a_refused_fill_or_kill(makers: int) -> int:
+    """Function calls that a fill-or-kill order costs which meets so many makers, and is one lot too large to bear."""
+    floor = Floor(" ".join(f"maker{place}" for place in range(makers)), dollars=1)
+    floor.open_account("taker", makers * 22 / 1e6)  # two percent of a thousand for each lot is not quite enough
+    for place in range(makers):
+        floor.place(f"maker{place}", -1, 1001)
+    count = 0
+
+    def called(frame: FrameType, event: str, argument: object) -> None:
+        nonlocal count
+        count += event == "call"
+
+    sys.setprofile(called)
+    events = floor.place("taker", makers, 1001, Terms(time_in_force=TimeInForce.FOK))
+    sys.setprofile(None)
+    assert [event.reason for event in events] == [Reject.FILL_OR_KILL_UNFILLED]
+    return count
+
+
+def test_a_refused_fill_or_kill_order_costs_its_fills_and_not_their_square() -> None:
+    few, many = steps_of_a_refused_fill_or_kill(30), steps_of_a_refused_fill_or_kill(120)
+    assert 3 * few < many < 5 * few
+
+
+def test_a_move_makes_only_its_own_reduce_only_orders_follow() -> None:
+    floor = Floor("maker taker other")
+    floor.open_account("second", 1_000, owner_key=floor.ids["taker"])
+    floor.play(
+        """
+        maker  sell 20 @ 1000                   => accepted 20; rests 20
+        taker  buy 10 @ 1000                    => accepted 10; trades 10 @ 1000 maker taker
+        other  buy 10 @ 1000                    => accepted 10; trades 10 @ 1000 maker other
+        taker  sell 10 @ 1010 reduce_only       => accepted 10; rests 10
+        taker  protect 0 sl=mark<900            => accepted 10000
+        other  sell 10 @ 1010 reduce_only       => accepted 10; rests 10
+        """
+    )
+    for nonce, size, said in ((1, 4, "reduced to 6"), (2, 6, "cancelled 6 nothing_to_reduce; cancelled 10000")):
+        leg = PositionLeg(floor.ids["taker"], floor.ids["second"], 1, size)
+        expiration_s = floor.time_ms // 1000 + 60
+        move = Move(0, floor.ids["taker"], (), (leg,), (), expiration_s, nonce, NO_SIGNATURE)
+        events = floor.send(ask.Submit(floor.time_ms, move))
+        assert "; ".join(floor.speak(event) for event in events).startswith(f"done; {said}")
+        floor.check()
+    assert len(floor.sequencer.open_orders(floor.ids["other"])) == 1

@@ -19,7 +19,10 @@ CODEC = Codec([Snapshot], bytes_max=1 << 26)
 def test_the_engine_and_its_naive_twin_publish_the_same_events() -> None:
     crowd = Crowd(seed=7)
     sequencer, state = crowd.floor.sequencer, crowd.floor.state
-    owners = {account_id: state.accounts[account_id].l1_owner for account_id in crowd.accounts}
+    owners = {
+        account_id: (state.accounts[account_id].owner_key, state.accounts[account_id].l1_owner)
+        for account_id in crowd.accounts
+    }
     twin = NaiveEngine(crowd.floor.config, owners, sequencer.time_ms, ORDERS_PER_ACCOUNT_MAX)
     twin.number = sequencer.desk.number
     twin.index = {market_id: int(market.price) for market_id, market in state.markets.items()}

@@ -216,6 +216,9 @@ class NaiveEngine(NaiveMarket):
             if self.is_self(taker, maker):
                 self.drop(maker, Cause.SELF_TRADE)
                 continue
+            if self.is_claimed(taker, maker):
+                self.drop(taker, Cause.REFUSED, Reject.SELF_TRADE)
+                return
             if maker.left and maker.reduce_only:
                 closable = self.closable(maker.account, maker.market, maker.side)
                 if not closable:

@@ -66,9 +66,9 @@ class Entry:
 class NaiveMarket:
     """Orders in a list by id; everything else is asked of that list."""
 
-    def __init__(self, config: VenueConfig, owners: dict[int, int], time_ms: int, orders_max: int) -> None:
+    def __init__(self, config: VenueConfig, owners: dict[int, tuple[int, int]], time_ms: int, orders_max: int) -> None:
         self.config = config
-        self.owners = owners  # account → owner
+        self.owners = owners  # account → its key, and the owner on L1 that it names
         self.orders: list[Entry] = []
         self.positions: dict[tuple[int, int], int] = {}
         self.accepted: set[tuple[object, ...]] = set()  # every order accepted, without its signature
@@ -132,7 +132,12 @@ class NaiveMarket:
     def is_self(self, taker: Entry, maker: Entry) -> bool:
         if taker.account == maker.account:
             return True
-        return taker.terms.self_trade is SelfTrade.CLIENT and self.owners[taker.account] == self.owners[maker.account]
+        key, other = self.owners[taker.account][0], self.owners[maker.account][0]
+        return taker.terms.self_trade is SelfTrade.CLIENT and key == other
+
+    def is_claimed(self, taker: Entry, maker: Entry) -> bool:
+        (key, owner), (other_key, other_owner) = self.owners[taker.account], self.owners[maker.account]
+        return taker.terms.self_trade is SelfTrade.CLIENT and key != other_key and owner == other_owner
 
     # -- admission -------------------------------------------------------------------------------------------------
 
@@ -155,7 +160,7 @@ class NaiveMarket:
         is_open = any(tuple(entry.signed[:-1]) == content for entry in self.orders)
         if is_open or self.by_external(order.account_id, external_id) is not None:
             return Reject.DUPLICATE
-        if order.public_key != order.account_id:
+        if order.public_key != self.owners[order.account_id][0]:
             return Reject.WRONG_KEY
         now_s = self.time_ms // 1000
         if order.expiration_s - EXPIRY_GRACE_S <= now_s:
@@ -276,6 +281,8 @@ class NaiveMarket:
         for maker in met:
             if self.is_self(entry, maker):
                 continue
+            if total < entry.left and self.is_claimed(entry, maker):
+                break
             lots = min(entry.left - total, lefts[maker.order_id])
             place = (maker.account, maker.side)
             if maker.reduce_only:

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from bulkhead.engine.book import MAKER_GONE, TAKER_STOP
 from bulkhead.engine.desk import Desk
-from bulkhead.engine.match import makers, offered, realised_by, record
+from bulkhead.engine.match import offered, realised_by, record
 from bulkhead.engine.order import Cause, OpenOrder
 from bulkhead.ledger.accounts import account_for
 from bulkhead.ledger.draft import Draft
@@ -104,7 +104,7 @@ def offers(desk: Desk, market_id: MarketId, side: int, price: BookPrice) -> list
     For liquidations that must fill in several books in one transaction (slices of a scenario account).
     """
     found = []
-    for resting in makers(desk.books[market_id], side, price):
+    for resting in desk.books[market_id].facing(side, price):
         maker = desk.orders[resting.order_id]
         size = min(resting.size, maker.left)
         if maker.reduce_only:
@@ -150,4 +150,4 @@ def _is_makers_fault(desk: Desk, order: Order, price: BookPrice, size: Size) -> 
     problem = check_order(draft, order, order.market_id, fill, desk.authority)
     if problem is None:
         problem = fill_order(draft, order, fill, draft.market(order.market_id).status, desk.authority)
-    return problem is not None
+    return problem not in (None, Reject.ORDER_TABLE_FULL)

@@ -213,11 +213,16 @@ class Book:
         """Buys, then sells, in priority order: equal books give equal sequences, and resting them copies the book."""
         for side in (BUY, SELL):
             for rank in reversed(self._ranks[side]):
-                price = abs(rank)
-                for order_id, size in reversed(self._fronts.get(rank, {}).items()):
-                    yield Resting(order_id, side, price, size)
-                for order_id, size in self._levels[rank].items():
-                    yield Resting(order_id, side, price, size)
+                yield from self._level(side, rank)
+
+    def facing(self, side: int, price: BookPrice) -> Iterator[Resting]:
+        """What a taker on `side` meets at `price` or better, in that order. Lazy: who asks for little looks at little,
+        however deep the book is. The book may not change meanwhile."""
+        limit = price if side else -price
+        for rank in reversed(self._ranks[1 - side]):
+            if rank < limit:
+                return
+            yield from self._level(1 - side, rank)
 
     def check(self) -> None:
         """Derive every redundant part again; for tests and simulation."""
@@ -243,6 +248,14 @@ class Book:
         front = self._fronts[rank] = dict(reversed(level.items()))
         level.clear()
         return front
+
+    def _level(self, side: int, rank: BookPrice) -> Iterator[Resting]:
+        """The orders of a level, oldest first."""
+        price = abs(rank)
+        for order_id, size in reversed(self._fronts.get(rank, {}).items()):
+            yield Resting(order_id, side, price, size)
+        for order_id, size in self._levels[rank].items():
+            yield Resting(order_id, side, price, size)
 
     def _drop(self, rank: BookPrice) -> None:
         """Forget an empty level that a cancel left behind; `match` only ever empties the best one."""

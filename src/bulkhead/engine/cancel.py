@@ -6,7 +6,7 @@ from bulkhead.engine.command import CancelAll, CancelOrder, MassCancel, SetDeadM
 from bulkhead.engine.desk import Desk
 from bulkhead.engine.event import DeadManSet
 from bulkhead.engine.order import Cause, OpenOrder, OrderType
-from bulkhead.limits import CHILDREN_PER_ACCOUNT
+from bulkhead.limits import CHILDREN_PER_ACCOUNT, ORDERS_PER_ACCOUNT_MAX
 from bulkhead.reject import Reject
 
 COUNTDOWN_MAX_MS = 86_400_000
@@ -53,6 +53,10 @@ def cancel_all(desk: Desk, command: CancelAll) -> None:
 def mass_cancel(desk: Desk, command: MassCancel) -> None:
     """Cancel what is named, in the order named: ids, external ids, markets, everything."""
     account_id = command.account_id
+    named = (command.order_ids, command.external_ids, command.market_ids)
+    if any(len(names) > ORDERS_PER_ACCOUNT_MAX for names in named):
+        desk.reject(Reject.OUT_OF_RANGE, account_id)  # every unknown name is answered, so they are counted
+        return
     if account_id not in desk.state.accounts:
         desk.reject(Reject.UNKNOWN_ACCOUNT, account_id)
         return

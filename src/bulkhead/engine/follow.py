@@ -5,6 +5,7 @@ A match may not touch the book it runs in, so whatever a fill means for other or
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from functools import partial
 
 from bulkhead.engine import admission
@@ -30,6 +31,13 @@ def settle_down(desk: Desk) -> None:
 def everything_follows(desk: Desk) -> None:
     """Positions changed outside a match (a move, a forced close, deleveraging): ask every reduce-only order."""
     desk.touched.update(dict.fromkeys(sorted(desk.reducing)))  # a restored desk has met them in another order
+
+
+def accounts_follow(desk: Desk, account_ids: Iterable[int]) -> None:
+    """Positions of these signable accounts changed outside a match: ask their reduce-only orders, by market."""
+    for account_id in account_ids:
+        held = {order.signed.market_id for order in desk.of_account(account_id) if order.reduce_only}
+        desk.touched.update(dict.fromkeys((account_id, market_id) for market_id in sorted(held)))
 
 
 def _resize_spent(desk: Desk) -> None:

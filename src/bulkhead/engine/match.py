@@ -1,26 +1,26 @@
 """Matching: a taker meets the book, and the ledger decides each fill.
 
-For every maker the book proposes, in this order: a maker of the same account (or owner) gives
+For every maker the book proposes, in this order: a maker of the same account (or key) gives
 way; a reduce-only maker is cut to its position; fees are set; the ledger says yes or no. A refusal costs the
 maker its place when the maker alone would have been refused, and stops the taker otherwise.
 """
 
 from __future__ import annotations
 
-from bulkhead.engine.book import BUY, MAKER_GONE, TAKER_STOP, Book, Resting
+from bulkhead.engine.book import BUY, MAKER_GONE, TAKER_STOP
 from bulkhead.engine.desk import Desk
 from bulkhead.engine.event import Traded
 from bulkhead.engine.order import Cause, OpenOrder, SelfTrade
 from bulkhead.ledger.accounts import account_for, realised
 from bulkhead.ledger.apply import apply
 from bulkhead.ledger.draft import Draft
-from bulkhead.ledger.state import Account
-from bulkhead.ledger.trade import check_order, fill_order, trade
+from bulkhead.ledger.state import Account, State, child_id
+from bulkhead.ledger.trade import check_order, fill_order
 from bulkhead.ledger.tx import Order, Trade
 from bulkhead.reject import Reject
 from bulkhead.rules import fees
 from bulkhead.rules.fees import FeeSplit
-from bulkhead.units import BookPrice, MarketId, Quote, Size
+from bulkhead.units import AccountId, BookPrice, MarketId, Quote, Size
 
 
 def take(desk: Desk, taker: OpenOrder, limit: BookPrice) -> Reject | None:
@@ -33,6 +33,9 @@ def take(desk: Desk, taker: OpenOrder, limit: BookPrice) -> Reject | None:
         if is_self_trade(desk, taker, maker):
             desk.drop(maker, Cause.SELF_TRADE, in_book=False)
             return MAKER_GONE
+        if is_claimed_owner(desk, taker, maker):
+            stopped = Reject.SELF_TRADE
+            return TAKER_STOP
         lots = offered(desk, maker, size)
         if not lots:
             return MAKER_GONE
@@ -66,17 +69,25 @@ def offered(desk: Desk, maker: OpenOrder, size: Size) -> Size:
 
 
 def is_self_trade(desk: Desk, taker: OpenOrder, maker: OpenOrder) -> bool:
-    """The taker's level forbids this trade."""
+    """The taker's level forbids this trade, and the maker gives way: one account, or one key that signed for both."""
     mine, other = taker.signed.account_id, maker.signed.account_id
     if mine == other:
         return True
-    return taker.terms.self_trade is SelfTrade.CLIENT and is_same_owner(desk, mine, other)
+    accounts = desk.state.accounts
+    return taker.terms.self_trade is SelfTrade.CLIENT and accounts[mine].owner_key == accounts[other].owner_key
 
 
-def is_same_owner(desk: Desk, one_id: int, two_id: int) -> bool:
-    """Two accounts have one key, or one owner on L1."""
-    one, two = desk.state.accounts[one_id], desk.state.accounts[two_id]
-    return one.owner_key == two.owner_key or (one.l1_owner != 0 and one.l1_owner == two.l1_owner)
+def is_claimed_owner(desk: Desk, taker: OpenOrder, maker: OpenOrder) -> bool:
+    """The taker's level forbids this trade because both accounts name one owner on L1, under different keys.
+
+    Then the taker stops: whoever registers an account names its L1 owner, and nobody but a key is asked. If the maker
+    gave way here, anybody could name a stranger's address and clear his orders from the book.
+    """
+    if taker.terms.self_trade is not SelfTrade.CLIENT:
+        return False
+    accounts = desk.state.accounts
+    owner = accounts[taker.signed.account_id].l1_owner
+    return owner != 0 and owner == accounts[maker.signed.account_id].l1_owner
 
 
 def fee_due(desk: Desk, order: Order, value: Quote, *, is_maker: bool) -> Quote:
@@ -171,7 +182,10 @@ def realised_by(holder: Account, market_id: MarketId, side: int, price: BookPric
 
 
 def is_makers_fault(desk: Desk, transaction: Trade, draft: Draft | None = None) -> bool:
-    """The maker's half alone would have been refused. Looked at only after a refusal, in a draft nobody commits."""
+    """The maker's half alone would have been refused. Looked at only after a refusal, in a draft nobody commits.
+
+    A full table of filled orders is nobody's fault: no order in the book could trade, so none leaves for it.
+    """
     if draft is None:
         draft = Draft(desk.state)
         draft.time_ms = desk.time_ms
@@ -181,36 +195,40 @@ def is_makers_fault(desk: Desk, transaction: Trade, draft: Draft | None = None) 
     if problem is None:
         status = draft.market(market_id).status
         problem = fill_order(draft, transaction.maker, fill, status, desk.authority)
-    return problem is not None
+    return problem not in (None, Reject.ORDER_TABLE_FULL)
 
 
 # -- fill or kill --------------------------------------------------------------------------------------------------
 
 
 def fills_whole(desk: Desk, taker: OpenOrder, replaced: OpenOrder | None) -> bool:
-    """Whether all of an order would trade at once: the whole match, rehearsed in a draft that nobody commits."""
-    book = desk.books[taker.signed.market_id]
+    """Whether all of an order would trade at once: the whole match, rehearsed in a state that nobody keeps."""
+    book, market_id = desk.books[taker.signed.market_id], taker.signed.market_id
     if book.fillable(taker.side, taker.price, taker.left) < taker.left:
         return False
-    draft = Draft(desk.state)
-    draft.time_ms = desk.time_ms
+    stage, met = _stage(desk.state), {taker.signed.account_id}
+    _let_in(stage, desk.state, taker.signed.account_id, market_id)
     missing = taker.left
     lefts: dict[int, Size] = {}
-    for resting in makers(book, taker.side, taker.price):
+    for resting in book.facing(taker.side, taker.price):
         maker = desk.orders[resting.order_id]
         if maker is replaced or is_self_trade(desk, taker, maker):
             continue
+        if is_claimed_owner(desk, taker, maker):
+            return False
+        if maker.signed.account_id not in met:
+            met.add(maker.signed.account_id)
+            _let_in(stage, desk.state, maker.signed.account_id, market_id)
         lots = min(missing, resting.size, lefts.get(maker.order_id, maker.left))
         if maker.reduce_only:
-            lots = min(lots, _closable_in(draft, maker))
+            lots = min(lots, _closable_in(stage, maker))
         if not lots:
             continue
         transaction = trade_of(desk, maker, taker, resting.price, lots)
-        before = _copy(draft)
-        draft.markets.pop(taker.signed.market_id, None)  # open interest is counted from the state, once
-        if isinstance(trade(draft, transaction, desk.authority), Reject):
-            draft = before
-            if is_makers_fault(desk, transaction, _copy(draft)):
+        if apply(stage, transaction, desk.authority).reject is not None:
+            draft = Draft(stage)
+            draft.time_ms = desk.time_ms
+            if is_makers_fault(desk, transaction, draft):
                 continue
             return False
         missing -= lots
@@ -222,26 +240,29 @@ def fills_whole(desk: Desk, taker: OpenOrder, replaced: OpenOrder | None) -> boo
     return False
 
 
-def makers(book: Book, side: int, limit: BookPrice) -> list[Resting]:
-    """Resting orders a taker on `side` meets at `limit` or better, in the order he meets them."""
-    return [
-        resting
-        for resting in book
-        if resting.side != side and (resting.price <= limit if side == BUY else resting.price >= limit)
-    ]
+def _stage(state: State) -> State:
+    """A state to rehearse fills in: all of the venue but its accounts, which enter as they are met.
+
+    A draft would do for one fill, but each fill in it costs as much as all before it, and who asks for
+    fill-or-kill and is refused has paid nothing.
+    """
+    stage = State(state.config, {}, dict(state.markets), dict(state.funds), dict(state.custody), state.oracle)
+    stage.counters, stage.time_ms = state.counters, state.time_ms
+    stage.terms, stage.groups = state.terms, state.groups
+    stage.risks, stage.indices = dict(state.risks), dict(state.indices)
+    stage.holders = {market_id: {} for market_id in state.holders}
+    stage.filled.entries.update(state.filled.entries)
+    return stage
 
 
-def _closable_in(draft: Draft, maker: OpenOrder) -> Size:
-    holder = account_for(draft, maker.signed.account_id, maker.signed.market_id)
+def _let_in(stage: State, state: State, account_id: AccountId, market_id: MarketId) -> None:
+    """Bring a signable account and its isolated child on the stage, once."""
+    for known in (account_id, child_id(account_id, market_id)):
+        if known in state.accounts:
+            stage.accounts[known] = state.accounts[known]
+
+
+def _closable_in(stage: State, maker: OpenOrder) -> Size:
+    holder = account_for(stage, maker.signed.account_id, maker.signed.market_id)
     held = Size(0) if holder is None else holder.size(maker.signed.market_id)
     return max(Size(0), -held if maker.side == BUY else held)
-
-
-def _copy(draft: Draft) -> Draft:
-    """The same draft, to go on from if the next step is refused: handlers write before they refuse."""
-    copy = Draft(draft.state)
-    copy.time_ms = draft.time_ms
-    copy.risks, copy.indices = draft.risks, draft.indices
-    copy.accounts, copy.markets = dict(draft.accounts), dict(draft.markets)
-    copy.funds, copy.filled = dict(draft.funds), dict(draft.filled)
-    return copy

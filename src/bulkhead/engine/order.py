@@ -35,7 +35,8 @@ class SelfTrade(IntEnum):
     """Between whom the taker's order may not trade; the resting order gives way and is cancelled.
 
     An account never trades with itself, whatever the level, for the ledger refuses such a trade: DISABLED
-    therefore means that accounts of one owner may trade with each other, as ACCOUNT does.
+    therefore means that accounts of one owner may trade with each other, as ACCOUNT does. Under CLIENT the resting
+    order gives way only to its own key; one whose account merely names the same L1 owner stops the taker.
     """
 
     DISABLED = 1

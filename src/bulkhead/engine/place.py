@@ -188,7 +188,7 @@ def protect(desk: Desk, command: PlaceProtection) -> None:
 
 def _judge_protection(desk: Desk, command: PlaceProtection) -> Reject | list[tuple[Leg, Message]]:
     account_id, market_id = command.account_id, command.market_id
-    if command.size < Size(0):
+    if command.size < Size(0) or len(command.external_id) > admission.EXTERNAL_ID_MAX:
         return Reject.OUT_OF_RANGE
     found = admission.legs(desk, (command.take_profit, command.stop_loss), account_id, market_id)
     if isinstance(found, Reject):

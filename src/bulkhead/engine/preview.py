@@ -13,7 +13,7 @@ from bulkhead.engine.arrange import Arranged, MarginMode, arranged, mode_of
 from bulkhead.engine.book import BUY
 from bulkhead.engine.command import PlaceOrder
 from bulkhead.engine.desk import Desk, takes_only
-from bulkhead.engine.match import fee_due, is_self_trade, makers, trade_of
+from bulkhead.engine.match import fee_due, is_self_trade, trade_of
 from bulkhead.engine.order import OpenOrder, Stage, Terms
 from bulkhead.engine.place import judge, opened
 from bulkhead.engine.reserve import Claims
@@ -205,7 +205,7 @@ def _fills(desk: Desk, order: OpenOrder) -> list[Fill]:
     l1_charge = desk.state.config.l1_charge
     is_waiting = order.stage is not Stage.RESTING
     book = desk.books[order.signed.market_id]
-    for resting in [] if is_waiting else makers(book, order.side, admission.limit_of(desk, order)):
+    for resting in () if is_waiting else book.facing(order.side, admission.limit_of(desk, order)):
         maker = desk.orders[resting.order_id]
         lots = min(left, resting.size)
         if not lots or is_self_trade(desk, order, maker):

@@ -37,7 +37,6 @@ from bulkhead.ledger.state import State
 from bulkhead.ledger.tx import Order
 from bulkhead.limits import TIME_MS_BITS
 from bulkhead.reject import Reject
-from bulkhead.rules.fees import FeeTier
 from bulkhead.units import AccountId, BookPrice, Fraction, MarketId, Price, Quote, Requirement, Size, TimeMs
 
 HANDLERS: dict[type, Callable[[Desk, Any], None]] = {
@@ -166,10 +165,6 @@ class Sequencer:
         found = self.desk.orders.get(order_id)
         return None if found is None else view_of(found)
 
-    def order_by_external_id(self, account_id: int, external_id: str) -> OrderView | None:
-        """An open order by its owner's id for it."""
-        return self.order(self.desk.external.get((account_id, external_id), 0))
-
     def book(self, market_id: int) -> Book:
         """The book of a market, to be read only."""
         return self.desk.books[market_id]
@@ -198,10 +193,6 @@ class Sequencer:
     def free_initial(self, account_id: int) -> Quote:
         """Value beyond that requirement, rounded down; negative when orders ask more than there is."""
         return Quote(div_floor(self.desk.claims.spare(account_id), 1 << 2 * FRACTION_BITS))
-
-    def fee_tier(self, account_id: int) -> FeeTier:
-        """The rates of an account now."""
-        return self.desk.volumes.tier(account_id)
 
     def maker_fee(self, order: Order, value: Quote) -> Quote:
         """What a resting order pays for a fill in a liquidation."""

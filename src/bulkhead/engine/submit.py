@@ -8,7 +8,7 @@ from typing import get_args
 from bulkhead.engine.command import Submit, Submitted
 from bulkhead.engine.desk import Desk
 from bulkhead.engine.event import StateChanged
-from bulkhead.engine.follow import everything_follows
+from bulkhead.engine.follow import accounts_follow, everything_follows
 from bulkhead.engine.reserve import Claims
 from bulkhead.ledger.apply import SIGNED, apply
 from bulkhead.ledger.draft import Draft
@@ -37,7 +37,10 @@ def submit(desk: Desk, command: Submit) -> None:
         desk.reject(receipt.reject, account_id, detail=kind)
         return
     desk.emit(StateChanged, receipt.number, transaction)
-    if isinstance(transaction, Move | ForcedClose):
+    if isinstance(transaction, Move):
+        # Only its own accounts: a move costs its owner nothing, so it may not ask every order of the venue.
+        accounts_follow(desk, _drained(transaction))
+    elif isinstance(transaction, ForcedClose):
         everything_follows(desk)
 
 
