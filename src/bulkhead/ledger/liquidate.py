@@ -11,6 +11,7 @@ from bulkhead.ledger.receipt import Closed, Liquidated
 from bulkhead.ledger.state import Account, Kind, MarginRule, Status, child_id
 from bulkhead.ledger.trade import (
     check_authority,
+    check_filled,
     check_limits,
     check_market,
     check_message,
@@ -53,9 +54,10 @@ def liquidate(draft: Draft, tx: Liquidation, authority: Authority) -> Reject | L
     account, closes = sliced
     draft.put(account._replace(liquidated_ms=draft.time_ms))
     for fill in tx.fills:
-        problem = fill_order(
-            draft, fill.order, (fill.size, fill.price, fill.order_fee), Status.ACTIVE, authority
-        )
+        numbers = (fill.size, fill.price, fill.order_fee)
+        # Asked once more, for one step may fill the same order twice.
+        problem = check_filled(draft, fill.order, fill.size, authority)
+        problem = problem or fill_order(draft, fill.order, numbers, Status.ACTIVE, authority)
         if problem is not None:
             return problem
     for market_id in sorted({fill.market_id for fill in tx.fills}):

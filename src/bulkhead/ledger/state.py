@@ -203,9 +203,7 @@ def put_account(state: State, account: Account) -> None:
         state.accounts[account_id] = account
     state.changed[account_id] = None
     held = () if before is None else before.positions
-    if len(held) != len(account.positions) or any(
-        one.market_id != two.market_id for one, two in zip(held, account.positions, strict=True)
-    ):
+    if [position.market_id for position in held] != [position.market_id for position in account.positions]:
         for position in held:
             state.holders[position.market_id].pop(account_id, None)
         for position in account.positions:

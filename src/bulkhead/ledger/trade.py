@@ -145,11 +145,13 @@ def check_limits(
         return Reject.LIMIT_PRICE_BROKEN
     if int(fee) > 0 and int(fee) * signed_value > int(order.fee_amount) * value:
         return Reject.FEE_ABOVE_CAP
-    return _check_filled(draft, key_of(authority.order_hash(order)), total, size)
+    return check_filled(draft, order, size, authority)
 
 
-def _check_filled(draft: Draft, key: int, total: int, size: Size) -> Reject | None:
-    if draft.order_filled(key) + int(size) > total:
+def check_filled(draft: Draft, order: Order, size: Size, authority: Authority) -> Reject | None:
+    """The order has so many lots left, and the table of filled orders has room for it."""
+    key = key_of(authority.order_hash(order))
+    if draft.order_filled(key) + int(size) > abs(int(order.base_amount)):
         return Reject.ORDER_OVERFILLED
     return None if draft.has_room(key) else Reject.ORDER_TABLE_FULL
 
@@ -185,14 +187,9 @@ def fill_order(
 ) -> Reject | None:
     """Write one side of a fill: the account it settles in, and the order's filled amount.
 
-    The order itself was checked, but for what it has filled in this draft: one liquidation may fill the same
-    order twice. Reduce-only markets refuse whatever makes a position larger.
+    The order itself was checked. Reduce-only markets refuse whatever makes a position larger.
     """
     size, price, fee = fill
-    key = key_of(authority.order_hash(order))
-    overfilled = _check_filled(draft, key, abs(int(order.base_amount)), size)
-    if overfilled is not None:
-        return overfilled
     change = size if int(order.base_amount) > 0 else -size
     account = draft.account(order.account_id)
     assert account is not None  # check_order saw it
@@ -202,6 +199,7 @@ def fill_order(
         return problem
     if account.kind is Kind.BACKSTOP:
         count_loss(draft, order.market_id, realised(account, order.market_id, change, price))
+    key = key_of(authority.order_hash(order))
     draft.filled[key] = (draft.order_filled(key) + int(size), TimeS(order.expiration_s - EXPIRY_GRACE_S))
     return None
 
