@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from bulkhead.engine.sequencer import Sequencer
 from bulkhead.keepers.event import FundingMoved
+from bulkhead.ledger.accounts import check_price
 from bulkhead.ledger.apply import apply
 from bulkhead.ledger.draft import Draft
 from bulkhead.ledger.receipt import Funded
 from bulkhead.ledger.ticks import FUNDING_PERIOD_MS
-from bulkhead.ledger.trade import check_price
 from bulkhead.ledger.tx import FundingTick
 from bulkhead.rules.funding import SAMPLES_MIN, SAMPLES_PER_HOUR
 from bulkhead.units import Fraction, MarketId

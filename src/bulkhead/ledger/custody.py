@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bulkhead.fixed import FRACTION_BITS, ONE, div_ceil, quote_floor, seconds_floor
-from bulkhead.ledger.accounts import check_prices, collateral_price, health_of, settled_in
+from bulkhead.ledger.accounts import check_prices, collateral_price, collateral_worth, health_of, settled_in
 from bulkhead.ledger.authority import Authority
 from bulkhead.ledger.config import BACKSTOP_ACCOUNT, AssetTerms
 from bulkhead.ledger.draft import Draft
@@ -14,6 +14,7 @@ from bulkhead.ledger.tx import CollateralSale, Deposit, FundDeposit, Transfer, W
 from bulkhead.limits import COLLATERALS_MAX, L1_ADDRESS_BITS, QUOTE_LIMIT, SALT_BITS, TIME_S_BITS
 from bulkhead.reject import Reject
 from bulkhead.rules import margin, prices
+from bulkhead.rules.terms import Health
 from bulkhead.units import AccountId, AssetId, Fraction, Price, Quote, Size
 
 NUMERAIRE = AssetId(1)
@@ -197,11 +198,21 @@ def take_out(draft: Draft, account: Account, asset_id: AssetId, amount: int) -> 
         return problem
     after = draft.accounts[account.account_id]
     health = health_of(draft, after)
+    if is_borrowing(draft, after, health):
+        return Reject.INSUFFICIENT_BALANCE
     if not health.is_initial:
         return Reject.INSUFFICIENT_MARGIN
     if not margin.withdrawal_floor(health, after.positions, draft.risks, draft.config.profit_lock):
         return Reject.PROFIT_LOCKED
     return None
+
+
+def is_borrowing(draft: Draft, account: Account, health: Health) -> bool:
+    """Settlement asset and positions together are worth less than nothing: the account lives on other collateral.
+
+    Losses may bring it there; taking value out may not, for nobody lends here.
+    """
+    return bool(account.collateral) and health.value < collateral_worth(draft, account)
 
 
 def collateral_sale(draft: Draft, tx: CollateralSale) -> Reject | Paid:

@@ -6,10 +6,13 @@ nobody commits.
 
 from __future__ import annotations
 
+from bulkhead.fixed import div_floor, seconds_floor
 from bulkhead.ledger.orders import FilledOrders
 from bulkhead.ledger.state import Account, Counters, Funds, Market, Oracle, State, put_account, put_market
 from bulkhead.rules.terms import Risk, risk_of
 from bulkhead.units import FundingIndex, Quote, TimeMs, Worth
+
+HOUR_MS = 3_600_000
 
 
 class Draft:
@@ -141,6 +144,11 @@ class Draft:
             state.custody.update(self.custody)
         for key, (filled, expiry_s) in self.filled.items():
             state.filled.put(key, filled, expiry_s)
+        if self.oracle is not state.oracle:
+            hour = div_floor(self.oracle.time_ms, HOUR_MS)
+            if hour != div_floor(state.oracle.time_ms, HOUR_MS):
+                # Without this a venue that seals no batch would fill its table of orders for good.
+                state.filled.drop_expired(seconds_floor(self.time_ms))
         state.oracle = self.oracle
         state.counters = self.counters
         state.time_ms = self.time_ms

@@ -5,7 +5,7 @@ from __future__ import annotations
 from bulkhead.fixed import part_floor, worth_ceil
 from bulkhead.ledger.accounts import check_prices, health_of, new_child, settled, settled_in, with_position
 from bulkhead.ledger.authority import Authority
-from bulkhead.ledger.custody import check_amount, credit
+from bulkhead.ledger.custody import check_amount, credit, is_borrowing
 from bulkhead.ledger.draft import Draft
 from bulkhead.ledger.fill import fits, in_range
 from bulkhead.ledger.receipt import Done, Paid
@@ -45,7 +45,31 @@ def move(draft: Draft, tx: Move, authority: Authority) -> Reject | Done:
         problem = _judge(draft, *before[touched])
         if problem is not None:
             return problem
-    return Done()
+    return _lock_families(draft, before) or Done()
+
+
+def _lock_families(draft: Draft, before: dict[int, tuple[Account, Health]]) -> Reject | None:
+    """Value that leaves a family, an account with its children, leaves the account: its profit lock is asked.
+
+    Opening a child is exempt from the lock, so without this a child would be a way around it.
+    """
+    moved: dict[int, int] = {}
+    for touched, (account, health) in before.items():
+        family = touched & -CHILDREN_PER_ACCOUNT
+        now = health_of(draft, draft.accounts.get(account.account_id, account))
+        moved[family] = moved.get(family, 0) + int(now.value) - int(health.value)
+    for family in sorted(moved):
+        head = draft.account(family)
+        if moved[family] >= 0 or head is None or not head.positions:
+            continue
+        problem = check_prices(draft, head)
+        if problem is not None:
+            return problem
+        head = settled_in(draft, head)
+        health = health_of(draft, head)
+        if not margin.withdrawal_floor(health, head.positions, draft.risks, draft.config.profit_lock):
+            return Reject.PROFIT_LOCKED if health.is_initial else Reject.INSUFFICIENT_MARGIN
+    return None
 
 
 def _touch(
@@ -179,6 +203,8 @@ def _judge(draft: Draft, before: Account, health: Health) -> Reject | None:
     ):
         return Reject.PROFIT_LOCKED if now.is_initial else Reject.INSUFFICIENT_MARGIN
     if not after.positions and int(after.balance) < 0:
+        return Reject.INSUFFICIENT_BALANCE
+    if leaves and is_borrowing(draft, after, now):
         return Reject.INSUFFICIENT_BALANCE
     if not margin.is_allowed(lambda: health, now, is_new_risk=grows or leaves, only_shrinks=not (grows or leaves)):
         return Reject.INSUFFICIENT_MARGIN

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+from bulkhead.ledger.accounts import check_price
 from bulkhead.ledger.authority import Authority
 from bulkhead.ledger.config import FEED_OF_ASSET
 from bulkhead.ledger.draft import Draft
 from bulkhead.ledger.receipt import Done, Funded, Ticked
 from bulkhead.ledger.state import rescaled
-from bulkhead.ledger.trade import check_price
 from bulkhead.ledger.tx import FundingTick, OracleReport, OracleTick, Restart, StatusChange
 from bulkhead.limits import FUNDING_INDEX_LIMIT, NOTIONAL_WORTH_LIMIT
 from bulkhead.reject import Reject

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from bulkhead.fixed import quote_floor, seconds_floor
-from bulkhead.ledger.accounts import account_for, realised
-from bulkhead.ledger.accounts import check_price as check_price
+from bulkhead.ledger.accounts import account_for, check_price, realised
 from bulkhead.ledger.authority import Authority
 from bulkhead.ledger.draft import Draft
 from bulkhead.ledger.fill import is_growth, settle_fill
