@@ -198,13 +198,11 @@ def take_out(draft: Draft, account: Account, asset_id: AssetId, amount: int) -> 
         return problem
     after = draft.accounts[account.account_id]
     health = health_of(draft, after)
-    if is_borrowing(draft, after, health):
-        return Reject.INSUFFICIENT_BALANCE
     if not health.is_initial:
         return Reject.INSUFFICIENT_MARGIN
     if not margin.withdrawal_floor(health, after.positions, draft.risks, draft.config.profit_lock):
         return Reject.PROFIT_LOCKED
-    return None
+    return Reject.INSUFFICIENT_BALANCE if is_borrowing(draft, after, health) else None
 
 
 def is_borrowing(draft: Draft, account: Account, health: Health) -> bool:

@@ -204,11 +204,9 @@ def _judge(draft: Draft, before: Account, health: Health) -> Reject | None:
         return Reject.PROFIT_LOCKED if now.is_initial else Reject.INSUFFICIENT_MARGIN
     if not after.positions and int(after.balance) < 0:
         return Reject.INSUFFICIENT_BALANCE
-    if leaves and is_borrowing(draft, after, now):
-        return Reject.INSUFFICIENT_BALANCE
     if not margin.is_allowed(lambda: health, now, is_new_risk=grows or leaves, only_shrinks=not (grows or leaves)):
         return Reject.INSUFFICIENT_MARGIN
-    return None
+    return Reject.INSUFFICIENT_BALANCE if leaves and is_borrowing(draft, after, now) else None
 
 
 def _placed(draft: Draft, account: Account) -> Reject | None:
