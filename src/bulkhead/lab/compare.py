@@ -40,10 +40,10 @@ class Setting:
     traders: tuple[str, ...] = tuple(trader.name for trader in TRADERS)
     crowd: int = 60
     makers: int = 2
-    levels: int = 3  # each maker quotes on each side
-    requote: float = 0.004  # makers quote anew when the index has moved this far ...
+    levels: int = 2  # each maker quotes on each side
+    requote: float = 0.005  # makers quote anew when the index has moved this far ...
     quote_hours: float = 0.5  # ... or when quotes are this old
-    noise: int = 4
+    noise: int = 2
     first_day: float = 0.0  # of the set
     days: float | None = None  # to the end of the set when None
     tick_ms: int = TICK_MS
