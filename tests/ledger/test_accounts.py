@@ -8,10 +8,12 @@ from bulkhead.ledger import authority as authority_module
 from bulkhead.ledger.accounts import account_for, account_of, health_of, liquidation_price, realised, settled, with_fill
 from bulkhead.ledger.authority import Authority
 from bulkhead.ledger.draft import Draft
+from bulkhead.ledger.invariants import violations
 from bulkhead.ledger.state import Account, Kind, MarginRule
-from bulkhead.ledger.trade import check_order
+from bulkhead.ledger.trade import check_order, trade
 from bulkhead.reject import Reject
 from tests.ledger.world import MAKER, OWNER, SCENARIO, TAKER, World
+from tests.play import Player
 
 EMPTY = Account(128, Kind.MAIN, MarginRule.LINEAR, 1, 2, 0, 1, 1_000_000)
 
@@ -39,8 +41,8 @@ def test_cost_follows_the_position() -> None:
 def test_a_liquidation_price_is_the_edge_of_maintenance(who: int) -> None:
     """One step of 2^-32 further in the account's favour it is maintained; the same seen from a draft."""
     world = World()
-    for trade in (world.a_trade(0, 3, 1, 900_000, 500), world.a_trade(0, 4, 1, 100_000, 500)):
-        world.must(trade)
+    world.must(world.a_trade(0, 3, 1, 900_000, 500))
+    world.must(world.a_trade(0, 4, 1, 100_000, 500))
     world.must(world.a_trade(0, 3, 2, 10_000, 500))
     account, _ = settled(world.state, world.state.accounts[who])
     side = 1 if account.size(1) > 0 else -1
@@ -86,6 +88,46 @@ def test_an_order_alone_is_checked_as_in_a_trade() -> None:
     assert check_order(draft, order, 1, (151, 50_000, 0), world.authority) is Reject.ORDER_OVERFILLED
     assert check_order(draft, order, 2, (100, 50_000, 0), world.authority) is Reject.UNKNOWN_MARKET
     assert check_order(draft, order._replace(public_key=5), 1, (100, 50_000, 0), world.authority) is Reject.WRONG_KEY
+
+
+def test_open_interest_is_counted_once_in_a_draft_of_two_trades() -> None:
+    """A rehearsal of several fills, as fill-or-kill makes one."""
+    world = World()
+    draft = Draft(world.state)
+    draft.time_ms = world.now
+    for _ in range(2):
+        assert not isinstance(trade(draft, world.a_trade(0, 3, 1, 1_000, 500), world.authority), Reject)
+    assert draft.market(1).open_interest == 2_000
+    draft.commit()
+    assert violations(world.state) == []
+
+
+def test_no_domino_on_a_parent_whose_funding_is_due() -> None:
+    """Asking what a parent owes its child touches nothing of the parent: its leaf is the same record after."""
+    player = Player()
+    for line in (
+        "register maker ok",
+        "register owner ok",
+        "deposit maker 1000000 ok",
+        "deposit owner 1000 ok",
+        "tick BTC 50000 ETH 3000 XRP 0.5 LTC 50 EOS 5 ok",
+        "configure owner BTC isolated 50x cap 5 ok",
+        "trade maker sell owner 0.1 BTC @ 50000 ok",
+        "trade maker sell owner 0.1 ETH @ 3000 ok",
+        "wait 3600s",
+        "tick BTC 49500 ETH 3000 ok",
+        "funding ETH 1% ok",
+        "topup owner/BTC ok",
+        "wait 3600s",
+        "tick BTC 49500 ETH 3000 ok",
+        "funding ETH 1% ok",
+    ):
+        player.play(line)
+    owner = player.names.account("owner")
+    before = player.state.accounts[owner]
+    assert settled(player.state, before)[0] != before
+    player.play("liquidate owner/BTC: maker buy 0.01 BTC @ 49500 ok")
+    assert player.state.accounts[owner] is before
 
 
 def test_hashes_are_remembered_but_not_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
