@@ -109,9 +109,9 @@ def test_no_domino_on_a_parent_whose_funding_is_due() -> None:
         "register maker ok",
         "register owner ok",
         "deposit maker 1000000 ok",
-        "deposit owner 1000 ok",
+        "deposit owner 120 ok",
         "tick BTC 50000 ETH 3000 XRP 0.5 LTC 50 EOS 5 ok",
-        "configure owner BTC isolated 50x cap 5 ok",
+        "configure owner BTC isolated 50x cap 10000 ok",
         "trade maker sell owner 0.1 BTC @ 50000 ok",
         "trade maker sell owner 0.1 ETH @ 3000 ok",
         "wait 3600s",
@@ -119,14 +119,14 @@ def test_no_domino_on_a_parent_whose_funding_is_due() -> None:
         "funding ETH 1% ok",
         "topup owner/BTC ok",
         "wait 3600s",
-        "tick BTC 49500 ETH 3000 ok",
+        "tick BTC 49300 ETH 3000 ok",
         "funding ETH 1% ok",
     ):
         player.play(line)
     owner = player.names.account("owner")
     before = player.state.accounts[owner]
     assert settled(player.state, before)[0] != before
-    player.play("liquidate owner/BTC: maker buy 0.01 BTC @ 49500 ok")
+    player.play("liquidate owner/BTC: maker buy 0.01 BTC @ 49300 ok")
     assert player.state.accounts[owner] is before
 
 
