@@ -6,6 +6,7 @@ import multiprocessing
 import random
 import shutil
 import signal
+import threading
 import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
@@ -25,6 +26,8 @@ ROOT = Path(__file__).resolve().parents[2]
 LANES = 8
 KILLS_PER_LANE = 26
 GROUP_MAX = 6
+COUNTING = threading.Lock()
+"""Starting a process asks every other one whether it has ended, and of two threads that ask, one hears nonsense."""
 BEGIN = Genesis(1, small_config(), START_MS)
 
 
@@ -48,7 +51,8 @@ class Lane:
         ours, theirs = starter.Pipe()
         arguments = (theirs, self.folder, self.scribe.time_ms, kind, budget)
         child = starter.Process(target=serve, args=arguments, daemon=True)
-        child.start()
+        with COUNTING:
+            child.start()
         theirs.close()
         self.sent, self.acknowledged = [], {}
         groups = self.chooser.randint(0, 12) if kind == "nothing" else 1_000
@@ -61,9 +65,10 @@ class Lane:
             time.sleep(self.chooser.random() * 0.004)
         except (EOFError, BrokenPipeError, ConnectionResetError):
             pass
-        if child.exitcode is None:
-            child.kill()
-        child.join()
+        with COUNTING:
+            if child.exitcode is None:
+                child.kill()
+            child.join()
         assert child.exitcode == -signal.SIGKILL
         ours.close()
         self.seen[kind] += 1
