@@ -175,6 +175,8 @@ def main() -> int:
     if chosen.write and names != known:
         parser.error("--write needs every module, or the document would lose the others")
     console, where = Console(), machine()
+    if not console.is_terminal:
+        console = Console(width=140)  # a file has no width, and 80 columns break every figure's name
     if float(where["load"]) > int(where["cores"]) / 2:
         console.print(f"The machine is busy (load {where['load']} on {where['cores']} cores): figures are too low.")
     found, failed = measure_all(names, chosen.full, console)
