@@ -85,8 +85,12 @@ def hedged_plan(ticks: Ticks, seed: int) -> list[Intent]:
     for place, (market_id, notional) in enumerate(((2, 160_000), (3, 80_000), (4, 80_000), (5, 40_000))):
         trade(2 * hour + 2 * place, market_id, notional)
         trade(2 * hour + 2 * place + 1, 1, -notional)
+    wanted = dict(held)
     for step in range(4 * hour, len(ticks.time_ms) - 2, hour):
-        trade(step, draw.choice((2, 3, 4, 5)), draw.choice((-1, 1)) * draw.uniform(4_000, 16_000))
+        market_id = draw.choice((2, 3, 4, 5))
+        back = -1 if held[market_id] > wanted[market_id] else 1
+        side = back if draw.random() < 0.75 else -back  # inventory wanders, and mostly comes back
+        trade(step, market_id, side * draw.uniform(4_000, 16_000))
         net = sum(held[market_id] * float(prices[market_id - 1][step]) for market_id in held)
         if abs(net) > 5_000:
             trade(step + 1, 1, -net)

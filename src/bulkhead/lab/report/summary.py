@@ -12,6 +12,7 @@ from bulkhead.lab.measures import LiquidationRow
 from bulkhead.lab.traders import CAPITAL, TRADERS, MarginMode, Trader
 
 RUINED = 0.02 * CAPITAL
+NOTABLE = 0.01 * CAPITAL  # a smaller difference between modes is no difference
 
 
 class Cell(NamedTuple):
@@ -53,7 +54,7 @@ def summarise(outcomes: Mapping[MarginMode, Outcome], others: Mapping[MarginMode
     for trader in TRADERS:
         if all(trader.name in outcome.recorder.equity for outcome in outcomes.values()):
             cells[trader.name] = [_cell(trader, outcome, others[mode]) for mode, outcome in outcomes.items()]
-            best[trader.name] = max(cells[trader.name], key=lambda cell: cell.end).mode
+            best[trader.name] = max(cells[trader.name], key=lambda cell: round(cell.end / NOTABLE)).mode
     return Summary(cells, rows, best)
 
 
