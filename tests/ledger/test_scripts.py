@@ -22,7 +22,7 @@ ENGINE_ONLY = {
 """What only the engine says: the ledger knows no open orders, no mark and no book."""
 
 OUT_OF_TIME = {Reject.FUNDING_STEP_TOO_LARGE}
-"""An index reaches its width after 2^31 hours: tests/ledger/test_limits.py sets the clock forward."""
+"""An index reaches its width after 2^31 hours: tests/ledger/test_extremes.py sets the clock forward."""
 
 played = cache(play)
 

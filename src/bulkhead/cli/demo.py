@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import signal
+import sys
 import time
 from collections.abc import Mapping
 from dataclasses import replace
@@ -42,6 +44,7 @@ def demo(
     except DataError as problem:
         console.print(f"[red]{problem}[/red]")
         raise typer.Exit(2) from None
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that a stopped demo stops its runs
     began = time.monotonic()
     console.print(f"\n[bold]{prices.title}[/bold]  [dim]{prices.source}, {prices.licence}[/dim]")
     _story(console, replace(story_setting(setting), journals=str(out / "journals")), workers)
