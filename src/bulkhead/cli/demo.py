@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
@@ -21,7 +22,7 @@ from bulkhead.lab.prices import BAR_ORDERS, DEFAULT, BarOrder, DataError
 from bulkhead.lab.report.summary import Cell, Summary, summarise
 from bulkhead.lab.traders import CAPITAL, SWING, TRADERS, MarginMode
 
-COLUMNS = ("mode", "end", "lowest", "verdict", "low-first", "fills/plan", "refused", "calls", "steps", "penalty")
+COLUMNS = ("mode", "end", "verdict", "low-first", "traded", "refused", "calls", "steps")
 VERDICT_STYLE = {"survived": "green", "liquidated": "yellow", "wiped out": "bold red"}
 
 
@@ -113,7 +114,10 @@ def _story(console: Console, setting: Setting, workers: int) -> None:
 def _tables(console: Console, outcomes: Mapping[MarginMode, Outcome], summary: Summary) -> None:
     for trader in TRADERS:
         table = Table(
-            title=f"{trader.title}: {trader.words}", title_justify="left", caption=_path(outcomes, trader.name)
+            title=f"{trader.title}: {trader.words}",
+            title_justify="left",
+            caption=_path(outcomes, trader.name),
+            box=SIMPLE_HEAD,
         )
         for name in COLUMNS:
             table.add_column(name, justify="left" if name in ("mode", "verdict") else "right")
@@ -121,14 +125,12 @@ def _tables(console: Console, outcomes: Mapping[MarginMode, Outcome], summary: S
             table.add_row(
                 cell.mode.value,
                 _money(cell.end),
-                _money(cell.lowest),
                 _verdict(cell),
                 _money(cell.other_end),
                 f"{cell.filled}/{cell.planned}",
                 str(sum(cell.refused.values())),
                 str(cell.margin_calls),
                 str(cell.liquidations),
-                _money(cell.penalties),
             )
         console.print(table)
         for cell in summary.cells[trader.name]:
@@ -151,8 +153,8 @@ def _path(outcomes: Mapping[MarginMode, Outcome], name: str) -> str:
 
 
 def _venue(console: Console, outcomes: Mapping[MarginMode, Outcome]) -> None:
-    table = Table(title="The venue", title_justify="left")
-    for name in ("mode", "orders", "trades", "liquidations", "slippage", "backstop", "deleveraged", "insurance"):
+    table = Table(title="The venue", title_justify="left", box=SIMPLE_HEAD)
+    for name in ("mode", "orders", "trades", "steps", "vs mark", "backstop", "ADL", "insurance"):
         table.add_column(name, justify="left" if name == "mode" else "right")
     for mode, outcome in outcomes.items():
         rows = outcome.recorder.rows
@@ -164,7 +166,7 @@ def _venue(console: Console, outcomes: Mapping[MarginMode, Outcome]) -> None:
             f"{outcome.orders:,}",
             f"{outcome.recorder.trades:,}",
             str(len(rows)),
-            f"{slip:.1f} bp",
+            f"{-slip:+.1f} bp",
             str(sum(row.taken_by == "backstop" for row in rows)),
             str(sum(row.taken_by == "deleveraging" for row in rows)),
             _money(outcome.insurance),

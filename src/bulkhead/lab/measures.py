@@ -56,7 +56,7 @@ class Recorder:
     index: dict[int, list[float]] = field(default_factory=dict)
     insurance: list[float] = field(default_factory=list)
     refused: dict[str, Counter[str]] = field(default_factory=dict)
-    filled: dict[str, int] = field(default_factory=dict)
+    traded: dict[str, set[int]] = field(default_factory=dict)  # order ids of a trader that traded at all
     fees: dict[str, float] = field(default_factory=dict)
     trades: int = 0
     rejects: Counter[str] = field(default_factory=Counter)
@@ -124,13 +124,13 @@ class Recorder:
     def _traded(self, event: Traded) -> None:
         self.trades += 1
         for trader in self.featured:
-            for account_id, fee in (
-                (event.maker_account_id, event.fees.maker),
-                (event.taker_account_id, event.fees.taker),
+            for account_id, order_id, fee in (
+                (event.maker_account_id, event.maker_order_id, event.fees.maker),
+                (event.taker_account_id, event.taker_order_id, event.fees.taker),
             ):
                 if trader.owns(account_id) and event.taker_order_id:
                     name = trader.trader.name
-                    self.filled[name] = self.filled.get(name, 0) + 1
+                    self.traded.setdefault(name, set()).add(order_id)
                     self.fees[name] = self.fees.get(name, 0.0) + int(fee) / 1e6
 
     def _refused(self, account_id: int, reason: str) -> None:

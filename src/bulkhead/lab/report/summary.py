@@ -76,7 +76,7 @@ def _cell(trader: Trader, outcome: Outcome, other: Outcome) -> Cell:
         profit=end - CAPITAL,
         lowest=min(path),
         planned=outcome.planned[trader.name],
-        filled=recorder.filled.get(trader.name, 0),
+        filled=len(recorder.traded.get(trader.name, ())),
         refused=recorder.refused.get(trader.name, Counter()),
         margin_calls=recorder.margin_calls.get(trader.name, 0),
         liquidations=len(mine),
