@@ -22,6 +22,8 @@ from bulkhead.units import TimeMs
 
 TICK_MS = 60_000
 STORY_STEPS_PER_BAR = 6
+STORY_BEGINS, STORY_LASTS = 0.07, 0.6  # of the set: the crash of every shipped or named set is inside
+DAY_MS = 86_400_000
 FIRST_TRADER = 6_400
 FIRST_MAKER = 640
 FIRST_NOISE = 1_280
@@ -72,7 +74,7 @@ def prices_of(setting: Setting) -> tuple[DataSet, Ticks]:
     """The price set and its minutes, cut to the asked number of days."""
     data = load(setting.data_name, setting.data_dir)
     path = ticks(data, setting.tick_ms, setting.bar_order, setting.seed)
-    per_day = 86_400_000 / setting.tick_ms
+    per_day = DAY_MS / setting.tick_ms
     first = int(setting.first_day * per_day)
     last = len(path.time_ms) if setting.days is None else first + int(setting.days * per_day)
     cut = {symbol: series[first:last] for symbol, series in path.price.items()}
@@ -162,7 +164,9 @@ def story_setting(setting: Setting) -> Setting:
     shortest = min(bars.interval_ms for bars in data.bars.values())
     tick_ms = max(TICK_MS, shortest // STORY_STEPS_PER_BAR)
     small = replace(setting, traders=(SWING.name,), crowd=0, makers=1, noise=1)
-    return replace(small, tick_ms=tick_ms, levels=2, requote=0.01, quote_hours=2.0)
+    days = (data.end_ms - data.start_ms) / DAY_MS
+    window = replace(small, tick_ms=tick_ms, first_day=STORY_BEGINS * days, days=STORY_LASTS * days)
+    return replace(window, levels=2, requote=0.01, quote_hours=2.0)
 
 
 class Job(NamedTuple):
