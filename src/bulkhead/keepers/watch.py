@@ -100,7 +100,7 @@ class Watch:
         floors = floors_of(self._state, account)
         gross = rise_initial = rise_maintenance = 0
         for market_id, size, _, _ in account.positions:
-            price, rows = self._state.risks[market_id]
+            price, rows, _ = self._state.risks[market_id]
             notional = abs(int(size * price))
             last = rows[-1]
             gross += notional

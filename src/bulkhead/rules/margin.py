@@ -75,22 +75,23 @@ def health(
     # Plain integers inside: this is the hottest function of the exchange, the types are at its edges.
     value = (balance << FRACTION_BITS) + collateral  # type: ignore[operator]
     initial = maintenance = close_out = 0
-    for market_id, size, _, _ in positions:
-        price, rows = risks[market_id]
-        notional: int = size * price  # type: ignore[assignment]
+    for position in positions:
+        market_id = position[0]
+        risk = risks[market_id]
+        bound, initial_share, maintenance_share, close_out_share = risk[2]
+        notional: int = position[1] * risk[0]  # type: ignore[assignment]
         value += notional
         if notional < 0:
             notional = -notional
-        row = rows[0]
-        if notional > row[0]:  # type: ignore[operator]
-            row = row_of(risks[market_id], notional)
+        if notional > bound:
+            row = row_of(risk, notional)
             asked: int = notional * row[1] - row[4]  # type: ignore[operator]
             maintenance += notional * row[2] - row[5]  # type: ignore[operator]
             close_out += notional * row[3] - row[6]  # type: ignore[operator]
         else:
-            asked = notional * row[1]  # type: ignore[operator]
-            maintenance += notional * row[2]  # type: ignore[operator]
-            close_out += notional * row[3]  # type: ignore[operator]
+            asked = notional * initial_share
+            maintenance += notional * maintenance_share
+            close_out += notional * close_out_share
         if floors:
             own: int = notional * floors.get(market_id, 0)  # type: ignore[operator]
             if own > asked:

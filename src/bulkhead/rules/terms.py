@@ -91,6 +91,7 @@ class Risk(NamedTuple):
 
     price: Price
     rows: tuple[Row, ...]
+    first: tuple[int, ...] = ()  # bound and fractions of rows[0] as a plain tuple, which `margin.health` unpacks faster
 
 
 class Health(NamedTuple):
@@ -194,7 +195,7 @@ def risk_of(terms: MarketTerms, price: Price, scale: Fraction = NO_SCALE) -> Ris
         asked = (initial, tier.maintenance, tier.close_out)
         rows.append(Row(Worth(bound), *asked, *(Requirement(deduction) for deduction in deductions)))
         previous = fractions
-    return Risk(price, tuple(rows))
+    return Risk(price, tuple(rows), tuple(int(number) for number in rows[0][:4]))
 
 
 def check_terms(terms: MarketTerms) -> None:
