@@ -62,8 +62,6 @@ class Outcome:
     planned: dict[str, int]
     orders: int
     commands: int
-    open_interest: dict[str, float]
-    accounts: int
     fees: float
     insurance: float
     digest: str
@@ -129,7 +127,6 @@ def outcome_of(world: World, recorder: Recorder, mode: MarginMode) -> Outcome:
         if isinstance(listener, Scribe):
             listener.close()
     state = world.state
-    resolution = {terms.market_id: terms.resolution for terms in world.config.markets}
     funds = list(state.funds.values())
     return Outcome(
         mode=mode,
@@ -137,11 +134,6 @@ def outcome_of(world: World, recorder: Recorder, mode: MarginMode) -> Outcome:
         planned={trader.trader.name: trader.planned for trader in recorder.featured},
         orders=world.orders,
         commands=world.commands,
-        open_interest={
-            state.terms[market_id].name: int(market.open_interest) / resolution[market_id]  # type: ignore[index]
-            for market_id, market in state.markets.items()
-        },
-        accounts=len(state.accounts),
         fees=sum(int(fund.fees) + int(fund.l1) for fund in funds) / 1e6,
         insurance=sum(int(fund.insurance) for fund in funds) / 1e6,
         digest=world.machine.digest().hex(),

@@ -16,7 +16,7 @@ from bulkhead.lab.prices import Ticks
 from bulkhead.lab.world import UNSIGNED, World, steps_per_hour
 from bulkhead.ledger.state import Choice, Kind, MarginRule, Mode
 from bulkhead.ledger.tx import Configure
-from bulkhead.units import AccountId, MarketId, Quote, TimeS
+from bulkhead.units import AccountId, Quote, TimeS
 
 DOLLAR = 1_000_000
 CAPITAL = 100_000.0
@@ -196,8 +196,3 @@ class Featured:
         """Every account of his that exists now, rising."""
         span = range(self.account_id, self.account_id + 64 * (1 + len(self.trader.strategies)))
         return [account_id for account_id in span if account_id in world.state.accounts]
-
-
-def market_name(world: World, market_id: int) -> str:
-    """A market's name."""
-    return world.state.terms[MarketId(market_id)].name

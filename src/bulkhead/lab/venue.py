@@ -6,7 +6,7 @@ from bulkhead.lab.prices import DataSet
 from bulkhead.ledger.config import VenueConfig
 from bulkhead.ledger.defaults import default_config, market
 from bulkhead.rules.terms import MarketTerms
-from bulkhead.units import Felt, Price, TimeMs
+from bulkhead.units import Felt, Price
 
 MAJORS = ("BTC", "ETH")
 INITIAL = {"BTC": 200, "ETH": 200, "SOL": 400, "XRP": 500, "LTC": 500, "ADA": 500, "BCH": 500, "DOGE": 500}
@@ -54,8 +54,3 @@ def config_of(data: DataSet, tick_ms: int) -> VenueConfig:
 def price_of(coin_price: float, resolution: int) -> Price:
     """An index price from dollars per coin, to the nearest 2^-32: the one place where a float becomes a price."""
     return Price(max(1, round(coin_price * MICRO / resolution * ONE_PRICE)))
-
-
-def time_of(time_ms: int) -> TimeMs:
-    """A time from an array."""
-    return TimeMs(int(time_ms))
