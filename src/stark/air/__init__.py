@@ -1,0 +1,1 @@
+"""How a statement about tables is written: expressions, chips, buses, systems, and their readers."""

@@ -1,0 +1,124 @@
+"""What the prover holds of one phase's columns: their coefficients, and their values on the shifted cosets."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from stark.air.system import Table
+from stark.domain import shift_of
+from stark.field import Felts, from_ints, invert_array, load, multiply, store, subtract
+from stark.kernels import kernel
+from stark.ntt import extend, interpolate
+from stark.prime import PRIME, inverse, reverse_bits, root_of_unity
+
+
+class Extended(NamedTuple):
+    """Columns of one table in one phase. Coefficients are in bit-reversed order, values by column, coset and row."""
+
+    coefficients: Felts  # (width, rows, 4)
+    values: Felts  # (width, cosets, rows, 4)
+
+
+def extend_columns(columns: Felts, log_blowup: int, shift: int, threads: int) -> Extended:
+    """Interpolate columns (width, rows, 4), which are overwritten, and evaluate them on the cosets."""
+    if len(columns) == 0:
+        return Extended(columns, np.empty((0, 1 << log_blowup, columns.shape[1], 4), np.uint64))
+    interpolate(columns, threads)
+    return Extended(columns, extend(columns, log_blowup, shift, threads))
+
+
+def fixed_table(table: Table, log_height: int) -> Felts:
+    """A chip's fixed columns as an array (width, rows, 4)."""
+    rows = 1 << log_height
+    columns = table.chip.fixed_columns(log_height)
+    if len(columns) != table.fixed_width or any(len(column) != rows for column in columns):
+        raise ValueError(f"{table.chip.name}: fixed_columns must give {table.fixed_width} columns of {rows} values")
+    flat = [value for column in columns for value in column]
+    return from_ints(flat).reshape(table.fixed_width, rows, 4) if flat else np.empty((0, rows, 4), np.uint64)
+
+
+def coset_shifts(log_height: int, log_tallest: int, log_blowup: int) -> list[int]:
+    """The shift of every coset of a table's extension, in memory order."""
+    root = root_of_unity(log_height + log_blowup)
+    shift = shift_of(log_height, log_tallest)
+    cosets = 1 << log_blowup
+    return [shift * pow(root, reverse_bits(coset, log_blowup), PRIME) % PRIME for coset in range(cosets)]
+
+
+def selectors_on_coset(log_height: int, shift: int) -> Felts:
+    """The three selectors on every point of a coset, (3, 1, rows, 4)."""
+    rows = 1 << log_height
+    result = np.zeros((3, 1, rows, 4), np.uint64)
+    root = root_of_unity(log_height)
+    points = powers(root, shift, rows)
+    scale = (pow(shift, rows, PRIME) - 1) * inverse(rows) % PRIME
+    offsets = np.empty_like(points)
+    _subtract_scalar(points, from_ints([1]), offsets)
+    first = invert_array(offsets)
+    _multiply_scalar(first, from_ints([scale]), first)
+    result[0, 0] = first
+    result[1, 0] = np.roll(first, -1, axis=0)  # the last row's polynomial at x is the first row's at x times the root
+    _subtract_scalar(points, from_ints([inverse(root)]), result[2, 0])
+    return result
+
+
+def selectors_on_rows(log_height: int) -> Felts:
+    """The selectors on the rows themselves, up to a factor for the transition, (3, 1, rows, 4)."""
+    rows = 1 << log_height
+    result = np.zeros((3, 1, rows, 4), np.uint64)
+    one = from_ints([1])[0]
+    result[0, 0, 0] = result[1, 0, rows - 1] = one
+    result[2, 0, : rows - 1] = one
+    return result
+
+
+def periodic_on_rows(periods: tuple[tuple[int, ...], ...]) -> Felts:
+    """Repeated constants on the rows themselves, all brought to the longest length, (width, 1, length, 4)."""
+    longest = max((len(values) for values in periods), default=1)
+    flat = [value % PRIME for values in periods for value in values * (longest // len(values))]
+    return from_ints(flat).reshape(len(periods), 1, longest, 4) if periods else np.empty((0, 1, 1, 4), np.uint64)
+
+
+def periodic_on_coset(periods: tuple[tuple[int, ...], ...], log_height: int, shift: int) -> Felts:
+    """Repeated constants as polynomials in x**(rows / length), on a coset; they repeat there too."""
+    longest = max((len(values) for values in periods), default=1)
+    result = np.empty((len(periods), 1, longest, 4), np.uint64)
+    for number, values in enumerate(periods):
+        log_length = len(values).bit_length() - 1
+        own = pow(shift, 1 << (log_height - log_length), PRIME)
+        columns = from_ints([value % PRIME for value in values]).reshape(1, len(values), 4)
+        interpolate(columns)
+        on_coset = extend(columns, 0, own)[0, 0]
+        result[number, 0] = np.tile(on_coset, (longest // len(values), 1))
+    return result
+
+
+def powers(ratio: int, start: int, count: int) -> Felts:
+    """start * ratio**i for i below `count`."""
+    result = np.empty((count, 4), np.uint64)
+    _powers(from_ints([ratio]), from_ints([start]), result)
+    return result
+
+
+@kernel
+def _powers(ratio: Felts, start: Felts, result: Felts) -> None:
+    value, factor = load(start, 0), load(ratio, 0)
+    for index in range(len(result)):
+        store(result, index, value)
+        value = multiply(value, factor)
+
+
+@kernel
+def _subtract_scalar(values: Felts, scalar: Felts, result: Felts) -> None:
+    other = load(scalar, 0)
+    for index in range(len(values)):
+        store(result, index, subtract(load(values, index), other))
+
+
+@kernel
+def _multiply_scalar(values: Felts, scalar: Felts, result: Felts) -> None:
+    other = load(scalar, 0)
+    for index in range(len(values)):
+        store(result, index, multiply(load(values, index), other))

@@ -1,0 +1,234 @@
+"""Proving: the verifier's eight steps with the tables in hand."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from stark.air.expr import Leaf, Source
+from stark.buses import bus_columns
+from stark.composition import compose
+from stark.deep import Opening, add_scaled_word, fold_word
+from stark.domain import Place, shift_of
+from stark.extension import Extended, coset_shifts, extend_columns
+from stark.field import Felts, to_ints
+from stark.key import Key
+from stark.merkle import Tree, hasher
+from stark.ntt import bit_reverse_permutation, evaluate, extend, interpolate
+from stark.prime import PRIME, reverse_bits
+from stark.progress import Progress, silent
+from stark.proof import Phase, words_of
+from stark.verifier import at, bus_challenges, draw_positions
+
+
+class Fixed:
+    """A key with the columns of the system itself, committed once for many proofs."""
+
+    def __init__(self, key: Key, columns: list[Felts], extended: list[Extended], tree: Tree | None):
+        self.key = key
+        self.columns = columns
+        self.extended = extended
+        self.tree = tree
+
+
+def prove(
+    fixed: Fixed,
+    public: Sequence[int],
+    traces: Sequence[Felts],
+    threads: int = 1,
+    progress: Progress = silent,
+) -> bytes:
+    """A proof that the traces, one (width, rows, 4) array a table, obey the system's rules with this statement.
+
+    Raises ValueError where they have the wrong shapes, and UnsatisfiedRules where they break a rule between cells; a
+    bus that does not balance is found by the verifier (`stark.air.check` says which message it is).
+    """
+    return _Proving(fixed, public, traces, threads, progress).run()
+
+
+class _Proving:
+    """The state of one proof: what later steps need of earlier ones."""
+
+    def __init__(
+        self, fixed: Fixed, public: Sequence[int], traces: Sequence[Felts], threads: int, progress: Progress
+    ):
+        self.key = fixed.key
+        self.fixed = fixed
+        self.public = public
+        self.threads = threads
+        self.progress = progress
+        self.transcript = self.key.transcript(public)
+        self.proof: list[bytes] = []
+        _check_shapes(self.key, traces)
+        self.traces = traces
+
+    def run(self) -> bytes:
+        """Take the steps in order."""
+        trace, trace_tree = self._commit([np.array(columns) for columns in self.traces], Phase.TRACE)
+        challenges, totals, bus, bus_tree = self._fill_buses()
+        pieces, composition_tree = self._compose(trace, bus, challenges, totals)
+        columns = [[self.fixed.extended[number], trace[number], bus[number]] for number in range(len(trace))]
+        quotients = self._open_outside(columns, pieces)
+        trees = [tree for tree in (self.fixed.tree, trace_tree, bus_tree, composition_tree) if tree is not None]
+        layers = self._fold(quotients)
+        self.progress(Phase.GRINDING, 0.0)
+        nonce = self.transcript.grind(self.key.parameters.grinding_bits)
+        self.proof.append(words_of([nonce]))
+        self._answer(trees, layers)
+        return b"".join(self.proof)
+
+    def _write_root(self, root: bytes) -> None:
+        self.transcript.absorb(root)
+        self.proof.append(root)
+
+    def _write_felts(self, values: list[int]) -> None:
+        self.transcript.absorb_felts(values)
+        self.proof.append(words_of(values))
+
+    def _commit(self, columns: list[Felts], phase: Phase) -> tuple[list[Extended], Tree]:
+        extended = []
+        for number, each in enumerate(columns):
+            self.progress(phase, number / len(columns) / 2)
+            shift = shift_of(self.key.log_heights[number], self.key.log_tallest)
+            extended.append(extend_columns(each, self.key.parameters.log_blowup, shift, self.threads))
+        self.progress(phase, 0.5)
+        tree = commit_tables(self.key, [each.values for each in extended], self.threads)
+        self._write_root(tree.root)
+        return extended, tree
+
+    def _fill_buses(self) -> tuple[list[int], list[int], list[Extended], Tree | None]:
+        key = self.key
+        if not key.has_buses:
+            empty = [np.empty((0, 1 << log_height, 4), np.uint64) for log_height in key.log_heights]
+            extended = [extend_columns(each, key.parameters.log_blowup, 1, 1) for each in empty]
+            return [], [0] * len(empty), extended, None
+        challenges = bus_challenges(key, self.transcript)
+        filled = []
+        for number, table in enumerate(key.system.tables):
+            self.progress(Phase.BUSES, 0.0)
+            value = self._scalar(challenges, [])
+            filled.append(bus_columns(table, self.fixed.columns[number], self.traces[number], value(number), self.threads))
+        totals = [total for _, total in filled]
+        extended, tree = self._commit([columns for columns, _ in filled], Phase.BUSES)
+        self._write_felts([total for total, table in zip(totals, key.system.tables, strict=True) if table.bus_width])
+        return challenges, totals, extended, tree
+
+    def _scalar(self, challenges: list[int], totals: list[int]) -> Callable[[int], Callable[[Leaf], int]]:
+        def of_table(number: int) -> Callable[[Leaf], int]:
+            def value(leaf: Leaf) -> int:
+                if leaf.source == Source.PUBLIC:
+                    return self.public[leaf.index]
+                return challenges[leaf.index] if leaf.source == Source.CHALLENGE else totals[number]
+
+            return value
+
+        return of_table
+
+    def _compose(
+        self, trace: list[Extended], bus: list[Extended], challenges: list[int], totals: list[int]
+    ) -> tuple[Felts, Tree]:
+        key = self.key
+        self.progress(Phase.COMPOSITION, 0.0)
+        weight = self.transcript.challenge()
+        count = sum(len(table.program.outputs) for table in key.system.tables)
+        weights = [1]
+        for _ in range(count):
+            weights.append(weights[-1] * weight % PRIME)
+        columns = list(zip(self.fixed.extended, trace, bus, strict=True))
+        pieces = compose(key, columns, self._scalar(challenges, totals), weights, self.threads)
+        values = extend(pieces, key.parameters.log_blowup, shift_of(0, 0), self.threads)
+        tree = commit(values, key, self.threads)
+        self._write_root(tree.root)
+        return pieces, tree
+
+    def _open_outside(self, columns: list[list[Extended]], pieces: Felts) -> list[Felts]:
+        """The DEEP quotient of every height, after the values at both places are written."""
+        key, threads = self.key, self.threads
+        self.progress(Phase.OUTSIDE, 0.0)
+        point = self.transcript.challenge()
+        opened = []
+        for level in key.levels:
+            place = Place.of(point, level.log_height, key.log_tallest)
+            parts = [columns[number][source].coefficients for source in range(3) for number in level.tables]
+            here = [value for part in parts for value in evaluate(part, place.point, threads)]
+            after = [value for part in parts for value in evaluate(part, place.after, threads)]
+            self._write_felts([*here, *after])
+            opened.append((level, place, parts, here, after))
+        composition = evaluate(pieces, point, threads)
+        self._write_felts(composition)
+        batching = self.transcript.challenge()
+        quotients = []
+        for level, place, parts, here, after in opened:
+            opening = Opening(place, parts, level.width, batching, threads)
+            extra = None
+            if level.log_height == key.log_tallest:
+                summed = Opening(place, [pieces], len(pieces), batching, threads).total
+                extra = summed, at(composition, batching)
+            domain = key.log_tallest, key.parameters.log_blowup
+            values = at(here, batching), at(after, batching)
+            quotients.append(opening.quotient(*values, extra, domain, threads))
+        return quotients
+
+    def _fold(self, quotients: list[Felts]) -> list[Tree]:
+        key, threads = self.key, self.threads
+        entering = {level.log_height: word for level, word in zip(key.levels, quotients, strict=True)}
+        log_height, layers = key.log_tallest, []
+        word = entering.pop(log_height)
+        for bits in key.schedule:
+            self.progress(Phase.FOLDING, 1 - log_height / key.log_tallest)
+            tree = commit(fibres(word, bits), key, threads)
+            layers.append(tree)
+            self._write_root(tree.root)
+            challenge = self.transcript.challenge()
+            weight = pow(challenge, 1 << bits, PRIME)
+            for _ in range(bits):
+                shifts = coset_shifts(log_height, key.log_tallest, key.parameters.log_blowup)
+                word = fold_word(word, challenge, log_height, shifts, threads)
+                challenge = challenge * challenge % PRIME
+                log_height -= 1
+            if log_height in entering:
+                add_scaled_word(word, entering.pop(log_height), weight, threads)
+        last = word[:1].copy()
+        interpolate(last, 1, shift_of(log_height, key.log_tallest))
+        self._write_felts(to_ints(last[0][bit_reverse_permutation(log_height)]))
+        return layers
+
+    def _answer(self, trees: list[Tree], layers: list[Tree]) -> None:
+        self.progress(Phase.QUERIES, 0.0)
+        for positions in draw_positions(self.key, self.transcript):
+            for tree in trees:
+                lower = self.key.log_tallest + self.key.parameters.log_blowup - tree.log_size
+                self.proof.append(tree.open([position >> lower for position in positions]))
+            for tree, bits in zip(layers, self.key.schedule, strict=True):
+                positions = [position >> bits for position in positions]
+                self.proof.append(tree.open(positions))
+        self.progress(Phase.QUERIES, 1.0)
+
+
+def commit_tables(key: Key, values: list[Felts], threads: int) -> Tree:
+    """A tree over the columns of a phase: tables by height, the tallest first, those without columns left out."""
+    ordered = [values[number] for level in key.levels for number in level.tables if len(values[number])]
+    return Tree.commit(ordered, hasher(key.parameters.hash), threads)
+
+
+def commit(values: Felts, key: Key, threads: int) -> Tree:
+    """A tree over one array of columns."""
+    return Tree.commit([values], hasher(key.parameters.hash), threads)
+
+
+def fibres(word: Felts, bits: int) -> Felts:
+    """A word as columns, one for each point of a fibre, in the order of their tree positions: (2**bits, cosets, rows, 4)."""
+    cosets, rows = word.shape[:2]
+    size = 1 << bits
+    parts = word.reshape(cosets, size, rows // size, 4)
+    return np.ascontiguousarray(parts[:, [reverse_bits(part, bits) for part in range(size)]].transpose(1, 0, 2, 3))
+
+
+def _check_shapes(key: Key, traces: Sequence[Felts]) -> None:
+    if len(traces) != len(key.system.tables):
+        raise ValueError(f"{key.system.name} has {len(key.system.tables)} tables; {len(traces)} were given")
+    for table, log_height, columns in zip(key.system.tables, key.log_heights, traces, strict=True):
+        expected = (table.trace_width, 1 << log_height, 4)
+        if columns.shape != expected or columns.dtype != np.uint64:
+            raise ValueError(f"{table.chip.name}: columns of shape {columns.shape} are not uint64 of shape {expected}")

@@ -1,0 +1,63 @@
+"""Challenges that a prover can't choose: hashes of everything said before them (Fiat-Shamir, Keccak-256).
+
+The state is one digest. Absorbing hashes it with whole words, at least one; drawing hashes it alone, so the two can't be
+confused. A drawn digest is taken modulo the prime, which is off from uniform by less than 2**-55 in all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+import numpy as np
+
+from stark.keccak import CONSTANTS, DIGEST_BYTES, keccak256, search_nonce
+from stark.prime import PRIME, WORD_BYTES
+from stark.proof import words_of
+
+NONCES_AT_ONCE = 1 << 18
+
+
+class Transcript:
+    """The state of a conversation; prover and verifier who say the same draw the same."""
+
+    def __init__(self, tag: bytes):
+        self._state = keccak256(tag)
+
+    def absorb(self, words: bytes) -> None:
+        """Bind whole 32-byte words, at least one."""
+        if not words or len(words) % WORD_BYTES:
+            raise ValueError(f"a transcript absorbs whole words of {WORD_BYTES} bytes, not {len(words)} bytes")
+        self._state = keccak256(self._state + words)
+
+    def absorb_felts(self, values: Iterable[int]) -> None:
+        """Bind field elements."""
+        self.absorb(words_of(values))
+
+    def _draw(self) -> int:
+        self._state = keccak256(self._state)
+        return int.from_bytes(self._state, "big")
+
+    def challenge(self) -> int:
+        """A random field element."""
+        return self._draw() % PRIME
+
+    def position(self, bits: int) -> int:
+        """A random integer of so many bits."""
+        return self._draw() & ((1 << bits) - 1)
+
+    def grind(self, bits: int, stop: Callable[[], None] = lambda: None) -> int:
+        """The smallest nonce that makes `bits` leading zeros; it is bound. `stop` may raise to give up."""
+        prefix = np.frombuffer(self._state, np.uint64).copy()
+        start = 0
+        while True:
+            stop()
+            nonce = int(search_nonce(prefix, CONSTANTS, bits, start, start + NONCES_AT_ONCE))
+            if nonce >= 0:
+                self.check_nonce(nonce, bits)
+                return nonce
+            start += NONCES_AT_ONCE
+
+    def check_nonce(self, nonce: int, bits: int) -> bool:
+        """Bind the nonce; whether it makes `bits` leading zeros."""
+        self._state = keccak256(self._state + nonce.to_bytes(WORD_BYTES, "big"))
+        return int.from_bytes(self._state, "big") >> (8 * DIGEST_BYTES - bits) == 0
