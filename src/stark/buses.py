@@ -1,4 +1,4 @@
-"""The columns of a table's messages, filled once the challenges are known: row sums of fractions, and the running sum."""
+"""The columns of a table's messages, filled once the challenges are known: row sums of fractions, the running sum."""
 
 from __future__ import annotations
 

@@ -1,20 +1,21 @@
 """The composition: all rules of all tables, weighted and divided by the polynomial that vanishes on the rows.
 
-A table of degree d is evaluated on the first 2**k >= d - 1 cosets of its extension, where its rules' weighted sum divided
-by the vanishing polynomial (a constant on each coset) is a polynomial of fewer than 2**k * rows coefficients. Interpolated
-coset by coset it is known modulo x**rows - u for each coset's u; a small transform across the cosets splits it into
-pieces of `rows` coefficients. A shorter table's pieces enter at the power that lifts its rows onto the tallest's.
+A table of degree d is evaluated on the first 2**k >= d - 1 cosets of its extension, where its rules' weighted sum
+divided by the vanishing polynomial (a constant on each coset) is a polynomial of fewer than 2**k * rows coefficients.
+Interpolated coset by coset it is known modulo x**rows - u for each coset's u; a small transform across the cosets
+splits it into pieces of `rows` coefficients. A shorter table's pieces enter at the power that lifts its rows onto the
+tallest's.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 
 import numpy as np
 
 from stark.air.expr import Leaf
-from stark.air.system import Table
-from stark.air.tape import BLOCK, Tape, make_tape, run_tape
+from stark.air.tape import BLOCK, make_tape, run_tape
 from stark.extension import Extended, coset_shifts, periodic_on_coset, selectors_on_coset
 from stark.field import Felts, add, from_ints, load, multiply, store
 from stark.kernels import kernel
@@ -22,6 +23,10 @@ from stark.key import Key
 from stark.ntt import interpolate
 from stark.prime import PRIME, inverse
 from stark.threads import in_ranges
+from stark.verifier import Scalars
+
+Columns = tuple[Extended, Extended, Extended]  # a table's fixed columns, its trace, and those of its messages
+Inputs = tuple[Felts, Felts, Felts, Felts, Felts]
 
 
 class UnsatisfiedRules(ValueError):
@@ -30,20 +35,21 @@ class UnsatisfiedRules(ValueError):
 
 def compose(
     key: Key,
-    tables: Sequence[tuple[Extended, Extended, Extended]],
-    value: Callable[[int], Callable[[Leaf], int]],
+    tables: Sequence[Columns],
+    scalars: Scalars,
     weights: list[int],
     threads: int,
 ) -> Felts:
     """Coefficients of the pieces of the composition, (pieces, rows of the tallest table, 4), in bit-reversed order.
 
-    `tables` holds each table's fixed, trace and bus columns; `value(number)` what its rules' scalars are.
+    `tables` holds each table's fixed, trace and bus columns.
     """
     pieces = np.zeros((key.system.composition_columns, 1 << key.log_tallest, 4), np.uint64)
     start = 0
     for number, table in enumerate(key.system.tables):
         count = len(table.program.outputs)
-        own = _compose_table(key, number, tables[number], value(number), weights[start : start + count], threads)
+        value = partial(scalars.value, table=number)
+        own = _compose_table(key, number, tables[number], value, weights[start : start + count], threads)
         start += count
         for piece in range(len(own)):
             if piece < len(pieces):
@@ -56,12 +62,13 @@ def compose(
 def _compose_table(
     key: Key,
     number: int,
-    columns: tuple[Extended, Extended, Extended],
+    columns: Columns,
     value: Callable[[Leaf], int],
     weights: list[int],
     threads: int,
 ) -> Felts:
     table, log_height = key.system.tables[number], key.log_heights[number]
+    fixed, trace, bus = columns
     cosets = 1 << max(0, (table.degree - 2).bit_length())
     shifts = coset_shifts(log_height, key.log_tallest, key.parameters.log_blowup)[:cosets]
     rows = 1 << log_height
@@ -69,38 +76,26 @@ def _compose_table(
     values = np.empty((cosets, rows, 4), np.uint64)
     for coset, shift in enumerate(shifts):
         vanishing = inverse(pow(shift, rows, PRIME) - 1)
-        scalars = tape.scalars(value, [weight * vanishing % PRIME for weight in weights])
-        _run_on_coset(table, tape, scalars, columns, coset, (log_height, shift), values[coset], threads)
+        constants = tape.scalars(value, [weight * vanishing % PRIME for weight in weights])
+        selectors = selectors_on_coset(log_height, shift)
+        periodic = periodic_on_coset(table.periods, log_height, shift)
+        inputs = (fixed.values, trace.values, bus.values, periodic, selectors)
+
+        def work(
+            start: int, stop: int, coset: int = coset, constants: Felts = constants, inputs: Inputs = inputs
+        ) -> None:
+            registers = np.empty((tape.registers, BLOCK, 4), np.uint64)
+            out = values[coset, start:stop].reshape(1, stop - start, 4)
+            run_tape(tape.operations, constants, inputs, coset, start, stop, registers, out)
+
+        in_ranges(rows, threads, work, BLOCK)
     for coset, shift in enumerate(shifts):
         interpolate(values[coset : coset + 1], threads, shift)
     return _split(values, [pow(shift, rows, PRIME) for shift in shifts])
 
 
-def _run_on_coset(
-    table: Table,
-    tape: Tape,
-    scalars: Felts,
-    columns: tuple[Extended, Extended, Extended],
-    coset: int,
-    place: tuple[int, int],
-    result: Felts,
-    threads: int,
-) -> None:
-    log_height, shift = place
-    fixed, trace, bus = (each.values for each in columns)
-    periodic = periodic_on_coset(table.periods, log_height, shift)
-    selectors = selectors_on_coset(log_height, shift)
-
-    def work(start: int, stop: int) -> None:
-        registers = np.empty((tape.registers, BLOCK, 4), np.uint64)
-        out = result[start:stop].reshape(1, stop - start, 4)
-        run_tape(tape.operations, scalars, (fixed, trace, bus, periodic, selectors), coset, start, stop, registers, out)
-
-    in_ranges(1 << log_height, threads, work, BLOCK)
-
-
 def _split(values: Felts, levels: list[int]) -> Felts:
-    """Pieces Q_j from residues R_k = sum of u_k**j Q_j: the u_k are a coset of the roots of one, so it is a transform."""
+    """Pieces Q_j from residues R_k = sum of u_k**j Q_j: the u_k are a coset of roots of one, so it is a transform."""
     cosets = len(levels)
     scale = inverse(cosets)
     matrix = [scale * pow(inverse(level), piece, PRIME) % PRIME for piece in range(cosets) for level in levels]

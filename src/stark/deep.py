@@ -60,7 +60,7 @@ class Opening:
             other, more = values, [0, 0]
         else:
             other, more = extend(pieces[0], log_blowup, shift, threads)[0], [square, square * pieces[1] % PRIME]
-        result = np.empty_like(values)
+        result: Felts = np.empty_like(values)
         scalars = from_ints([*constants, *more])
 
         def work(start: int, stop: int) -> None:
@@ -89,7 +89,7 @@ def _subtract_from_each(points: Felts, scalars: Felts) -> None:
 
 @kernel
 def _quotient(values: Felts, pieces: Felts, inverses: Felts, scalars: Felts, result: Felts) -> None:
-    """On one coset: (f - here + more) / (x - z) + (step f - after) / (x - wz), with 1 / (x - wz) from the row before."""
+    """On a coset: (f - here + more) / (x - z) + (step f - after) / (x - wz), with 1 / (x - wz) from the row before."""
     here, after, step, root_inverse = load(scalars, 1), load(scalars, 2), load(scalars, 3), load(scalars, 4)
     square, offset = load(scalars, 5), load(scalars, 6)
     rows = len(values)

@@ -12,6 +12,7 @@ from stark.field import PLAIN_ONE, Felts, load, multiply
 from stark.kernels import kernel
 
 Lanes = NDArray[np.uint64]
+Lane = np.uint64
 Bytes = NDArray[np.uint8]
 
 RATE_BYTES = 136
@@ -37,7 +38,7 @@ CONSTANTS = _round_constants()
 
 
 @kernel
-def _rotate(lane: int, count: int) -> int:
+def _rotate(lane: Lane, count: int) -> Lane:
     return (lane << np.uint64(count)) | (lane >> np.uint64(64 - count))
 
 
@@ -84,7 +85,7 @@ def _permute(state: Lanes, constants: Lanes) -> None:
 
 
 @kernel
-def _swap(lane: int) -> int:
+def _swap(lane: Lane) -> Lane:
     """The bytes of a lane in the opposite order."""
     lane = ((lane & np.uint64(0x00FF00FF00FF00FF)) << np.uint64(8)) | (
         (lane >> np.uint64(8)) & np.uint64(0x00FF00FF00FF00FF)
@@ -128,7 +129,7 @@ def _hash_row(row: Felts, state: Lanes, constants: Lanes, digest: Lanes) -> None
     for column in range(len(row)):
         value = multiply(load(row, column), PLAIN_ONE)
         for part in range(3, -1, -1):
-            lane = _swap(value[part])
+            lane = _swap(np.uint64(value[part]))
             state[position] ^= (lane << np.uint64(8)) | carried
             carried = lane >> np.uint64(56)
             position += 1
@@ -164,7 +165,7 @@ def digest_rows(buffer: Felts, constants: Lanes, count: int, digests: Lanes) -> 
 
 @kernel
 def digest_nodes(left: Lanes, right: Lanes, entering: Lanes, constants: Lanes, digests: Lanes) -> None:
-    """keccak256(left || right), or of left || right || entering where rows of a shorter table enter; four lanes each."""
+    """keccak256(left || right), with || entering where rows of a shorter table enter; four lanes each."""
     state = np.empty(25, np.uint64)
     for index in range(len(left)):
         for lane in range(25):

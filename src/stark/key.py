@@ -48,7 +48,8 @@ class Key:
     def _check(self) -> None:
         system = self.system
         if len(self.log_heights) != len(system.tables):
-            raise ValueError(f"{system.name} has {len(system.tables)} tables; {len(self.log_heights)} heights were given")
+            count = len(self.log_heights)
+            raise ValueError(f"{system.name} has {len(system.tables)} tables; {count} heights were given")
         if _power_above(system.composition_columns) > self.parameters.log_blowup:
             raise ValueError(
                 f"{system.name} has rules of degree {system.composition_columns + 1}: the blow-up must be at least "
@@ -57,9 +58,10 @@ class Key:
         for table, log_height in zip(system.tables, self.log_heights, strict=True):
             longest = max((len(values) for values in table.periods), default=1)
             if longest > 1 << log_height:
-                raise ValueError(f"{table.chip.name}: a period of {longest} rows needs a taller table than 2**{log_height}")
+                name = table.chip.name
+                raise ValueError(f"{name}: a period of {longest} rows needs a taller table than 2**{log_height}")
         if self.has_fixed != (self.fixed_root is not None):
-            raise ValueError(f"{system.name}: a key has a root of fixed columns exactly when the system has such columns")
+            raise ValueError(f"{system.name}: a key has a root of fixed columns if and only if the system has some")
 
     @property
     def has_fixed(self) -> bool:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import lru_cache
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -54,7 +55,7 @@ def interpolate(columns: Felts, threads: int = 1, shift: int = 1) -> None:
     def transform(number: int, own_threads: int) -> None:
         column = columns[number]
         for log_half in range(log_rows - 1, log_block - 1, -1):
-            _stage(column, log_rows, log_half, table, inverse(shift), True, own_threads, False)
+            _stage(column, log_half, Plan(table, inverse(shift), True), own_threads)
 
         def work(start: int, stop: int) -> None:
             _backward_blocks(column, table, scale, log_block, start, stop)
@@ -94,7 +95,7 @@ def _evaluate_coset(coefficients: Felts, values: Felts, coset: int, shift: int, 
 
         in_ranges(len(source) >> log_block, own_threads, work)
         for log_half in range(log_block, log_rows):
-            _stage(target, log_rows, log_half, table, shift, False, own_threads, log_half == log_rows - 1)
+            _stage(target, log_half, Plan(table, shift, False), own_threads)
 
     _each_column(len(coefficients), threads, transform)
 
@@ -139,7 +140,7 @@ def bit_reverse_permutation(log_size: int) -> NDArray[np.int64]:
 
 
 def _log_rows(columns: Felts) -> int:
-    rows = columns.shape[1]
+    rows: int = columns.shape[1]
     if columns.ndim != 3 or columns.shape[2] != 4 or columns.dtype != np.uint64:
         raise ValueError(f"not a (width, rows, 4) array of uint64: {columns.dtype} {columns.shape}")
     if rows == 0 or rows & (rows - 1) or rows > 1 << LOG_LONGEST:
@@ -172,29 +173,35 @@ def _fill_powers(scalars: Felts, table: Felts, start: int, stop: int) -> None:
         value = multiply(value, ratio)
 
 
-def _stage(
-    column: Felts, log_rows: int, log_half: int, table: Felts, shift: int, backward: bool, threads: int, last: bool
-) -> None:
+class Plan(NamedTuple):
+    """What all the stages of a transform share."""
+
+    table: Felts
+    shift: int  # inverted where the transform goes backward
+    backward: bool
+
+
+def _stage(column: Felts, log_half: int, plan: Plan, threads: int) -> None:
     """One level of butterflies over the whole column, cut into runs of consecutive ones."""
+    log_rows = len(column).bit_length() - 1
     root = root_of_unity(log_half + 1)
-    ratio = inverse(root) if backward else root
-    base = pow(shift, 1 << (log_rows - 1 - log_half), PRIME)
-    grain = min(_GRAIN, 1 << log_half)
+    ratio = inverse(root) if plan.backward else root
+    base = pow(plan.shift, 1 << (log_rows - 1 - log_half), PRIME)
+    half, grain = 1 << log_half, min(_GRAIN, 1 << log_half)
 
     def work(start: int, stop: int) -> None:
         for run in range(start, stop, grain):
-            offset = run & ((1 << log_half) - 1)
+            offset = run & (half - 1)
             first = 2 * (run - offset) + offset
             if log_half <= LOG_TABLE:
-                factors, own = table, (1 << log_half) + offset
+                factors = plan.table[half + offset : half + offset + grain]
             else:
                 factors = np.empty((grain, 4), np.uint64)
                 _fill_powers(from_ints([base * pow(ratio, offset, PRIME) % PRIME, ratio]), factors, 0, grain)
-                own = 0
-            if backward:
-                _backward_run(column, factors, own, first, 1 << log_half, grain)
+            if plan.backward:
+                _backward_run(column, factors, 0, first, half, grain)
             else:
-                _forward_run(column, factors, own, first, 1 << log_half, grain, last)
+                _forward_run(column, factors, 0, first, half, grain, log_half == log_rows - 1)
 
     in_ranges(1 << (log_rows - 1), threads, work, grain)
 

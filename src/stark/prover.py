@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from functools import partial
 
 import numpy as np
 
-from stark.air.expr import Leaf, Source
 from stark.buses import bus_columns
 from stark.composition import compose
 from stark.deep import Opening, add_scaled_word, fold_word
@@ -19,7 +19,7 @@ from stark.ntt import bit_reverse_permutation, evaluate, extend, interpolate
 from stark.prime import PRIME, reverse_bits
 from stark.progress import Progress, silent
 from stark.proof import Phase, words_of
-from stark.verifier import at, bus_challenges, draw_positions
+from stark.verifier import Scalars, at, bus_challenges, draw_positions
 
 
 class Fixed:
@@ -107,23 +107,13 @@ class _Proving:
         filled = []
         for number, table in enumerate(key.system.tables):
             self.progress(Phase.BUSES, 0.0)
-            value = self._scalar(challenges, [])
-            filled.append(bus_columns(table, self.fixed.columns[number], self.traces[number], value(number), self.threads))
+            value = partial(Scalars(self.public, challenges, []).value, table=number)
+            rows = self.fixed.columns[number], self.traces[number]
+            filled.append(bus_columns(table, *rows, value, self.threads))
         totals = [total for _, total in filled]
         extended, tree = self._commit([columns for columns, _ in filled], Phase.BUSES)
         self._write_felts([total for total, table in zip(totals, key.system.tables, strict=True) if table.bus_width])
         return challenges, totals, extended, tree
-
-    def _scalar(self, challenges: list[int], totals: list[int]) -> Callable[[int], Callable[[Leaf], int]]:
-        def of_table(number: int) -> Callable[[Leaf], int]:
-            def value(leaf: Leaf) -> int:
-                if leaf.source == Source.PUBLIC:
-                    return self.public[leaf.index]
-                return challenges[leaf.index] if leaf.source == Source.CHALLENGE else totals[number]
-
-            return value
-
-        return of_table
 
     def _compose(
         self, trace: list[Extended], bus: list[Extended], challenges: list[int], totals: list[int]
@@ -136,7 +126,8 @@ class _Proving:
         for _ in range(count):
             weights.append(weights[-1] * weight % PRIME)
         columns = list(zip(self.fixed.extended, trace, bus, strict=True))
-        pieces = compose(key, columns, self._scalar(challenges, totals), weights, self.threads)
+        scalars = Scalars(self.public, challenges, totals)
+        pieces = compose(key, columns, scalars, weights, self.threads)
         values = extend(pieces, key.parameters.log_blowup, shift_of(0, 0), self.threads)
         tree = commit(values, key, self.threads)
         self._write_root(tree.root)
@@ -218,7 +209,7 @@ def commit(values: Felts, key: Key, threads: int) -> Tree:
 
 
 def fibres(word: Felts, bits: int) -> Felts:
-    """A word as columns, one for each point of a fibre, in the order of their tree positions: (2**bits, cosets, rows, 4)."""
+    """A word as columns (2**bits, cosets, rows, 4), one for each point of a fibre, in the order of tree positions."""
     cosets, rows = word.shape[:2]
     size = 1 << bits
     parts = word.reshape(cosets, size, rows // size, 4)

@@ -21,7 +21,7 @@ from stark.transcript import Transcript
 
 
 def verify(key: Key, public: Sequence[int], proof: bytes) -> ProofRejected | None:
-    """None if the proof shows the statement under the key; else where and why it does not. Never raises on any bytes."""
+    """None if the proof shows the statement under the key; else where and why it does not. Raises on no bytes."""
     try:
         transcript = key.transcript(public)
     except ValueError as error:
@@ -35,8 +35,22 @@ def verify(key: Key, public: Sequence[int], proof: bytes) -> ProofRejected | Non
     return None
 
 
+class Scalars(NamedTuple):
+    """The values of leaves that are the same on every row."""
+
+    public: Sequence[int]
+    challenges: list[int]
+    totals: list[int]
+
+    def value(self, leaf: Leaf, table: int = 0) -> int:
+        """Of one leaf, for one table."""
+        if leaf.source == Source.PUBLIC:
+            return self.public[leaf.index]
+        return self.challenges[leaf.index] if leaf.source == Source.CHALLENGE else self.totals[table]
+
+
 class Opened(NamedTuple):
-    """What the columns of one height are at the out-of-domain point and at the next row's, and what DEEP makes of it."""
+    """What the columns of one height are at the out-of-domain point, and at the next row's."""
 
     level: Level
     place: Place
@@ -64,12 +78,12 @@ def read_commitments(key: Key, public: Sequence[int], transcript: Transcript, re
     trace_root = _absorb_root(transcript, reader)
 
     reader.phase = Phase.BUSES
-    challenges, totals, bus_root = [], [0] * len(key.system.tables), None
+    bus_root, scalars = None, Scalars(public, [], [0] * len(key.system.tables))
     if key.has_buses:
         challenges = bus_challenges(key, transcript)
         bus_root = _absorb_root(transcript, reader)
-        totals = read_totals(key, transcript, reader)
-        _check_balance(key, public, challenges, totals)
+        scalars = Scalars(public, challenges, _read_totals(key, transcript, reader))
+        _check_balance(key, scalars)
 
     reader.phase = Phase.COMPOSITION
     weight = transcript.challenge()
@@ -85,7 +99,7 @@ def read_commitments(key: Key, public: Sequence[int], transcript: Transcript, re
         levels.append(Opened(level, place, here, after))
     composition = reader.felts(key.system.composition_columns)
     transcript.absorb_felts(composition)
-    _check_rules(key, public, challenges, totals, weight, levels, composition)
+    _check_rules(key, scalars, weight, levels, composition)
 
     reader.phase = Phase.FOLDING
     batching = transcript.challenge()
@@ -117,21 +131,17 @@ def bus_challenges(key: Key, transcript: Transcript) -> list[int]:
     return [point, *(pow(base, power, PRIME) for power in range(1, key.system.challenge_count))]
 
 
-def read_totals(key: Key, transcript: Transcript, reader: Reader) -> list[int]:
+def _read_totals(key: Key, transcript: Transcript, reader: Reader) -> list[int]:
     """What each table's running sums come to; zero for tables without messages, which write nothing."""
     totals = [reader.felts(1)[0] if table.bus_width else 0 for table in key.system.tables]
     transcript.absorb_felts([total for total, table in zip(totals, key.system.tables, strict=True) if table.bus_width])
     return totals
 
 
-def _check_balance(key: Key, public: Sequence[int], challenges: list[int], totals: list[int]) -> None:
+def _check_balance(key: Key, scalars: Scalars) -> None:
     """Over all tables and the statement, what is sent is what is received."""
-
-    def value(leaf: Leaf) -> int:
-        return public[leaf.index] if leaf.source == Source.PUBLIC else challenges[leaf.index]
-
-    fractions = key.system.outside.run(value)
-    balance = sum(totals)
+    fractions = key.system.outside.run(scalars.value)
+    balance = sum(scalars.totals)
     for times, divisor in zip(fractions[::2], fractions[1::2], strict=True):
         if divisor == 0:
             raise Rejection(Phase.BUSES, "a challenge meets a message of the statement")
@@ -141,13 +151,7 @@ def _check_balance(key: Key, public: Sequence[int], challenges: list[int], total
 
 
 def _check_rules(
-    key: Key,
-    public: Sequence[int],
-    challenges: list[int],
-    totals: list[int],
-    weight: int,
-    levels: list[Opened],
-    composition: list[int],
+    key: Key, scalars: Scalars, weight: int, levels: list[Opened], composition: list[int]
 ) -> None:
     """The weighted sum of all rules at the point is the composition there times the vanishing polynomial."""
     tallest = levels[0].place
@@ -159,11 +163,7 @@ def _check_rules(
             table = key.system.tables[number]
 
             def value(leaf: Leaf, cells: dict[Leaf, int] = cells, number: int = number) -> int:
-                if leaf.source == Source.PUBLIC:
-                    return public[leaf.index]
-                if leaf.source == Source.CHALLENGE:
-                    return challenges[leaf.index]
-                return totals[number] if leaf.source == Source.TOTAL else cells[leaf]
+                return cells[leaf] if leaf.varies else scalars.value(leaf, number)
 
             values[number] = table.program.run(opened.place.leaf_value(value, table.periods))
     combined, power = 0, 1
@@ -217,7 +217,7 @@ def _check_layers(key: Key, committed: Commitments, quotients: list[dict[int, in
         fibres = _open(root, leaves, [(log_height - bits, 1 << bits)], key, reader)[0]
         for position, value in values.items():
             if fibres[position >> bits][position & ((1 << bits) - 1)] != value:
-                raise Rejection(Phase.QUERIES, f"position {position} of the layer of 2**{log_height} rows does not follow")
+                raise Rejection(Phase.QUERIES, f"layer of 2**{log_height} rows: position {position} does not follow")
         shift = shift_of(log_height, key.log_tallest)
         log_height -= bits
         values = {leaf: fold(fibres[leaf], challenge, point_at(leaf << bits, shift)) for leaf in leaves}

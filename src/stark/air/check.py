@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from stark.air.chip import Message
 from stark.air.expr import Source
@@ -54,7 +55,7 @@ def broken_rules(table: Table, public: Sequence[int], trace: Felts) -> Iterator[
     """The chip's own rules, row by row; those of its bus columns hold by the way these are filled."""
     own = len(table.constraint_names) - (table.bus_width + 1 if table.bus_width else 0)
     values = rows_of(table, table.program._replace(outputs=table.program.outputs[:own]), public, trace)
-    broken = values.any(axis=2)
+    broken: NDArray[np.bool_] = np.any(values, axis=2)
     for row in np.flatnonzero(broken.any(axis=0)):
         for rule in np.flatnonzero(broken[:, row]):
             yield Broken(table.chip.name, int(row), table.constraint_names[rule])

@@ -84,7 +84,8 @@ class Must:
     def send(self, bus: Bus, values: Sequence[Expr | int], times: Expr | int = 1) -> None:
         """Put a tuple on a bus `times` times."""
         if len(values) != len(bus.fields):
-            raise ValueError(f"bus {bus.name} carries {len(bus.fields)} values ({', '.join(bus.fields)}): {len(values)}")
+            fields = ", ".join(bus.fields)
+            raise ValueError(f"bus {bus.name} carries {len(bus.fields)} values ({fields}), not {len(values)}")
         self.messages.append(Message(bus, tuple(lift(value) for value in values), lift(times)))
 
     def receive(self, bus: Bus, values: Sequence[Expr | int], times: Expr | int = 1) -> None:

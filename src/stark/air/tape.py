@@ -48,8 +48,9 @@ class Tape(NamedTuple):
             else:
                 results.append(step.leaf.index if step.leaf.source == Source.CONSTANT else value(step.leaf))
         signed = zip(self.scalar_steps, self.negated, strict=True)
-        chosen = [apply(Operation.SUBTRACT, 0, results[step] or 0) if minus else results[step] for step, minus in signed]
-        return from_ints([value or 0 for value in chosen] + list(weights) + [0])
+        chosen = [apply(Operation.SUBTRACT, 0, value) if minus else value for value, minus in
+                  ((results[step] or 0, minus) for step, minus in signed)]
+        return from_ints([*chosen, *weights, 0])
 
 
 class _Writer:
@@ -171,10 +172,10 @@ def run_tape(
     registers: Felts,
     result: Felts,
 ) -> None:
-    """Run the tape over rows start..stop of a coset. `columns` follow the order of Source, each (width, cosets, rows, 4).
+    """Run the tape over rows start..stop of a coset. `columns` in the order of Source, each (width, cosets, rows, 4).
 
-    Periodic columns and selectors are those of this coset alone; periodic ones may be shorter than the table. Outputs that are kept go to result[output, row - start], folded
-    ones to result[0, row - start].
+    Periodic columns and selectors are those of this coset alone; periodic ones may be shorter than the table. Outputs
+    that are kept go to result[output, row - start], folded ones to result[0, row - start].
     """
     fixed, trace, bus, periodic, selector = columns
     for block in range(start, stop, BLOCK):
