@@ -16,14 +16,14 @@ from stark.threads import in_ranges
 
 
 def weighted_sum(coefficients: Sequence[Felts], weight: int, threads: int) -> Felts:
-    """The columns' polynomials summed with powers of the weight: (1, rows, 4), as their values would be."""
+    """The columns' polynomials summed as `stark.verifier.blend` sums their values, (1, rows, 4)."""
     total = np.zeros((1, coefficients[0].shape[1], 4), np.uint64)
     columns = [column for part in coefficients for column in part]
-    factors = powers(weight, 1, len(columns))
+    factors = powers(weight, 1, len(columns))[::-1]
 
     def work(start: int, stop: int) -> None:
         for column, factor in zip(columns, factors, strict=True):
-            _add_scaled(column, factor.reshape(1, 4), total[0], start, stop)
+            _add_scaled(column, factor.reshape(1, 4).copy(), total[0], start, stop)
 
     in_ranges(total.shape[1], threads, work, 1024)
     return total

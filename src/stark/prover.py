@@ -19,7 +19,7 @@ from stark.ntt import bit_reverse_permutation, evaluate, extend, interpolate
 from stark.prime import PRIME, reverse_bits
 from stark.progress import Progress, silent
 from stark.proof import Phase, words_of
-from stark.verifier import Scalars, at, bus_challenges, draw_positions
+from stark.verifier import Scalars, blend, bus_challenges, draw_positions
 
 
 class Fixed:
@@ -122,9 +122,7 @@ class _Proving:
         self.progress(Phase.COMPOSITION, 0.0)
         weight = self.transcript.challenge()
         count = sum(len(table.program.outputs) for table in key.system.tables)
-        weights = [1]
-        for _ in range(count):
-            weights.append(weights[-1] * weight % PRIME)
+        weights = [pow(weight, power, PRIME) for power in range(count - 1, -1, -1)]
         columns = list(zip(self.fixed.extended, trace, bus, strict=True))
         scalars = Scalars(self.public, challenges, totals)
         pieces = compose(key, columns, scalars, weights, self.threads)
@@ -155,9 +153,9 @@ class _Proving:
             extra = None
             if level.log_height == key.log_tallest:
                 summed = Opening(place, [pieces], len(pieces), batching, threads).total
-                extra = summed, at(composition, batching)
+                extra = summed, blend(composition, batching)
             domain = key.log_tallest, key.parameters.log_blowup
-            values = at(here, batching), at(after, batching)
+            values = blend(here, batching), blend(after, batching)
             quotients.append(opening.quotient(*values, extra, domain, threads))
         return quotients
 

@@ -166,10 +166,7 @@ def _check_rules(
                 return cells[leaf] if leaf.varies else scalars.value(leaf, number)
 
             values[number] = table.program.run(opened.place.leaf_value(value, table.periods))
-    combined, power = 0, 1
-    for each in (each for table_values in values for each in table_values):
-        combined = (combined + power * each) % PRIME
-        power = power * weight % PRIME
+    combined = blend([each for table_values in values for each in table_values], weight)
     height = pow(tallest.point, 1 << tallest.log_height, PRIME)
     if combined != at(composition, height) * tallest.vanishing % PRIME:
         raise Rejection(Phase.OUTSIDE, "the rules do not hold: their sum is not the composition's multiple")
@@ -309,13 +306,20 @@ def _quotient(
     width = len(row)
     if point in (place.point, place.after):
         raise Rejection(Phase.QUERIES, "a query falls on the point outside the domain")
-    at_row = at(row, batching)
+    at_row = blend(row, batching)
     step = pow(batching, width, PRIME)
-    here = at_row - at(opened.here, batching) + step * step * (
-        at(pieces[0], batching) - at(pieces[1], batching)
-    )
-    after = at_row - at(opened.after, batching)
+    more = step * step * (blend(pieces[0], batching) - blend(pieces[1], batching))
+    here = at_row - blend(opened.here, batching) + more
+    after = at_row - blend(opened.after, batching)
     return (here * inverse(point - place.point) + step * after * inverse(point - place.after)) % PRIME
+
+
+def blend(values: list[int], weight: int) -> int:
+    """Many values as one: each has its own power of the weight, the last has the power 0."""
+    total = 0
+    for value in values:
+        total = (total * weight + value) % PRIME
+    return total
 
 
 def at(values: list[int], point: int) -> int:
