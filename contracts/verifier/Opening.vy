@@ -1,0 +1,263 @@
+# pragma version 0.4.3
+# pragma optimize gas
+"""
+@title Opening
+@license Apache-2.0
+@notice The first part of a proof: everything it commits to, and the rules at the point outside the domain.
+@dev Pure: it reads no state but the tape, which is code. Steps 1 to 7 of `stark.verifier.read_commitments`, in the same
+     order and with the same names. The answer is the claim that `Queries` checks part by part. What depends on the
+     system is generated: the module `shape`, and the tape, one step in five bytes (operation, left, right).
+"""
+import shape
+
+PRIME: constant(uint256) = 2**251 + 17 * 2**192 + 1
+GENERATOR: constant(uint256) = 3
+STEP_BYTES: constant(uint256) = 5
+
+TAPES: immutable(address[shape.TAPE_CONTRACTS])
+CONSTANTS: immutable(address)
+
+
+@deploy
+def __init__(tapes: address[shape.TAPE_CONTRACTS], constants: address):
+    """
+    @notice The addresses whose code, after one byte, is the tape in pieces and the constants it names.
+    """
+    TAPES = tapes
+    CONSTANTS = constants
+
+
+@external
+@view
+def open(
+    statement: uint256[shape.STATEMENT], hints: uint256[shape.HINTS], data: Bytes[shape.HEADER_BYTES]
+) -> uint256[shape.CLAIM]:
+    """
+    @notice Check the head of a proof of a statement, and say what its queries must show.
+    @param statement The statement.
+    @param hints Inverses: of what the first and last row's selectors divide by, level by level, then of what each
+                 message of the statement is divided by. They are checked.
+    @param data The proof up to and including its nonce.
+    @return The claim: see `shape` for the order of its words.
+    """
+    assert len(data) == shape.HEADER_BYTES, "opening: length"
+    for value: uint256 in statement:
+        assert value < PRIME, "opening: statement"
+    # Digests and the nonce may be any word; all else must be a field element.
+    for index: uint256 in range(shape.HEADER_WORDS):
+        if index < shape.FIRST_ROOTS_END and (index == 0 or index == shape.BUS_ROOT or index == shape.COMPOSITION_ROOT):
+            continue
+        if index >= shape.LAYER_ROOTS and index < shape.LAYER_ROOTS + shape.LAYERS:
+            continue
+        if index == shape.HEADER_WORDS - 1:
+            continue
+        assert extract32(data, 32 * index, output_type=uint256) < PRIME, "opening: not a field element"
+
+    claim: uint256[shape.CLAIM] = empty(uint256[shape.CLAIM])
+    state: bytes32 = keccak256(concat(shape.TAG_DIGEST, shape.KEY_DIGEST, abi_encode(statement)))
+
+    # 2 trace
+    state = keccak256(concat(state, slice(data, 0, 32)))
+
+    # 3 buses
+    challenges: uint256[shape.CHALLENGES] = empty(uint256[shape.CHALLENGES])
+    balance: uint256 = 0
+    state = keccak256(state)
+    challenges[0] = convert(state, uint256) % PRIME
+    state = keccak256(state)
+    base: uint256 = convert(state, uint256) % PRIME
+    power: uint256 = 1
+    for index: uint256 in range(1, shape.CHALLENGES):
+        power = uint256_mulmod(power, base, PRIME)
+        challenges[index] = power
+    state = keccak256(concat(state, slice(data, 32 * shape.BUS_ROOT, 32)))
+    state = keccak256(concat(state, slice(data, 32 * shape.TOTALS_START, 32 * shape.TOTALS)))
+    for index: uint256 in range(shape.TOTALS):
+        total: uint256 = extract32(data, 32 * (shape.TOTALS_START + index), output_type=uint256)
+        balance = uint256_addmod(balance, total, PRIME)
+
+    # 4 composition
+    state = keccak256(state)
+    weight: uint256 = convert(state, uint256) % PRIME
+    state = keccak256(concat(state, slice(data, 32 * shape.COMPOSITION_ROOT, 32)))
+
+    # 5 values outside the domain
+    state = keccak256(state)
+    point: uint256 = convert(state, uint256) % PRIME
+    log_height: uint256[shape.LEVELS] = shape.LOG_HEIGHT
+    level_start: uint256[shape.LEVELS] = shape.LEVEL_START
+    level_width: uint256[shape.LEVELS] = shape.LEVEL_WIDTH
+    row_root: uint256[shape.LEVELS] = shape.ROW_ROOT
+    last_row: uint256[shape.LEVELS] = shape.LAST_ROW
+    places: uint256[shape.LEVELS] = empty(uint256[shape.LEVELS])
+    selectors: uint256[3 * shape.LEVELS] = empty(uint256[3 * shape.LEVELS])
+    place: uint256 = point
+    halvings: uint256 = 0
+    height: uint256 = 0  # point ** rows: the same for all levels, each at its own power of the point
+    for level: uint256 in range(shape.LEVELS):
+        for _: uint256 in range(log_height[0] - log_height[level] - halvings, bound=32):
+            place = uint256_mulmod(place, place, PRIME)
+        halvings = log_height[0] - log_height[level]
+        places[level] = place
+        if level == 0:
+            height = place
+            for _: uint256 in range(log_height[0], bound=32):
+                height = uint256_mulmod(height, height, PRIME)
+        vanishing: uint256 = uint256_addmod(height, PRIME - 1, PRIME)
+        assert vanishing != 0, "opening: the point is a row"
+        # Lagrange: vanishing * row / (rows * (point - row)), for the rows 1 and `last_row`.
+        row: uint256 = 1
+        for which: uint256 in range(2):
+            divisor: uint256 = uint256_mulmod(
+                uint256_addmod(place, PRIME - row, PRIME), 2**log_height[level], PRIME
+            )
+            inverse: uint256 = hints[2 * level + which]
+            assert inverse < PRIME and uint256_mulmod(divisor, inverse, PRIME) == 1, "opening: hint"
+            selectors[3 * level + which] = uint256_mulmod(
+                uint256_mulmod(vanishing, row, PRIME), inverse, PRIME
+            )
+            row = last_row[level]
+        selectors[3 * level + 2] = uint256_addmod(place, PRIME - last_row[level], PRIME)
+        state = keccak256(
+            concat(state, slice(data, 32 * level_start[level], 64 * level_width[level]))
+        )
+    state = keccak256(concat(state, slice(data, 32 * shape.PIECES_START, 32 * shape.PIECES)))
+
+    # The rules: every step of the tape is a value; outputs are summed with powers of the weight.
+    values: uint256[shape.STEPS] = empty(uint256[shape.STEPS])
+    constants: Bytes[32 * shape.CONSTANT_COUNT] = slice(CONSTANTS.code, 1, 32 * shape.CONSTANT_COUNT)
+    combined: uint256 = 0
+    hint: uint256 = 2 * shape.LEVELS
+    index: uint256 = 0
+    for piece: uint256 in range(shape.TAPE_CONTRACTS):
+        tape: Bytes[shape.TAPE_BYTES] = slice(TAPES[piece].code, 1, shape.TAPE_BYTES)
+        for offset: uint256 in range(min(shape.TAPE_STEPS, shape.STEPS - index), bound=shape.TAPE_STEPS):
+            step: uint256 = extract32(tape, STEP_BYTES * offset, output_type=uint256) >> 216
+            operation: uint256 = step >> 32
+            left: uint256 = (step >> 16) & 65535
+            right: uint256 = step & 65535
+            if operation == 2:
+                values[index] = uint256_mulmod(values[left], values[right], PRIME)
+            elif operation == 0:
+                values[index] = uint256_addmod(values[left], values[right], PRIME)
+            elif operation == 1:
+                values[index] = uint256_addmod(values[left], PRIME - values[right], PRIME)
+            elif operation == 3:
+                values[index] = extract32(data, 32 * left, output_type=uint256)
+            elif operation == 4:
+                values[index] = extract32(constants, 32 * left, output_type=uint256)
+            elif operation == 5:
+                values[index] = statement[left]
+            elif operation == 6:
+                values[index] = challenges[left]
+            elif operation == 7:
+                values[index] = selectors[3 * left + right]
+            elif operation == 8:
+                # A periodic column: coefficients, highest first, at the level's point to the power rows / period.
+                x: uint256 = places[right >> 8]
+                log_period: uint256 = right & 255
+                for _: uint256 in range(log_height[right >> 8] - log_period, bound=32):
+                    x = uint256_mulmod(x, x, PRIME)
+                total: uint256 = 0
+                for term: uint256 in range(left, left + 2**log_period, bound=shape.PERIOD_BOUND):
+                    total = uint256_addmod(
+                        uint256_mulmod(total, x, PRIME), extract32(constants, 32 * term, output_type=uint256), PRIME
+                    )
+                values[index] = total
+            elif operation == 9:
+                combined = uint256_addmod(uint256_mulmod(combined, weight, PRIME), values[left], PRIME)
+            else:
+                inverse: uint256 = hints[hint]
+                hint += 1
+                assert inverse < PRIME and uint256_mulmod(values[right], inverse, PRIME) == 1, "opening: hint"
+                balance = uint256_addmod(balance, uint256_mulmod(values[left], inverse, PRIME), PRIME)
+            index += 1
+    assert balance == 0, "opening: the buses do not balance"
+
+    quotient: uint256 = 0
+    for piece: uint256 in range(shape.PIECES):
+        word: uint256 = extract32(data, 32 * (shape.PIECES_START + shape.PIECES - 1 - piece), output_type=uint256)
+        quotient = uint256_addmod(uint256_mulmod(quotient, height, PRIME), word, PRIME)
+    assert combined == uint256_mulmod(
+        quotient, uint256_addmod(height, PRIME - 1, PRIME), PRIME
+    ), "opening: the rules do not hold"
+
+    # 6 folding
+    state = keccak256(state)
+    batching: uint256 = convert(state, uint256) % PRIME
+    for layer: uint256 in range(shape.LAYERS):
+        root: uint256 = extract32(data, 32 * (shape.LAYER_ROOTS + layer), output_type=uint256)
+        state = keccak256(concat(state, convert(root, bytes32)))
+        state = keccak256(state)
+        claim[shape.CLAIM_LAYERS + layer] = root
+        claim[shape.CLAIM_LAYERS + shape.LAYERS + layer] = convert(state, uint256) % PRIME
+    state = keccak256(concat(state, slice(data, 32 * shape.LAST_START, 32 * shape.LAST)))
+    for term: uint256 in range(shape.LAST):
+        claim[shape.CLAIM_LAST + term] = extract32(data, 32 * (shape.LAST_START + term), output_type=uint256)
+
+    # 7 grinding
+    nonce: uint256 = extract32(data, 32 * (shape.HEADER_WORDS - 1), output_type=uint256)
+    assert nonce < 2**64, "opening: nonce"
+    state = keccak256(concat(state, convert(nonce, bytes32)))
+    assert convert(state, uint256) >> (256 - shape.GRINDING_BITS) == 0, "opening: grinding"
+
+    # What the queries need of the opened values: for every level both points, both sums, and the step between them.
+    claim[0] = batching
+    tree: uint256 = 1
+    if shape.FIXED_ROOT != empty(bytes32):
+        claim[tree] = convert(shape.FIXED_ROOT, uint256)
+        tree += 1
+    claim[tree] = extract32(data, 0, output_type=uint256)
+    tree += 1
+    claim[tree] = extract32(data, 32 * shape.BUS_ROOT, output_type=uint256)
+    tree += 1
+    claim[tree] = extract32(data, 32 * shape.COMPOSITION_ROOT, output_type=uint256)
+    for level: uint256 in range(shape.LEVELS):
+        at: uint256 = shape.CLAIM_LEVELS + 5 * level
+        claim[at] = places[level]
+        claim[at + 1] = uint256_mulmod(places[level], row_root[level], PRIME)
+        step: uint256 = 1
+        for side: uint256 in range(2):
+            total: uint256 = 0
+            start: uint256 = level_start[level] + side * level_width[level]
+            for word: uint256 in range(level_width[level], bound=shape.WIDTH_BOUND):
+                total = uint256_addmod(
+                    uint256_mulmod(total, batching, PRIME),
+                    extract32(data, 32 * (start + word), output_type=uint256),
+                    PRIME,
+                )
+                if side == 0:
+                    step = uint256_mulmod(step, batching, PRIME)
+            claim[at + 2 + side] = total
+        claim[at + 4] = step
+    pieces: uint256 = 0
+    for piece: uint256 in range(shape.PIECES):
+        pieces = uint256_addmod(
+            uint256_mulmod(pieces, batching, PRIME),
+            extract32(data, 32 * (shape.PIECES_START + piece), output_type=uint256),
+            PRIME,
+        )
+    claim[shape.CLAIM_PIECES] = pieces
+
+    # Positions in ascending order, each once: insertion, for they are few.
+    count: uint256 = 0
+    for _: uint256 in range(shape.QUERIES):
+        state = keccak256(state)
+        position: uint256 = convert(state, uint256) & (2**shape.LOG_SIZE - 1)
+        slot: uint256 = shape.CLAIM_POSITIONS + count
+        repeated: bool = False
+        for once: uint256 in range(shape.QUERIES):
+            if slot == shape.CLAIM_POSITIONS or claim[slot - 1] < position:
+                break
+            if claim[slot - 1] == position:
+                repeated = True
+                break
+            slot -= 1
+        if repeated:
+            continue
+        for back: uint256 in range(shape.CLAIM_POSITIONS + count - slot, bound=shape.QUERIES):
+            claim[shape.CLAIM_POSITIONS + count - back] = claim[shape.CLAIM_POSITIONS + count - back - 1]
+        claim[slot] = position
+        count += 1
+    claim[shape.CLAIM_COUNT] = count
+    return claim

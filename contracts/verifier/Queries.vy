@@ -1,0 +1,277 @@
+# pragma version 0.4.3
+# pragma optimize gas
+"""
+@title Queries
+@license Apache-2.0
+@notice One part of a proof's answers: rows that agree with what the proof's head claims.
+@dev Pure. Step 8 of `stark.verifier.check_queries`, in the same order and with the same names. Openings of trees over
+     tables come first, then those of the folded layers; each climbs its tree with one queue of known nodes.
+"""
+import shape
+
+PRIME: constant(uint256) = 2**251 + 17 * 2**192 + 1
+HALF: constant(uint256) = (PRIME + 1) // 2
+
+
+@external
+@pure
+def check(claim: uint256[shape.CLAIM], part: uint256, hint: uint256, data: Bytes[shape.PART_BYTES]) -> bool:
+    """
+    @notice Check the answers of one part; reverts with a reason unless they hold.
+    @param claim What `Opening.open` returned.
+    @param part Which part, from 0.
+    @param hint The inverse of the product of all differences between a queried point and a point outside the domain.
+    @param data This part's answers, and nothing else.
+    @return Always true.
+    """
+    roots: uint256[shape.LOG_SIZE_BOUND] = shape.ROOTS
+    inverse_roots: uint256[shape.LOG_SIZE_BOUND] = shape.INVERSE_ROOTS
+    lower: uint256[shape.LEVELS] = shape.LOWER
+    shifts: uint256[shape.LEVELS] = shape.SHIFTS
+
+    # The part's positions, and for each level the positions they stand for there.
+    size: uint256 = (claim[shape.CLAIM_COUNT] + shape.PARTS - 1) // shape.PARTS
+    first: uint256 = part * size
+    assert part < shape.PARTS and first < claim[shape.CLAIM_COUNT], "queries: no such part"
+    count: uint256 = min(size, claim[shape.CLAIM_COUNT] - first)
+    positions: uint256[shape.LEVELS * shape.PART_QUERIES] = empty(uint256[shape.LEVELS * shape.PART_QUERIES])
+    counts: uint256[shape.LEVELS] = empty(uint256[shape.LEVELS])
+    for level: uint256 in range(shape.LEVELS):
+        base: uint256 = level * shape.PART_QUERIES
+        found: uint256 = 0
+        for index: uint256 in range(count, bound=shape.PART_QUERIES):
+            position: uint256 = claim[shape.CLAIM_POSITIONS + first + index] >> lower[level]
+            if found == 0 or positions[base + found - 1] != position:
+                positions[base + found] = position
+                found += 1
+        counts[level] = found
+
+    # Rows of the tables, each level's columns blended over all trees, and the pieces of the composition.
+    batching: uint256 = claim[0]
+    sums: uint256[shape.LEVELS * shape.PART_QUERIES] = empty(uint256[shape.LEVELS * shape.PART_QUERIES])
+    pieces: uint256[shape.PART_QUERIES] = empty(uint256[shape.PART_QUERIES])
+    values: uint256[shape.PART_QUERIES] = empty(uint256[shape.PART_QUERIES])  # of the polynomial being folded
+    places: uint256[shape.PART_QUERIES] = empty(uint256[shape.PART_QUERIES])  # and their positions
+    value_count: uint256 = 0
+    widths: uint256[shape.TREES * shape.LEVELS] = shape.TREE_WIDTHS
+    layer_bits: uint256[shape.LAYERS] = shape.LAYER_BITS
+    queue: uint256[shape.PART_QUERIES] = empty(uint256[shape.PART_QUERIES])
+    digests: bytes32[shape.PART_QUERIES] = empty(bytes32[shape.PART_QUERIES])
+    fibre: uint256[16] = empty(uint256[16])
+    offset: uint256 = 0
+    log_rows: uint256 = shape.LOG_SIZE - shape.LOG_BLOWUP  # of the layer being folded
+
+    for opening: uint256 in range(shape.TREES + shape.LAYERS):
+        is_tree: bool = opening < shape.TREES
+        length: uint256 = 0  # of the queue
+        log_nodes: uint256 = 0
+        next_level: uint256 = 0  # whose rows enter next on the way up
+        root: uint256 = 0
+        if is_tree:
+            root = claim[1 + opening]
+            for level: uint256 in range(shape.LEVELS):
+                if widths[opening * shape.LEVELS + level] > 0:
+                    break
+                next_level += 1
+            log_nodes = shape.LOG_SIZE - lower[next_level]
+            width: uint256 = widths[opening * shape.LEVELS + next_level]
+            base: uint256 = next_level * shape.PART_QUERIES
+            length = counts[next_level]
+            for index: uint256 in range(length, bound=shape.PART_QUERIES):
+                queue[index] = positions[base + index]
+                digests[index] = keccak256(concat(b"\x00", slice(data, offset, 32 * width)))
+                total: uint256 = 0 if opening == shape.TREES - 1 else sums[base + index]
+                for _: uint256 in range(width, bound=shape.WIDTH_BOUND):
+                    word: uint256 = extract32(data, offset, output_type=uint256)
+                    assert word < PRIME, "queries: not a field element"
+                    total = uint256_addmod(uint256_mulmod(total, batching, PRIME), word, PRIME)
+                    offset += 32
+                if opening == shape.TREES - 1:
+                    pieces[index] = total
+                else:
+                    sums[base + index] = total
+            next_level += 1
+        else:
+            layer: uint256 = opening - shape.TREES
+            bits: uint256 = layer_bits[layer]
+            root = claim[shape.CLAIM_LAYERS + layer]
+            challenge: uint256 = claim[shape.CLAIM_LAYERS + shape.LAYERS + layer]
+            log_rows -= bits
+            log_nodes = log_rows + shape.LOG_BLOWUP
+            next_level = shape.LEVELS
+            entering: uint256 = shape.LEVELS  # the level whose quotients enter after this folding
+            for level: uint256 in range(1, shape.LEVELS):
+                if lower[level] == shape.LOG_SIZE - shape.LOG_BLOWUP - log_rows:
+                    entering = level
+            cursor: uint256 = 0
+            for _: uint256 in range(shape.PART_QUERIES):
+                if cursor == value_count:
+                    break
+                leaf: uint256 = places[cursor] >> bits
+                digests[length] = keccak256(concat(b"\x00", slice(data, offset, 32 << bits)))
+                for index: uint256 in range(2**bits, bound=16):
+                    fibre[index] = extract32(data, offset, output_type=uint256)
+                    assert fibre[index] < PRIME, "queries: not a field element"
+                    offset += 32
+                for once: uint256 in range(shape.PART_QUERIES):
+                    if cursor == value_count or places[cursor] >> bits != leaf:
+                        break
+                    assert fibre[places[cursor] & (2**bits - 1)] == values[cursor], "queries: layer does not follow"
+                    cursor += 1
+                # 1 / x of the fibre's first point, from the bits of its position.
+                inverse: uint256 = shape.INVERSE_SHIFTS[layer]
+                power: uint256 = challenge
+                for bit: uint256 in range(log_nodes, bound=shape.LOG_SIZE_BOUND):
+                    if (leaf >> bit) & 1 == 1:
+                        inverse = uint256_mulmod(inverse, inverse_roots[bits + bit], PRIME)
+                for step: uint256 in range(bits, bound=4):
+                    across: uint256 = uint256_mulmod(uint256_mulmod(power, inverse, PRIME), HALF, PRIME)
+                    for index: uint256 in range(2 ** (bits - step - 1), bound=8):
+                        turn: uint256 = across
+                        for bit: uint256 in range(1, 4):
+                            if ((2 * index) >> bit) & 1 == 1:
+                                turn = uint256_mulmod(turn, inverse_roots[bit], PRIME)
+                        left: uint256 = fibre[2 * index]
+                        right: uint256 = fibre[2 * index + 1]
+                        fibre[index] = uint256_addmod(
+                            uint256_mulmod(uint256_addmod(left, right, PRIME), HALF, PRIME),
+                            uint256_mulmod(uint256_addmod(left, PRIME - right, PRIME), turn, PRIME),
+                            PRIME,
+                        )
+                    inverse = uint256_mulmod(inverse, inverse, PRIME)
+                    power = uint256_mulmod(power, power, PRIME)
+                queue[length] = leaf
+                # The slot is free: its value was compared above.
+                values[length] = fibre[0]
+                if entering < shape.LEVELS:
+                    values[length] = uint256_addmod(
+                        fibre[0],
+                        uint256_mulmod(power, sums[entering * shape.PART_QUERIES + length], PRIME),
+                        PRIME,
+                    )
+                length += 1
+            for index: uint256 in range(length, bound=shape.PART_QUERIES):
+                places[index] = queue[index]
+            value_count = length
+
+        # Up the tree. A node whose sibling is not known takes it from the data.
+        for climbed: uint256 in range(log_nodes, bound=shape.LOG_SIZE_BOUND):
+            log_nodes_here: uint256 = log_nodes - climbed - 1
+            width: uint256 = 0
+            base: uint256 = 0
+            if next_level < shape.LEVELS:
+                for _: uint256 in range(shape.LEVELS):
+                    if next_level == shape.LEVELS or widths[opening * shape.LEVELS + next_level] > 0:
+                        break
+                    next_level += 1
+                if next_level < shape.LEVELS and shape.LOG_SIZE - lower[next_level] == log_nodes_here:
+                    width = widths[opening * shape.LEVELS + next_level]
+                    base = next_level * shape.PART_QUERIES
+                    next_level += 1
+            read: uint256 = 0
+            written: uint256 = 0
+            for _: uint256 in range(shape.PART_QUERIES):
+                if read == length:
+                    break
+                node: uint256 = queue[read]
+                left: bytes32 = digests[read]
+                right: bytes32 = empty(bytes32)
+                if node & 1 == 1:
+                    right = left
+                    left = extract32(data, offset, output_type=bytes32)
+                    offset += 32
+                elif read + 1 < length and queue[read + 1] == node + 1:
+                    read += 1
+                    right = digests[read]
+                else:
+                    right = extract32(data, offset, output_type=bytes32)
+                    offset += 32
+                read += 1
+                queue[written] = node >> 1
+                if width == 0:
+                    digests[written] = keccak256(concat(left, right))
+                else:
+                    row: bytes32 = keccak256(concat(b"\x00", slice(data, offset, 32 * width)))
+                    digests[written] = keccak256(concat(left, right, row))
+                    total: uint256 = sums[base + written]
+                    for once: uint256 in range(width, bound=shape.WIDTH_BOUND):
+                        word: uint256 = extract32(data, offset, output_type=uint256)
+                        assert word < PRIME, "queries: not a field element"
+                        total = uint256_addmod(uint256_mulmod(total, batching, PRIME), word, PRIME)
+                        offset += 32
+                    sums[base + written] = total
+                written += 1
+            length = written
+        assert convert(digests[0], uint256) == root, "queries: rows do not lead to the root"
+
+        if opening == shape.TREES - 1:
+            # All rows are read: turn each level's sums into quotients, with one inverse for all of them.
+            product: uint256 = 1
+            products: uint256[shape.LEVELS * shape.PART_QUERIES] = empty(uint256[shape.LEVELS * shape.PART_QUERIES])
+            points: uint256[shape.LEVELS * shape.PART_QUERIES] = empty(uint256[shape.LEVELS * shape.PART_QUERIES])
+            for level: uint256 in range(shape.LEVELS):
+                for index: uint256 in range(counts[level], bound=shape.PART_QUERIES):
+                    slot: uint256 = level * shape.PART_QUERIES + index
+                    point: uint256 = shifts[level]
+                    for bit: uint256 in range(shape.LOG_SIZE - lower[level], bound=shape.LOG_SIZE_BOUND):
+                        if (positions[slot] >> bit) & 1 == 1:
+                            point = uint256_mulmod(point, roots[bit], PRIME)
+                    points[slot] = point
+                    products[slot] = product
+                    at: uint256 = shape.CLAIM_LEVELS + 5 * level
+                    product = uint256_mulmod(
+                        product,
+                        uint256_mulmod(
+                            uint256_addmod(point, PRIME - claim[at], PRIME),
+                            uint256_addmod(point, PRIME - claim[at + 1], PRIME),
+                            PRIME,
+                        ),
+                        PRIME,
+                    )
+            assert hint < PRIME and uint256_mulmod(product, hint, PRIME) == 1, "queries: hint"
+            inverse: uint256 = hint
+            for back: uint256 in range(shape.LEVELS):
+                level: uint256 = shape.LEVELS - 1 - back
+                at: uint256 = shape.CLAIM_LEVELS + 5 * level
+                for back_index: uint256 in range(counts[level], bound=shape.PART_QUERIES):
+                    index: uint256 = counts[level] - 1 - back_index
+                    slot: uint256 = level * shape.PART_QUERIES + index
+                    from_here: uint256 = uint256_addmod(points[slot], PRIME - claim[at], PRIME)
+                    from_after: uint256 = uint256_addmod(points[slot], PRIME - claim[at + 1], PRIME)
+                    own: uint256 = uint256_mulmod(inverse, products[slot], PRIME)
+                    inverse = uint256_mulmod(inverse, uint256_mulmod(from_here, from_after, PRIME), PRIME)
+                    step: uint256 = claim[at + 4]
+                    here: uint256 = uint256_addmod(sums[slot], PRIME - claim[at + 2], PRIME)
+                    after: uint256 = uint256_addmod(sums[slot], PRIME - claim[at + 3], PRIME)
+                    if level == 0:
+                        more: uint256 = uint256_addmod(pieces[index], PRIME - claim[shape.CLAIM_PIECES], PRIME)
+                        here = uint256_addmod(
+                            here, uint256_mulmod(uint256_mulmod(step, step, PRIME), more, PRIME), PRIME
+                        )
+                    # here / from_here + step * after / from_after, over the common divisor
+                    sums[slot] = uint256_mulmod(
+                        own,
+                        uint256_addmod(
+                            uint256_mulmod(here, from_after, PRIME),
+                            uint256_mulmod(uint256_mulmod(step, after, PRIME), from_here, PRIME),
+                            PRIME,
+                        ),
+                        PRIME,
+                    )
+            value_count = counts[0]
+            for index: uint256 in range(value_count, bound=shape.PART_QUERIES):
+                values[index] = sums[index]
+                places[index] = positions[index]
+
+    assert offset == len(data), "queries: length"
+    for index: uint256 in range(value_count, bound=shape.PART_QUERIES):
+        point: uint256 = shape.LAST_SHIFT
+        for bit: uint256 in range(log_rows + shape.LOG_BLOWUP, bound=shape.LOG_SIZE_BOUND):
+            if (places[index] >> bit) & 1 == 1:
+                point = uint256_mulmod(point, roots[bit], PRIME)
+        total: uint256 = 0
+        for term: uint256 in range(shape.LAST):
+            word: uint256 = claim[shape.CLAIM_LAST + shape.LAST - 1 - term]
+            total = uint256_addmod(uint256_mulmod(total, point, PRIME), word, PRIME)
+        assert total == values[index], "queries: not on the last polynomial"
+    return True
