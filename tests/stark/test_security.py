@@ -209,6 +209,20 @@ def test_profiles() -> None:
     assert set(PROFILES) == {"standard", "high", "onchain", "test"}
 
 
+@pytest.mark.parametrize(("parameters", "bits"), [(STANDARD, 100), (ONCHAIN, 100), (HIGH, 128)])
+def test_profiles_hold_by_the_older_theorem_too(parameters: Parameters, bits: int) -> None:
+    """ePrint 2020/654, theorem 8.3: gaps grow with the square of the points and with m to the seventh."""
+    points = 1 << LARGEST.log_tallest + parameters.log_blowup
+    best = Fraction(1)
+    for multiplicity in (50, 100, 200, 400, 800):
+        newer = johnson(parameters.log_blowup, multiplicity)
+        root_inverse = newer.codewords / (multiplicity + Fraction(1, 2))
+        scale = (multiplicity + Fraction(1, 2)) ** 7 * root_inverse**3 / 3 * points
+        older = newer._replace(gap_scale=scale, gap_offset=2 * newer.codewords * (points + 1))
+        best = min(best, sum((each.chance for each in errors(parameters, LARGEST, older)), Fraction(0)))
+    assert bits_of(best) >= bits
+
+
 def test_a_digest_of_one_element_caps_the_bits() -> None:
     values = {name: getattr(HIGH, name) for name in HIGH.__slots__}
     report = proven_bits(Parameters(**{**values, "hash": "poseidon"}), LARGEST)
