@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from fractions import Fraction
-from math import isqrt, log2
+from math import floor, isqrt, log2
 from typing import NamedTuple
 
 from stark.air.system import System
@@ -241,12 +241,14 @@ class Report(NamedTuple):
         return min(self.best.bits, self.digest.bits)
 
     def lines(self) -> list[str]:
-        """The report as text, the weakest link last."""
-        lines = [f"{error.bits:7.1f}  {error.name}" for error in self.best.errors]
-        lines.append(f"{self.best.bits:7.1f}  all rounds together ({self.best.name})")
-        lines.append(f"{self.digest.bits:7.1f}  {self.digest.name}")
+        """The report as text, the verdict last."""
         capped = ", as much as its digests have" if self.digest.bits < self.best.bits else ""
-        return [*lines, f"{self.bits:7.1f}  bits proven{capped}"]
+        figures = [(error.bits, error.name) for error in self.best.errors] + [
+            (self.best.bits, f"all rounds together ({self.best.name})"),
+            (self.digest.bits, self.digest.name),
+            (self.bits, f"bits proven{capped}"),
+        ]
+        return [f"{floor(10 * bits) / 10:7.1f}  {name}" for bits, name in figures]  # down: no tenth that is not there
 
 
 def proven_bits(parameters: Parameters, shape: Shape) -> Report:
