@@ -10,6 +10,8 @@ export PYTHONNOUSERSITE := 1
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 BIN := .venv/bin
+# The compiler of the contracts, in an environment of its own: it pins libraries that the exchange has newer.
+VYPER := 0.4.3
 PYTHONS := python3.11 python3.12 python3.13 python3 python
 
 help: ## show this list
@@ -61,8 +63,9 @@ clean: ## remove .venv and what the tools left behind
 
 .venv/ready-to-check: pyproject.toml | .venv/made
 	@$(BIN)/python -m pip install --quiet --editable '.[dev]'
+	@$(BIN)/python -m venv .venv/vyper && .venv/vyper/bin/python -m pip install --quiet vyper==$(VYPER)
 	@touch .venv/ready-to-run $@
 
-.venv/ready-to-bench: pyproject.toml | .venv/made
+.venv/ready-to-bench: pyproject.toml .venv/ready-to-check | .venv/made
 	@$(BIN)/python -m pip install --quiet --editable '.[dev,bench]'
-	@touch .venv/ready-to-run .venv/ready-to-check $@
+	@touch $@

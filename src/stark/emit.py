@@ -13,8 +13,8 @@ from typing import NamedTuple
 from stark.air.expr import Leaf, Source
 from stark.air.program import Program
 from stark.domain import shift_of
-from stark.key import TAG, Key
 from stark.keccak import keccak256
+from stark.key import TAG, Key
 from stark.prime import PRIME, WORD_BYTES, inverse, root_of_unity
 from stark.proof import words_of
 
@@ -116,14 +116,13 @@ class _Tape:
         own = self.key.levels[level]
         tables = self.key.system.tables
         before = {Source.FIXED: 0, Source.TRACE: own.fixed_width, Source.BUS: own.fixed_width + own.trace_width}
-        width = {Source.FIXED: "fixed_width", Source.TRACE: "trace_width", Source.BUS: "bus_width"}[leaf.source]
-        earlier = sum(getattr(tables[number], width) for number in own.tables[: own.tables.index(table)])
+        earlier = sum(tables[number].width(leaf.source) for number in own.tables[: own.tables.index(table)])
         column = before[leaf.source] + earlier + leaf.index + (own.width if leaf.is_next else 0)
         return self.head.levels[level] + column
 
 
 def emit(key: Key) -> Emitted:
-    """The contracts' data for a key. Every rule becomes one folded value, every message of the statement one fraction."""
+    """The contracts' data for a key. Every rule becomes a folded value, every message of the statement a fraction."""
     if key.parameters.hash != "keccak":
         raise ValueError("a contract reads proofs whose trees are hashed with keccak")
     if not key.system.public:
@@ -152,17 +151,29 @@ def emit(key: Key) -> Emitted:
 
 
 def _shape(key: Key, tape: _Tape, tape_count: int, constant_count: int) -> str:
-    """The module `shape`: constants by name, in one place for both contracts."""
-    head, levels, parameters = tape.head, key.levels, key.parameters
-    trees = _tree_widths(key)
-    log_size = key.log_tallest + parameters.log_blowup
-    layers = len(key.schedule)
-    log_rows = list(accumulate(key.schedule, lambda rows, bits: rows - bits, initial=key.log_tallest))
-    claim = list(accumulate([1, len(trees), 2 * layers, 5 * len(levels), 1, 1 << parameters.log_final, 1]))
-    widest = max(level.width for level in levels)
-    numbers = {
+    """The module `shape`: constants by name, in one place for all contracts."""
+    numbers = _head_numbers(key, tape.head) | _query_numbers(key)
+    numbers |= {
+        "STEPS": len(tape.steps),
+        "TAPE_CONTRACTS": tape_count,
+        "TAPE_STEPS": min(TAPE_STEPS, len(tape.steps)),
+        "TAPE_BYTES": STEP_BYTES * min(TAPE_STEPS, len(tape.steps)) + WORD_BYTES,
+        "CONSTANT_COUNT": constant_count,
+        "PERIOD_BOUND": max([1, *(len(values) for table in key.system.tables for values in table.periods)]),
+    }
+    words = {"TAG_DIGEST": keccak256(TAG), "KEY_DIGEST": key.digest, "FIXED_ROOT": key.fixed_root or bytes(WORD_BYTES)}
+    lines = ["# pragma version 0.4.3", f'"""\n@title The shape of proofs of {key.system.name} (generated)\n"""']
+    lines += [f"{name}: constant(uint256) = {value}" for name, value in numbers.items()]
+    lines += [f"{name}: constant(uint256[{len(values)}]) = {values}" for name, values in _lists(key, tape.head).items()]
+    lines += [f"{name}: constant(bytes32) = 0x{value.hex()}" for name, value in words.items()]
+    return "\n".join(lines) + "\n"
+
+
+def _head_numbers(key: Key, head: Head) -> dict[str, int]:
+    """Where the words of a proof's head stand, and how many there are."""
+    return {
         "STATEMENT": len(key.system.public),
-        "HINTS": 2 * len(levels) + len(key.system.outside_messages),
+        "HINTS": 2 * len(key.levels) + len(key.system.outside_messages),
         "HEADER_WORDS": head.words,
         "HEADER_BYTES": head.words * WORD_BYTES,
         "BUS_ROOT": head.bus_root,
@@ -173,19 +184,22 @@ def _shape(key: Key, tape: _Tape, tape_count: int, constant_count: int) -> str:
         "PIECES_START": head.pieces,
         "PIECES": key.system.composition_columns,
         "LAYER_ROOTS": head.layer_roots,
-        "LAYERS": layers,
+        "LAYERS": len(key.schedule),
         "LAST_START": head.last,
-        "LAST": 1 << parameters.log_final,
+        "LAST": 1 << key.parameters.log_final,
         "CHALLENGES": max(2, key.system.challenge_count),
-        "LEVELS": len(levels),
-        "WIDTH_BOUND": max(widest, key.system.composition_columns),
-        "TREES": len(trees),
-        "STEPS": len(tape.steps),
-        "TAPE_CONTRACTS": tape_count,
-        "TAPE_STEPS": min(TAPE_STEPS, len(tape.steps)),
-        "TAPE_BYTES": STEP_BYTES * min(TAPE_STEPS, len(tape.steps)) + WORD_BYTES,
-        "CONSTANT_COUNT": constant_count,
-        "PERIOD_BOUND": max([1, *(len(values) for table in key.system.tables for values in table.periods)]),
+        "LEVELS": len(key.levels),
+        "WIDTH_BOUND": max(key.system.composition_columns, *(level.width for level in key.levels)),
+    }
+
+
+def _query_numbers(key: Key) -> dict[str, int]:
+    """What the queries are, and the words of a claim: batching, roots, layers and their challenges, levels, and so on."""
+    parameters, trees, layers = key.parameters, len(_tree_widths(key)), len(key.schedule)
+    log_size = key.log_tallest + parameters.log_blowup
+    claim = list(accumulate([1, trees, 2 * layers, 5 * len(key.levels), 1, 1 << parameters.log_final, 1]))
+    return {
+        "TREES": trees,
         "GRINDING_BITS": parameters.grinding_bits,
         "QUERIES": parameters.queries,
         "PARTS": parameters.parts,
@@ -201,9 +215,15 @@ def _shape(key: Key, tape: _Tape, tape_count: int, constant_count: int) -> str:
         "CLAIM_COUNT": claim[5],
         "CLAIM_POSITIONS": claim[6],
         "CLAIM": claim[6] + parameters.queries,
-        "LAST_SHIFT": shift_of(log_rows[-1], key.log_tallest),
+        "LAST_SHIFT": shift_of(parameters.log_final, key.log_tallest),
     }
-    lists = {
+
+
+def _lists(key: Key, head: Head) -> dict[str, list[int]]:
+    """What there is one of for each level, tree, layer, or bit of a position."""
+    levels, log_size = key.levels, key.log_tallest + key.parameters.log_blowup
+    log_rows = list(accumulate(key.schedule, lambda rows, bits: rows - bits, initial=key.log_tallest))
+    return {
         "LOG_HEIGHT": [level.log_height for level in levels],
         "LEVEL_START": list(head.levels),
         "LEVEL_WIDTH": [level.width for level in levels],
@@ -211,18 +231,12 @@ def _shape(key: Key, tape: _Tape, tape_count: int, constant_count: int) -> str:
         "LAST_ROW": [inverse(root_of_unity(level.log_height)) for level in levels],
         "LOWER": [key.log_tallest - level.log_height for level in levels],
         "SHIFTS": [shift_of(level.log_height, key.log_tallest) for level in levels],
-        "TREE_WIDTHS": [width for widths in trees for width in widths],
+        "TREE_WIDTHS": [width for widths in _tree_widths(key) for width in widths],
         "LAYER_BITS": list(key.schedule),
         "INVERSE_SHIFTS": [inverse(shift_of(rows, key.log_tallest)) for rows in log_rows[:-1]],
         "ROOTS": [root_of_unity(bit + 1) for bit in range(log_size + 1)],
         "INVERSE_ROOTS": [inverse(root_of_unity(bit + 1)) for bit in range(log_size + 1)],
     }
-    words = {"TAG_DIGEST": keccak256(TAG), "KEY_DIGEST": key.digest, "FIXED_ROOT": key.fixed_root or bytes(WORD_BYTES)}
-    lines = ["# pragma version 0.4.3", f'"""\n@title The shape of proofs of {key.system.name} (generated)\n"""']
-    lines += [f"{name}: constant(uint256) = {value}" for name, value in numbers.items()]
-    lines += [f"{name}: constant(uint256[{len(values)}]) = {values}" for name, values in lists.items()]
-    lines += [f"{name}: constant(bytes32) = 0x{value.hex()}" for name, value in words.items()]
-    return "\n".join(lines) + "\n"
 
 
 def _tree_widths(key: Key) -> list[list[int]]:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from stark.air.system import System
 from stark.domain import shift_of
 from stark.extension import extend_columns, fixed_table
-from stark.key import Key
+from stark.key import Key, check_heights
 from stark.parameters import Parameters
 from stark.prover import Fixed, commit_tables
 
@@ -18,6 +18,7 @@ def prepare(system: System, log_heights: Sequence[int], parameters: Parameters, 
     A verifier needs the key alone, and should compute it itself or pin its digest: whoever chooses the fixed columns
     chooses what is proven.
     """
+    check_heights(system, log_heights)
     tallest = max(log_heights)
     columns = [
         fixed_table(table, log_height) for table, log_height in zip(system.tables, log_heights, strict=True)

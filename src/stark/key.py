@@ -7,7 +7,7 @@ from functools import cached_property
 from typing import NamedTuple
 
 from stark.air.expr import Source
-from stark.air.system import System, Table
+from stark.air.system import System
 from stark.keccak import keccak256
 from stark.parameters import Parameters, fold_schedule
 from stark.prime import PRIME, WORD_BYTES
@@ -47,9 +47,7 @@ class Key:
 
     def _check(self) -> None:
         system = self.system
-        if len(self.log_heights) != len(system.tables):
-            count = len(self.log_heights)
-            raise ValueError(f"{system.name} has {len(system.tables)} tables; {count} heights were given")
+        check_heights(system, self.log_heights)
         if _power_above(system.composition_columns) > self.parameters.log_blowup:
             raise ValueError(
                 f"{system.name} has rules of degree {system.composition_columns + 1}: the blow-up must be at least "
@@ -85,7 +83,7 @@ class Key:
         for log_height in sorted(set(self.log_heights), reverse=True):
             numbers = tuple(number for number, each in enumerate(self.log_heights) if each == log_height)
             tables = [self.system.tables[number] for number in numbers]
-            widths = [sum(_width(table, source) for table in tables) for source in COMMITTED]
+            widths = [sum(table.width(source) for table in tables) for source in COMMITTED]
             levels.append(Level(log_height, numbers, *widths))
         return tuple(levels)
 
@@ -111,11 +109,13 @@ class Key:
         return transcript
 
 
+def check_heights(system: System, log_heights: Sequence[int]) -> None:
+    """One height a table; raises ValueError otherwise."""
+    if len(log_heights) != len(system.tables):
+        raise ValueError(f"{system.name} has {len(system.tables)} tables; {len(log_heights)} heights were given")
+
+
 COMMITTED = (Source.FIXED, Source.TRACE, Source.BUS)  # the order in which a level's columns are opened
-
-
-def _width(table: Table, source: Source) -> int:
-    return {Source.FIXED: table.fixed_width, Source.TRACE: table.trace_width, Source.BUS: table.bus_width}[source]
 
 
 def _power_above(count: int) -> int:

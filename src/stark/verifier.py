@@ -62,6 +62,7 @@ class Commitments(NamedTuple):
     """All that is known before the queries: the roots, the opened values, and the challenges drawn in between."""
 
     trace_root: bytes
+    challenges: list[int]  # of the buses
     bus_root: bytes | None
     composition_root: bytes
     levels: list[Opened]
@@ -114,9 +115,8 @@ def read_commitments(key: Key, public: Sequence[int], transcript: Transcript, re
     nonce = int.from_bytes(reader.words(1), "big")
     if nonce >= 1 << 64 or not transcript.check_nonce(nonce, key.parameters.grinding_bits):
         raise Rejection(Phase.GRINDING, f"the nonce does not make {key.parameters.grinding_bits} zero bits")
-    return Commitments(
-        trace_root, bus_root, composition_root, levels, composition, batching, layer_roots, folding, last
-    )
+    roots = trace_root, scalars.challenges, bus_root, composition_root
+    return Commitments(*roots, levels, composition, batching, layer_roots, folding, last)
 
 
 def _absorb_root(transcript: Transcript, reader: Reader) -> bytes:
@@ -179,7 +179,7 @@ def _cells_by_table(key: Key, opened: Opened) -> list[tuple[int, dict[Leaf, int]
     for source in COMMITTED:
         for number in opened.level.tables:
             table = key.system.tables[number]
-            width = (table.fixed_width, table.trace_width, table.bus_width)[COMMITTED.index(source)]
+            width = table.width(source)
             for index in range(width):
                 cells[number][Leaf(source, index)] = opened.here[start + index]
                 cells[number][Leaf(source, index, True)] = opened.after[start + index]
@@ -189,13 +189,18 @@ def _cells_by_table(key: Key, opened: Opened) -> list[tuple[int, dict[Leaf, int]
 
 def check_queries(key: Key, committed: Commitments, transcript: Transcript, reader: Reader) -> None:
     """Step 8: random rows agree with the opened values by way of the folded polynomial."""
-    reader.phase = Phase.QUERIES
     for positions in draw_positions(key, transcript):
-        values = _check_layers(key, committed, _read_quotients(key, committed, positions, reader), reader)
-        shift = shift_of(key.parameters.log_final, key.log_tallest)
-        for position, value in values.items():
-            if value != at(committed.last, point_at(position, shift)):
-                raise Rejection(Phase.QUERIES, f"position {position} is not on the last polynomial")
+        check_part(key, committed, positions, reader)
+
+
+def check_part(key: Key, committed: Commitments, positions: list[int], reader: Reader) -> None:
+    """One part of step 8, by itself."""
+    reader.phase = Phase.QUERIES
+    values = _check_layers(key, committed, _read_quotients(key, committed, positions, reader), reader)
+    shift = shift_of(key.parameters.log_final, key.log_tallest)
+    for position, value in values.items():
+        if value != at(committed.last, point_at(position, shift)):
+            raise Rejection(Phase.QUERIES, f"position {position} is not on the last polynomial")
 
 
 def draw_positions(key: Key, transcript: Transcript) -> list[list[int]]:

@@ -39,6 +39,10 @@ class Table(NamedTuple):
     grouping: logup.Grouping
     fractions: Program  # numerator and denominator of each message in turn
 
+    def width(self, source: Source) -> int:
+        """How many columns of a phase the table has."""
+        return {Source.FIXED: self.fixed_width, Source.TRACE: self.trace_width, Source.BUS: self.bus_width}[source]
+
     @property
     def periods(self) -> tuple[tuple[int, ...], ...]:
         """The periodic columns, in order."""

@@ -1,0 +1,66 @@
+"""A proof cut for several transactions: its head, its parts, and the inverses a contract checks rather than finds."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from stark.domain import point_at, shift_of
+from stark.key import Key
+from stark.prime import PRIME, inverse, root_of_unity
+from stark.proof import Reader, Rejection
+from stark.verifier import Commitments, Scalars, check_part, draw_positions, read_commitments
+
+
+class Part(NamedTuple):
+    """The answers to some of the queries, and the inverse of all their distances from the points outside the domain."""
+
+    hint: int
+    data: bytes
+
+
+class Split(NamedTuple):
+    """What `Opening.open` and `Queries.check` are given. Hints add nothing to a proof: they follow from its bytes."""
+
+    hints: list[int]
+    head: bytes
+    parts: list[Part]
+
+
+def split(key: Key, public: Sequence[int], proof: bytes) -> Split:
+    """Cut a proof; raises ValueError, with the verifier's reason, for one that does not hold."""
+    reader = Reader(proof)
+    try:
+        transcript = key.transcript(public)
+        committed = read_commitments(key, public, transcript, reader)
+        head = proof[: reader.offset]
+        parts = []
+        for positions in draw_positions(key, transcript):
+            start = reader.offset
+            check_part(key, committed, positions, reader)
+            parts.append(Part(_part_hint(key, committed, positions), proof[start : reader.offset]))
+        reader.finish()
+    except Rejection as rejection:
+        raise ValueError(f"not a proof of this statement: {rejection}") from None
+    return Split(_head_hints(key, public, committed), head, parts)
+
+
+def _head_hints(key: Key, public: Sequence[int], committed: Commitments) -> list[int]:
+    hints = []
+    for opened in committed.levels:
+        place = opened.place
+        last_row = inverse(root_of_unity(place.log_height))
+        hints += [inverse((place.point - row) << place.log_height) for row in (1, last_row)]
+    scalars = Scalars(public, committed.challenges, [])
+    return hints + [inverse(divisor) for divisor in key.system.outside.run(scalars.value)[1::2]]
+
+
+def _part_hint(key: Key, committed: Commitments, positions: list[int]) -> int:
+    product = 1
+    for opened in committed.levels:
+        lower = key.log_tallest - opened.level.log_height
+        shift = shift_of(opened.level.log_height, key.log_tallest)
+        for position in {each >> lower for each in positions}:
+            point = point_at(position, shift)
+            product = product * (point - opened.place.point) * (point - opened.place.after) % PRIME
+    return inverse(product)

@@ -1,0 +1,109 @@
+"""Contracts for tests: compiled by the Vyper of its own environment, run in an EVM that lives for one test."""
+
+from __future__ import annotations
+
+import functools
+import json
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import pyrevm
+
+from stark.emit import Emitted, emit
+from stark.key import Key
+from stark.split import Split
+
+CONTRACTS = Path(__file__).resolve().parents[2] / "contracts"
+SENDER = "0x" + "11" * 20
+GAS = 10**9
+
+
+def word(value: int) -> bytes:
+    """An argument as the ABI writes it."""
+    return value.to_bytes(32, "big")
+
+
+def vyper() -> str:
+    """The compiler: in an environment of its own, since its pins differ from ours (`make` installs it)."""
+    own = Path(sys.prefix) / "vyper" / "bin" / "vyper"
+    found = str(own) if own.exists() else shutil.which("vyper")
+    if found is None:
+        raise RuntimeError("no Vyper compiler: run `make venv`")
+    return found
+
+
+@functools.cache
+def compiled(name: str, shape: str) -> tuple[bytes, dict[str, bytes]]:
+    """Deployment code and selectors of a contract under a generated shape."""
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder, "shape.vy").write_text(shape)
+        command = [vyper(), "-f", "bytecode,method_identifiers", "--evm-version", "prague"]
+        command += ["-p", str(CONTRACTS), "-p", folder, str(CONTRACTS / f"{name}.vy")]
+        result = subprocess.run(command, capture_output=True, text=True, check=False)
+    if result.returncode:
+        raise RuntimeError(f"{name}: {result.stdout}{result.stderr}")
+    code, identifiers = result.stdout.strip().split("\n")
+    selectors = json.loads(identifiers.replace("'", '"'))
+    return bytes.fromhex(code[2:]), {
+        signature.split("(")[0]: bytes.fromhex(value[2:].rjust(8, "0")) for signature, value in selectors.items()
+    }
+
+
+class Reverted(Exception):
+    """A call that reverted, with its reason."""
+
+
+class Deployed:
+    """The three contracts of a key in a fresh EVM."""
+
+    def __init__(self, key: Key):
+        self.emitted: Emitted = emit(key)
+        self.evm = pyrevm.EVM()
+        self.evm.set_balance(SENDER, 10**24)
+        data = [self.evm.deploy(SENDER, as_code(each)) for each in [*self.emitted.tapes, self.emitted.constants]]
+        self.selectors: dict[str, dict[str, bytes]] = {}
+        self.opening = self.deploy("verifier/Opening", data)
+        self.queries = self.deploy("verifier/Queries", [])
+        self.verifier = self.deploy("Verifier", [self.opening, self.queries])
+        self.gas = 0
+
+    def deploy(self, name: str, addresses: list[str]) -> str:
+        """A contract whose constructor takes addresses."""
+        code, selectors = compiled(name, self.emitted.shape)
+        address = self.evm.deploy(SENDER, code + b"".join(bytes(12) + bytes.fromhex(each[2:]) for each in addresses))
+        self.selectors[address] = selectors
+        return address
+
+    def call(self, address: str, method: str, static: list[int], data: bytes | None = None) -> bytes:
+        """Words, then perhaps bytes; what comes back. `gas` keeps what the whole transaction cost."""
+        tail = b"" if data is None else word(32 * len(static) + 32) + word(len(data)) + data
+        calldata = self.selectors[address][method] + b"".join(map(word, static)) + tail
+        try:
+            result = self.evm.message_call(SENDER, address, calldata=calldata, gas=GAS)
+        except RuntimeError as error:
+            raise Reverted(reason(str(error))) from None
+        self.gas = self.evm.result.gas_used
+        return bytes(result)
+
+    def open(self, public: list[int], split: Split, address: str | None = None) -> list[int]:
+        """The claim of a proof's head."""
+        answer = self.call(address or self.verifier, "open", [*public, *split.hints], split.head)
+        return [int.from_bytes(answer[at : at + 32], "big") for at in range(0, len(answer), 32)]
+
+
+def reason(error: str) -> str:
+    """The reason string in what the machine prints of a revert."""
+    marker = "08c379a0"
+    if marker not in error:
+        return error
+    body = bytes.fromhex("".join(character for character in error.split(marker)[1] if character in "0123456789abcdef"))
+    return body[64 : 64 + int.from_bytes(body[32:64], "big")].decode()
+
+
+def as_code(data: bytes) -> bytes:
+    """Deployment code of a contract that is data behind a byte that stops any call."""
+    size = len(data) + 1
+    return bytes.fromhex(f"61{size:04x}80600a3d393df300") + data

@@ -1,0 +1,152 @@
+"""The contracts accept what the Python verifier accepts, and nothing else."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+
+import pytest
+
+from stark.fixed import prepare
+from stark.keccak import keccak256
+from stark.parameters import Parameters
+from stark.prime import PRIME
+from stark.prover import prove
+from stark.split import Part, Split, split
+from stark.verifier import verify
+from tests.contracts.machine import Deployed, Reverted, word
+from tests.stark.toy import SYSTEM, Case, case
+
+PARAMETERS = Parameters(log_blowup=2, queries=8, grinding_bits=4, log_arity_max=3, log_final=2, parts=3)
+
+
+class Proven:
+    """A proof in the form of transactions, and the contracts of its key."""
+
+    def __init__(self) -> None:
+        self.case: Case = case(4, 6)
+        fixed = prepare(SYSTEM, self.case.log_heights, PARAMETERS)
+        self.key = fixed.key
+        self.proof = prove(fixed, self.case.public, self.case.traces)
+        self.split: Split = split(self.key, self.case.public, self.proof)
+        self.chain = Deployed(self.key)
+        self.claim = self.chain.open(self.case.public, self.split, self.chain.opening)
+
+    def check(self, number: int, part: Part, claim: list[int] | None = None) -> bytes:
+        """One part, by the pure contract."""
+        arguments = [*(claim or self.claim), number, part.hint]
+        return self.chain.call(self.chain.queries, "check", arguments, part.data)
+
+
+@pytest.fixture(scope="module")
+def proven() -> Iterator[Proven]:
+    yield Proven()
+
+
+def test_a_proof_in_several_transactions_proves_its_statement(proven: Proven) -> None:
+    chain, public = proven.chain, proven.case.public
+    digest = int.from_bytes(keccak256(b"".join(map(word, public))), "big")
+    assert chain.open(public, proven.split) == proven.claim
+    answers = []
+    for number in (2, 0, 1):  # in any order
+        assert chain.call(chain.verifier, "is_proven", [digest]) == word(0)
+        part = proven.split.parts[number]
+        answers.append(chain.call(chain.verifier, "answer", [*proven.claim, number, part.hint], part.data))
+    assert answers == [word(0), word(0), word(1)]
+    assert chain.call(chain.verifier, "is_proven", [digest]) == word(1)
+    with pytest.raises(Reverted, match="no such part to answer"):
+        part = proven.split.parts[0]
+        chain.call(chain.verifier, "answer", [*proven.claim, 0, part.hint], part.data)
+
+
+def test_a_claim_that_was_not_opened_is_refused(proven: Proven) -> None:
+    claim = [*proven.claim]
+    claim[0] += 1
+    part = proven.split.parts[0]
+    with pytest.raises(Reverted, match="not opened"):
+        proven.chain.call(proven.chain.verifier, "answer", [*claim, 0, part.hint], part.data)
+
+
+def test_every_word_of_the_head_is_checked(proven: Proven) -> None:
+    """Spoiled, a head is refused at once, or by the first part: roots of trees are only bound to be opened later."""
+    head = proven.split.head
+    draw = random.Random(1)
+    for start in range(0, len(head), 32):
+        spoiled = bytearray(head)
+        spoiled[start + draw.randrange(32)] ^= 1 << draw.randrange(8)
+        with pytest.raises(Reverted, match="opening: |queries: "):
+            changed = proven.split._replace(head=bytes(spoiled))
+            claim = proven.chain.open(proven.case.public, changed, proven.chain.opening)
+            proven.check(0, proven.split.parts[0], claim)
+
+
+def test_every_word_of_every_part_is_checked(proven: Proven) -> None:
+    draw = random.Random(2)
+    for number, part in enumerate(proven.split.parts):
+        assert proven.check(number, part) == word(1)
+        for start in range(0, len(part.data), 32):
+            spoiled = bytearray(part.data)
+            spoiled[start + draw.randrange(32)] ^= 1 << draw.randrange(8)
+            with pytest.raises(Reverted, match="queries: "):
+                proven.check(number, Part(part.hint, bytes(spoiled)))
+
+
+def test_aliases_hints_and_lengths_are_refused(proven: Proven) -> None:
+    chain, public, head = proven.chain, proven.case.public, proven.split
+    part = head.parts[0]
+    with pytest.raises(Reverted, match="opening: statement"):
+        chain.open([public[0] + PRIME, public[1]], head, chain.opening)
+    with pytest.raises(Reverted, match="opening: "):
+        chain.open([public[1], public[0]], head, chain.opening)
+    with pytest.raises(Reverted, match="opening: hint"):
+        chain.open(public, head._replace(hints=[head.hints[0] + 1, *head.hints[1:]]), chain.opening)
+    with pytest.raises(Reverted, match="opening: hint"):
+        chain.open(public, head._replace(hints=[head.hints[0] + PRIME, *head.hints[1:]]), chain.opening)
+    with pytest.raises(Reverted, match="opening: length"):
+        chain.open(public, head._replace(head=head.head[:-32]), chain.opening)
+    with pytest.raises(Reverted, match="queries: hint"):
+        proven.check(0, Part(part.hint + PRIME, part.data))
+    with pytest.raises(Reverted, match="queries: length"):
+        proven.check(0, Part(part.hint, part.data + bytes(32)))
+    with pytest.raises(Reverted):
+        proven.check(0, Part(part.hint, part.data[:-32]))
+    with pytest.raises(Reverted, match="queries: no such part"):
+        proven.check(3, part)
+    with pytest.raises(Reverted, match="queries: "):
+        proven.check(1, part)
+    aliases = 0
+    for start in range(0, len(part.data), 32):
+        value = int.from_bytes(part.data[start : start + 32], "big")
+        if value + PRIME < 2**256:
+            spoiled = part.data[:start] + word(value + PRIME) + part.data[start + 32 :]
+            with pytest.raises(Reverted, match="queries: "):
+                proven.check(0, Part(part.hint, spoiled))
+            aliases += 1
+    assert aliases > 20
+
+
+def test_contract_and_python_agree_on_spoiled_proofs(proven: Proven) -> None:
+    """Differential: random words of the proof replaced by random words, moved, or repeated."""
+    draw = random.Random(4)
+    boundaries = [len(proven.split.head)]
+    for part in proven.split.parts:
+        boundaries.append(boundaries[-1] + len(part.data))
+    assert boundaries[-1] == len(proven.proof)
+    for _ in range(300):
+        spoiled = bytearray(proven.proof)
+        for _ in range(draw.choice([0, 1, 1, 2])):
+            target, source = (32 * draw.randrange(len(spoiled) // 32) for _ in range(2))
+            spoiled[target : target + 32] = draw.choice([proven.proof[source : source + 32], draw.randbytes(32)])
+        pieces = [bytes(spoiled[start:stop]) for start, stop in zip([0, *boundaries], boundaries, strict=False)]
+        accepted = verify(proven.key, proven.case.public, bytes(spoiled)) is None
+        assert accepted == _is_accepted_on_chain(proven, pieces)
+
+
+def _is_accepted_on_chain(proven: Proven, pieces: list[bytes]) -> bool:
+    try:
+        claim = proven.chain.open(proven.case.public, proven.split._replace(head=pieces[0]), proven.chain.opening)
+        for number, data in enumerate(pieces[1:]):
+            proven.check(number, Part(proven.split.parts[number].hint, data), claim)
+    except Reverted:
+        return False
+    return True

@@ -1,0 +1,195 @@
+"""Proofs: honest ones are accepted, and every way to spoil one is refused by name."""
+
+from __future__ import annotations
+
+import random
+
+import numpy as np
+import pytest
+
+from stark.air.chip import Bus, Chip, Must, Row
+from stark.air.system import System
+from stark.buses import bus_columns
+from stark.composition import UnsatisfiedRules
+from stark.field import from_ints
+from stark.fixed import prepare
+from stark.parameters import Parameters
+from stark.prime import PRIME, inverse
+from stark.progress import Cancelled
+from stark.proof import Phase
+from stark.prover import Fixed, prove
+from stark.verifier import verify
+from tests.stark.toy import SYSTEM, Case, case, columns
+
+SMALL = Parameters(log_blowup=2, queries=8, grinding_bits=4, log_arity_max=3, log_final=2, parts=2)
+
+
+@pytest.fixture(scope="module")
+def proven() -> tuple[Fixed, Case, bytes]:
+    honest = case(4, 6)
+    fixed = prepare(SYSTEM, honest.log_heights, SMALL)
+    return fixed, honest, prove(fixed, honest.public, honest.traces)
+
+
+@pytest.mark.parametrize("log_heights", [(4, 6), (6, 6), (8, 5), (4, 9)])
+@pytest.mark.parametrize(
+    "parameters",
+    [
+        SMALL,
+        Parameters(log_blowup=3, queries=5, grinding_bits=0, log_arity_max=4, log_final=3),
+        Parameters(log_blowup=2, queries=5, grinding_bits=3, log_arity_max=1, log_final=0, hash="poseidon", parts=3),
+    ],
+    ids=["small", "wide steps", "poseidon"],
+)
+def test_an_honest_proof_is_accepted(log_heights: tuple[int, int], parameters: Parameters) -> None:
+    honest = case(*log_heights)
+    fixed = prepare(SYSTEM, honest.log_heights, parameters, threads=2)
+    one, two = (prove(fixed, honest.public, honest.traces, threads) for threads in (1, 2))
+    assert verify(fixed.key, honest.public, one) is None
+    assert one == two, "a proof depends on the number of threads"
+
+
+def test_every_word_is_checked(proven: tuple[Fixed, Case, bytes]) -> None:
+    fixed, honest, proof = proven
+    draw = random.Random(3)
+    for start in range(0, len(proof), 32):
+        spoiled = bytearray(proof)
+        spoiled[start + draw.randrange(32)] ^= 1 << draw.randrange(8)
+        assert verify(fixed.key, honest.public, bytes(spoiled)) is not None, start
+
+
+def test_an_alias_of_an_element_is_refused(proven: tuple[Fixed, Case, bytes]) -> None:
+    fixed, honest, proof = proven
+    refused = 0
+    for start in range(0, len(proof), 32):
+        value = int.from_bytes(proof[start : start + 32], "big")
+        if value + PRIME < 2**256:
+            alias = proof[:start] + (value + PRIME).to_bytes(32, "big") + proof[start + 32 :]
+            assert verify(fixed.key, honest.public, alias) is not None, start
+            refused += 1
+    assert refused > 100
+
+
+def test_lengths_are_exact(proven: tuple[Fixed, Case, bytes]) -> None:
+    fixed, honest, proof = proven
+    for length in [0, 1, 31, 32, 33, len(proof) // 2, len(proof) - 32, len(proof) - 1]:
+        rejected = verify(fixed.key, honest.public, proof[:length])
+        assert rejected is not None and "ends at byte" in rejected.reason
+    for tail in (b"\0", bytes(32), proof):
+        rejected = verify(fixed.key, honest.public, proof + tail)
+        assert rejected is not None and "follow the end" in rejected.reason
+
+
+def test_random_bytes_are_refused_and_raise_nothing(proven: tuple[Fixed, Case, bytes]) -> None:
+    fixed, honest, proof = proven
+    draw = random.Random(5)
+    for _ in range(200):
+        start, stop = sorted(draw.randrange(len(proof)) for _ in range(2))
+        noise = proof[:start] + draw.randbytes(stop - start) + proof[stop:]
+        assert verify(fixed.key, honest.public, noise) is not None
+        assert verify(fixed.key, honest.public, draw.randbytes(draw.randrange(2 * len(proof)))) is not None
+
+
+def test_a_proof_is_of_its_own_statement_key_and_parameters(proven: tuple[Fixed, Case, bytes]) -> None:
+    fixed, honest, proof = proven
+    assert verify(fixed.key, [honest.public[0], honest.public[1] + 1], proof) is not None
+    assert verify(fixed.key, honest.public[:1], proof) is not None
+    rejected = verify(fixed.key, [honest.public[0], honest.public[1] + PRIME], proof)
+    assert rejected is not None and rejected.phase is Phase.STATEMENT
+    fewer = Parameters(log_blowup=2, queries=7, grinding_bits=4, log_arity_max=3, log_final=2, parts=2)
+    assert verify(prepare(SYSTEM, honest.log_heights, fewer).key, honest.public, proof) is not None
+    assert verify(prepare(SYSTEM, (5, 6), SMALL).key, honest.public, proof) is not None
+
+
+@pytest.mark.parametrize("column", range(4))
+def test_a_broken_rule_is_not_proven(proven: tuple[Fixed, Case, bytes], column: int) -> None:
+    fixed, _, _ = proven
+    wrong = case(4, 6)
+    wrong.traces[1][column, 12] = from_ints([8])[0]  # row 12 is marked, and 8 is no number of the sequence
+    try:
+        assert verify(fixed.key, wrong.public, prove(fixed, wrong.public, wrong.traces)) is not None
+    except UnsatisfiedRules as error:
+        assert "fibonacci" in str(error)
+
+
+def test_a_message_nobody_receives_is_not_proven(proven: tuple[Fixed, Case, bytes]) -> None:
+    fixed, _, _ = proven
+    wrong = case(4, 6)
+    wrong.traces[0][1, 3] = from_ints([99])[0]
+    rejected = verify(fixed.key, wrong.public, prove(fixed, wrong.public, wrong.traces))
+    assert rejected is not None and rejected.phase is Phase.BUSES
+
+
+def test_wrong_shapes_are_named(proven: tuple[Fixed, Case, bytes]) -> None:
+    fixed, honest, _ = proven
+    with pytest.raises(ValueError, match="range"):
+        prove(fixed, honest.public, [honest.traces[0][:, :8].copy(), honest.traces[1]])
+    with pytest.raises(ValueError, match="2 tables"):
+        prove(fixed, honest.public, honest.traces[:1])
+    with pytest.raises(ValueError, match="pad the table"):
+        prepare(SYSTEM, (2, 6), SMALL)
+    with pytest.raises(ValueError, match="heights"):
+        prepare(SYSTEM, (6,), SMALL)
+
+
+def test_a_proof_reports_and_can_be_stopped(proven: tuple[Fixed, Case, bytes]) -> None:
+    fixed, honest, proof = proven
+    seen: list[Phase] = []
+    again = prove(fixed, honest.public, honest.traces, progress=lambda phase, share: seen.append(phase))
+    assert again == proof
+    assert list(dict.fromkeys(seen)) == [phase for phase in Phase if phase is not Phase.STATEMENT]
+
+    def stop(phase: Phase, share: float) -> None:
+        if phase is Phase.FOLDING:
+            raise Cancelled
+
+    with pytest.raises(Cancelled):
+        prove(fixed, honest.public, honest.traces, progress=stop)
+
+
+LENT = Bus("lent", ("value",))
+
+
+class Tall(Chip):
+    """Sends one value a row."""
+
+    name = "tall"
+    columns = ("value",)
+
+    def constrain(self, row: Row, must: Must) -> None:
+        must.send(LENT, [row.value])
+
+
+class Short(Chip):
+    """Receives one value a row, as often as it says."""
+
+    name = "short"
+    columns = ("value", "times")
+
+    def constrain(self, row: Row, must: Must) -> None:
+        must.receive(LENT, [row.value], row.times)
+
+
+def test_a_short_table_is_one_table() -> None:
+    """A short table can't be an average of several.
+
+    If its columns were only lifted, that is repeated to the tall table's height, a prover could commit to repetitions
+    that differ, and balance a bus with the average of their sums: here one copy lends everything twice and the other
+    nothing, each a lie, and their average is honest. A tree binds one short row to all positions that fold onto it, so
+    there is one table, and either copy is refused.
+    """
+    system = System("lifted", [Tall(), Short()])
+    fixed = prepare(system, (4, 2), Parameters(log_blowup=2, queries=8, grinding_bits=0, log_final=1))
+    sent = columns([[value for value in (1, 2, 3, 4) for _ in range(4)]])
+    honest, twice, never = (columns([[1, 2, 3, 4], [times] * 4]) for times in (4, 8, 0))
+    nothing = np.empty((0, 4, 4), np.uint64)
+    challenges = [1234567, 89]
+    sums = [
+        bus_columns(system.tables[1], nothing, table, lambda leaf: challenges[leaf.index], 1)[1]
+        for table in (honest, twice, never)
+    ]
+    assert (sums[1] + sums[2]) * inverse(2) % PRIME == sums[0], "the average of the lies is the honest sum"
+    assert verify(fixed.key, [], prove(fixed, [], [sent, honest])) is None
+    for lie in (twice, never):
+        rejected = verify(fixed.key, [], prove(fixed, [], [sent, lie]))
+        assert rejected is not None and rejected.phase is Phase.BUSES
