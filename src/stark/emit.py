@@ -194,7 +194,7 @@ def _head_numbers(key: Key, head: Head) -> dict[str, int]:
 
 
 def _query_numbers(key: Key) -> dict[str, int]:
-    """What the queries are, and the words of a claim: batching, roots, layers and their challenges, levels, and so on."""
+    """What the queries are, and the words of a claim: batching, roots, layers and their challenges, levels"""
     parameters, trees, layers = key.parameters, len(_tree_widths(key)), len(key.schedule)
     log_size = key.log_tallest + parameters.log_blowup
     claim = list(accumulate([1, trees, 2 * layers, 5 * len(key.levels), 1, 1 << parameters.log_final, 1]))

@@ -11,6 +11,7 @@ from stark.buses import bus_columns
 from stark.composition import compose
 from stark.deep import Opening, add_scaled_word, fold_word
 from stark.domain import Place, shift_of
+from stark.estimate import check_memory, estimate
 from stark.extension import Extended, coset_shifts, extend_columns
 from stark.field import Felts, to_ints
 from stark.key import Key
@@ -38,12 +39,16 @@ def prove(
     traces: Sequence[Felts],
     threads: int = 1,
     progress: Progress = silent,
+    memory_limit_bytes: int | None = None,
 ) -> bytes:
     """A proof that the traces, one (width, rows, 4) array a table, obey the system's rules with this statement.
 
-    Raises ValueError where they have the wrong shapes, and UnsatisfiedRules where they break a rule between cells; a
-    bus that does not balance is found by the verifier (`stark.air.check` says which message it is).
+    Raises ValueError where they have the wrong shapes, UnsatisfiedRules where they break a rule between cells (a bus
+    that does not balance is found by the verifier; `stark.air.check` says which message it is), and NotEnoughMemory
+    where the estimate is above the limit, or above what the machine has.
     """
+    key = fixed.key
+    check_memory(estimate(key.system, key.log_heights, key.parameters), memory_limit_bytes)
     return _Proving(fixed, public, traces, threads, progress).run()
 
 
@@ -72,8 +77,9 @@ class _Proving:
         quotients = self._open_outside(columns, pieces)
         trees = [tree for tree in (self.fixed.tree, trace_tree, bus_tree, composition_tree) if tree is not None]
         layers = self._fold(quotients)
-        self.progress(Phase.GRINDING, 0.0)
-        nonce = self.transcript.grind(self.key.parameters.grinding_bits)
+        nonce = self.transcript.grind(
+            self.key.parameters.grinding_bits, self.threads, lambda: self.progress(Phase.GRINDING, 0.0)
+        )
         self.proof.append(words_of([nonce]))
         self._answer(trees, layers)
         return b"".join(self.proof)

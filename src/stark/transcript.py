@@ -7,14 +7,16 @@ be confused. A drawn digest is taken modulo the prime, which is off from uniform
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from functools import partial
 
 import numpy as np
 
 from stark.keccak import CONSTANTS, DIGEST_BYTES, keccak256, search_nonce
 from stark.prime import PRIME, WORD_BYTES
 from stark.proof import words_of
+from stark.threads import in_ranges
 
-NONCES_AT_ONCE = 1 << 18
+NONCES_AT_ONCE = 1 << 16
 
 
 class Transcript:
@@ -45,17 +47,23 @@ class Transcript:
         """A random integer of so many bits."""
         return self._draw() & ((1 << bits) - 1)
 
-    def grind(self, bits: int, stop: Callable[[], None] = lambda: None) -> int:
+    def grind(self, bits: int, threads: int = 1, stop: Callable[[], None] = lambda: None) -> int:
         """The smallest nonce that makes `bits` leading zeros; it is bound. `stop` may raise to give up."""
         prefix = np.frombuffer(self._state, np.uint64).copy()
-        start = 0
-        while True:
-            stop()
-            nonce = int(search_nonce(prefix, CONSTANTS, bits, start, start + NONCES_AT_ONCE))
+        found: list[int] = []
+
+        def search(base: int, first: int, last: int) -> None:
+            nonce = int(search_nonce(prefix, CONSTANTS, bits, base + first, base + last))
             if nonce >= 0:
-                self.check_nonce(nonce, bits)
-                return nonce
-            start += NONCES_AT_ONCE
+                found.append(nonce)
+
+        start = 0
+        while not found:
+            stop()
+            base, start = start, start + NONCES_AT_ONCE * threads
+            in_ranges(start - base, threads, partial(search, base))
+        self.check_nonce(min(found), bits)
+        return min(found)
 
     def check_nonce(self, nonce: int, bits: int) -> bool:
         """Bind the nonce; whether it makes `bits` leading zeros."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ from stark.air.chip import Bus, Chip, Must, Row
 from stark.air.system import System
 from stark.buses import bus_columns
 from stark.composition import UnsatisfiedRules
+from stark.estimate import NotEnoughMemory, estimate
 from stark.field import from_ints
 from stark.fixed import prepare
 from stark.parameters import Parameters
@@ -145,6 +147,23 @@ def test_a_proof_reports_and_can_be_stopped(proven: tuple[Fixed, Case, bytes]) -
 
     with pytest.raises(Cancelled):
         prove(fixed, honest.public, honest.traces, progress=stop)
+
+
+def test_memory_is_told_beforehand(proven: tuple[Fixed, Case, bytes]) -> None:
+    """The peak of a proof of 2**15 rows is within a tenth of the estimate, and a smaller machine refuses it."""
+    small, honest, _ = proven
+    prove(small, honest.public, honest.traces)  # compiled code is not part of a proof
+    large = case(14, 15)
+    tracemalloc.start()
+    traces = [trace.copy() for trace in large.traces]
+    fixed = prepare(SYSTEM, large.log_heights, SMALL)
+    prove(fixed, large.public, traces)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    told = estimate(SYSTEM, large.log_heights, SMALL).peak_bytes
+    assert 0.9 * peak < told < 1.1 * peak
+    with pytest.raises(NotEnoughMemory, match="prove fewer rows"):
+        prove(fixed, large.public, traces, memory_limit_bytes=told - 1)
 
 
 LENT = Bus("lent", ("value",))

@@ -1,0 +1,63 @@
+"""How much memory a proof will take, told before it starts; a machine that can't hold it is not asked to try."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from stark.air.system import System
+from stark.field import FELT_BYTES
+from stark.key import check_heights
+from stark.parameters import Parameters
+
+
+class NotEnoughMemory(MemoryError):
+    """A proof would need more memory than there is."""
+
+
+class Estimate(NamedTuple):
+    """Peak bytes of a proof, the traces it is given among them, and the cells it commits to."""
+
+    peak_bytes: int
+    cells: int
+
+
+def estimate(system: System, log_heights: Sequence[int], parameters: Parameters) -> Estimate:
+    """Count the arrays that live at once at the two highest points: composing the rules, and folding."""
+    check_heights(system, log_heights)
+    cosets = 1 << parameters.log_blowup
+    tallest = 1 << max(log_heights)
+    kept = cells = composing = 0
+    for table, log_height in zip(system.tables, log_heights, strict=True):
+        rows = 1 << log_height
+        width = table.fixed_width + table.trace_width + table.bus_width
+        cells += (table.trace_width + table.bus_width) * rows
+        given = table.fixed_width + table.trace_width
+        kept += rows * (given + width * (1 + cosets))  # as given, coefficients, values on the cosets
+        pieces = 1 << max(0, (table.degree - 2).bit_length())
+        composing = max(composing, rows * (2 * pieces + 8))  # residues and their transform, selectors, points
+    trees = 1 + any(table.fixed_width for table in system.tables) + any(table.bus_width for table in system.tables)
+    kept += trees * 2 * cosets * tallest
+    columns = system.composition_columns
+    cells += columns * tallest
+    pieces_kept = columns * tallest * (1 + cosets) + 2 * cosets * tallest
+    quotients = sum(cosets << log_height for log_height in set(log_heights))
+    folding = quotients + cosets * tallest * 4  # a word, its fibres, the values it is made from, and a tree
+    peak = kept + max(composing + columns * tallest, pieces_kept + folding)
+    return Estimate(peak * FELT_BYTES, cells)
+
+
+def memory_bytes() -> int:
+    """The memory of this machine."""
+    return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+
+
+def check_memory(needed: Estimate, limit_bytes: int | None = None) -> None:
+    """Raise NotEnoughMemory where the estimate is above the limit, or above what the machine has."""
+    limit = memory_bytes() if limit_bytes is None else limit_bytes
+    if needed.peak_bytes > limit:
+        raise NotEnoughMemory(
+            f"the proof needs {needed.peak_bytes / 2**30:.1f} GiB and there are {limit / 2**30:.1f} GiB: "
+            "prove fewer rows at a time, or lower the blow-up"
+        )
