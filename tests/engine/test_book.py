@@ -172,16 +172,23 @@ def test_reduce_keeps_the_place_and_never_enlarges() -> None:
     assert table_of(book)[3] == "2 sell 101 1"
 
 
-def test_an_order_rests_once_with_a_size_and_a_price_and_never_crosses() -> None:
+def test_a_resting_order_never_crosses_and_is_never_reduced_to_nothing() -> None:
     book = book_of(SAMPLE)
     before = table_of(book)
-    twice, empty, free = (1, SELL, 103, 1), (9, SELL, 103, 0), (9, BUY, 0, 1)
-    for refused in (twice, empty, free, (9, BUY, 101, 1), (9, SELL, 99, 1)):
+    for crossing in ((9, BUY, 101, 1), (9, SELL, 99, 1)):
         with pytest.raises(AssertionError):
-            book.rest(*refused)
+            book.rest(*crossing)
     with pytest.raises(AssertionError):
         book.reduce(1, 0)
     assert table_of(book) == before
+
+
+@pytest.mark.parametrize("mistake", [(1, SELL, 103, 1), (9, SELL, 103, 0), (9, BUY, 0, 1)], ids=["twice", "no", "free"])
+def test_check_finds_an_order_that_should_not_rest(mistake: tuple[int, int, int, int]) -> None:
+    book = book_of(SAMPLE)
+    book.rest(*mistake)
+    with pytest.raises(AssertionError):
+        book.check()
 
 
 def test_depth_adds_up_each_price() -> None:
