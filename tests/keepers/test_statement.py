@@ -4,12 +4,13 @@ import random
 
 import pytest
 
-from bulkhead.engine.command import Submit
+from bulkhead.engine.event import StateChanged
 from bulkhead.fixed import worth
 from bulkhead.keepers.event import FundingMoved
-from bulkhead.keepers.statement import Statement, StatementError, Statements, holdings
+from bulkhead.keepers.statement import Statement, Statements, holdings
 from bulkhead.ledger.state import Kind, Mode
-from bulkhead.ledger.tx import AssetLeg, ForcedWithdrawal, Move, PositionLeg, Withdrawal
+from bulkhead.ledger.tx import AssetLeg, ForcedClose, ForcedWithdrawal, Move, PositionLeg, Withdrawal
+from bulkhead.reject import Reject
 from bulkhead.units import AccountId, MarketId, Size, TimeMs, TimeS
 from tests.keepers.test_worlds import crowd, step
 from tests.keepers.world import DOLLAR, UNSIGNED, USD, World, of_kind
@@ -82,14 +83,29 @@ def test_moves_and_withdrawals_are_no_profit() -> None:
     assert main.unrealised == worth(100 * DOLLAR)  # type: ignore[arg-type]
 
 
-def test_a_forced_request_is_refused_by_name() -> None:
+def test_forced_requests_are_accounted_for_whether_they_succeed_or_fail() -> None:
     world = World()
+    world.open(128, 1_000_000)
     world.open(192, 5_000)
     world.tick()
-    statements = Statements(world.state)
+    world.trade(192, 128, 1, 2_000)
+    statements, start = Statements(world.state), len(world.events)
     included = TimeMs(world.now)
-    world.tick()
-    request = ForcedWithdrawal(world.now, 1, included, AccountId(192), USD, DOLLAR)
-    events = world.do(Submit(world.now, request))
-    with pytest.raises(StatementError, match="ForcedWithdrawal"):
-        statements.heard(events)
+    world.tick({1: 1_100_000})
+    requests = (
+        ForcedWithdrawal(world.now, 1, included, AccountId(192), USD, 100 * DOLLAR),
+        ForcedWithdrawal(world.now, 2, included, AccountId(192), USD, 1_000_000 * DOLLAR),
+        ForcedClose(world.now, 3, included, AccountId(192), MarketId(1)),
+        ForcedClose(world.now, 4, included, AccountId(192), MarketId(1)),
+    )
+    for request in requests:
+        world.submit(request)
+    changes = of_kind(world.events[start:], StateChanged)
+    assert [change.failed for change in changes] == [None, Reject.INSUFFICIENT_MARGIN, None, Reject.NO_SUCH_POSITION]
+    assert [flow.account_id for flow in changes[2].flows][:1] == [192]
+    statements.heard(world.events[start:])
+    found = {one.account_id: one for one in statements.close(world.state)}
+    assert all(total(one) == int(one.closing) and one.rounding == 0 for one in found.values())
+    assert found[AccountId(192)].deposited == -100 * DOLLAR
+    # 2,000 lots won a tenth of a dollar each, less the 10 bp of the price that a forced close pays.
+    assert found[AccountId(192)].realised == 200 * DOLLAR - 2_000 * 1_100

@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from bulkhead.engine.command import Submitted
 from bulkhead.engine.order import Cause, PriceSource
+from bulkhead.ledger.receipt import Flow
 from bulkhead.ledger.state import Status
 from bulkhead.reject import Reject
 from bulkhead.rules.fees import FeeSplit
@@ -134,12 +135,18 @@ class Replaced(NamedTuple):
 
 
 class StateChanged(NamedTuple):
-    """The ledger accepted a transaction from outside under this receipt number."""
+    """The ledger accepted a transaction from outside under this receipt number.
+
+    A forced request is processed even where it fails: then `failed` names why, and nothing but its turn has passed.
+    `flows` says what a forced close did to every account it touched.
+    """
 
     number: int
     time_ms: TimeMs
     receipt: int
     transaction: Submitted
+    failed: Reject | None = None
+    flows: tuple[Flow, ...] = ()
 
 
 class PricesAccepted(NamedTuple):

@@ -12,6 +12,7 @@ from bulkhead.engine.follow import accounts_follow, everything_follows
 from bulkhead.engine.reserve import Claims
 from bulkhead.ledger.apply import SIGNED, apply
 from bulkhead.ledger.draft import Draft
+from bulkhead.ledger.receipt import ForcedFailed, TakenOver
 from bulkhead.ledger.tx import Configure, ForcedClose, FundDeposit, Move, Transfer, Withdrawal
 from bulkhead.limits import CHILDREN_PER_ACCOUNT
 from bulkhead.reject import Reject
@@ -36,7 +37,10 @@ def submit(desk: Desk, command: Submit) -> None:
     if receipt.reject is not None:
         desk.reject(receipt.reject, account_id, detail=kind)
         return
-    desk.emit(StateChanged, receipt.number, transaction)
+    detail = receipt.detail
+    failed = detail.reason if isinstance(detail, ForcedFailed) else None
+    flows = detail.flows if isinstance(detail, TakenOver) else ()
+    desk.emit(StateChanged, receipt.number, transaction, failed, flows)
     if isinstance(transaction, Move):
         # Only its own accounts: a move costs its owner nothing, so it may not ask every order of the venue.
         accounts_follow(desk, _drained(transaction))

@@ -30,10 +30,6 @@ from bulkhead.rules.funding import owed
 from bulkhead.units import AccountId, Quote, Worth
 
 
-class StatementError(ValueError):
-    """An event whose numbers no statement can follow; open new statements after it."""
-
-
 class Holdings(NamedTuple):
     """What a family has at a moment: value = capital + collateral + unrealised, less the funding it owes."""
 
@@ -214,13 +210,15 @@ class Statements:
     def _changed(self, event: StateChanged) -> None:
         """Money and positions that came and went by transactions from outside. Other assets are seen in the state."""
         transaction = event.transaction
-        if isinstance(transaction, ForcedClose | ForcedWithdrawal):
-            kind = type(transaction).__name__
-            raise StatementError(f"event {event.number}: {kind} says no numbers; open new statements after it")
-        if isinstance(transaction, Deposit) and transaction.asset_id in self._settlement:
+        if isinstance(transaction, ForcedClose):
+            for flow in event.flows:
+                self._of(flow.account_id).realised += int(flow.profit)
+                self._of(flow.account_id).covered += int(flow.covered)
+                self._shift(flow.account_id, transaction.market_id, int(flow.change))
+        elif isinstance(transaction, Deposit) and transaction.asset_id in self._settlement:
             self._of(transaction.account_id).deposited += transaction.amount
-        elif isinstance(transaction, Withdrawal) and transaction.asset_id in self._settlement:
-            self._of(transaction.account_id).deposited -= transaction.amount
+        elif isinstance(transaction, Withdrawal | ForcedWithdrawal) and transaction.asset_id in self._settlement:
+            self._of(transaction.account_id).deposited -= 0 if event.failed else transaction.amount
         elif isinstance(transaction, Transfer) and transaction.asset_id in self._settlement:
             self._of(transaction.source).moved -= transaction.amount
             self._of(transaction.target).moved += transaction.amount

@@ -51,6 +51,15 @@ class Liquidated(NamedTuple):
     closes: tuple[Closed, ...]
 
 
+class Flow(NamedTuple):
+    """What a takeover did to one account: lots and profit realised at its price, and debt the fund paid for it."""
+
+    account_id: AccountId
+    change: Size  # signed
+    profit: Quote
+    covered: Quote
+
+
 class TakenOver(NamedTuple):
     """Lots taken by the backstop, or by deleveraged holders, at the zero price."""
 
@@ -59,7 +68,8 @@ class TakenOver(NamedTuple):
     price: BookPrice
     before: Health
     shares: tuple[tuple[AccountId, Size], ...]  # who took how many lots (positive)
-    covered: Quote  # paid by the insurance fund
+    covered: Quote  # paid by the insurance fund before the price was found
+    flows: tuple[Flow, ...]  # the account's own first, then one for each share
 
 
 class Ticked(NamedTuple):

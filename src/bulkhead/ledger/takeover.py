@@ -9,7 +9,7 @@ from bulkhead.ledger.custody import cover_flat
 from bulkhead.ledger.draft import Draft
 from bulkhead.ledger.fill import fits, is_growth
 from bulkhead.ledger.liquidate import open_case, zero_price_of
-from bulkhead.ledger.receipt import TakenOver
+from bulkhead.ledger.receipt import Flow, TakenOver
 from bulkhead.ledger.state import Account, Kind
 from bulkhead.ledger.trade import count_loss, settle_interest
 from bulkhead.ledger.tx import Backstop, Deleveraging
@@ -34,9 +34,9 @@ def backstop(draft: Draft, tx: Backstop) -> Reject | TakenOver:
     if int(tx.size) > int(backstop_capacity(draft, position, price)):
         return _why_full(draft, tx.market_id)
     taken = ((BACKSTOP_ACCOUNT, tx.size),)
-    _exchange(draft, account._replace(liquidated_ms=draft.time_ms), position, price, taken)
+    flows = _exchange(draft, account._replace(liquidated_ms=draft.time_ms), position, price, taken)
     problem = settle_interest(draft, tx.market_id)
-    return problem or TakenOver(tx.account_id, tx.market_id, price, before, taken, covered)
+    return problem or TakenOver(tx.account_id, tx.market_id, price, before, taken, covered, flows)
 
 
 def deleverage(draft: Draft, tx: Deleveraging) -> Reject | TakenOver:
@@ -54,9 +54,9 @@ def deleverage(draft: Draft, tx: Deleveraging) -> Reject | TakenOver:
     if int(tx.size) > left:
         return Reject.BACKSTOP_AVAILABLE
     taken = tuple(shares(tx.size, holders(draft, position)).items())
-    _exchange(draft, account._replace(liquidated_ms=draft.time_ms), position, price, taken)
+    flows = _exchange(draft, account._replace(liquidated_ms=draft.time_ms), position, price, taken)
     problem = settle_interest(draft, tx.market_id)
-    return problem or TakenOver(tx.account_id, tx.market_id, price, before, taken, covered)
+    return problem or TakenOver(tx.account_id, tx.market_id, price, before, taken, covered, flows)
 
 
 def _open(
@@ -154,7 +154,7 @@ def _exchange(
     position: Position,
     price: BookPrice,
     taken: tuple[tuple[AccountId, Size], ...],
-) -> None:
+) -> tuple[Flow, ...]:
     """Book the close and its counterparties at one price, without fees or health checks.
 
     No check of the counterparties: the backstop's capacity was measured, and a deleveraged position only
@@ -165,19 +165,24 @@ def _exchange(
     sign = 1 if int(position.size) > 0 else -1
     index = draft.indices[position.market_id]
     total = sum(int(size) for _, size in taken)
-    after = with_fill(account, position.market_id, Size(-sign * total), price, index)
-    draft.put(after)
+    closing = Size(-sign * total)
+    changes = [(account.account_id, closing, realised(account, position.market_id, closing, price))]
+    draft.put(with_fill(account, position.market_id, closing, price, index))
     for account_id, size in taken:
         holder = draft.account(account_id)
         assert holder is not None  # it was just counted
         holder = settled_in(draft, holder)
         change = Size(sign * int(size))
+        earned = realised(holder, position.market_id, change, price)
         if holder.kind is Kind.BACKSTOP:
-            count_loss(draft, position.market_id, realised(holder, position.market_id, change, price))
+            count_loss(draft, position.market_id, earned)
         draft.put(with_fill(holder, position.market_id, change, price, index))
-    for account_id in (account.account_id, *(account_id for account_id, _ in taken)):
-        cover_flat(draft, account_id)
+        changes.append((account_id, change, earned))
+    flows = []
+    for account_id, change, earned in changes:
+        flows.append(Flow(account_id, change, earned, cover_flat(draft, account_id)))
         sweep(draft, account_id)
+    return tuple(flows)
 
 
 def forced_close_price(draft: Draft, position: Position) -> BookPrice:
@@ -199,6 +204,7 @@ def close_without_book(draft: Draft, account: Account, position: Position, price
         # The backstop took what makes it smaller already.
         others = [holder for holder in holders(draft, position) if holder.account_id != BACKSTOP_ACCOUNT]
         taken += list(shares(rest, others).items())
-    _exchange(draft, account, position, price, tuple(taken))
+    flows = _exchange(draft, account, position, price, tuple(taken))
     problem = settle_interest(draft, position.market_id)
-    return problem or TakenOver(account.account_id, position.market_id, price, before, tuple(taken), Quote(0))
+    shared = tuple(taken)
+    return problem or TakenOver(account.account_id, position.market_id, price, before, shared, Quote(0), flows)
