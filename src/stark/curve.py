@@ -1,0 +1,197 @@
+"""The Stark curve y^2 = x^3 + x + BETA: points in plain integers, and in Jacobian coordinates for kernels.
+
+In a kernel a point is (X, Y, Z) for x = X / Z^2 and y = Y / Z^3, in Montgomery form; Z = 0 is the point at infinity.
+The formulas are complete: equal points are doubled and opposite ones give infinity, whatever the caller expects.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from stark.field import (
+    ONE,
+    ZERO,
+    Felts,
+    add,
+    from_ints,
+    invert,
+    limbs_of,
+    load,
+    multiply,
+    square,
+    store,
+    subtract,
+)
+from stark.field import RADIX as _RADIX
+from stark.kernels import Felt, kernel
+from stark.prime import PRIME, inverse
+
+# StarkWare's parameters (public): the curve's constant, its prime order, and the generator of signatures.
+BETA = 3141592653589793238462643383279502884197169399375105820974944592307816406665
+ORDER = 3618502788666131213697322783095070105526743751716087489154079457884512865583
+GENERATOR = (
+    874739451078007766457464989774322083649278607533249481151382481072868806602,
+    152666792071518830868575557812948353041420400780739481342941381225525861407,
+)
+
+Point = tuple[int, int] | None  # None is the point at infinity
+Jacobian = tuple[Felt, Felt, Felt]
+
+_BETA = limbs_of(BETA * _RADIX % PRIME)
+
+
+# --- plain integers ---------------------------------------------------------------------------------------------------
+
+
+def is_on_curve(point: Point) -> bool:
+    """Infinity is."""
+    return point is None or (point[1] * point[1] - point[0] ** 3 - point[0] - BETA) % PRIME == 0
+
+
+def negate_point(point: Point) -> Point:
+    """The opposite point."""
+    return None if point is None else (point[0], -point[1] % PRIME)
+
+
+def add_points(first: Point, second: Point) -> Point:
+    """The sum of any two points."""
+    if first is None or second is None:
+        return second if first is None else first
+    if first[0] == second[0]:
+        if (first[1] + second[1]) % PRIME == 0:
+            return None
+        slope = (3 * first[0] * first[0] + 1) * inverse(2 * first[1])
+    else:
+        slope = (second[1] - first[1]) * inverse(second[0] - first[0])
+    x = (slope * slope - first[0] - second[0]) % PRIME
+    return x, (slope * (first[0] - x) - first[1]) % PRIME
+
+
+def multiply_point(scalar: int, point: Point) -> Point:
+    """scalar * point for a scalar of at least 0."""
+    result: Point = None
+    while scalar:
+        if scalar & 1:
+            result = add_points(result, point)
+        point = add_points(point, point)
+        scalar >>= 1
+    return result
+
+
+def lift_x(x: int) -> Point:
+    """The point with this x and the smaller y; None if there is none. The other is its opposite."""
+    if not 0 <= x < PRIME:
+        return None
+    y = square_root((x**3 + x + BETA) % PRIME)
+    return None if y is None else (x, min(y, PRIME - y))
+
+
+def square_root(value: int) -> int | None:
+    """A root modulo the prime, or None (Cipolla: the field has so many roots of unity that others are slow)."""
+    if value == 0:
+        return 0
+    half = (PRIME - 1) // 2
+    if pow(value, half, PRIME) != 1:
+        return None
+    offset = 0
+    while pow(offset * offset - value, half, PRIME) != PRIME - 1:
+        offset += 1
+    norm = (offset * offset - value) % PRIME
+    result, base = (1, 0), (offset, 1)  # a + b sqrt(norm)
+    exponent = (PRIME + 1) // 2
+    while exponent:
+        if exponent & 1:
+            result = _multiply_pair(result, base, norm)
+        base = _multiply_pair(base, base, norm)
+        exponent >>= 1
+    return result[0]
+
+
+def _multiply_pair(first: tuple[int, int], second: tuple[int, int], norm: int) -> tuple[int, int]:
+    real = first[0] * second[0] + first[1] * second[1] * norm
+    return real % PRIME, (first[0] * second[1] + first[1] * second[0]) % PRIME
+
+
+# --- kernels ----------------------------------------------------------------------------------------------------------
+
+
+@kernel
+def double_jacobian(point: Jacobian) -> Jacobian:
+    """Twice a point; 4 products and 6 squares."""
+    x, y, z = point
+    xx, yy, zz = square(x), square(y), square(z)
+    product = multiply(x, yy)
+    twice = add(product, product)
+    four = add(twice, twice)
+    slope = add(add(add(xx, xx), xx), square(zz))
+    new_x = subtract(square(slope), add(four, four))
+    eight = square(add(yy, yy))
+    new_y = subtract(multiply(slope, subtract(four, new_x)), add(eight, eight))
+    yz = multiply(y, z)
+    return new_x, new_y, add(yz, yz)
+
+
+@kernel
+def add_affine(point: Jacobian, x: Felt, y: Felt) -> Jacobian:
+    """A point and an affine one; 8 products and 3 squares."""
+    own_x, own_y, z = point
+    if z == ZERO:
+        return x, y, ONE
+    zz = square(z)
+    across = subtract(multiply(x, zz), own_x)
+    rise = subtract(multiply(multiply(y, z), zz), own_y)
+    if across == ZERO:
+        return double_jacobian(point) if rise == ZERO else (ONE, ONE, ZERO)
+    squared = square(across)
+    cubed = multiply(across, squared)
+    value = multiply(own_x, squared)
+    new_x = subtract(subtract(square(rise), cubed), add(value, value))
+    new_y = subtract(multiply(rise, subtract(value, new_x)), multiply(own_y, cubed))
+    return new_x, new_y, multiply(z, across)
+
+
+@kernel
+def fill_windows(point: Felts, log_window: int, table: Felts) -> None:
+    """table[window, digit - 1] = digit * 2**(log_window * window) * point, affine, as (windows, digits, 8) limbs."""
+    windows, digits = table.shape[0], table.shape[1]
+    x, y = load(point, 0), load(point, 1)
+    points = np.empty((digits * 3, 4), np.uint64)
+    for window in range(windows):
+        sum_ = (x, y, ONE)
+        for digit in range(digits):
+            for part in range(3):
+                store(points, 3 * digit + part, sum_[part])
+            sum_ = add_affine(sum_, x, y)
+        _store_affine(points, table[window])
+        if window + 1 < windows:  # the sum is now 2**log_window times the window's point
+            inverted = invert(sum_[2])
+            squared = square(inverted)
+            x, y = multiply(sum_[0], squared), multiply(sum_[1], multiply(squared, inverted))
+
+
+@kernel
+def _store_affine(points: Felts, row: Felts) -> None:
+    """Divide by every Z with one inversion. No multiple of a point of prime order below the order is infinity."""
+    count = len(row)
+    products = np.empty((count, 4), np.uint64)
+    running = ONE
+    for index in range(count):
+        store(products, index, running)
+        running = multiply(running, load(points, 3 * index + 2))
+    rest = invert(running)
+    for index in range(count - 1, -1, -1):
+        inverted = multiply(rest, load(products, index))
+        rest = multiply(rest, load(points, 3 * index + 2))
+        squared = square(inverted)
+        x = multiply(load(points, 3 * index), squared)
+        y = multiply(load(points, 3 * index + 1), multiply(squared, inverted))
+        for part in range(4):
+            row[index, part] = x[part]
+            row[index, 4 + part] = y[part]
+
+
+def windows_of(point: tuple[int, int], log_window: int, bits: int = 252) -> Felts:
+    """The multiples of a point that a scalar's digits name: (windows, 2**log_window - 1, 8)."""
+    table = np.empty((-(-bits // log_window), (1 << log_window) - 1, 8), np.uint64)
+    fill_windows(from_ints(point), log_window, table)
+    return table
