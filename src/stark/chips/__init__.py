@@ -1,0 +1,1 @@
+"""Ready chips: ranges, Poseidon, memory, and updates of a Merkle tree."""

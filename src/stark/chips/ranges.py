@@ -1,0 +1,60 @@
+"""Small numbers: a table that lends every number of so many bits, and cutting larger values into such limbs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+
+from stark.air.chip import Bus, Chip, Must, Row
+from stark.air.expr import Expr, total
+from stark.field import Felts, from_ints
+
+RANGE = Bus("range", ("value",))
+LIMB_BITS = 16
+
+
+class Range(Chip):
+    """Lends 0 .. 2**bits - 1, each as often as it says. 2 cells a number, and one of its bus; 2**bits rows, no more."""
+
+    name = "range"
+    columns = ("value", "count")
+
+    def __init__(self, bits: int = LIMB_BITS):
+        self.bits = bits
+
+    def constrain(self, row: Row, must: Must) -> None:
+        """Numbers in order; `count` is free, for the bus says what it must be."""
+        must.first("starts at zero", row.value)
+        must.transition("counts up", row.next.value - row.value - 1)
+        must.last("ends at the largest", row.value - ((1 << self.bits) - 1))
+        must.receive(RANGE, [row.value], row.count)
+
+    def fill(self, asked: Iterable[int]) -> Felts:
+        """The table, given every number that is asked for; ValueError for one that is too large."""
+        numbers = np.fromiter(asked, np.int64)
+        if numbers.size and not 0 <= numbers.min() <= numbers.max() < 1 << self.bits:
+            raise ValueError(f"a number outside 0 .. 2**{self.bits} - 1 is asked for")
+        counts = np.bincount(numbers, minlength=1 << self.bits)
+        return from_ints([*range(1 << self.bits), *counts.tolist()]).reshape(2, -1, 4)
+
+
+def cut(
+    must: Must, name: str, value: Expr, limbs: Sequence[Expr], bits: int = LIMB_BITS, times: Expr | int = 1
+) -> None:
+    """`value` is a number of len(limbs) * bits bits, on rows where `times` is 1: 1.5 cells a limb at degree 3.
+
+    The limbs' total may not reach the prime, or a value would have a second cutting.
+    """
+    if len(limbs) * bits > 250:
+        raise ValueError(f"{name}: {len(limbs)} limbs of {bits} bits can wrap around the prime")
+    must.equal(name, value, total([limb * (1 << (bits * place)) for place, limb in enumerate(limbs)]))
+    for limb in limbs:
+        must.send(RANGE, [limb], times)
+
+
+def limbs_of(value: int, count: int, bits: int = LIMB_BITS) -> list[int]:
+    """The limbs of a number, least significant first; ValueError where it has more."""
+    if not 0 <= value < 1 << (count * bits):
+        raise ValueError(f"{value} has not {count} limbs of {bits} bits")
+    return [(value >> (bits * place)) & ((1 << bits) - 1) for place in range(count)]

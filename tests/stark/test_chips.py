@@ -1,0 +1,133 @@
+"""Ready chips: what they lend is right, every cell of theirs matters, and they prove."""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+
+from stark.air.check import check
+from stark.air.chip import Bus, Chip, Must, Row
+from stark.air.system import Public, System
+from stark.chips.poseidon import POSEIDON, Poseidon
+from stark.chips.ranges import Range, cut, limbs_of
+from stark.field import Felts, from_ints
+from stark.fixed import prepare
+from stark.parameters import Parameters
+from stark.poseidon import permute
+from stark.prime import PRIME
+from stark.prover import prove
+from stark.verifier import verify
+from tests.stark.mutation import unnoticed
+
+DRAW = random.Random(8)
+QUICK = Parameters(log_blowup=2, queries=6, grinding_bits=0, log_final=1)
+
+
+def columns(values: list[list[int]]) -> Felts:
+    """Lists of integers as columns."""
+    return from_ints([value for column in values for value in column]).reshape(len(values), -1, 4)
+
+
+def is_proven(system: System, public: list[int], traces: list[Felts]) -> bool:
+    """Prove the tables and verify the proof."""
+    fixed = prepare(system, [trace.shape[1].bit_length() - 1 for trace in traces], QUICK)
+    return verify(fixed.key, public, prove(fixed, public, traces)) is None
+
+
+# --- ranges -----------------------------------------------------------------------------------------------------------
+
+BITS = 4
+GIVEN = Bus("given", ("value",))
+
+
+class Cut(Chip):
+    """Cuts one value a row into three limbs of four bits."""
+
+    name = "cut"
+    columns = ("value", ("limb", 3))
+
+    def constrain(self, row: Row, must: Must) -> None:
+        must.send(GIVEN, [row.value])
+        cut(must, "value", row.value, row["limb"], BITS)
+
+
+def cutting(values: list[int]) -> tuple[System, list[Felts]]:
+    """A system that states the values and cuts them."""
+    names = [f"value{place}" for place in range(len(values))]
+
+    def environment(public: Public, must: Must) -> None:
+        for name in names:
+            must.receive(GIVEN, [getattr(public, name)])
+
+    limbs = [limbs_of(value % (1 << 3 * BITS), 3, BITS) for value in values]
+    chip = Range(BITS)
+    tables = [
+        columns([values, *([row[place] for row in limbs] for place in range(3))]),
+        chip.fill(limb for row in limbs for limb in row),
+    ]
+    return System("cutting", [Cut(), chip], names, environment), tables
+
+
+def test_numbers_are_cut_into_limbs() -> None:
+    values = [0, 1, 4095, *(DRAW.randrange(4096) for _ in range(5))]
+    system, traces = cutting(values)
+    assert not unnoticed(system, values, traces)
+    assert is_proven(system, values, traces)
+
+
+@pytest.mark.parametrize("value", [4096, PRIME - 1, 1 << 200])
+def test_a_number_that_is_too_large_has_no_limbs(value: int) -> None:
+    values = [value, *range(7)]
+    system, traces = cutting(values)
+    assert any("value" in str(each) for each in check(system, values, traces))
+    with pytest.raises(ValueError, match="limbs"):
+        limbs_of(value, 3, BITS)
+
+
+def test_limbs_that_could_wrap_are_refused() -> None:
+    with pytest.raises(ValueError, match="wrap"):
+        cut(Must(), "value", Row(Cut()).value, [Row(Cut()).value] * 16)
+    with pytest.raises(ValueError, match="outside"):
+        Range(BITS).fill([16])
+
+
+# --- Poseidon ---------------------------------------------------------------------------------------------------------
+
+
+def hashing(states: list[tuple[int, int, int]], log_rows: int) -> tuple[System, list[int], list[Felts]]:
+    """A system that states permutations with their results."""
+    names = [f"{part}{place}" for place in range(len(states)) for part in ("first", "second", "third", "result")]
+
+    def environment(public: Public, must: Must) -> None:
+        for start in range(0, len(names), 4):
+            must.receive(POSEIDON, [getattr(public, name) for name in names[start : start + 4]])
+
+    chip = Poseidon()
+    table, results = chip.fill(states, [1] * len(states), log_rows)
+    public = [value for state, result in zip(states, results, strict=True) for value in (*state, result)]
+    return System("hashing", [chip], names, environment), public, [table]
+
+
+def test_a_permutation_is_starknets() -> None:
+    edges = [(0, 0, 0), (1, 2, 2), (PRIME - 1, PRIME - 1, PRIME - 1)]
+    states = [*edges, *((DRAW.randrange(PRIME), DRAW.randrange(PRIME), DRAW.randrange(3)) for _ in range(13))]
+    system, public, traces = hashing(states, 8)
+    assert public[3::4] == [permute(*state)[0] for state in states]
+    assert not list(check(system, public, traces))
+    assert is_proven(system, public, traces)
+    assert system.tables[0].degree <= 5
+
+
+def test_every_cell_of_a_permutation_matters() -> None:
+    system, public, traces = hashing([(5, 6, 2)], 5)
+    assert unnoticed(system, public, traces) == []
+
+
+def test_padding_lends_nothing() -> None:
+    """Permutations that nobody asked for are there, and sent no times: stating one of them does not balance."""
+    system, public, traces = hashing([(5, 6, 2)], 5)
+    wrong = [0, 0, 0, permute(0, 0, 0)[0]]
+    assert any("poseidon" in str(each) for each in check(system, wrong, traces))
+    with pytest.raises(ValueError, match="hold 2"):
+        Poseidon().fill([(0, 0, 0)] * 3, [1] * 3, 5)
