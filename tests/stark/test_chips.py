@@ -11,6 +11,7 @@ from stark.air.chip import Bus, Chip, Must, Row
 from stark.air.system import Public, System
 from stark.chips.poseidon import POSEIDON, Poseidon
 from stark.chips.ranges import Range, cut, limbs_of
+from stark.chips.tables import by_rows, cells
 from stark.field import Felts, from_ints
 from stark.fixed import prepare
 from stark.parameters import Parameters
@@ -83,6 +84,38 @@ def test_a_number_that_is_too_large_has_no_limbs(value: int) -> None:
     assert any("value" in str(each) for each in check(system, values, traces))
     with pytest.raises(ValueError, match="limbs"):
         limbs_of(value, 3, BITS)
+
+
+class Wide(Chip):
+    """A number of 64 bits and one of 128 in each row, in limbs of 16 bits."""
+
+    name = "wide"
+    columns = ("small", "large", ("small_limb", 4), ("large_limb", 8))
+
+    def constrain(self, row: Row, must: Must) -> None:
+        cut(must, "64 bits", row.small, row["small_limb"])
+        cut(must, "128 bits", row.large, row["large_limb"])
+
+
+def test_numbers_of_64_and_128_bits_are_cut() -> None:
+    """At the cost that the docstring says: 5 and 10 cells, besides the number's own."""
+    smalls = [0, 1, (1 << 64) - 1, DRAW.randrange(1 << 64)]
+    larges = [(1 << 128) - 1, DRAW.randrange(1 << 128), 0, 1 << 127]
+    rows = [[a, b, *limbs_of(a, 4), *limbs_of(b, 8)] for a, b in zip(smalls, larges, strict=True)]
+    system = System("wide", [Wide(), Range()])
+    assert system.tables[0].trace_width + system.tables[0].bus_width == 2 + 5 + 10
+    table = by_rows(rows, 2)
+    traces = [table, Range().fill(cells(table, slice(2, 14)))]
+    assert not list(check(system, [], traces))
+    for column in range(14):
+        for row in range(4):
+            kept = table[column, row].copy()
+            for value in (65536, PRIME - 1, DRAW.randrange(PRIME)):
+                table[column, row] = from_ints([value])[0]
+                assert list(check(system, [], traces)), f"row {row}, column {column}"
+            table[column, row] = kept
+    table[0, 1] = from_ints([1 << 64])[0]  # its limbs would be 0, 0, 0, 0 and 1: there is no fifth
+    assert any("64 bits" in str(each) for each in check(system, [], traces))
 
 
 def test_limbs_that_could_wrap_are_refused() -> None:

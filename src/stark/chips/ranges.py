@@ -42,13 +42,25 @@ class Range(Chip):
 def cut(
     must: Must, name: str, value: Expr, limbs: Sequence[Expr], bits: int = LIMB_BITS, times: Expr | int = 1
 ) -> None:
-    """`value` is a number of len(limbs) * bits bits, on rows where `times` is 1: 1.5 cells a limb at degree 3.
+    """`value` is a number of len(limbs) * bits bits, on rows where `times` is 1.
 
-    The limbs' total may not reach the prime, or a value would have a second cutting.
+    A limb costs its cell and a message, of which four share a cell at degree 5 and two at degree 3: 5 cells for 64 bits
+    in limbs of 16, 10 for 128; 6 and 12 at degree 3. The limbs' total may not reach the prime, or a value would have a
+    second cutting.
     """
+    must.equal(name, value, together(limbs, bits, name))
+    lend(must, limbs, times)
+
+
+def together(limbs: Sequence[Expr], bits: int = LIMB_BITS, name: str = "a number") -> Expr:
+    """The number that limbs make, least significant first."""
     if len(limbs) * bits > 250:
         raise ValueError(f"{name}: {len(limbs)} limbs of {bits} bits can wrap around the prime")
-    must.equal(name, value, total([limb * (1 << (bits * place)) for place, limb in enumerate(limbs)]))
+    return total([limb * (1 << (bits * place)) for place, limb in enumerate(limbs)])
+
+
+def lend(must: Must, limbs: Sequence[Expr], times: Expr | int = 1) -> None:
+    """Each limb is a number that the range table lends, on rows where `times` is 1."""
     for limb in limbs:
         must.send(RANGE, [limb], times)
 
