@@ -1,0 +1,137 @@
+"""The ECDSA chip: every valid signature is proven, no other, and every cell of the ladders matters."""
+
+from __future__ import annotations
+
+import random
+
+import fast_stark_crypto
+import pytest
+
+from stark.air.check import check
+from stark.air.chip import Must
+from stark.air.system import Public, System
+from stark.chips.ecdsa import BASE_START, CLOSING, KEY, NONCE, OFFSET, SIGNED, START, SUM, Ecdsa
+from stark.chips.ecdsa_table import PLACE, fill_ecdsa, nobodys
+from stark.curve import GENERATOR, ORDER, is_on_curve
+from stark.ecdsa import ELEMENT_LIMIT, KnownKeys, Signed, verify_batch
+from stark.field import Felts, from_ints
+from stark.fixed import prepare
+from stark.parameters import Parameters
+from stark.prime import PRIME
+from stark.prover import prove
+from stark.verifier import verify
+from tests.stark.mutation import unnoticed
+
+QUICK = Parameters(log_blowup=2, queries=6, grinding_bits=0, log_final=1)
+
+
+def signing(count: int, seed: int = 1) -> list[Signed]:
+    """Signatures by the library in use, with s below the ledger's limit."""
+    draw, found = random.Random(seed), []
+    while len(found) < count:
+        private, message = draw.randrange(1, ORDER), draw.randrange(ELEMENT_LIMIT)
+        r, s = fast_stark_crypto.sign(private, message)
+        if 0 < s < ELEMENT_LIMIT:
+            found.append(Signed(fast_stark_crypto.get_public_key(private), message, r, s))
+    return found
+
+
+def stating(signatures: list[Signed], log_rows: int) -> tuple[System, list[int], list[Felts]]:
+    """A system that states messages signed under keys."""
+    names = [f"{part}{place}" for place in range(len(signatures)) for part in ("key", "message")]
+
+    def environment(public: Public, must: Must) -> None:
+        for start in range(0, len(names), 2):
+            must.receive(SIGNED, [getattr(public, name) for name in names[start : start + 2]])
+
+    public = [value for signed in signatures for value in signed[:2]]
+    system = System("signing", [Ecdsa()], names, environment)
+    return system, public, [fill_ecdsa(signatures, [1] * len(signatures), log_rows)]
+
+
+def test_signatures_are_proven() -> None:
+    system, public, traces = stating(signing(3), 10)
+    assert not list(check(system, public, traces))
+    assert system.tables[0].degree == 5
+    assert system.tables[0].trace_width + system.tables[0].bus_width == 18
+    fixed = prepare(system, [10], QUICK)
+    proof = prove(fixed, public, traces)
+    assert verify(fixed.key, public, proof) is None
+    for place in range(len(public)):
+        assert verify(fixed.key, [value + (index == place) for index, value in enumerate(public)], proof) is not None
+
+
+def test_many_signatures_of_edge_messages_are_proven() -> None:
+    found = []
+    for private in (1, 2, ORDER - 1):
+        for message in (0, 1, ELEMENT_LIMIT - 1):
+            r, s = fast_stark_crypto.sign(private, message)
+            if s < ELEMENT_LIMIT:
+                found.append(Signed(fast_stark_crypto.get_public_key(private), message, r, s))
+            found.append(Signed(found[-1].public_key, message, r, (ORDER - s) % ORDER))  # the twin is as valid
+    found = [signed for signed in found if all(verify_batch([signed], KnownKeys()))]
+    assert len(found) > 9
+    system, public, traces = stating(found, 13)
+    assert not list(check(system, public, traces))
+
+
+def test_every_cell_of_a_ladder_matters() -> None:
+    system, public, traces = stating(signing(1), 8)
+    assert unnoticed(system, public, traces) == []
+
+
+def test_what_nobody_asked_for_is_not_lent() -> None:
+    """Unused places hold a true signature, sent no times."""
+    system, public, traces = stating(signing(1), 10)
+    nobody = nobodys()
+    assert not list(check(system, public, traces))
+    assert any("signed" in str(each) for each in check(system, [nobody.public_key, nobody.message], traces))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"r": 0}, {"s": 0}, {"s": ORDER}, {"r": ELEMENT_LIMIT}, {"s": ELEMENT_LIMIT}, {"message": ELEMENT_LIMIT},
+        {"message": 5}, {"r": 7}, {"s": 7}, {"public_key": GENERATOR[0]}, {"public_key": 5}, {"public_key": PRIME + 1},
+    ],
+)  # fmt: skip
+def test_what_is_not_valid_has_no_table(change: dict[str, int]) -> None:
+    good, other = signing(2)
+    with pytest.raises(ValueError, match="signature 1 is not valid"):
+        fill_ecdsa([good, other._replace(**change)], [1, 1], 10)
+
+
+def test_the_chip_lends_what_the_ledger_accepts() -> None:
+    """Twins: batch verification and the chip agree on good signatures and on spoiled ones."""
+    draw = random.Random(4)
+    for signed in signing(6, seed=5):
+        twin = signed._replace(s=ORDER - signed.s)
+        for spoiled in (signed, twin, signed._replace(message=signed.message ^ draw.randrange(1, 4))):
+            accepted = verify_batch([spoiled], KnownKeys())[0]
+            if accepted:
+                system, public, traces = stating([spoiled], 8)
+                assert not list(check(system, public, traces))
+            else:
+                with pytest.raises(ValueError, match="not valid"):
+                    fill_ecdsa([spoiled], [1], 8)
+
+
+def test_a_slope_is_not_free_where_points_meet() -> None:
+    """A nonce that is the offset itself would leave the slope of offset + nonce free: there is no inverse to show."""
+    system, public, traces = stating(signing(1), 8)
+    table = traces[0]
+    table[PLACE["x"], NONCE], table[PLACE["y"], NONCE] = from_ints(list(OFFSET))
+    said = "; ".join(str(each) for each in check(system, public, traces))
+    assert "offset + nonce: the points differ" in said
+
+
+def test_points_that_nobody_knows_are_points() -> None:
+    for point in (OFFSET, START, BASE_START):
+        assert is_on_curve(point)
+    assert len({point[0] for point in (OFFSET, START, BASE_START, GENERATOR)}) == 4
+    assert [CLOSING, KEY, NONCE, SUM] == [251, 252, 253, 254]
+
+
+def test_too_many_signatures_are_refused() -> None:
+    with pytest.raises(ValueError, match="hold 1"):
+        fill_ecdsa(signing(2), [1, 1], 8)
