@@ -54,6 +54,9 @@ TARGETS = (
     Target("journal", "journal ", 50_000, True),  # commands a second, group-committed
     Target("replay", "Replay of a million", 300, False),  # seconds
     Target("replay", "Opening a million", 10, False),  # seconds
+    Target("field", "Field product", 14, False),  # nanoseconds a core
+    Target("field", "Transform of 2^20", 0.25, False),  # seconds on two cores
+    Target("poseidon", "Poseidon of two, arrays", 6, False),  # microseconds: one Hades permutation
     Target("ecdsa", "Batch ECDSA", 10_000, True),  # signatures a second and core
     Target("proving", "Proving, per cell", 3.3, False),  # microseconds a cell and core, blow-up 4
     Target("proving", "Verification of 2^18", 1, False),  # seconds

@@ -40,6 +40,12 @@ def kernel(function: FunctionType) -> FunctionType:
     return compiled
 
 
+def is_compiled(function: Callable[..., Any]) -> bool:
+    """Whether a kernel's machine code of this version is in memory or on disk: if not, its first call compiles it."""
+    dispatcher: Any = function
+    return bool(dispatcher.signatures or dispatcher._cache._cache_file._load_index())
+
+
 @cache
 def source_digest(file: Path) -> str:
     """SHA-256 over the modules beside this one, and over `file` itself."""

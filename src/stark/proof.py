@@ -34,6 +34,9 @@ class ProofRejected:
     phase: Phase
     reason: str
 
+    def __str__(self) -> str:
+        return f"step {self.phase}: {self.reason}"
+
 
 class Rejection(Exception):
     """Carries a rejection from inside the verifier to its one exit."""

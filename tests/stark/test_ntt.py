@@ -58,6 +58,18 @@ def test_large_extensions_agree_with_evaluation_at_points(log_rows: int) -> None
         assert to_ints(values[0, coset, row : row + 1].copy()) == evaluate(held, point)
 
 
+def test_the_largest_column_is_transformed() -> None:
+    """2**24 rows, the most that is asked for: values at some points, and back."""
+    log_rows = 24
+    held = np.random.default_rng(1).integers(0, 1 << 59, (1, 1 << log_rows, 4), np.uint64)
+    values = extend(held, 0, GENERATOR, 2)[:, 0]
+    for row in (0, 1, (1 << log_rows) - 1, DRAW.randrange(1 << log_rows)):
+        point = GENERATOR * pow(root_of_unity(log_rows), row, PRIME) % PRIME
+        assert to_ints(values[0, row : row + 1].copy()) == evaluate(held, point, 2)
+    interpolate(values, 2, GENERATOR)
+    assert np.array_equal(values, held)
+
+
 def test_extremes_stay_below_the_prime() -> None:
     """All coefficients at their largest: the loose sums of every stage are at their bounds."""
     for log_rows in (LOG_BLOCK, LOG_BLOCK + 3):
