@@ -7,6 +7,7 @@ The formulas are complete: equal points are doubled and opposite ones give infin
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
 from stark.field import (
     ONE,
@@ -148,6 +149,27 @@ def add_affine(point: Jacobian, x: Felt, y: Felt) -> Jacobian:
     new_x = subtract(subtract(square(rise), cubed), add(value, value))
     new_y = subtract(multiply(rise, subtract(value, new_x)), multiply(own_y, cubed))
     return new_x, new_y, multiply(z, across)
+
+
+@kernel
+def scale(x: Felt, y: Felt, bits: NDArray[np.uint8]) -> Jacobian:
+    """A multiple of an affine point; the scalar's bits come most significant first."""
+    point = (ONE, ONE, ZERO)
+    for bit in bits:
+        point = double_jacobian(point)
+        if bit:
+            point = add_affine(point, x, y)
+    return point
+
+
+@kernel
+def to_affine(point: Jacobian) -> tuple[Felt, Felt]:
+    """x and y; zeros, which are on no point of the curve, for infinity."""
+    if point[2] == ZERO:
+        return ZERO, ZERO
+    inverted = invert(point[2])
+    squared = square(inverted)
+    return multiply(point[0], squared), multiply(point[1], multiply(squared, inverted))
 
 
 @kernel

@@ -5,7 +5,9 @@ import random
 import fast_stark_crypto
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
+from stark.chips.ecdsa_table import bits_of
 from stark.curve import (
     BETA,
     GENERATOR,
@@ -17,7 +19,9 @@ from stark.curve import (
     lift_x,
     multiply_point,
     negate_point,
+    scale,
     square_root,
+    to_affine,
     windows_of,
 )
 from stark.field import ONE, ZERO, Felts, from_ints, load, store, to_ints
@@ -41,6 +45,28 @@ def test_multiples_are_the_librarys_public_keys() -> None:
         scalar = DRAW.randrange(1, ORDER)
         point = multiply_point(scalar, GENERATOR)
         assert point is not None and point[0] == fast_stark_crypto.get_public_key(scalar)
+
+
+@kernel
+def multiples(points: Felts, bits: NDArray[np.uint8], result: Felts) -> None:
+    """x and y of a multiple of each point."""
+    for index in range(len(bits)):
+        x, y = to_affine(scale(load(points, 0), load(points, 1), bits[index]))
+        store(result, 2 * index, x)
+        store(result, 2 * index + 1, y)
+
+
+def test_ten_thousand_multiples_in_kernels_are_the_librarys() -> None:
+    """Random scalars, and 0, 1 and the order with their neighbours: infinity is met on the way and at the end."""
+    scalars = [0, 1, 2, ORDER - 1, ORDER, ORDER + 1, 1 << 251, *(DRAW.randrange(1, ORDER) for _ in range(10_000))]
+    result = np.empty((2 * len(scalars), 4), np.uint64)
+    multiples(from_ints(list(GENERATOR)), bits_of(scalars, 252), result)
+    found = to_ints(result)
+    assert list(zip(found[::2], found[1::2], strict=True))[:7] == [
+        point or (0, 0) for point in (multiply_point(scalar, GENERATOR) for scalar in scalars[:7])
+    ]
+    for scalar, x, y in zip(scalars[7:], found[14::2], found[15::2], strict=True):
+        assert x == fast_stark_crypto.get_public_key(scalar) and is_on_curve((x, y))
 
 
 def test_addition_is_a_group_law() -> None:
@@ -93,8 +119,8 @@ def test_kernels_add_any_two_points(case: str) -> None:
     assert ONE != ZERO
     for first, second in zip(POINTS[:10], POINTS[10:20], strict=True):
         assert first is not None and second is not None
-        scale = DRAW.randrange(1, PRIME)
-        x, y, z = first[0] * scale**2 % PRIME, first[1] * scale**3 % PRIME, scale
+        z = DRAW.randrange(1, PRIME)
+        x, y = first[0] * z**2 % PRIME, first[1] * z**3 % PRIME
         expected: tuple[int, int] | None = add_points(first, second)
         doubled = add_points(first, first)
         other = second

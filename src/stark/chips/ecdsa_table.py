@@ -25,7 +25,7 @@ from stark.chips.ecdsa import (
     base_points,
     sum_of_ends,
 )
-from stark.curve import GENERATOR, ORDER, Jacobian, add_affine, double_jacobian, lift_x, multiply_point
+from stark.curve import GENERATOR, ORDER, add_affine, lift_x, multiply_point, scale, to_affine
 from stark.ecdsa import ELEMENT_LIMIT, Signed
 from stark.field import ONE, ZERO, Felts, add, from_ints, invert, load, multiply, square, store, subtract, to_ints
 from stark.kernels import Felt, kernel
@@ -127,34 +127,15 @@ def _flat(points: Sequence[Affine]) -> Felts:
 def _combine(generator: Felts, keys: Felts, bits: Bits, sums: Felts) -> None:
     """sums[sign, part, i]: x and y of (first scalar) G + or - (second scalar) key; zeros stand for infinity."""
     for index in range(bits.shape[1]):
-        base = _scale(load(generator, 0), load(generator, 1), bits[0, index])
-        other = _scale(load(keys, 2 * index), load(keys, 2 * index + 1), bits[1, index])
-        other_x, other_y = _affine(other)
+        base = scale(load(generator, 0), load(generator, 1), bits[0, index])
+        other = scale(load(keys, 2 * index), load(keys, 2 * index + 1), bits[1, index])
+        other_x, other_y = to_affine(other)
         for sign in range(2):
             y = subtract(ZERO, other_y) if sign == 1 else other_y
             total = base if other[2] == ZERO else add_affine(base, other_x, y)
-            total_x, total_y = _affine(total)
+            total_x, total_y = to_affine(total)
             store(sums[sign, 0], index, total_x)
             store(sums[sign, 1], index, total_y)
-
-
-@kernel
-def _scale(x: Felt, y: Felt, bits: Bits) -> Jacobian:
-    point = (ONE, ONE, ZERO)
-    for bit in bits:
-        point = double_jacobian(point)
-        if bit:
-            point = add_affine(point, x, y)
-    return point
-
-
-@kernel
-def _affine(point: Jacobian) -> tuple[Felt, Felt]:
-    if point[2] == ZERO:
-        return ZERO, ZERO
-    inverted = invert(point[2])
-    squared = square(inverted)
-    return multiply(point[0], squared), multiply(point[1], multiply(squared, inverted))
 
 
 # --- rows -------------------------------------------------------------------------------------------------------------
