@@ -9,13 +9,13 @@ import pytest
 from stark.air.check import check
 from stark.air.chip import Bus, Chip, Must, Row
 from stark.air.system import Public, System
-from stark.chips.poseidon import POSEIDON, Poseidon
+from stark.chips.poseidon import LIST, PAIR, SINGLE, Poseidon, Sponge, list_sponge, pair_sponge, take_hash
 from stark.chips.ranges import Range, cut, limbs_of
 from stark.chips.tables import by_rows, cells
 from stark.field import Felts, from_ints
 from stark.fixed import prepare
 from stark.parameters import Parameters
-from stark.poseidon import permute
+from stark.poseidon import hash1, hash2, hash_many
 from stark.prime import PRIME
 from stark.prover import prove
 from stark.verifier import verify
@@ -128,39 +128,67 @@ def test_limbs_that_could_wrap_are_refused() -> None:
 # --- Poseidon ---------------------------------------------------------------------------------------------------------
 
 
-def hashing(states: list[tuple[int, int, int]], log_rows: int) -> tuple[System, list[int], list[Felts]]:
-    """A system that states permutations with their results."""
-    names = [f"{part}{place}" for place in range(len(states)) for part in ("first", "second", "third", "result")]
+def hashing(sponges: list[Sponge], log_rows: int) -> tuple[System, list[int], list[Felts]]:
+    """A system that states lists with their digests."""
+    names = [f"digest{place}" for place in range(len(sponges))]
+    names += [f"element{place}_{part}" for place, sponge in enumerate(sponges) for part in range(len(sponge.elements))]
 
     def environment(public: Public, must: Must) -> None:
-        for start in range(0, len(names), 4):
-            must.receive(POSEIDON, [getattr(public, name) for name in names[start : start + 4]])
+        for place, sponge in enumerate(sponges):
+            elements = [getattr(public, f"element{place}_{part}") for part in range(len(sponge.elements))]
+            take_hash(must, getattr(public, f"digest{place}"), (sponge.capacity, elements), 1)
 
     chip = Poseidon()
-    table, results = chip.fill(states, [1] * len(states), log_rows)
-    public = [value for state, result in zip(states, results, strict=True) for value in (*state, result)]
+    table, digests = chip.fill(sponges, log_rows)
+    public = [*digests, *(element for sponge in sponges for element in sponge.elements)]
     return System("hashing", [chip], names, environment), public, [table]
 
 
-def test_a_permutation_is_starknets() -> None:
-    edges = [(0, 0, 0), (1, 2, 2), (PRIME - 1, PRIME - 1, PRIME - 1)]
-    states = [*edges, *((DRAW.randrange(PRIME), DRAW.randrange(PRIME), DRAW.randrange(3)) for _ in range(13))]
-    system, public, traces = hashing(states, 8)
-    assert public[3::4] == [permute(*state)[0] for state in states]
+def test_hashes_are_starknets() -> None:
+    """Pairs, single elements, and lists of any length, beside the hashes that the exchange uses."""
+    edges = [(0, 0), (1, 2), (PRIME - 1, PRIME - 1), (DRAW.randrange(PRIME), DRAW.randrange(PRIME))]
+    lists = [[DRAW.randrange(PRIME) for _ in range(length)] for length in range(7)]
+    sponges = [pair_sponge(*pair) for pair in edges] + [list_sponge(each) for each in lists]
+    sponges.append(Sponge(SINGLE, (5, 0)))
+    system, public, traces = hashing(sponges, 9)
+    expected = [*(hash2(*pair) for pair in edges), *(hash_many(each) for each in lists), hash1(5)]
+    assert public[: len(expected)] == expected
     assert not list(check(system, public, traces))
     assert is_proven(system, public, traces)
-    assert system.tables[0].degree <= 5
+    assert system.tables[0].degree == 5
+    assert system.tables[0].trace_width + system.tables[0].bus_width == 10
 
 
-def test_every_cell_of_a_permutation_matters() -> None:
-    system, public, traces = hashing([(5, 6, 2)], 5)
+def test_every_cell_of_a_hash_matters() -> None:
+    system, public, traces = hashing([list_sponge([5, 6, 7]), pair_sponge(1, 2)], 6)
     assert unnoticed(system, public, traces) == []
 
 
 def test_padding_lends_nothing() -> None:
     """Permutations that nobody asked for are there, and sent no times: stating one of them does not balance."""
-    system, public, traces = hashing([(5, 6, 2)], 5)
-    wrong = [0, 0, 0, permute(0, 0, 0)[0]]
-    assert any("poseidon" in str(each) for each in check(system, wrong, traces))
+    system, public, traces = hashing([pair_sponge(5, 6)], 5)
+    assert not list(check(system, public, traces))
+    zeros = list_sponge([])._replace(elements=(0, 0))
+    padding, own, _ = hashing([zeros], 5)
+    assert any("poseidon" in str(each) for each in check(padding, own, traces))
     with pytest.raises(ValueError, match="hold 2"):
-        Poseidon().fill([(0, 0, 0)] * 3, [1] * 3, 5)
+        Poseidon().fill([pair_sponge(0, 0)] * 3, 5)
+    with pytest.raises(ValueError, match="even"):
+        Poseidon().fill([Sponge(LIST, (1, 2, 3))], 6)
+
+
+def test_a_list_cannot_be_cut_or_crossed_with_another() -> None:
+    """A part of a list, two lists' parts together, or another start are not what was hashed."""
+    one, other = list_sponge([1, 2, 3, 4]), list_sponge([5, 6, 7, 8])
+    system, public, traces = hashing([one, other], 7)
+    first, second = public[:2]
+    for digest, sponge in (
+        (first, one._replace(elements=one.elements[2:])),
+        (first, one._replace(elements=one.elements[:4])),
+        (first, one._replace(elements=(*one.elements[:2], *other.elements[2:]))),
+        (second, one._replace(elements=(*one.elements[:2], *other.elements[2:]))),
+        (first, one._replace(capacity=PAIR)),
+    ):
+        false, stated, _ = hashing([sponge, other], 7)
+        stated[0] = digest
+        assert any("poseidon" in str(each) for each in check(false, stated, traces))

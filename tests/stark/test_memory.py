@@ -165,7 +165,7 @@ def updating(changes: dict[int, Change], log_nodes: int = 4) -> tuple[System, li
         levels.append([hash2(*levels[-1][place : place + 2]) for place in range(0, len(levels[-1]), 2)])
     filled = MerkleUpdate().fill(DEPTH, changes, lambda depth, index: levels[DEPTH - depth][index], log_nodes)
     assert filled.root.before == levels[-1][0]
-    poseidon, _ = Poseidon().fill(filled.hashed, [1] * len(filled.hashed), 4 + (len(filled.hashed) - 1).bit_length())
+    poseidon, _ = Poseidon().fill(filled.hashed, 4 + (len(filled.hashed) - 1).bit_length())
     said = [value for index, change in sorted(changes.items()) for value in (index, *change)]
     names = [f"{part}{place}" for place in range(len(changes)) for part in ("index", "before", "after")]
 

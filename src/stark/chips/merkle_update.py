@@ -12,13 +12,12 @@ from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 from stark.air.chip import Bus, Chip, Must, Row
-from stark.chips.poseidon import POSEIDON
+from stark.chips.poseidon import PAIR, Sponge, pair_sponge, take_hash
 from stark.chips.tables import by_rows
 from stark.field import Felts
 from stark.poseidon import hash2_list
 
 TREE = Bus("tree", ("depth", "index", "before", "after"))  # depth 0 is the root
-PAIR = 2  # the third element of a permutation that hashes two
 
 
 class Change(NamedTuple):
@@ -29,11 +28,11 @@ class Change(NamedTuple):
 
 
 class Nodes(NamedTuple):
-    """A filled table, the root's change, and the permutations it asks for."""
+    """A filled table, the root's change, and the hashes it asks for."""
 
     table: Felts
     root: Change
-    hashed: list[tuple[int, int, int]]
+    hashed: list[Sponge]
 
 
 class MerkleUpdate(Chip):
@@ -56,8 +55,8 @@ class MerkleUpdate(Chip):
         must.zero("an untouched right child stays", (1 - right) * (row.right_before - row.right_after))
         for name in ("depth", "index", "left_before", "right_before", "before", "after"):
             must.zero(f"an idle row is empty: {name}", (1 - row.live) * getattr(row, name))
-        must.receive(POSEIDON, [row.left_before, row.right_before, PAIR, row.before], row.live)
-        must.receive(POSEIDON, [row.left_after, row.right_after, PAIR, row.after], row.live)
+        take_hash(must, row.before, (PAIR, [row.left_before, row.right_before]), row.live)
+        take_hash(must, row.after, (PAIR, [row.left_after, row.right_after]), row.live)
         must.receive(TREE, [row.depth + 1, 2 * row.index, row.left_before, row.left_after], left)
         must.receive(TREE, [row.depth + 1, 2 * row.index + 1, row.right_before, row.right_after], right)
         must.send(TREE, [row.depth, row.index, row.before, row.after], row.live)
@@ -69,14 +68,14 @@ class MerkleUpdate(Chip):
         if not leaves:
             raise ValueError("no leaf changes: send one that stays as it is")
         rows: list[list[int]] = []
-        hashed: list[tuple[int, int, int]] = []
+        hashed: list[Sponge] = []
         level = dict(leaves)
         for above in range(depth - 1, -1, -1):
             parents = sorted({index >> 1 for index in level})
             children = [_children(above + 1, parent, level, node) for parent in parents]
             pairs = [(left[when], right[when]) for left, right, _, _ in children for when in (0, 1)]
             digests = hash2_list(pairs)
-            hashed += [(*pair, PAIR) for pair in pairs]
+            hashed += [pair_sponge(*pair) for pair in pairs]
             level = {}
             for place, (parent, (left, right, *touched)) in enumerate(zip(parents, children, strict=True)):
                 level[parent] = Change(*digests[2 * place : 2 * place + 2])

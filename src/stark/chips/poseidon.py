@@ -1,4 +1,4 @@
-"""Starknet's Poseidon (Hades) as a narrow chip: 16 rows of 8 columns for one permutation.
+"""Starknet's Poseidon (Hades) as a narrow chip: 16 rows of 9 columns for one permutation.
 
 Rows 0, 1, 14 and 15 take two full rounds each: three cells for the state before them, three for the state between.
 Rows 2 to 13 take seven partial rounds each, with one cell a round: its cube's base w. Two elements pass a partial round
@@ -6,24 +6,33 @@ without a cube, so they can be eliminated, and what is left is a recurrence with
 
     w[i+3] = 2 w[i+2] + 4 w[i+1] - 2 u[i+2] + 6 u[i+1] + 8 u[i] + constant[i]
 
-The last cell of row 13 is the third element after all partial rounds. The column `result` carries the first element of
-the outcome to row 0, where the message (three inputs, result) is sent as often as the spare cell beside them says.
+The last cell of row 13 is the third element after all partial rounds.
+
+Permutations that follow each other can be one sponge: the spare cell of row 15 says that the next one goes on from this
+one's outcome. Its inputs are then the outcome plus two elements of the list that is hashed. Every permutation of a
+sponge carries its digest, the first element of the last outcome, and how many permutations are `left`; so whoever takes
+the messages of a digest with n - 1, n - 2, ... 0 left has all of a list, and no other list has that digest.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from stark.air.chip import Bus, Chip, Must, Row
 from stark.air.expr import Expr
-from stark.field import Felts, add, from_ints, load, multiply, square, store, subtract, to_ints
+from stark.field import ZERO, Felts, add, from_ints, load, multiply, square, store, subtract, to_ints
 from stark.kernels import Felt, kernel
 from stark.poseidon import HALF, PARTIAL_ROUNDS, round_constants
 from stark.prime import PRIME, inverse
 
-POSEIDON = Bus("poseidon", ("first", "second", "third", "result"))
+# A permutation absorbs the elements `first` and `second`; the first one of a sponge starts from (0, 0, capacity).
+POSEIDON = Bus("poseidon", ("digest", "left", "is_start", "capacity", "first", "second"))
+LIST, SINGLE, PAIR = range(3)  # the capacities of Starknet's three hashes
+RATE = 2
 ROWS = 16
 CELLS = 7
 ENTERING, LEAVING, LAST = 1, 13, 15  # rows: before the partial rounds, at their end, at the end of all
@@ -62,15 +71,45 @@ def _on(rows: Sequence[int]) -> tuple[int, ...]:
     return tuple(int(row in rows) for row in range(ROWS))
 
 
+class Sponge(NamedTuple):
+    """A list to be hashed, its padding included, and how often its messages are taken."""
+
+    capacity: int
+    elements: tuple[int, ...]  # an even number of them
+    times: int = 1
+
+
+def pair_sponge(left: int, right: int, times: int = 1) -> Sponge:
+    """What `stark.poseidon.hash2` hashes."""
+    return Sponge(PAIR, (left, right), times)
+
+
+def list_sponge(elements: Sequence[int], times: int = 1) -> Sponge:
+    """What `stark.poseidon.hash_many` hashes: a 1, and if need be a 0, make the number of elements even."""
+    padding = (1,) if len(elements) % RATE else (1, 0)
+    return Sponge(LIST, (*elements, *padding), times)
+
+
+def take_hash(must: Must, digest: Expr, sponge: tuple[int, Sequence[Expr | int]], times: Expr | int) -> None:
+    """Take the messages of a whole sponge, a capacity and an even number of elements: they hash to `digest`."""
+    capacity, elements = sponge
+    permutations = len(elements) // RATE
+    for place in range(permutations):
+        first, second = elements[RATE * place : RATE * place + RATE]
+        is_start = int(place == 0)
+        values: list[Expr | int] = [digest, permutations - 1 - place, is_start, capacity * is_start, first, second]
+        must.receive(POSEIDON, values, times)
+
+
 class Poseidon(Chip):
-    """128 cells a permutation and 16 of its bus; degree 4. Unused permutations are those of zeros, sent 0 times."""
+    """144 cells a permutation and 16 of its bus; degree 5. Unused permutations are those of zeros, sent 0 times."""
 
     name = "poseidon"
-    columns = (("cell", CELLS), "result")
+    columns = (("cell", CELLS), "digest", "left")
     periodic = {
         "is_first": _on([0]),
         "is_full": _on([0, 1, 14, 15]),
-        "is_spare": _on([1, 14, 15]),
+        "is_spare": _on([1, 14]),
         "is_before_full": _on([0, 14]),
         "is_entering": _on([ENTERING]),
         "is_partial": _on(range(2, 14)),
@@ -82,7 +121,7 @@ class Poseidon(Chip):
     }
 
     def constrain(self, row: Row, must: Must) -> None:
-        """Full rounds, the way into the partial ones, their recurrence, the way out, and the message."""
+        """Full rounds, the way into the partial ones, their recurrence, the way out, and what a sponge says."""
         cells, after = row["cell"], row.next["cell"]
         constants = [getattr(row, f"constant{place}") for place in range(CELLS)]
         before, between = _triple(cells[0:3]), _triple(cells[3:6])
@@ -100,9 +139,23 @@ class Poseidon(Chip):
             gate = row.is_partial if place <= 3 else row.goes_on
             must.zero(f"partial round {place} of the row", gate * (everything[place + 3] - target))
         self._leave(row, must, cells, after)
-        must.zero("the result is the first element", row.is_last * (row.result - outcome[0]))
-        must.transition("the result is carried", row.is_within * (row.next.result - row.result))
-        must.send(POSEIDON, [*before, row.result], row.is_first * cells[6])
+        self._absorb(row, must, outcome)
+
+    def _absorb(self, row: Row, must: Must, outcome: Triple) -> None:
+        """From the last row of a permutation to the first of the next one, which may go on with the same sponge."""
+        goes_on, inputs = row["cell"][CELLS - 1], row.next["cell"][0:3]
+        must.zero("a sponge goes on or not", row.is_last * (goes_on * (goes_on - 1)))
+        must.zero("the digest is the first element", row.is_last * ((1 - goes_on) * (row.digest - outcome[0])))
+        must.zero("nothing is left at the end", row.is_last * ((1 - goes_on) * row.left))
+        must.zero("one less is left", row.is_last * (goes_on * (row.left - row.next.left - 1)))
+        must.zero("a sponge has one digest", row.is_last * (goes_on * (row.next.digest - row.digest)))
+        must.zero("the third element goes on", row.is_last * (goes_on * (inputs[2] - outcome[2])))
+        must.zero("the digest stands in every row", row.is_within * (row.next.digest - row.digest))
+        must.zero("what is left stands in every row", row.is_within * (row.next.left - row.left))
+        is_start = 1 - goes_on
+        absorbed = [inputs[place] - goes_on * outcome[place] for place in range(RATE)]
+        message = [row.next.digest, row.next.left, is_start, is_start * inputs[2], *absorbed]
+        must.send(POSEIDON, message, row.is_last * row.next["cell"][CELLS - 1])
 
     def _enter(self, row: Row, must: Must, state: Triple, after: Sequence[Expr]) -> None:
         """The first three bases, from the state after the first full rounds."""
@@ -128,21 +181,34 @@ class Poseidon(Chip):
         for place in range(3):
             must.zero(f"element {place} after the partial rounds", row.is_leaving * (after[place] - state[place]))
 
-    def fill(
-        self, inputs: Sequence[tuple[int, int, int]], times: Sequence[int], log_rows: int
-    ) -> tuple[Felts, list[int]]:
-        """The table for permutations of these states, each sent so often, and their results."""
+    def fill(self, sponges: Sequence[Sponge], log_rows: int) -> tuple[Felts, list[int]]:
+        """The table for these lists, and their digests."""
         room = (1 << log_rows) // ROWS
-        if len(inputs) > room or len(inputs) != len(times):
-            raise ValueError(f"{len(inputs)} permutations, {len(times)} counts; 2**{log_rows} rows hold {room}")
-        padding = room - len(inputs)
-        flat = from_ints([value for state in [*inputs, *[(0, 0, 0)] * padding] for value in state])
+        lengths = [len(sponge.elements) // RATE for sponge in sponges]
+        if sum(lengths) > room:
+            raise ValueError(f"{sum(lengths)} permutations; 2**{log_rows} rows hold {room}")
+        if any(not sponge.elements or len(sponge.elements) % RATE for sponge in sponges):
+            raise ValueError("a sponge absorbs an even number of elements, at least two")
+        padding = room - sum(lengths)
+        elements = [element for sponge in sponges for element in sponge.elements] + [0] * (RATE * padding)
+        lengths += [1] * padding
+        capacities = from_ints([sponge.capacity for sponge in sponges] + [0] * padding)
+        starts = np.cumsum([0, *lengths[:-1]])
+        begins = np.zeros(room, np.int64)
+        begins[starts] = 1 + np.arange(len(lengths))  # one more than the sponge's number
         constants = from_ints([value for triple in round_constants() for value in triple])
-        table = np.zeros((CELLS + 1, 1 << log_rows, 4), np.uint64)
-        results = np.empty((room, 4), np.uint64)
-        _fill(flat, constants, table, results)
-        table[CELLS - 1, ::ROWS] = from_ints([*times, *[0] * padding])
-        return table, to_ints(results)[: len(inputs)]
+        table = np.zeros((CELLS + 2, 1 << log_rows, 4), np.uint64)
+        outcomes = np.empty((room, 4), np.uint64)
+        _fill(from_ints(elements), capacities, begins, constants, table, outcomes)
+        counts = np.array(lengths)
+        digests = outcomes[starts + counts - 1]
+        left = np.repeat(starts + counts, counts) - 1 - np.arange(room)
+        table[CELLS] = np.repeat(np.repeat(digests, counts, axis=0), ROWS, axis=0)
+        table[CELLS + 1] = np.repeat(from_ints(left.tolist()), ROWS, axis=0)
+        times = [sponge.times for sponge in sponges] + [0] * padding
+        table[CELLS - 1, ::ROWS] = np.repeat(from_ints(times), counts, axis=0)
+        table[CELLS - 1, LAST::ROWS] = from_ints([int(number > 0) for number in left.tolist()])
+        return table, to_ints(digests)[: len(sponges)]
 
 
 def _triple(values: Sequence[Expr]) -> Triple:
@@ -166,10 +232,15 @@ def _cube(value: Felt) -> Felt:
 
 
 @kernel
-def _fill(states: Felts, constants: Felts, table: Felts, results: Felts) -> None:
+def _fill(
+    elements: Felts, capacities: Felts, begins: NDArray[np.int64], constants: Felts, table: Felts, outcomes: Felts
+) -> None:
     """Run every permutation and keep what the rows show of it."""
-    for index in range(len(results)):
-        x, y, z = load(states, 3 * index), load(states, 3 * index + 1), load(states, 3 * index + 2)
+    x, y, z = ZERO, ZERO, ZERO
+    for index in range(len(outcomes)):
+        if begins[index]:
+            x, y, z = ZERO, ZERO, load(capacities, begins[index] - 1)
+        x, y = add(x, load(elements, 2 * index)), add(y, load(elements, 2 * index + 1))
         base = 16 * index
         for number in range(91):
             is_full = number < 4 or number >= 87
@@ -193,6 +264,4 @@ def _fill(states: Felts, constants: Felts, table: Felts, results: Felts) -> None
             x, y, z = add(add(add(x, x), both), z), add(subtract(x, y), z), subtract(both, add(z, z))
             if number == 86:
                 store(table[6], base + 13, z)
-        store(results, index, x)
-        for row in range(16):
-            store(table[7], base + row, x)
+        store(outcomes, index, x)
