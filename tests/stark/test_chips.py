@@ -10,7 +10,7 @@ from stark.air.check import check
 from stark.air.chip import Bus, Chip, Must, Row
 from stark.air.system import Public, System
 from stark.chips.poseidon import LIST, PAIR, SINGLE, Poseidon, Sponge, list_sponge, pair_sponge, take_hash
-from stark.chips.ranges import Range, cut, limbs_of
+from stark.chips.ranges import Numbers, Range, cut, is_number, limbs_of, numbers_asked
 from stark.chips.tables import by_rows, cells
 from stark.field import Felts, from_ints
 from stark.fixed import prepare
@@ -116,6 +116,38 @@ def test_numbers_of_64_and_128_bits_are_cut() -> None:
             table[column, row] = kept
     table[0, 1] = from_ints([1 << 64])[0]  # its limbs would be 0, 0, 0, 0 and 1: there is no fifth
     assert any("64 bits" in str(each) for each in check(system, [], traces))
+
+
+class Asks(Chip):
+    """Asks for a number of 64 bits and one of 40."""
+
+    name = "asks"
+    columns = ("large", "small")
+
+    def constrain(self, row: Row, must: Must) -> None:
+        is_number(must, row.large)
+        is_number(must, row.small, 40)
+
+
+def asking(large: list[int], small: list[int]) -> list[Felts]:
+    """Tables for numbers, those that are too large asked for all the same."""
+    asked = [number for value in large for number in numbers_asked(value)]
+    asked += [number for value in small for number in numbers_asked(value, 40)]
+    numbers = Numbers().fill([number for number in asked if number < 1 << 64], 4)
+    return [columns([large, small]), numbers, Range().fill(cells(numbers, slice(0, 4)))]
+
+
+def test_numbers_are_lent() -> None:
+    system = System("asking", [Asks(), Numbers(), Range()])
+    largest = [(1 << 64) - 1, (1 << 40) - 1]
+    traces = asking([largest[0], 0, 5, 5], [largest[1], 0, 1, 1])
+    assert not list(check(system, [], traces))
+    assert unnoticed(system, [], traces, {"range": 0}) == []
+    assert system.tables[1].trace_width + system.tables[1].bus_width == 7
+    assert "number" in str(list(check(system, [], asking([1 << 64, 0, 5, 5], [0, 0, 1, 1]))))
+    assert "number" in str(list(check(system, [], asking([0, 0, 5, 5], [1 << 40, 0, 1, 1]))))
+    fraction = pow(1 << 24, -1, PRIME)  # times 2**24 it is 1, a number of 64 bits; it is none itself
+    assert "number" in str(list(check(system, [], asking([0, 0, 5, 5], [fraction, 0, 1, 1]))))
 
 
 def test_limbs_that_could_wrap_are_refused() -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
@@ -61,31 +60,51 @@ def broken_rules(table: Table, public: Sequence[int], trace: Felts) -> Iterator[
             yield Broken(table.chip.name, int(row), table.constraint_names[rule])
 
 
+Balance = dict[tuple[str, tuple[int, ...]], tuple[int, list[str]]]  # message to its surplus and who wrote it
+
+
 def unbalanced(system: System, public: Sequence[int], traces: Sequence[Felts]) -> Iterator[Unbalanced]:
     """Messages whose copies sent and received differ, over all tables and the statement."""
-    surplus: Counter[tuple[str, tuple[int, ...]]] = Counter()
-    writers: dict[tuple[str, tuple[int, ...]], list[str]] = {}
-
-    def write(message: Message, row: Sequence[int], writer: str) -> None:
-        times = row[0] if row[0] <= PRIME // 2 else row[0] - PRIME
-        if times:
-            key = message.bus.name, tuple(row[1:])
-            surplus[key] += times
-            writers.setdefault(key, []).append(writer)
-
+    found = stated(system, public)
     for table, trace in zip(system.tables, traces, strict=True):
-        cells = [each for message in table.messages for each in (message.times, *message.values)]
-        columns = iter([to_ints(column) for column in rows_of(table, compile_program(cells), public, trace)])
-        for message in table.messages:
-            own = [next(columns) for _ in range(1 + len(message.values))]
-            for number, row in enumerate(zip(*own, strict=True)):
-                write(message, row, f"row {number} of {table.chip.name}")
+        add_balance(found, messages_of(table, public, trace))
+    for (bus, values), (surplus, writers) in found.items():
+        if surplus:
+            yield Unbalanced(bus, values, surplus, tuple(writers))
+
+
+def stated(system: System, public: Sequence[int]) -> Balance:
+    """The messages of the statement."""
+    found: Balance = {}
     for message in system.outside_messages:
         program = compile_program([message.times, *message.values])
-        write(message, program.run(lambda leaf: public[leaf.index]), "the statement")
-    for (bus, values), count in surplus.items():
-        if count:
-            yield Unbalanced(bus, values, count, tuple(writers[bus, values]))
+        _write(found, message, program.run(lambda leaf: public[leaf.index]), "the statement")
+    return found
+
+
+def messages_of(table: Table, public: Sequence[int], trace: Felts) -> Balance:
+    """The messages of a table."""
+    found: Balance = {}
+    cells = [each for message in table.messages for each in (message.times, *message.values)]
+    columns = iter([to_ints(column) for column in rows_of(table, compile_program(cells), public, trace)])
+    for message in table.messages:
+        own = [next(columns) for _ in range(1 + len(message.values))]
+        for number, row in enumerate(zip(*own, strict=True)):
+            _write(found, message, row, f"row {number} of {table.chip.name}")
+    return found
+
+
+def _write(found: Balance, message: Message, row: Sequence[int], writer: str) -> None:
+    times = row[0] if row[0] <= PRIME // 2 else row[0] - PRIME
+    if times:
+        add_balance(found, {(message.bus.name, tuple(row[1:])): (times, [writer])})
+
+
+def add_balance(found: Balance, other: Balance) -> None:
+    """Add the messages of another table."""
+    for key, (surplus, writers) in other.items():
+        known, names = found.get(key, (0, []))
+        found[key] = known + surplus, [*names, *writers]
 
 
 def rows_of(table: Table, program: Program, public: Sequence[int], trace: Felts) -> Felts:

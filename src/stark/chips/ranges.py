@@ -1,17 +1,26 @@
-"""Small numbers: a table that lends every number of so many bits, and cutting larger values into such limbs."""
+"""Small numbers: a table that lends every number of so many bits, and cutting larger values into such limbs.
+
+A chip with many numbers can cut them in its own columns (`cut`), or ask `Numbers`, which has a row for each: a quarter
+of a column at the asker instead of five.
+"""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 
 import numpy as np
 
 from stark.air.chip import Bus, Chip, Must, Row
 from stark.air.expr import Expr, total
+from stark.chips.tables import by_rows
 from stark.field import Felts, from_ints
 
 RANGE = Bus("range", ("value",))
+NUMBER = Bus("number", ("value",))
 LIMB_BITS = 16
+NUMBER_LIMBS = 4
+NUMBER_BITS = NUMBER_LIMBS * LIMB_BITS
 
 
 class Range(Chip):
@@ -70,3 +79,36 @@ def limbs_of(value: int, count: int, bits: int = LIMB_BITS) -> list[int]:
     if not 0 <= value < 1 << (count * bits):
         raise ValueError(f"{value} has not {count} limbs of {bits} bits")
     return [(value >> (bits * place)) & ((1 << bits) - 1) for place in range(count)]
+
+
+class Numbers(Chip):
+    """Lends numbers of 64 bits, one a row, each as often as it says: 5 cells and 2 of its bus."""
+
+    name = "numbers"
+    columns = (("limb", NUMBER_LIMBS), "count")
+
+    def constrain(self, row: Row, must: Must) -> None:
+        """The limbs are small; what they make is lent. `count` is free, for the bus says what it must be."""
+        lend(must, row["limb"])
+        must.receive(NUMBER, [together(row["limb"])], row.count)
+
+    def fill(self, asked: Iterable[int], log_rows: int) -> Felts:
+        """The table, given every number that is asked for; ValueError for one that is too large, or too many."""
+        counts = Counter(asked)
+        rows = [[*limbs_of(number, NUMBER_LIMBS), count] for number, count in sorted(counts.items())]
+        return by_rows(rows, log_rows, NUMBER_LIMBS + 1)
+
+
+def is_number(must: Must, value: Expr | int, bits: int = NUMBER_BITS, times: Expr | int = 1) -> None:
+    """`value` has so many bits, at most 64, on rows where `times` is 1: one message, or two for fewer bits than 64.
+
+    Of fewer bits: a number of 64 bits that stays one when it is multiplied by what is missing.
+    """
+    must.send(NUMBER, [value], times)
+    if bits < NUMBER_BITS:
+        must.send(NUMBER, [value * (1 << (NUMBER_BITS - bits))], times)
+
+
+def numbers_asked(value: int, bits: int = NUMBER_BITS) -> list[int]:
+    """What `is_number` asks for."""
+    return [value] if bits == NUMBER_BITS else [value, value << (NUMBER_BITS - bits)]

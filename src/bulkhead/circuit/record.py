@@ -1,0 +1,146 @@
+"""Records: the words of an account, or of the venue's money, as they were and as they are, and the digests of both.
+
+A record is a list of words in the order of `ledger.commitment`. The first ones, `fixed`, are always there; the others
+(an account's positions, say) are there where they are not zero. Words that a transaction touched take their history
+from memory; the others stay. An account sends its digests to the tree, the venue's money to the statement: each takes
+one message for a record, so that a second run of rows for the same record finds no taker.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+from bulkhead.circuit.listing import Side, constrain_runs
+from bulkhead.circuit.words import FIXED_WORDS, HISTORY, RECORD, WORD_BITS
+from bulkhead.limits import TREE_DEPTH
+from stark.air.chip import Chip, Must, Row
+from stark.chips.merkle_update import TREE
+from stark.chips.poseidon import Sponge, list_sponge
+from stark.chips.ranges import NUMBER_BITS, is_number, numbers_asked
+from stark.chips.tables import by_rows
+from stark.field import Felts
+from stark.poseidon import hash_many
+from stark.prime import PRIME
+
+BEFORE, AFTER = Side("before"), Side("after")
+
+
+class Word(NamedTuple):
+    """A word of a record: `written` is the time of its last access, 0 if there was none."""
+
+    before: int
+    after: int
+    written: int = 0
+
+
+class RecordRun(NamedTuple):
+    """A record to be shown: its words by number. An account exists before, after, or both; other records do."""
+
+    record: int
+    is_account: bool
+    words: Mapping[int, Word]
+    existed: bool = True
+    exists: bool = True
+
+
+class Records(Chip):
+    """One row a word and one more a record: 25 cells, 3 of its buses, and 3 numbers; idle rows are zeros."""
+
+    name = "records"
+    columns = (
+        "live", "end", "fixed", "is_account", "record", "word", "value_before", "value_after", "touched", "written",
+        "inverse", *BEFORE.columns, *AFTER.columns,
+    )  # fmt: skip
+
+    def constrain(self, row: Row, must: Must) -> None:
+        """The order of words, what is there, both digests, and whom they are told to."""
+        constrain_runs(row, must)
+        self._words(row, must)
+        self._presence(row, must)
+        BEFORE.constrain(row, must, row.value_before)
+        AFTER.constrain(row, must, row.value_after)
+        key = row.record * (1 << WORD_BITS) + row.word
+        must.send(HISTORY, [key, row.value_before, 0], row.touched)
+        must.receive(HISTORY, [key, row.value_after, row.written], row.touched)
+        digests = [row.digest_before, row.digest_after]
+        must.send(TREE, [TREE_DEPTH, row.record, *digests], row.end * row.is_account)
+        must.send(RECORD, [row.record, *digests], row.end * (1 - row.is_account))
+
+    def _words(self, row: Row, must: Must) -> None:
+        after = row.next
+        for name in ("fixed", "is_account", "touched"):
+            must.boolean(f"{name} is a bit", getattr(row, name))
+        must.zero("a record's rows name it", row.live * (after.record - row.record))
+        must.zero("a record is an account in all its rows", row.live * (after.is_account - row.is_account))
+        must.zero("idle rows name no record", (1 - row.live - row.end) * row.record)
+        must.zero("idle rows name no account", (1 - row.live - row.end) * row.is_account)
+        must.zero("only live rows are fixed", (1 - row.live) * row.fixed)
+        must.zero("only live rows are touched", (1 - row.live) * row.touched)
+        begins = (1 - row.live) * after.live
+        must.zero("a record begins with a fixed word", begins * (1 - after.fixed))
+        must.zero("its number is zero", begins * after.word)
+        must.zero("fixed words follow each other", row.fixed * after.fixed * (after.word - row.word - 1))
+        must.zero("fixed words come first", row.live * (1 - row.fixed) * after.fixed)
+        last = row.fixed * (1 - after.fixed)
+        must.zero("an account has so many fixed words", row.is_account * last * (row.word - (FIXED_WORDS - 1)))
+        must.zero("other records have no others", row.live * (1 - row.is_account) * (1 - row.fixed))
+        must.zero("only live rows have a word's number", (1 - row.live) * row.word)
+        is_number(must, row.word, WORD_BITS, row.live)
+        is_number(must, after.word - row.word - 1, NUMBER_BITS, row.live * after.live)  # numbers rise
+
+    def _presence(self, row: Row, must: Must) -> None:
+        """What stays, what is zero, and that no zero is listed among the words that may be absent."""
+        must.zero("an untouched word stays", (1 - row.touched) * (row.value_after - row.value_before))
+        must.zero("an untouched word is written never", (1 - row.touched) * row.written)
+        must.zero("fixed words are there before", row.fixed * (row.present_before - row.exists_before))
+        must.zero("fixed words are there after", row.fixed * (row.present_after - row.exists_after))
+        listed = row.live * (1 - row.fixed) * (row.value_after * row.inverse - row.present_after)
+        must.zero("what is listed is not zero", listed)
+        must.zero("a fixed word needs no inverse", row.fixed * row.inverse)
+        must.zero("a word that is not there has no inverse", (1 - row.present_after) * row.inverse)
+
+    def fill(self, runs: Sequence[RecordRun], log_rows: int) -> tuple[Felts, list[Sponge]]:
+        """The table, records in the order given, and the lists that are to be hashed."""
+        rows: list[list[int]] = []
+        hashed: list[Sponge] = []
+        for run in runs:
+            made, sponges = _rows_of(run)
+            rows += made
+            hashed += sponges
+        return by_rows(rows, log_rows, len(self.columns)), hashed
+
+
+def asked_by(runs: Sequence[RecordRun]) -> list[int]:
+    """The numbers that records ask for."""
+    asked = []
+    for run in runs:
+        numbers = sorted(run.words)
+        asked += [number for word in numbers for number in numbers_asked(word, WORD_BITS)]
+        asked += [after - word - 1 for word, after in zip(numbers, numbers[1:], strict=False)]
+    return asked
+
+
+def _rows_of(run: RecordRun) -> tuple[list[list[int]], list[Sponge]]:
+    numbers = sorted(run.words)
+    fixed = FIXED_WORDS if run.is_account else len(numbers)
+    sides, hashed = [], []
+    for side, exists in ((BEFORE, run.existed), (AFTER, run.exists)):
+        values = [getattr(run.words[number], side.name) for number in numbers]
+        pairs = zip(numbers, values, strict=True)
+        shown = [value if exists and (number < fixed or value) else None for number, value in pairs]
+        listed = [value for value in shown if value is not None]
+        digest = hash_many(listed) if exists else 0
+        if exists:
+            hashed.append(list_sponge(listed))
+        sides.append(side.fill(digest, shown, exists))
+    rows = []
+    for place, number in enumerate(numbers):
+        word, is_fixed = run.words[number], number < fixed
+        inverted = pow(word.after, -1, PRIME) if word.after and not is_fixed else 0
+        rows.append([
+            1, 0, int(is_fixed), int(run.is_account), run.record, number, word.before, word.after,
+            int(word.written > 0), word.written, inverted, *sides[0][place], *sides[1][place],
+        ])  # fmt: skip
+    end = [0, 1, 0, int(run.is_account), run.record, *[0] * 6, *sides[0][-1], *sides[1][-1]]
+    return [*rows, end], hashed

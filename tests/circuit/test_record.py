@@ -1,0 +1,134 @@
+"""Records: the digests are the ledger's, every cell matters, and a list cannot be shown otherwise than it is."""
+
+from __future__ import annotations
+
+import pytest
+
+from bulkhead.circuit.record import RecordRun, Records, Word, asked_by
+from bulkhead.circuit.words import HISTORY, MONEY_RECORD, POSITIONS, RECORD, key_of
+from bulkhead.limits import TREE_DEPTH
+from stark.air.check import check
+from stark.air.chip import Must
+from stark.air.system import Public, System
+from stark.chips.merkle_update import TREE
+from stark.chips.poseidon import Poseidon
+from stark.chips.ranges import Numbers, Range
+from stark.chips.tables import cells
+from stark.field import Felts
+from stark.poseidon import hash_many
+from tests.stark.mutation import unnoticed
+
+ACCOUNT, CHILD, NEW = 64, 65, 128
+FIXED = {0: 1000, 1: 2000, 2: 3000, 3: 4000, 4: 0}
+
+
+def words(fixed: dict[int, int], **changes: Word) -> dict[int, Word]:
+    """Fixed words that stay."""
+    return {number: Word(value, value) for number, value in fixed.items()}
+
+
+def runs() -> list[RecordRun]:
+    """Accounts that change, lose a position, gain one, appear and vanish, and the venue's money."""
+    changed = words(FIXED) | {3: Word(4000, 4500, 7), POSITIONS + 1: Word(11, 0, 8), POSITIONS + 3: Word(12, 12)}
+    gone = {number: Word(value, 0, 5) for number, value in FIXED.items()} | {POSITIONS + 1: Word(3, 0, 6)}
+    fresh = {number: Word(0, value, 9) for number, value in FIXED.items()} | {POSITIONS + 63: Word(0, 77, 10)}
+    return [
+        RecordRun(ACCOUNT, True, changed),
+        RecordRun(CHILD, True, gone, exists=False),
+        RecordRun(NEW, True, fresh, existed=False),
+        RecordRun(MONEY_RECORD, False, {0: Word(5, 6, 3), 1: Word(0, 0), 2: Word(9, 9)}),
+    ]
+
+
+def listed(run: RecordRun, side: str) -> list[int]:
+    """What is hashed of one side."""
+    values = [(number, getattr(word, side)) for number, word in sorted(run.words.items())]
+    return [value for number, value in values if not run.is_account or number < 5 or value]
+
+
+def shown(all_runs: list[RecordRun], log_rows: int = 6) -> tuple[System, list[int], list[Felts]]:
+    """A statement of the digests before and after, and of every touched word."""
+    names: list[str] = []
+    public: list[int] = []
+
+    def state(values: dict[str, int]) -> None:
+        names.extend(values)
+        public.extend(values.values())
+
+    for place, run in enumerate(all_runs):
+        before, after = hash_many(listed(run, "before")), hash_many(listed(run, "after"))
+        state({f"before{place}": before if run.existed else 0, f"after{place}": after if run.exists else 0})
+
+    def environment(stated: Public, must: Must) -> None:
+        for place, run in enumerate(all_runs):
+            digests = [getattr(stated, f"before{place}"), getattr(stated, f"after{place}")]
+            if run.is_account:
+                must.receive(TREE, [TREE_DEPTH, run.record, *digests])
+            else:
+                must.receive(RECORD, [run.record, *digests])
+            for number, word in run.words.items():
+                if word.written:
+                    must.receive(HISTORY, [key_of(run.record, number), word.before, 0])
+                    must.send(HISTORY, [key_of(run.record, number), word.after, word.written])
+
+    system = System("records", [Records(), Poseidon(), Numbers(), Range()], names, environment)
+    return system, public, tables_of(all_runs, log_rows)
+
+
+def tables_of(all_runs: list[RecordRun], log_rows: int) -> list[Felts]:
+    """The records, and what they ask of others."""
+    table, hashed = Records().fill(all_runs, log_rows)
+    numbers = Numbers().fill(asked_by(all_runs), 6)
+    return [table, Poseidon().fill(hashed, 10)[0], numbers, Range().fill(cells(numbers, slice(0, 4)))]
+
+
+def test_digests_are_those_of_the_lists() -> None:
+    system, public, traces = shown(runs())
+    assert not list(check(system, public, traces))
+    records = system.tables[0]
+    assert records.degree == 5
+    assert records.trace_width == 25 and records.bus_width == 3
+
+
+def test_every_cell_of_a_record_matters() -> None:
+    system, public, traces = shown(runs(), 5)
+    sample = {"poseidon": 0, "numbers": 0, "range": 0}  # their own tests change their cells
+    found = unnoticed(system, public, traces, sample)
+    # Free: a word that stays, said to be touched at time 0, puts a message into its history and takes the same one out.
+    assert [cell for cell in found if not cell.endswith("touched")] == []
+
+
+@pytest.mark.parametrize("count", range(6))
+def test_lists_of_any_length_are_hashed(count: int) -> None:
+    positions = {POSITIONS + market: Word(market, market) for market in range(1, count + 1)}
+    system, public, traces = shown([RecordRun(ACCOUNT, True, words(FIXED) | positions)])
+    assert not list(check(system, public, traces))
+
+
+def attack(all_runs: list[RecordRun]) -> str:
+    """What is said of false runs, whose statement and hashes are made to fit."""
+    system, public, traces = shown(all_runs)
+    return "; ".join(str(each) for each in check(system, public, traces))
+
+
+def test_a_zero_is_not_listed() -> None:
+    """A position of nothing stays in the list: it would count, and fill the account."""
+    table_of = shown([RecordRun(ACCOUNT, True, words(FIXED) | {POSITIONS + 1: Word(5, 6, 3)})])
+    table = table_of[2][0]
+    column = list(Records.columns).index("value_after")
+    table[column, 5] = 0
+    assert "what is listed is not zero" in "; ".join(str(each) for each in check(*table_of))
+
+
+def test_fixed_words_cannot_be_left_out_or_called_optional() -> None:
+    few = {number: value for number, value in FIXED.items() if number < 4}
+    assert "an account has so many fixed words" in attack([RecordRun(ACCOUNT, True, words(few))])
+    late = {number + 1: value for number, value in FIXED.items()}
+    assert "its number is zero" in attack([RecordRun(ACCOUNT, True, words(late))])
+
+
+def test_a_record_has_one_run() -> None:
+    """Two runs of one account send two leaves, of which the tree takes one."""
+    run = RecordRun(ACCOUNT, True, words(FIXED))
+    system, public, _ = shown([run])
+    assert "tree" in "; ".join(str(each) for each in check(system, public, tables_of([run, run], 6)))
