@@ -1,4 +1,6 @@
-"""Prove that messages are signed under given keys, without showing a signature.
+"""Prove that messages are signed under given keys: one proof to check instead of many signatures.
+
+The signatures need not be sent; but a proof hides nothing, and whoever studies it can find some of what they contain.
 
     python examples/prove_signatures.py [COUNT]           64 signatures unless told
 """

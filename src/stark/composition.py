@@ -69,7 +69,7 @@ def _compose_table(
 ) -> Felts:
     table, log_height = key.system.tables[number], key.log_heights[number]
     fixed, trace, bus = columns
-    cosets = 1 << max(0, (table.degree - 2).bit_length())
+    cosets = 1 << (max(table.degree, 2) - 2).bit_length()
     shifts = coset_shifts(log_height, key.log_tallest, key.parameters.log_blowup)[:cosets]
     rows = 1 << log_height
     tape = make_tape(table.program, keep=False)

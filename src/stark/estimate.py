@@ -35,7 +35,7 @@ def estimate(system: System, log_heights: Sequence[int], parameters: Parameters)
         cells += (table.trace_width + table.bus_width) * rows
         given = table.fixed_width + table.trace_width
         kept += rows * (given + width * (1 + cosets))  # as given, coefficients, values on the cosets
-        pieces = 1 << max(0, (table.degree - 2).bit_length())
+        pieces = 1 << (max(table.degree, 2) - 2).bit_length()
         composing = max(composing, rows * (2 * pieces + 8))  # residues and their transform, selectors, points
     trees = 1 + any(table.fixed_width for table in system.tables) + any(table.bus_width for table in system.tables)
     kept += trees * 2 * cosets * tallest

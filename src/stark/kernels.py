@@ -50,7 +50,7 @@ def is_compiled(function: Callable[..., Any]) -> bool:
 def source_digest(file: Path) -> str:
     """SHA-256 over the modules beside this one, and over `file` itself."""
     digest = hashlib.sha256()
-    for source in [*sorted(Path(__file__).parent.glob("*.py")), file]:
+    for source in [*sorted(Path(__file__).parent.rglob("*.py")), file]:
         text = source.read_bytes()
         digest.update(len(text).to_bytes(8, "little") + text)
     return digest.hexdigest()

@@ -43,9 +43,10 @@ def prove(
 ) -> bytes:
     """A proof that the traces, one (width, rows, 4) array a table, obey the system's rules with this statement.
 
-    Raises ValueError where they have the wrong shapes, UnsatisfiedRules where they break a rule between cells (a bus
-    that does not balance is found by the verifier; `stark.air.check` says which message it is), and NotEnoughMemory
-    where the estimate is above the limit, or above what the machine has.
+    Raises ValueError where they have the wrong shapes, and NotEnoughMemory where the estimate is above the limit, or
+    above what the machine has. Tables that break a rule make a proof that is refused, or UnsatisfiedRules where the
+    composition happens to show it; `stark.air.check` says which rule or message it is. A proof hides nothing: it opens
+    rows of the tables.
     """
     key = fixed.key
     check_memory(estimate(key.system, key.log_heights, key.parameters), memory_limit_bytes)
@@ -70,7 +71,7 @@ class _Proving:
 
     def run(self) -> bytes:
         """Take the steps in order."""
-        trace, trace_tree = self._commit([np.array(columns) for columns in self.traces], Phase.TRACE)
+        trace, trace_tree = self._commit([np.array(columns, order="C") for columns in self.traces], Phase.TRACE)
         challenges, totals, bus, bus_tree = self._fill_buses()
         pieces, composition_tree = self._compose(trace, bus, challenges, totals)
         columns = [[self.fixed.extended[number], trace[number], bus[number]] for number in range(len(trace))]

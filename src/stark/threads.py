@@ -9,8 +9,9 @@ def in_ranges(count: int, threads: int, work: Callable[[int, int], None], grain:
     pieces = max(1, min(threads, -(-count // grain)))
     cuts = [min(count, -(-count * piece // pieces // grain) * grain) for piece in range(pieces)] + [count]
     ranges = [(start, stop) for start, stop in zip(cuts, cuts[1:], strict=False) if start < stop]
-    if len(ranges) == 1:
-        work(*ranges[0])
+    if len(ranges) <= 1:
+        for start, stop in ranges:
+            work(start, stop)
         return
     with ThreadPoolExecutor(len(ranges)) as pool:
         for done in [pool.submit(work, start, stop) for start, stop in ranges]:

@@ -1,7 +1,7 @@
 """Challenges that a prover can't choose: hashes of everything said before them (Fiat-Shamir, Keccak-256).
 
 The state is one digest. Absorbing hashes it with whole words, at least one; drawing hashes it alone, so the two can't
-be confused. A drawn digest is taken modulo the prime, which is off from uniform by less than 2**-55 in all.
+be confused. A drawn digest is taken modulo the prime, which is off from uniform by about 2**-55 in all.
 """
 
 from __future__ import annotations

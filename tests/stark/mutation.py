@@ -67,7 +67,7 @@ def unnoticed(
 
 def is_balanced(others: Balance, own: Balance) -> bool:
     """Whether a table's messages cancel those of all others and of the statement."""
-    return all(others.get(key, (0, []))[0] + surplus == 0 for key, (surplus, _) in own.items()) and not any(
+    return all((others.get(key, (0, []))[0] + surplus) % PRIME == 0 for key, (surplus, _) in own.items()) and not any(
         surplus for key, (surplus, _) in others.items() if key not in own
     )
 

@@ -18,7 +18,7 @@ from stark.field import from_ints, to_ints
 from stark.fixed import prepare
 from stark.parameters import Parameters
 from stark.prime import PRIME
-from tests.stark.toy import RESULT, SYSTEM, VALUES, Fibonacci, Range, case
+from tests.stark.toy import RESULT, SYSTEM, VALUES, Fibonacci, Range, case, environment
 
 A, B, C = (leaf(Source.TRACE, index) for index in range(3))
 
@@ -142,10 +142,27 @@ def test_a_digest_covers_what_decides_validity() -> None:
         periodic = {"is_marked": (1, 0, 0, 1)}
 
     words = SYSTEM.words()
-    assert System("toy", [Range(), Other()], ["left", "right"]).words() != words
-    assert System("renamed", [Range(), Fibonacci()], ["left", "right"]).words() != words  # no messages of the statement
+    assert System("renamed", [Range(), Fibonacci()], ["left", "right"], environment).words() == words
+    assert System("toy", [Range(), Other()], ["left", "right"], environment).words() != words
+    assert System("toy", [Range(), Fibonacci()]).words() != words  # no messages of the statement
     with pytest.raises(ValueError, match="one name"):
         System("twice", [Range(), Range()])
+
+
+def test_a_statement_that_says_nothing_is_refused() -> None:
+    """Forgotten messages would leave the statement to whoever makes the proof."""
+
+    class Silent(Chip):
+        name = "silent"
+        columns = ("value",)
+
+        def constrain(self, row: Row, must: Must) -> None:
+            must.zero("rule", row.value)
+
+    with pytest.raises(ValueError, match="the statement sends or receives, and no chip does"):
+        System("s", [Silent()], ["left", "right"], environment)
+    with pytest.raises(ValueError, match="no message reads third"):
+        System("s", [Range(), Fibonacci()], ["left", "right", "third"], environment)
 
 
 def test_mistakes_in_chips_are_named() -> None:
@@ -163,6 +180,7 @@ def test_mistakes_in_chips_are_named() -> None:
 
     class Odd(Chip):
         name = "odd"
+        columns = ("value",)
         periodic = {"three": (1, 2, 3)}
 
         def constrain(self, row: Row, must: Must) -> None:
@@ -174,6 +192,15 @@ def test_mistakes_in_chips_are_named() -> None:
         System("s", [Same()])
     with pytest.raises(ValueError, match="power of two"):
         System("s", [Odd()])
+
+    class Empty(Chip):
+        name = "empty"
+        columns = (("nothing", 0),)
+
+    with pytest.raises(ValueError, match="at least one column"):
+        System("s", [Empty()])
+    with pytest.raises(ValueError, match="at least one chip"):
+        System("s", [])
     row = Row(Fibonacci())
     with pytest.raises(AttributeError, match="no column middle"):
         _ = row.middle

@@ -86,6 +86,17 @@ def test_a_number_that_is_too_large_has_no_limbs(value: int) -> None:
         limbs_of(value, 3, BITS)
 
 
+def test_limbs_of_one_width_are_not_lent_by_a_table_of_another() -> None:
+    """Limbs of four bits and numbers of eight: 4096 would be 0, 0 and 16."""
+
+    def environment(public: Public, must: Must) -> None:
+        must.receive(GIVEN, [public.value])
+
+    system = System("two widths", [Cut(), Range(8)], ["value"], environment)
+    traces = [columns([[4096], [0], [0], [16]]), Range(8).fill([0, 0, 16])]
+    assert any("range of 4 bits" in str(each) for each in check(system, [4096], traces))
+
+
 class Wide(Chip):
     """A number of 64 bits and one of 128 in each row, in limbs of 16 bits."""
 

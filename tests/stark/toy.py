@@ -48,11 +48,11 @@ class Fibonacci(Chip):
         must.send(RESULT, [row.left, row.right], row.is_last)
 
 
-def _environment(public: Public, must: Must) -> None:
+def environment(public: Public, must: Must) -> None:
     must.receive(RESULT, [public.left, public.right])
 
 
-SYSTEM = System("toy", [Range(), Fibonacci()], ["left", "right"], _environment)
+SYSTEM = System("toy", [Range(), Fibonacci()], ["left", "right"], environment)
 
 
 class Case(NamedTuple):

@@ -70,7 +70,7 @@ def unbalanced(system: System, public: Sequence[int], traces: Sequence[Felts]) -
         add_balance(found, messages_of(table, public, trace))
     for (bus, values), (surplus, writers) in found.items():
         if surplus:
-            yield Unbalanced(bus, values, surplus, tuple(writers))
+            yield Unbalanced(bus, values, surplus if surplus <= PRIME // 2 else surplus - PRIME, tuple(writers))
 
 
 def stated(system: System, public: Sequence[int]) -> Balance:
@@ -95,16 +95,18 @@ def messages_of(table: Table, public: Sequence[int], trace: Felts) -> Balance:
 
 
 def _write(found: Balance, message: Message, row: Sequence[int], writer: str) -> None:
-    times = row[0] if row[0] <= PRIME // 2 else row[0] - PRIME
-    if times:
-        add_balance(found, {(message.bus.name, tuple(row[1:])): (times, [writer])})
+    if row[0]:
+        key = message.bus.name, tuple(row[1:])
+        surplus, writers = found.get(key, (0, []))
+        writers.append(writer)
+        found[key] = (surplus + row[0]) % PRIME, writers
 
 
 def add_balance(found: Balance, other: Balance) -> None:
     """Add the messages of another table."""
     for key, (surplus, writers) in other.items():
         known, names = found.get(key, (0, []))
-        found[key] = known + surplus, [*names, *writers]
+        found[key] = (known + surplus) % PRIME, [*names, *writers]
 
 
 def rows_of(table: Table, program: Program, public: Sequence[int], trace: Felts) -> Felts:

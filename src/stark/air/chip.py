@@ -104,7 +104,7 @@ class Row:
         for source, columns in ((Source.FIXED, chip.fixed), (Source.TRACE, chip.columns)):
             index = 0
             for name, count in grouped(columns):
-                cells = tuple(leaf(source, index + part, is_next) for part in range(count or 1))
+                cells = tuple(leaf(source, index + part, is_next) for part in range(1 if count is None else count))
                 self._name(name, cells if count is not None else cells[0])
                 index += len(cells)
         if not is_next:
@@ -144,7 +144,7 @@ def grouped(columns: Columns) -> list[tuple[str, int | None]]:
 
 def width(columns: Columns) -> int:
     """The number of columns, groups counted out."""
-    return sum(count or 1 for _, count in grouped(columns))
+    return sum(1 if count is None else count for _, count in grouped(columns))
 
 
 def column_names(columns: Columns) -> list[str]:

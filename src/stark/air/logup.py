@@ -2,7 +2,7 @@
 
 A message v on bus b is the fraction times / (x - b - y v_1 - y^2 v_2 - ...) at challenges x and y. What is sent and
 what is received cancel if and only if the fractions of all tables sum to zero, but for an error of
-fractions * (fields + 1) / P (Haböck, ePrint 2022/1530). Bus numbers start at 1 and stand beside no power of y, so
+fractions * fields / P (Haböck, ePrint 2022/1530). Bus numbers start at 1 and stand beside no power of y, so
 messages of different buses differ as polynomials.
 
 The running sum starts at zero on the first row and excludes its own row; the sum over all rows is the table's total,

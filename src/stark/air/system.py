@@ -67,7 +67,10 @@ class System:
             environment(Public(self.public), outside)
         if outside.constraints:
             raise ValueError(f"{name}: the statement can send and receive; rules belong to chips")
-        rules = [_rules_of(chip, self.public) for chip in chips]
+        if not chips:
+            raise ValueError(f"{name}: a system has at least one chip")
+        rules = [_rules_of(chip) for chip in chips]
+        _check_statement(name, self.public, outside.messages, rules)
         self.buses = _number_buses([*outside.messages, *(each for must in rules for each in must.messages)])
         self.tables = tuple(
             _compile(chip, must, self.buses, degree) for chip, must in zip(chips, rules, strict=True)
@@ -85,7 +88,7 @@ class System:
     @property
     def composition_columns(self) -> int:
         """Pieces, each as long as the tallest table, that hold the quotient of the constraints."""
-        return max(1, *(table.degree - 1 for table in self.tables))
+        return max([1, *(table.degree - 1 for table in self.tables)])
 
     def columns(self) -> int:
         """Committed columns in all: of the trace, of the buses, and of the composition."""
@@ -102,7 +105,20 @@ class System:
         return [*words, *self.outside.words()]
 
 
-def _rules_of(chip: Chip, public: Sequence[str]) -> Must:
+def _check_statement(name: str, public: Sequence[str], outside: Sequence[Message], rules: Sequence[Must]) -> None:
+    """What is stated must reach the tables by messages, and meet some there, or anything could be stated."""
+    if outside and not any(must.messages for must in rules):
+        raise ValueError(f"{name}: the statement sends or receives, and no chip does")
+    read = compile_program([each for message in outside for each in (message.times, *message.values)]).leaves()
+    indices = {found.index for found in read if found.source == Source.PUBLIC}
+    unread = [element for index, element in enumerate(public) if index not in indices]
+    if unread:
+        raise ValueError(f"{name}: no message reads {', '.join(unread)}: it could be stated to be anything")
+
+
+def _rules_of(chip: Chip) -> Must:
+    if not width(chip.columns):
+        raise ValueError(f"{chip.name}: a chip has at least one column")
     must = Must()
     chip.constrain(Row(chip), must)
     for values in chip.periodic.values():
@@ -139,7 +155,7 @@ def _compile(chip: Chip, must: Must, buses: dict[Bus, int], degree: int) -> Tabl
         bus_width=grouping.columns,
         constraint_names=tuple(name for name, _ in rules),
         program=compile_program([expression for _, expression in rules]),
-        degree=max(1, *(expression.degree for _, expression in rules)),
+        degree=max([1, *(expression.degree for _, expression in rules)]),
         messages=tuple(must.messages),
         grouping=grouping,
         fractions=compile_program(_fractions(must.messages, buses)),

@@ -103,7 +103,7 @@ class Touched(Chip):
         gap = together(row["gap_limb"], memory.bits)
         must.transition("keys rise", row.next.live * (row.next.key - row.key - 1) - gap)
         must.last("nothing follows the last row", gap)
-        lend(must, row["gap_limb"])
+        lend(must, row["gap_limb"], memory.bits)
         _empty_when_idle(must, row)
         must.send(memory.history, [row.key, *before, 0], row.live)
         must.receive(memory.history, [row.key, *after, row.written], row.live)

@@ -107,7 +107,6 @@ class Poseidon(Chip):
     name = "poseidon"
     columns = (("cell", CELLS), "digest", "left")
     periodic = {
-        "is_first": _on([0]),
         "is_full": _on([0, 1, 14, 15]),
         "is_spare": _on([1, 14]),
         "is_before_full": _on([0, 14]),

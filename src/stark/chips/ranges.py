@@ -16,11 +16,15 @@ from stark.air.expr import Expr, total
 from stark.chips.tables import by_rows
 from stark.field import Felts, from_ints
 
-RANGE = Bus("range", ("value",))
 NUMBER = Bus("number", ("value",))
 LIMB_BITS = 16
 NUMBER_LIMBS = 4
 NUMBER_BITS = NUMBER_LIMBS * LIMB_BITS
+
+
+def range_bus(bits: int) -> Bus:
+    """The bus of numbers of so many bits: a limb asks for its own width, whatever tables there are."""
+    return Bus(f"range of {bits} bits", ("value",))
 
 
 class Range(Chip):
@@ -37,13 +41,14 @@ class Range(Chip):
         must.first("starts at zero", row.value)
         must.transition("counts up", row.next.value - row.value - 1)
         must.last("ends at the largest", row.value - ((1 << self.bits) - 1))
-        must.receive(RANGE, [row.value], row.count)
+        must.receive(range_bus(self.bits), [row.value], row.count)
 
     def fill(self, asked: Iterable[int]) -> Felts:
         """The table, given every number that is asked for; ValueError for one that is too large."""
-        numbers = np.fromiter(asked, np.int64)
-        if numbers.size and not 0 <= numbers.min() <= numbers.max() < 1 << self.bits:
+        given = list(asked)
+        if not all(0 <= number < 1 << self.bits for number in given):
             raise ValueError(f"a number outside 0 .. 2**{self.bits} - 1 is asked for")
+        numbers = np.array(given, np.int64)
         counts = np.bincount(numbers, minlength=1 << self.bits)
         return from_ints([*range(1 << self.bits), *counts.tolist()]).reshape(2, -1, 4)
 
@@ -58,7 +63,7 @@ def cut(
     second cutting.
     """
     must.equal(name, value, together(limbs, bits, name))
-    lend(must, limbs, times)
+    lend(must, limbs, bits, times)
 
 
 def together(limbs: Sequence[Expr], bits: int = LIMB_BITS, name: str = "a number") -> Expr:
@@ -68,10 +73,10 @@ def together(limbs: Sequence[Expr], bits: int = LIMB_BITS, name: str = "a number
     return total([limb * (1 << (bits * place)) for place, limb in enumerate(limbs)])
 
 
-def lend(must: Must, limbs: Sequence[Expr], times: Expr | int = 1) -> None:
+def lend(must: Must, limbs: Sequence[Expr], bits: int = LIMB_BITS, times: Expr | int = 1) -> None:
     """Each limb is a number that the range table lends, on rows where `times` is 1."""
     for limb in limbs:
-        must.send(RANGE, [limb], times)
+        must.send(range_bus(bits), [limb], times)
 
 
 def limbs_of(value: int, count: int, bits: int = LIMB_BITS) -> list[int]:
