@@ -164,6 +164,17 @@ def open(
                         uint256_mulmod(total, x, PRIME), extract32(constants, 32 * term, output_type=uint256), PRIME
                     )
                 values[index] = total
+            elif operation == 11:
+                # A periodic column that is one in a single row: the product of 1 + y**(2**bit), y = x / row.
+                y: uint256 = places[right >> 8]
+                for _: uint256 in range(log_height[right >> 8] - (right & 255), bound=32):
+                    y = uint256_mulmod(y, y, PRIME)
+                y = uint256_mulmod(y, extract32(constants, 32 * left, output_type=uint256), PRIME)
+                product: uint256 = extract32(constants, 32 * (left + 1), output_type=uint256)
+                for _: uint256 in range(right & 255, bound=32):
+                    product = uint256_mulmod(product, uint256_addmod(y, 1, PRIME), PRIME)
+                    y = uint256_mulmod(y, y, PRIME)
+                values[index] = product
             elif operation == 9:
                 combined = uint256_addmod(uint256_mulmod(combined, weight, PRIME), values[left], PRIME)
             else:

@@ -19,8 +19,9 @@ from stark.prime import PRIME, WORD_BYTES, inverse, root_of_unity
 from stark.proof import words_of
 
 STEP_BYTES = 5
+CODE_BYTES = 24_575  # of a contract, without the byte that stops a call to it
 TAPE_STEPS = 4_900  # in one contract's code, of at most 24,576 bytes with the byte that stops a call to it
-DATA, CONSTANT, PUBLIC, CHALLENGE, SELECTOR, PERIODIC, FOLD, BALANCE = range(3, 11)  # after add, subtract, multiply
+DATA, CONSTANT, PUBLIC, CHALLENGE, SELECTOR, PERIODIC, FOLD, BALANCE, ONE_HOT = range(3, 12)  # after +, - and *
 SIDES = 1 << 16  # a step names others by two bytes
 
 
@@ -107,9 +108,12 @@ class _Tape:
             return SELECTOR, level, leaf.index
         if leaf.source == Source.PERIODIC:
             values = self.key.system.tables[table].periods[leaf.index]
+            where = level << 8 | (len(values).bit_length() - 1)
+            is_one_hot = sum(map(bool, values)) == 1 == sum(values)
             if (table, leaf.index) not in self.periods:
-                self.periods[table, leaf.index] = self.constant(_coefficients(values)[::-1])
-            return PERIODIC, self.periods[table, leaf.index], level << 8 | (len(values).bit_length() - 1)
+                made = _one_hot(values) if is_one_hot else _coefficients(values)[::-1]
+                self.periods[table, leaf.index] = self.constant(made)
+            return ONE_HOT if is_one_hot else PERIODIC, self.periods[table, leaf.index], where
         return DATA, self._column(leaf, table, level), 0
 
     def _column(self, leaf: Leaf, table: int, level: int) -> int:
@@ -147,6 +151,8 @@ def emit(key: Key) -> Emitted:
     # A step is read as a whole word, so the last ones are followed by zeros.
     tapes = [data[start : start + size].ljust(size + WORD_BYTES, b"\0") for start in range(0, len(data), size)]
     constants = words_of(tape.constants or [0])
+    if len(constants) > CODE_BYTES:
+        raise ValueError(f"{key.system.name}: {len(constants)} bytes of constants; a contract's code holds {CODE_BYTES}")
     return Emitted(_shape(key, tape, len(tapes), len(constants) // WORD_BYTES), tapes, constants)
 
 
@@ -261,6 +267,15 @@ def part_bytes(key: Key) -> int:
         log_height -= bits
         words += (1 << bits) + log_height + log_blowup
     return queries * words * WORD_BYTES
+
+
+def _one_hot(values: tuple[int, ...]) -> list[int]:
+    """Of a column that is one in a single row: what brings that row to 1, and the inverse of the period.
+
+    At a point x the column is the product of 1 + (x / row) ** (2 ** bit) over the bits of the period, over the period.
+    """
+    row = pow(root_of_unity(len(values).bit_length() - 1), values.index(1), PRIME)
+    return [inverse(row), inverse(len(values))]
 
 
 def _coefficients(values: tuple[int, ...]) -> list[int]:

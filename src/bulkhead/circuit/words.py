@@ -13,6 +13,11 @@ WORD_BITS = 32
 
 # What was there and when it was written; see stark.chips.memory.
 HISTORY = Bus("history", ("key", "value", "time"))
+# Where the sequence of transactions stands: how many came before in the batch, and the counters that L1 follows.
+SEQUENCE = Bus("sequence", ("number", "time_ms", "deposits", "withdrawals"))
+# What L1 took in and is to pay out, by the number in its queue.
+DEPOSITED = Bus("deposited", ("number", "account", "amount"))
+PAID_OUT = Bus("paid out", ("number", "recipient", "amount"))
 # The list of live orders, before and after, and the second at which expired ones are left out; the statement takes it.
 ORDERS = Bus("orders", ("now_s", "before", "after"))
 # Digests of a record that is no account's, before and after; the statement takes them.

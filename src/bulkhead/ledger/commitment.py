@@ -136,11 +136,15 @@ def markets_root(state: State) -> int:
     return hash_many([felt for market_id in sorted(state.markets) for felt in market_felts(state.markets[market_id])])
 
 
-def funds_root(state: State) -> int:
+def money_felts(state: State) -> list[int]:
     """Funds by asset, then what custody holds of every asset."""
     felts = [felt for asset_id in sorted(state.funds) for felt in funds_felts(asset_id, state.funds[asset_id])]
-    felts += [packed((asset_id, ID_BITS), (held, SIGNED_QUOTE)) for asset_id, held in sorted(state.custody.items())]
-    return hash_many(felts)
+    return felts + [packed((asset, ID_BITS), (held, SIGNED_QUOTE)) for asset, held in sorted(state.custody.items())]
+
+
+def funds_root(state: State) -> int:
+    """The venue's money."""
+    return hash_many(money_felts(state))
 
 
 def oracle_root(state: State) -> int:
@@ -154,22 +158,25 @@ def oracle_root(state: State) -> int:
     return hash_many([head, *prices])
 
 
-def counters_root(state: State) -> int:
+def counters_felts(state: State) -> list[int]:
     """Counters, the batch number among them, and the time before which no transaction may go back."""
     counters = state.counters
-    return hash_many(
-        [
-            packed(
-                (counters.deposits, SIGNED_QUOTE), (counters.withdrawals, SIGNED_QUOTE), (counters.forced, SIGNED_QUOTE)
-            ),
-            packed(
-                (counters.transactions, SIGNED_QUOTE),
-                (counters.batches, NONCE_BITS),
-                (counters.fresh_after_ms, TIME_MS_BITS),
-                (state.time_ms, TIME_MS_BITS),
-            ),
-        ]
-    )
+    return [
+        packed(
+            (counters.deposits, SIGNED_QUOTE), (counters.withdrawals, SIGNED_QUOTE), (counters.forced, SIGNED_QUOTE)
+        ),
+        packed(
+            (counters.transactions, SIGNED_QUOTE),
+            (counters.batches, NONCE_BITS),
+            (counters.fresh_after_ms, TIME_MS_BITS),
+            (state.time_ms, TIME_MS_BITS),
+        ),
+    ]
+
+
+def counters_root(state: State) -> int:
+    """All counters."""
+    return hash_many(counters_felts(state))
 
 
 def orders_commitment(filled: FilledOrders) -> int:
@@ -200,17 +207,20 @@ def _felts_of(value: Any) -> Iterable[int]:
         yield number if number >= 0 else number + FIELD_PRIME
 
 
+def commitment_felts(state: State, accounts_root: int) -> list[int]:
+    """What S is made of."""
+    return [
+        VERSION,
+        config_root(state.config),
+        accounts_root,
+        orders_commitment(state.filled),
+        markets_root(state),
+        funds_root(state),
+        oracle_root(state),
+        counters_root(state),
+    ]
+
+
 def commitment(state: State, accounts_root: int) -> int:
     """S: what L1 stores of the whole exchange."""
-    return hash_many(
-        [
-            VERSION,
-            config_root(state.config),
-            accounts_root,
-            orders_commitment(state.filled),
-            markets_root(state),
-            funds_root(state),
-            oracle_root(state),
-            counters_root(state),
-        ]
-    )
+    return hash_many(commitment_felts(state, accounts_root))

@@ -48,6 +48,10 @@ class AccountTree:
         """The leaf of an account, 0 if it is not in use."""
         return self._nodes.get(_leaf_key(account_id), EMPTY_LEAF)
 
+    def node(self, depth: int, place: int) -> int:
+        """A node by its depth (0 is the root) and its place among the nodes of that depth."""
+        return self._nodes.get((1 << depth) | place, empty_nodes()[DEPTH - depth])
+
     def path(self, account_id: int) -> tuple[int, ...]:
         """The 32 siblings on the way from a leaf to the root, lowest first."""
         key, empty = _leaf_key(account_id), empty_nodes()

@@ -30,6 +30,10 @@ DOMAIN_TYPE = '"StarknetDomain"("name":"shortstring","version":"shortstring","ch
 DOMAIN_TYPE += '"revision":"shortstring")'
 DOMAIN_SELECTOR = 0x1FF2F602E42168014D405A94F75E8A93D640751D71D16311266E140D8B0A210
 
+# The wire's own messages, which the client libraries hash.
+TRANSFER_SELECTOR = 0x1DB88E2709FDF2C59E651D141C3296A42B209CE770871B40413EA109846A3B4
+WITHDRAWAL_SELECTOR = 0x250A5FA378E8B771654BD43DCB34844534F9D1E29E16B14760D7936EA7F4B1D
+
 _END = '"expiration":"timestamp","nonce":"felt")'
 REGISTRATION_TYPE = '"Registration"("account":"felt","kind":"felt","rule":"felt","l1_owner":"felt","parent":"felt",'
 REGISTRATION_TYPE += '"asset":"felt")'

@@ -111,11 +111,8 @@ class Poseidon(Chip):
         "is_spare": _on([1, 14]),
         "is_before_full": _on([0, 14]),
         "is_entering": _on([ENTERING]),
-        "is_partial": _on(range(2, 14)),
-        "goes_on": _on(range(2, 13)),
         "is_leaving": _on([LEAVING]),
         "is_last": _on([LAST]),
-        "is_within": _on(range(LAST)),
         **{f"constant{place}": tuple(row[place] for row in _constant_columns()) for place in range(CELLS)},
     }
 
@@ -135,7 +132,7 @@ class Poseidon(Chip):
         everything = [*cells, *after[0:3]]
         for place in range(CELLS):
             target = _recur(everything[place : place + 3], constants[place])
-            gate = row.is_partial if place <= 3 else row.goes_on
+            gate = 1 - row.is_full if place <= 3 else 1 - row.is_full - row.is_leaving  # the last row has four
             must.zero(f"partial round {place} of the row", gate * (everything[place + 3] - target))
         self._leave(row, must, cells, after)
         self._absorb(row, must, outcome)
@@ -149,8 +146,8 @@ class Poseidon(Chip):
         must.zero("one less is left", row.is_last * (goes_on * (row.left - row.next.left - 1)))
         must.zero("a sponge has one digest", row.is_last * (goes_on * (row.next.digest - row.digest)))
         must.zero("the third element goes on", row.is_last * (goes_on * (inputs[2] - outcome[2])))
-        must.zero("the digest stands in every row", row.is_within * (row.next.digest - row.digest))
-        must.zero("what is left stands in every row", row.is_within * (row.next.left - row.left))
+        must.zero("the digest stands in every row", (1 - row.is_last) * (row.next.digest - row.digest))
+        must.zero("what is left stands in every row", (1 - row.is_last) * (row.next.left - row.left))
         is_start = 1 - goes_on
         absorbed = [inputs[place] - goes_on * outcome[place] for place in range(RATE)]
         message = [row.next.digest, row.next.left, is_start, is_start * inputs[2], *absorbed]
