@@ -152,7 +152,7 @@ def emit(key: Key) -> Emitted:
     tapes = [data[start : start + size].ljust(size + WORD_BYTES, b"\0") for start in range(0, len(data), size)]
     constants = words_of(tape.constants or [0])
     if len(constants) > CODE_BYTES:
-        raise ValueError(f"{key.system.name}: constants of {len(constants)} bytes do not fit a contract of {CODE_BYTES}")
+        raise ValueError(f"{key.system.name}: {len(constants)} bytes of constants; a contract holds {CODE_BYTES}")
     return Emitted(_shape(key, tape, len(tapes), len(constants) // WORD_BYTES), tapes, constants)
 
 
