@@ -13,13 +13,13 @@ system itself, so that a venue with other terms has another key.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from bulkhead.circuit.operations import Venue
 from bulkhead.circuit.orders import LiveOrders
 from bulkhead.circuit.record import Records
 from bulkhead.circuit.rules import Rules
-from bulkhead.circuit.words import DEPOSITED, MONEY_RECORD, ORDERS, PAID_OUT, RECORD, SEQUENCE
+from bulkhead.circuit.words import CHANGED, DEPOSITED, MONEY_RECORD, ORDERS, PAID_OUT, RECORD, SEQUENCE
 from bulkhead.ledger.commitment import SIGNED_QUOTE, VERSION, config_root
 from bulkhead.ledger.config import VenueConfig
 from bulkhead.ledger.custody import NUMERAIRE
@@ -38,7 +38,7 @@ SINGLE = ("markets", "oracle", "forced", "batches_before", "fresh_after_ms", "no
 
 
 class Shape(NamedTuple):
-    """A fixed size of batch: the tables' heights, and how many deposits and payments it may hold."""
+    """A fixed size of batch: the tables' heights, and how many deposits, payments and changed words it may have."""
 
     number: int
     log_rules: int
@@ -49,6 +49,7 @@ class Shape(NamedTuple):
     log_orders: int
     log_numbers: int
     queue: int
+    changes: int
 
     @property
     def log_heights(self) -> tuple[int, ...]:
@@ -59,7 +60,7 @@ class Shape(NamedTuple):
         )  # fmt: skip
 
 
-SMALL = Shape(1, 9, 14, 13, 10, 8, 7, 12, 16)  # up to 32 signed transactions
+SMALL = Shape(1, 9, 14, 13, 10, 8, 7, 12, 16, 64)  # up to 32 signed transactions
 
 
 def venue_of(config: VenueConfig) -> Venue:
@@ -75,11 +76,13 @@ def venue_of(config: VenueConfig) -> Venue:
 
 def names_of(shape: Shape) -> list[str]:
     """The statement's elements."""
+    lists = (
+        ("deposit", ("account", "amount", "used"), shape.queue),
+        ("paid", ("recipient", "amount", "used"), shape.queue),
+        ("changed", ("key", "value", "used"), shape.changes),
+    )
     queues = [
-        f"{queue}_{field}_{place}"
-        for queue, fields in (("deposit", ("account", "amount", "used")), ("paid", ("recipient", "amount", "used")))
-        for place in range(shape.queue)
-        for field in fields
+        f"{name}_{field}_{place}" for name, fields, count in lists for place in range(count) for field in fields
     ]
     return [*(f"{name}_{when}" for name in BOTH for when in ("before", "after")), *SINGLE, *queues]
 
@@ -126,25 +129,35 @@ def _sequence(public: Public, must: Must) -> None:
 
 
 def _queues(public: Public, must: Must, shape: Shape) -> None:
-    """Deposits in, payments out, in the order of their queues; unused places are zeros and `used` is 0."""
+    """Deposits in, payments out, in the order of their queues, and changed words in any order.
+
+    Unused places are zeros and `used` is 0. That each `used` is a bit is for whoever reads the statement to check.
+    """
     for place in range(shape.queue):
         fields = [getattr(public, f"deposit_{field}_{place}") for field in ("account", "amount", "used")]
         must.send(DEPOSITED, [public.deposits_before + 1 + place, *fields[:2]], fields[2])
         fields = [getattr(public, f"paid_{field}_{place}") for field in ("recipient", "amount", "used")]
         must.receive(PAID_OUT, [public.withdrawals_before + 1 + place, *fields[:2]], fields[2])
+    for place in range(shape.changes):
+        fields = [getattr(public, f"changed_{field}_{place}") for field in ("key", "value", "used")]
+        must.receive(CHANGED, fields[:2], fields[2])
 
 
-def public_of(values: dict[str, Any], deposits: Sequence[tuple[int, int]], paid: Sequence[tuple[int, int]],
-              shape: Shape) -> list[int]:  # fmt: skip
-    """The statement's elements in order. ValueError where a queue is longer than the shape's."""
-    for name, queue in (("deposits", deposits), ("payments", paid)):
-        if len(queue) > shape.queue:
-            raise ValueError(f"{len(queue)} {name}; a batch of this shape holds {shape.queue}")
-    padding = (0, 0, 0)
-    queues = [
-        number
-        for queue in (deposits, paid)
-        for place in range(shape.queue)
-        for number in ((*queue[place], 1) if place < len(queue) else padding)
-    ]
-    return [*(values[name] for name in names_of(shape)[: 2 * len(BOTH) + len(SINGLE)]), *queues]
+class Lists(NamedTuple):
+    """What a statement lists: deposits (account, amount), payments (recipient, amount), changed words (key, value)."""
+
+    deposits: Sequence[tuple[int, int]]
+    paid: Sequence[tuple[int, int]]
+    changed: Sequence[tuple[int, int]]
+
+
+def public_of(values: dict[str, int], lists: Lists, shape: Shape) -> list[int]:
+    """The statement's elements in order. ValueError where a list is longer than the shape's."""
+    found = [values[name] for name in names_of(shape)[: 2 * len(BOTH) + len(SINGLE)]]
+    for name, queue, room in zip(Lists._fields, lists, (shape.queue, shape.queue, shape.changes), strict=True):
+        if len(queue) > room:
+            raise ValueError(f"{len(queue)} {name}: a batch of this shape holds {room}")
+        for pair in queue:
+            found += [*pair, 1]
+        found += [0] * (3 * (room - len(queue)))
+    return found

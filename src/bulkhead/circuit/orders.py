@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from bulkhead.circuit.listing import Side, constrain_runs
-from bulkhead.circuit.words import EXPIRY_BITS, HISTORY, ORDER_RECORD, ORDERS, WORD_BITS
+from bulkhead.circuit.words import CHANGED, EXPIRY_BITS, HISTORY, ORDER_RECORD, ORDERS, WORD_BITS
 from bulkhead.limits import FILLED_BITS, TIME_S_BITS
 from stark.air.chip import Chip, Must, Row
 from stark.chips.poseidon import Sponge, list_sponge
@@ -66,6 +66,7 @@ class LiveOrders(Chip):
         left = row.filled_after * (1 << EXPIRY_BITS) + row.expiry_s
         must.send(HISTORY, [word, found, 0], row.touched)
         must.receive(HISTORY, [word, left, row.written], row.touched)
+        must.send(CHANGED, [word, left], row.touched)
         must.send(ORDERS, [row.now_s, row.digest_before, row.digest_after], row.end)
 
     def _keys(self, row: Row, must: Must) -> None:

@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from bulkhead.circuit.listing import Side, constrain_runs
-from bulkhead.circuit.words import FIXED_WORDS, HISTORY, RECORD, WORD_BITS
+from bulkhead.circuit.words import CHANGED, FIXED_WORDS, HISTORY, RECORD, WORD_BITS
 from bulkhead.limits import TREE_DEPTH
 from stark.air.chip import Chip, Must, Row
 from stark.chips.merkle_update import TREE
@@ -56,11 +56,12 @@ class Records(Chip):
     def constrain(self, row: Row, must: Must) -> None:
         """The order of words, what is there, both digests, and whom they are told to."""
         constrain_runs(row, must)
+        key = row.record * (1 << WORD_BITS) + row.word
+        must.send(CHANGED, [key, row.value_after], row.touched)
         self._words(row, must)
         self._presence(row, must)
         BEFORE.constrain(row, must, row.value_before)
         AFTER.constrain(row, must, row.value_after)
-        key = row.record * (1 << WORD_BITS) + row.word
         must.send(HISTORY, [key, row.value_before, 0], row.touched)
         must.receive(HISTORY, [key, row.value_after, row.written], row.touched)
         digests = [row.digest_before, row.digest_after]

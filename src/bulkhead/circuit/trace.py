@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from bulkhead.circuit.batch import Shape, public_of, venue_of
+from bulkhead.circuit.batch import Lists, Shape, public_of, venue_of
 from bulkhead.circuit.orders import Entry, LiveOrders, asked_by_orders
 from bulkhead.circuit.play import Play, account_words, money_words
 from bulkhead.circuit.record import RecordRun, Records, Word, asked_by
@@ -73,7 +73,11 @@ def trace(before: State, after: State, transactions: Sequence[Transaction], shap
         numbers,
         Range().fill(cells(numbers, slice(0, NUMBER_LIMBS))),
     ]
-    return Tables(_public(before, after, transactions, stated, shape), traces)
+    changed = [(key, value) for key, (value, written) in sorted(play.memory.items()) if written]
+    values = _values(before, after, stated)
+    deposits = [(int(each.account_id), each.amount) for each in transactions if isinstance(each, Deposit)]
+    paid = [(each.recipient, each.amount) for each in transactions if isinstance(each, Withdrawal)]
+    return Tables(public_of(values, Lists(deposits, paid, changed), shape), traces)
 
 
 def _record_runs(before: State, after: State, play: Play) -> list[RecordRun]:
@@ -125,9 +129,8 @@ def _merged(sponges: Iterable[Sponge]) -> list[Sponge]:
     return [sponge._replace(times=times) for sponge, times in counts.items()]
 
 
-def _public(
-    before: State, after: State, transactions: Sequence[Transaction], stated: list[list[int]], shape: Shape
-) -> list[int]:
+def _values(before: State, after: State, stated: list[list[int]]) -> dict[str, int]:
+    """The statement's single elements by name."""
     values: dict[str, int] = {}
     for when, state, felts in (("before", before, stated[1]), ("after", after, stated[3])):
         _, _, accounts, orders, markets, money, oracle, counters = felts
@@ -137,10 +140,7 @@ def _public(
             f"withdrawals_{when}": state.counters.withdrawals, f"transactions_{when}": state.counters.transactions,
             f"time_ms_{when}": int(state.time_ms), "markets": markets, "oracle": oracle,
         }  # fmt: skip
-    values |= {
+    return values | {
         "forced": before.counters.forced, "batches_before": before.counters.batches,
         "fresh_after_ms": int(before.counters.fresh_after_ms), "now_s": seconds_floor(after.time_ms),
     }  # fmt: skip
-    deposits = [(int(each.account_id), each.amount) for each in transactions if isinstance(each, Deposit)]
-    paid = [(each.recipient, each.amount) for each in transactions if isinstance(each, Withdrawal)]
-    return public_of(values, deposits, paid, shape)

@@ -13,6 +13,8 @@ WORD_BITS = 32
 
 # What was there and when it was written; see stark.chips.memory.
 HISTORY = Bus("history", ("key", "value", "time"))
+# Every word that a batch touched, as it left it: what is published, so that anybody can rebuild the state.
+CHANGED = Bus("changed", ("key", "value"))
 # Where the sequence of transactions stands: how many came before in the batch, and the counters that L1 follows.
 SEQUENCE = Bus("sequence", ("number", "time_ms", "deposits", "withdrawals"))
 # What L1 took in and is to pay out, by the number in its queue.
