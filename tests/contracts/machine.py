@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
 import pyrevm
@@ -36,10 +37,11 @@ def vyper() -> str:
 
 
 @functools.cache
-def compiled(name: str, shape: str) -> tuple[bytes, dict[str, bytes]]:
-    """Deployment code and selectors of a contract under a generated shape."""
+def compiled(name: str, shape: str, statement: str = "") -> tuple[bytes, dict[str, bytes]]:
+    """Deployment code and selectors of a contract under generated modules."""
     with tempfile.TemporaryDirectory() as folder:
         Path(folder, "shape.vy").write_text(shape)
+        Path(folder, "statement.vy").write_text(statement)
         command = [vyper(), "-f", "bytecode,method_identifiers", "--evm-version", "prague"]
         command += ["-p", str(CONTRACTS), "-p", folder, str(CONTRACTS / f"{name}.vy")]
         result = subprocess.run(command, capture_output=True, text=True, check=False)
@@ -59,8 +61,9 @@ class Reverted(Exception):
 class Deployed:
     """The three contracts of a key in a fresh EVM."""
 
-    def __init__(self, key: Key):
+    def __init__(self, key: Key, statement: str = ""):
         self.emitted: Emitted = emit(key)
+        self.statement = statement
         self.evm = pyrevm.EVM()
         self.evm.set_balance(SENDER, 10**24)
         data = [self.evm.deploy(SENDER, as_code(each)) for each in [*self.emitted.tapes, self.emitted.constants]]
@@ -70,19 +73,22 @@ class Deployed:
         self.verifier = self.deploy("Verifier", [self.opening, self.queries])
         self.gas = 0
 
-    def deploy(self, name: str, addresses: list[str]) -> str:
-        """A contract whose constructor takes addresses."""
-        code, selectors = compiled(name, self.emitted.shape)
-        address = self.evm.deploy(SENDER, code + b"".join(bytes(12) + bytes.fromhex(each[2:]) for each in addresses))
+    def deploy(self, name: str, addresses: list[str], words: Sequence[int] = ()) -> str:
+        """A contract whose constructor takes addresses, then words."""
+        code, selectors = compiled(name, self.emitted.shape, self.statement)
+        arguments = [*(int(each, 16) for each in addresses), *words]
+        address = self.evm.deploy(SENDER, code + b"".join(map(word, arguments)))
         self.selectors[address] = selectors
         return address
 
-    def call(self, address: str, method: str, static: list[int], data: bytes | None = None) -> bytes:
+    def call(
+        self, address: str, method: str, static: Sequence[int], data: bytes | None = None, sender: str = SENDER
+    ) -> bytes:
         """Words, then perhaps bytes; what comes back. `gas` keeps what the whole transaction cost."""
         tail = b"" if data is None else word(32 * len(static) + 32) + word(len(data)) + data
         calldata = self.selectors[address][method] + b"".join(map(word, static)) + tail
         try:
-            result = self.evm.message_call(SENDER, address, calldata=calldata, gas=GAS)
+            result = self.evm.message_call(sender, address, calldata=calldata, gas=GAS)
         except RuntimeError as error:
             raise Reverted(reason(str(error))) from None
         self.gas = self.evm.result.gas_used

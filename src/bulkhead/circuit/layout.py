@@ -1,0 +1,18 @@
+"""The statement's elements by place, for the contract that reads it: text of a Vyper module."""
+
+from __future__ import annotations
+
+from bulkhead.circuit.batch import BOTH, SINGLE, Shape, names_of
+
+
+def statement_module(shape: Shape) -> str:
+    """The module `statement`: constants that say where each element stands and how long the lists are."""
+    names = names_of(shape)
+    numbers = {"LENGTH": len(names), "QUEUE": shape.queue, "CHANGES": shape.changes}
+    numbers |= {names[place].upper(): place for place in range(2 * len(BOTH) + len(SINGLE))}
+    numbers |= {f"{name}_START".upper(): names.index(first) for name, first in LISTS.items()}
+    lines = ["# pragma version 0.4.3", f'"""\n@title The statement of a batch of shape {shape.number} (generated)\n"""']
+    return "\n".join([*lines, *(f"{name}: constant(uint256) = {value}" for name, value in numbers.items())]) + "\n"
+
+
+LISTS = {"deposit": "deposit_account_0", "paid": "paid_recipient_0", "changed": "changed_key_0"}
