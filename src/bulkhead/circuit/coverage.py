@@ -57,7 +57,7 @@ TRANSACTIONS: dict[type, Cover] = {
 STATE = (
     Cover("State commitment", Standing.PROVEN, "S before and after, and all it is made of; no part is a free witness"),
     Cover("Order of transactions", Standing.PROVEN, "each takes the place that the one before left; time never falls"),
-    Cover("Accounts, money, live orders", Standing.PROVEN, "what is untouched stays; what expired, and only that, goes"),
+    Cover("Accounts, money, live orders", Standing.PROVEN, "what is untouched stays; only what expired goes"),
     Cover("Data availability", Standing.PROVEN, "every changed word is in the statement, which is calldata"),
     Cover("Deposits and payments", Standing.PROVEN, "the contract compares them with its queue, in order and in full"),
 )
@@ -78,7 +78,7 @@ OUTSIDE = (
     ),
     Cover(
         "Censorship", Standing.NOT_YET,
-        "forced requests are in the ledger; L1's queue for them, the freeze and the escape are not built",
+        "forced requests are in the ledger; L1's queue for them, freeze and escape are not built",
     ),
-    Cover("Upgrades", Standing.NOT_YET, "contracts name one verifier for ever: there is no timelock, and nothing to lock"),
+    Cover("Upgrades", Standing.NOT_YET, "contracts name one verifier for ever: there is nothing to lock yet"),
 )  # fmt: skip
