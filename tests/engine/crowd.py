@@ -177,6 +177,8 @@ class Crowd:
             return ask.SetStatus(self.floor.time_ms, self.random.choice(MARKETS), statuses[0])
         if draw < 0.99:
             return ask.SetStatus(self.floor.time_ms, self.random.choice(MARKETS), Status.ACTIVE)
+        if draw < 0.992:
+            return ask.SealBatch(self.floor.time_ms)
         return ask.SetDeadMan(
             self.floor.time_ms, self.random.choice(self.accounts), self.random.choice((0, 1_000, 60_000))
         )

@@ -83,6 +83,7 @@ def test_every_command_and_event_has_a_canonical_form() -> None:
     floor.run("maker sell 5 @ 1000 id=a".split())
     floor.run("taker buy 5 @ 1000 tp=index>1010 sl=index<990".split())
     floor.run("venue clock 1000".split())
+    floor.send(ask.SealBatch(floor.time_ms))
     commands, events = Codec(list(Command.__args__)), Codec(list(Event.__args__))
     for command in sent:
         assert commands.decode(commands.encode(command)) == command

@@ -58,5 +58,6 @@ def test_the_engine_and_its_naive_twin_publish_the_same_events() -> None:
     # The commands reached what they were made to reach.
     assert kinds["Traded"] > COMMANDS // 20
     assert min(kinds[kind] for kind in ("Triggered", "Reduced", "Replaced", "Expired", "Rested")) > 50
+    assert kinds["BatchSealed"] == state.counters.batches > 50
     assert len(reasons) > 15, reasons
     assert set(Cause) - set(causes) == {Cause.LIQUIDATED}, causes

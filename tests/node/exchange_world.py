@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import random
 from collections.abc import Callable, Iterator
 
@@ -14,6 +15,7 @@ from bulkhead.engine.command import (
     PlaceOrder,
     PlaceProtection,
     Prices,
+    SealBatch,
     SetDeadMan,
     SetLeverageCap,
     SetStatus,
@@ -264,7 +266,7 @@ class Scribe:
         yield self.limit()
 
     def commands(self) -> Iterator[Command]:
-        """The opening, then anything at all, for ever."""
+        """The opening, then anything at all, and a seal after every 30th, for ever."""
         yield from self.opening()
         makers: list[tuple[Callable[[], Command], int]] = [
             (self.limit, 45),
@@ -280,6 +282,8 @@ class Scribe:
             (self.status, 2),
         ]
         kinds, weights = zip(*makers, strict=True)
-        while True:
+        for count in itertools.count(1):
             self.time_ms += self.random.choice((0, 0, 1, 40, 700))
+            if count % 30 == 0:
+                yield SealBatch(self.now())
             yield self.random.choices(kinds, weights)[0]()

@@ -205,6 +205,10 @@ class NaiveEngine(NaiveMarket):
                 entry.reduce_only = True
                 self.touch(entry)
 
+    def on_SealBatch(self, command: ask.SealBatch) -> None:
+        self.batches += 1
+        self.say("BatchSealed", self.batches)
+
     # -- trading ---------------------------------------------------------------------------------------------------
 
     def start(self, taker: Entry) -> None:

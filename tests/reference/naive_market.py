@@ -81,7 +81,7 @@ class NaiveMarket:
         self.dead_men: dict[int, int] = {}
         self.time_ms = time_ms
         self.orders_max = orders_max
-        self.number = self.last_id = self.arrivals = 0
+        self.number = self.last_id = self.arrivals = self.batches = 0
         self.out: list[Event] = []
         self.spent: list[int] = []
         self.touched: list[tuple[int, int]] = []

@@ -161,6 +161,13 @@ class RestartNode:
     time_ms: TimeMs
 
 
+@dataclass(frozen=True, slots=True)
+class SealBatch:
+    """What was accepted since the last seal is a batch, also where that is nothing: it is proven as one."""
+
+    time_ms: TimeMs
+
+
 Command = (
     PlaceOrder
     | PlaceProtection
@@ -174,4 +181,5 @@ Command = (
     | Clock
     | SetStatus
     | RestartNode
+    | SealBatch
 )

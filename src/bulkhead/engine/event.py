@@ -205,6 +205,14 @@ class Restarted(NamedTuple):
     receipt: int
 
 
+class BatchSealed(NamedTuple):
+    """The transactions up to here, and after the last seal, are the batch of this number."""
+
+    number: int
+    time_ms: TimeMs
+    batch: int
+
+
 Event = (
     Accepted
     | Rejected
@@ -222,4 +230,5 @@ Event = (
     | DeadManSet
     | LeverageCapped
     | Restarted
+    | BatchSealed
 )

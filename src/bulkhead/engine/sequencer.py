@@ -21,6 +21,7 @@ from bulkhead.engine.command import (
     PlaceProtection,
     Prices,
     RestartNode,
+    SealBatch,
     SetDeadMan,
     SetLeverageCap,
     SetStatus,
@@ -52,6 +53,7 @@ HANDLERS: dict[type, Callable[[Desk, Any], None]] = {
     Clock: venue.clock,
     SetStatus: venue.set_status,
     RestartNode: venue.restart,
+    SealBatch: venue.seal,
 }
 
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from bulkhead.engine.cancel import fire_dead_men
-from bulkhead.engine.command import Clock, Prices, RestartNode, SetLeverageCap, SetStatus
+from bulkhead.engine.command import Clock, Prices, RestartNode, SealBatch, SetLeverageCap, SetStatus
 from bulkhead.engine.desk import Desk
-from bulkhead.engine.event import LeverageCapped, MarkChanged, PricesAccepted, Restarted, StatusChanged
+from bulkhead.engine.event import BatchSealed, LeverageCapped, MarkChanged, PricesAccepted, Restarted, StatusChanged
 from bulkhead.engine.order import Cause, Stage
 from bulkhead.ledger.apply import apply
+from bulkhead.ledger.batch import close
 from bulkhead.ledger.receipt import Ticked
 from bulkhead.ledger.state import Kind, Mode, Status
 from bulkhead.ledger.tx import OracleTick, Restart, StatusChange
@@ -119,6 +120,12 @@ def _cap(desk: Desk, place: tuple[int, int], leverage: int) -> Reject | None:
             desk.caps[place] = before
         return Reject.INSUFFICIENT_MARGIN
     return None
+
+
+def seal(desk: Desk, command: SealBatch) -> None:
+    """Close the batch. The ledger's time stays that of its last transaction."""
+    close(desk.state)
+    desk.emit(BatchSealed, desk.state.counters.batches)
 
 
 def restart(desk: Desk, command: RestartNode) -> None:

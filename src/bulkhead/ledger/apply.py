@@ -68,4 +68,6 @@ def apply(state: State, transaction: tx.Transaction, authority: Authority) -> Re
     number = state.counters.transactions + 1
     draft.counters = draft.counters._replace(transactions=number)
     draft.commit()
+    if state.applied is not None:
+        state.applied.append(transaction)
     return Receipt(number, kind.__name__, None, outcome)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import IntEnum
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from bulkhead.fixed import FRACTION_BITS
 from bulkhead.ledger.config import VenueConfig
@@ -25,6 +25,9 @@ from bulkhead.units import (
     TimeMs,
     Worth,
 )
+
+if TYPE_CHECKING:
+    from bulkhead.ledger.tx import Transaction
 
 
 class Kind(IntEnum):
@@ -181,6 +184,8 @@ class State:
     indices: dict[int, FundingIndex] = field(default_factory=dict)
     holders: dict[int, dict[int, None]] = field(default_factory=dict)
     changed: dict[int, None] = field(default_factory=dict)
+    # Accepted transactions in order, kept only where somebody put a list here to be filled: whoever proves them.
+    applied: list[Transaction] | None = None
 
 
 def put_market(state: State, market: Market) -> None:
