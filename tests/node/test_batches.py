@@ -1,0 +1,105 @@
+"""Batches found in a journal: their transactions alone lead from the state before to the state after."""
+
+from __future__ import annotations
+
+from itertools import islice
+from pathlib import Path
+
+import pytest
+
+from bulkhead.engine.command import Clock, SealBatch
+from bulkhead.ledger.apply import apply
+from bulkhead.ledger.authority import Authority
+from bulkhead.ledger.batch import close
+from bulkhead.ledger.commitment import commitment, leaf_of
+from bulkhead.ledger.state import State
+from bulkhead.ledger.tree import AccountTree
+from bulkhead.node.batches import Batches, Seals, batch_of
+from bulkhead.node.exchange import Exchange
+from bulkhead.node.records import EXCHANGE, digest_of, ledger_record, ledger_state
+from bulkhead.node.replay import ExchangeError, replay
+from bulkhead.units import TimeMs
+from tests.node.exchange_world import START_MS, Scribe, small_config
+
+COMMANDS = 400
+
+
+def root(state: State) -> int:
+    return commitment(state, AccountTree({number: leaf_of(one) for number, one in state.accounts.items()}).root)
+
+
+def opened(folder: Path, time_ms: int = START_MS) -> Exchange:
+    return Exchange.open(folder, small_config(), TimeMs(time_ms), verify=False)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_the_transactions_of_a_batch_lead_to_its_end(tmp_path: Path, seed: int) -> None:
+    scribe = Scribe(seed)
+    stream = scribe.commands()
+    found, kinds = [], set()
+    with opened(tmp_path) as exchange:
+        batches, seals = Batches(tmp_path), Seals(tmp_path)
+        for _ in range(COMMANDS // 40):  # the exchange goes on while its batches are read
+            for command in islice(stream, 40):
+                exchange.submit(command)
+            exchange.commit()
+            found += list(batches.new())
+            assert len(found) == batches.sealed == seals.count() == exchange.state.counters.batches
+    assert len(found) >= COMMANDS // 40
+    for place, batch in enumerate(found, 1):
+        assert batch.number == place
+        assert place == 1 or batch.before is found[place - 2].after
+        state = ledger_state(batch.before.config, ledger_record(batch.before))
+        begin = root(state)
+        authority = Authority(state.config, verify=False)
+        for transaction in batch.transactions:
+            kinds.add(type(transaction).__name__)
+            assert apply(state, transaction, authority).reject is None
+        close(state)
+        assert ledger_record(state) == ledger_record(batch.after)
+        assert root(state) == root(batch.after) != begin
+    assert {"Trade", "OracleTick", "Deposit", "Register"} <= kinds
+
+
+def test_a_journal_with_seals_replays_to_the_same_digest(tmp_path: Path) -> None:
+    with opened(tmp_path) as exchange:
+        for number, command in enumerate(islice(Scribe(8).commands(), 200)):
+            exchange.submit(command)
+            if number == 120:
+                exchange.snapshot()
+        exchange.commit()
+        digest, sealed = exchange.digest(), exchange.state.counters.batches
+        assert digest == digest_of(EXCHANGE.encode(exchange.machine.record()))
+    assert sealed >= 6
+    for use_snapshot in (False, True):
+        again = replay(tmp_path, use_snapshot=use_snapshot).machine
+        assert again.digest() == digest and again.state.counters.batches == sealed
+    with opened(tmp_path, START_MS) as exchange:  # a restart is a transaction of the batch that was open
+        exchange.submit(SealBatch(exchange.machine.venue.sequencer.time_ms))
+        exchange.commit()
+        assert exchange.state.counters.batches == sealed + 1
+    batch = batch_of(tmp_path, sealed + 1)
+    assert type(batch.transactions[-1]).__name__ == "Restart"
+
+
+def test_seals_that_the_sequencer_refuses_are_not_counted(tmp_path: Path) -> None:
+    with opened(tmp_path) as exchange:
+        times = (START_MS + 5, START_MS, START_MS + 5, -1, 1 << 60)
+        exchange.submit(Clock(TimeMs(START_MS + 3)))
+        for time_ms in times:
+            exchange.submit(SealBatch(TimeMs(time_ms)))
+        exchange.commit()
+        assert Seals(tmp_path).count() == exchange.state.counters.batches == len(list(Batches(tmp_path).new())) == 2
+
+
+def test_a_batch_that_is_not_there_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ExchangeError, match="holds no exchange"):
+        batch_of(tmp_path / "nowhere", 1)
+    with opened(tmp_path) as exchange:
+        exchange.submit(SealBatch(START_MS))
+        exchange.commit()
+        assert batch_of(tmp_path, 1).transactions == ()
+        with pytest.raises(ExchangeError, match="has 1 sealed batches: there is none of number 2"):
+            batch_of(tmp_path, 2)
+        with pytest.raises(ExchangeError, match="counted from 1"):
+            batch_of(tmp_path, 0)
