@@ -61,6 +61,7 @@ TARGETS = (
     Target("proving", "Proving, per cell", 3.3, False),  # microseconds a cell and core, blow-up 4
     Target("proving", "Verification of 2^18", 1, False),  # seconds
     Target("proving", "Proof library: kernels", 60, False),  # seconds
+    Target("settlement", "Forced request", 90_000, False),  # gas
 )
 
 

@@ -4,142 +4,186 @@
 """
 @title Rollup
 @license Apache-2.0
-@notice The state of the exchange as one element, S, moved by statements that are proven. Anybody may settle.
-@dev What a statement says of L1 is compared with L1 here: deposits with the queue, times with the block, counters with
-     the last batch. Every changed word is in the statement, so calldata is enough to rebuild the state.
-@custom:kill Nothing here can be stopped or changed.
+@notice The state of the exchange as one element, S, moved by statements that are proven.
+@dev What a statement says of L1 is compared with L1: deposits with custody's queue, forced requests with the queue in
+     `forced`, times with the block, counters with the last batch in `progress`. Readers, one for each version and
+     shape, see what is proven and say it in one form; `governance` pins them, and says what a council may do. Nobody
+     has any power over funds.
+
+     A batch that is older than SUBMISSION_WINDOW is refused for ever, and what was traded in it has to be sealed anew:
+     the price of giving back deposits without asking the operator.
+@custom:kill After `forced.freeze`, which anybody may call when a request is overdue, no batch settles again.
 """
-import statement
+import terms
+from rollup import forced
+from rollup import governance
+from rollup import progress
 
+initializes: progress
+initializes: forced[progress := progress]
+initializes: governance[progress := progress, forced := forced]
 
-interface Verifier:
-    def is_proven(digest: bytes32) -> bool: view
+exports: (
+    progress.state,
+    progress.counters,
+    progress.batches,
+    progress.frozen,
+    forced.FEE,
+    forced.requested,
+    forced.earned,
+    forced.request_withdrawal,
+    forced.request_close,
+    forced.request_of,
+    forced.is_overdue,
+    forced.freeze,
+    forced.return_fee,
+    forced.collect,
+    governance.council,
+    governance.deposits_paused,
+    governance.batches_paused,
+    governance.pins,
+    governance.ready_s,
+    governance.pause,
+    governance.propose_reader,
+    governance.propose_council,
+    governance.withdraw_proposal,
+    governance.enact_reader,
+    governance.enact_council,
+    governance.takes_deposits,
+    governance.reader_of,
+)
 
 
 interface Custody:
-    def queue(number: uint256) -> (uint256, uint256): view
-    def take(count: uint256): nonpayable
-    def pay(recipient: address, amount: uint256): nonpayable
+    def settle(
+        deposits: DynArray[terms.Deposit, terms.LIST_MAX], payments: DynArray[terms.Payment, terms.LIST_MAX]
+    ): nonpayable
 
 
 event Settled:
     number: indexed(uint256)
     state: uint256
-
-
-# The counters that S holds; a statement begins with those that the last one ended with.
-struct Counters:
+    reader: indexed(address)
+    time_ms: uint256
     deposits: uint256
     withdrawals: uint256
     forced: uint256
     transactions: uint256
-    batches: uint256
-    fresh_after_ms: uint256
-    time_ms: uint256
 
 
-AMOUNT_LIMIT: constant(uint256) = 2**63
-TIME_LIMIT: constant(uint256) = 2**50
 TRANSACTIONS_MAX: constant(uint256) = 2**20  # in one batch
-AHEAD_MS: constant(uint256) = 900_000  # a batch may be that far ahead of the block that settles it
 
-VERIFIER: public(immutable(Verifier))
 CUSTODY: public(immutable(Custody))
-
-state: public(uint256)
-counters: public(Counters)
+ESCAPE: public(immutable(address))
 
 
 @deploy
-def __init__(verifier: address, custody: address, state: uint256, counters: Counters):
+def __init__(
+    custody: address,
+    escape: address,
+    council: address,
+    fee: uint256,
+    state: uint256,
+    counters: terms.Counters,
+    batches: uint256,
+    doors: DynArray[governance.Door, 8],
+):
     """
     @notice Where the exchange begins: a state that everybody can compute, and the counters in it.
+    @param custody Holds the collateral.
+    @param escape Who settles the last claims after a freeze. No such contract is built yet: until it is, a rollup is
+                  deployed with the zero address, and after a freeze only what is claimable already, and deposits that
+                  were not taken, can leave.
+    @param council Who may pause and propose.
+    @param fee What a forced request costs, in wei.
+    @param doors The first readers.
     """
-    VERIFIER = Verifier(verifier)
     CUSTODY = Custody(custody)
-    self.state = state
-    self.counters = counters
+    ESCAPE = escape
+    progress.__init__(state, counters, batches)
+    forced.__init__(fee)
+    governance.__init__(council, doors)
 
 
 @external
-def settle(said: uint256[statement.LENGTH]):
+def settle(
+    version: uint256,
+    shape: uint256,
+    settler: address,
+    said: terms.Said,
+    deposits: DynArray[terms.Deposit, terms.LIST_MAX],
+    payments: DynArray[terms.Payment, terms.LIST_MAX],
+    requests: DynArray[terms.Request, terms.LIST_MAX],
+):
     """
-    @notice Move the state by a proven statement.
-    @param said The statement's elements, which the verifier has seen proven.
+    @notice Move the state. Only the pinned reader may, and it has seen the statement proven.
+    @param version The circuit's version.
+    @param shape The shape of the batch.
+    @param settler Who is owed the fees of the requests.
+    @param said The statement without its lists.
+    @param deposits What was taken of custody's queue.
+    @param payments What custody owes from now on.
+    @param requests The forced requests that were processed.
     """
-    assert staticcall VERIFIER.is_proven(keccak256(abi_encode(said))), "rollup: not proven"
-    assert said[statement.STATE_BEFORE] == self.state, "rollup: another state"
-    before: Counters = self.counters
-    assert said[statement.DEPOSITS_BEFORE] == before.deposits, "rollup: deposits before"
-    assert said[statement.WITHDRAWALS_BEFORE] == before.withdrawals, "rollup: withdrawals before"
-    assert said[statement.FORCED] == before.forced, "rollup: forced requests"
-    assert said[statement.TRANSACTIONS_BEFORE] == before.transactions, "rollup: transactions before"
-    assert said[statement.BATCHES_BEFORE] == before.batches, "rollup: batch number"
-    assert said[statement.FRESH_AFTER_MS] == before.fresh_after_ms, "rollup: fresh after"
-    assert said[statement.TIME_MS_BEFORE] == before.time_ms, "rollup: time before"
-    time_ms: uint256 = said[statement.TIME_MS_AFTER]
-    assert before.time_ms <= time_ms and time_ms < TIME_LIMIT, "rollup: time after"
-    assert time_ms <= block.timestamp * 1000 + AHEAD_MS, "rollup: ahead of its time"
-    assert said[statement.NOW_S] == time_ms // 1000, "rollup: now"
-    transactions: uint256 = said[statement.TRANSACTIONS_AFTER]
-    assert before.transactions <= transactions, "rollup: transactions after"
-    assert transactions - before.transactions <= TRANSACTIONS_MAX, "rollup: transactions after"
+    assert not progress.frozen, "rollup: frozen"
+    assert not governance.batches_paused, "rollup: paused"
+    before: terms.Counters = progress.counters
+    after: terms.Counters = said.after
+    number: uint256 = progress.batches + 1
+    assert msg.sender == governance._reader(version, shape, number), "rollup: not the reader"
+    assert said.state_before == progress.state, "rollup: another state"
+    assert said.batches_before + 1 == number, "rollup: batch number"
+    assert said.before.deposits == before.deposits, "rollup: deposits before"
+    assert said.before.withdrawals == before.withdrawals, "rollup: withdrawals before"
+    assert said.before.forced == before.forced, "rollup: forced before"
+    assert said.before.transactions == before.transactions, "rollup: transactions before"
+    assert said.before.fresh_after_ms == before.fresh_after_ms, "rollup: fresh after, before"
+    assert said.before.time_ms == before.time_ms, "rollup: time before"
+    self._check_times(before, after, said.now_s)
+    assert before.transactions <= after.transactions, "rollup: transactions after"
+    assert after.transactions - before.transactions <= TRANSACTIONS_MAX, "rollup: transactions after"
+    assert after.deposits == before.deposits + len(deposits), "rollup: deposits after"
+    assert after.withdrawals == before.withdrawals + len(payments), "rollup: withdrawals after"
+    assert after.forced == before.forced + len(requests), "rollup: forced after"
 
-    # The state is moved before other contracts are called.
-    self.state = said[statement.STATE_AFTER]
-    self.counters = Counters(
-        deposits=said[statement.DEPOSITS_AFTER],
-        withdrawals=said[statement.WITHDRAWALS_AFTER],
-        forced=before.forced,
-        transactions=transactions,
-        batches=before.batches + 1,
-        fresh_after_ms=before.fresh_after_ms,
-        time_ms=time_ms,
+    progress.state = said.state_after
+    progress.counters = after
+    progress.batches = number
+    forced._process(before.forced, requests, settler)
+    log Settled(
+        number=number,
+        state=said.state_after,
+        reader=msg.sender,
+        time_ms=after.time_ms,
+        deposits=after.deposits,
+        withdrawals=after.withdrawals,
+        forced=after.forced,
+        transactions=after.transactions,
     )
-    for place: uint256 in range(statement.CHANGES):
-        assert said[statement.CHANGED_START + 3 * place + 2] <= 1, "rollup: a changed word is used or not"
-    self._take(said, before.deposits)
-    self._pay(said, before.withdrawals)
-    log Settled(number=before.batches + 1, state=said[statement.STATE_AFTER])
+    extcall CUSTODY.settle(deposits, payments)
+
+
+@external
+def release(payments: DynArray[terms.Payment, terms.LIST_MAX]):
+    """
+    @notice After a freeze: what the escape has settled can be claimed. Custody never owes more than accounts held.
+    @dev The seam for the Escape contract, which is not built yet: see `escape` of the constructor.
+    @param payments What recipients can claim from now on.
+    """
+    assert progress.frozen, "rollup: not frozen"
+    assert msg.sender == ESCAPE, "rollup: not the escape"
+    extcall CUSTODY.settle([], payments)
 
 
 @internal
-def _take(said: uint256[statement.LENGTH], first: uint256):
+@view
+def _check_times(before: terms.Counters, after: terms.Counters, now_s: uint256):
     """
-    @dev The deposits a statement credits are the next ones of the queue, no more and no fewer.
+    @dev Time does not fall, and a batch is of the days before its block.
     """
-    assert first <= said[statement.DEPOSITS_AFTER], "rollup: deposits after"
-    count: uint256 = said[statement.DEPOSITS_AFTER] - first
-    assert count <= statement.QUEUE, "rollup: deposits after"
-    for place: uint256 in range(statement.QUEUE):
-        at: uint256 = statement.DEPOSIT_START + 3 * place
-        account: uint256 = 0
-        amount: uint256 = 0
-        if place < count:
-            account, amount = staticcall CUSTODY.queue(first + 1 + place)
-            assert amount > 0, "rollup: no such deposit"
-        assert said[at] == account and said[at + 1] == amount, "rollup: another deposit"
-        assert said[at + 2] == convert(place < count, uint256), "rollup: deposits used"
-    if count > 0:
-        extcall CUSTODY.take(count)
-
-
-@internal
-def _pay(said: uint256[statement.LENGTH], first: uint256):
-    """
-    @dev Custody owes what a statement pays out.
-    """
-    assert first <= said[statement.WITHDRAWALS_AFTER], "rollup: withdrawals after"
-    count: uint256 = said[statement.WITHDRAWALS_AFTER] - first
-    assert count <= statement.QUEUE, "rollup: withdrawals after"
-    for place: uint256 in range(statement.QUEUE):
-        at: uint256 = statement.PAID_START + 3 * place
-        recipient: uint256 = said[at]
-        amount: uint256 = said[at + 1]
-        assert said[at + 2] == convert(place < count, uint256), "rollup: payments used"
-        if place < count:
-            assert 0 < recipient and recipient < 2**160, "rollup: recipient"
-            assert 0 < amount and amount < AMOUNT_LIMIT, "rollup: amount"
-            extcall CUSTODY.pay(convert(recipient, address), amount)
-        else:
-            assert recipient == 0 and amount == 0, "rollup: payments not used"
+    assert before.time_ms <= after.time_ms and after.time_ms < terms.TIME_LIMIT, "rollup: time after"
+    assert after.time_ms <= (block.timestamp + terms.AHEAD) * 1000, "rollup: ahead of its time"
+    assert after.time_ms + terms.SUBMISSION_WINDOW * 1000 >= block.timestamp * 1000, "rollup: too old"
+    assert now_s == after.time_ms // 1000, "rollup: now"
+    assert before.fresh_after_ms <= after.fresh_after_ms, "rollup: fresh after"
+    assert after.fresh_after_ms <= after.time_ms, "rollup: fresh after"

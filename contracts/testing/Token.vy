@@ -2,11 +2,13 @@
 """
 @title Token
 @license Apache-2.0
-@notice A token for test networks: anybody mints. It can be told to keep a part of each transfer, as some tokens do.
+@notice A token for test networks: anybody mints. It can be told to keep a part of each transfer, or to charge its
+        sender on top, as some tokens do.
 """
 balanceOf: public(HashMap[address, uint256])
 allowance: public(HashMap[address, HashMap[address, uint256]])
 kept: public(uint256)
+charged: public(uint256)
 
 
 @external
@@ -26,6 +28,14 @@ def keep(amount: uint256):
 
 
 @external
+def charge(amount: uint256):
+    """
+    @notice Take so much more of the sender of every transfer from now on.
+    """
+    self.charged = amount
+
+
+@external
 def approve(spender: address, amount: uint256) -> bool:
     """
     @notice Let a spender move up to this amount.
@@ -39,7 +49,7 @@ def transfer(recipient: address, amount: uint256) -> bool:
     """
     @notice Move the caller's units.
     """
-    self.balanceOf[msg.sender] -= amount
+    self.balanceOf[msg.sender] -= amount + self.charged
     self.balanceOf[recipient] += amount - self.kept
     return True
 
@@ -50,6 +60,6 @@ def transferFrom(holder: address, recipient: address, amount: uint256) -> bool:
     @notice Move a holder's units, with his leave.
     """
     self.allowance[holder][msg.sender] -= amount
-    self.balanceOf[holder] -= amount
+    self.balanceOf[holder] -= amount + self.charged
     self.balanceOf[recipient] += amount - self.kept
     return True

@@ -10,6 +10,7 @@ import sys
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Protocol
 
 import pyrevm
 
@@ -37,7 +38,7 @@ def vyper() -> str:
 
 
 @functools.cache
-def compiled(name: str, shape: str, statement: str = "") -> tuple[bytes, dict[str, bytes]]:
+def compiled(name: str, shape: str = "", statement: str = "") -> tuple[bytes, dict[str, bytes]]:
     """Deployment code and selectors of a contract under generated modules."""
     with tempfile.TemporaryDirectory() as folder:
         Path(folder, "shape.vy").write_text(shape)
@@ -58,41 +59,126 @@ class Reverted(Exception):
     """A call that reverted, with its reason."""
 
 
-class Deployed:
-    """The three contracts of a key in a fresh EVM."""
+class Machine(Protocol):
+    """An Ethereum in which contracts run. `gas` is what the last call cost as a transaction."""
 
-    def __init__(self, key: Key, statement: str = ""):
-        self.emitted: Emitted = emit(key)
-        self.statement = statement
+    gas: int
+
+    def fund(self, holder: str, amount: int) -> None:
+        """Wei from nowhere."""
+
+    def wei(self, holder: str) -> int:
+        """What somebody has."""
+
+    def at(self, time_s: int) -> None:
+        """Let it be this second."""
+
+    def deploy(self, code: bytes) -> str:
+        """The address of a new contract."""
+
+    def call(self, sender: str, address: str, calldata: bytes, value: int) -> bytes:
+        """What a call returns; Reverted with its reason."""
+
+
+class Revm:
+    """A compiled one, which never ends a transaction: what one call touched is warm, and cheap, for the next."""
+
+    def __init__(self) -> None:
         self.evm = pyrevm.EVM()
-        self.evm.set_balance(SENDER, 10**24)
-        data = [self.evm.deploy(SENDER, as_code(each)) for each in [*self.emitted.tapes, self.emitted.constants]]
-        self.selectors: dict[str, dict[str, bytes]] = {}
-        self.opening = self.deploy("verifier/Opening", data)
-        self.queries = self.deploy("verifier/Queries", [])
-        self.verifier = self.deploy("Verifier", [self.opening, self.queries])
         self.gas = 0
 
-    def deploy(self, name: str, addresses: list[str], words: Sequence[int] = ()) -> str:
-        """A contract whose constructor takes addresses, then words."""
-        code, selectors = compiled(name, self.emitted.shape, self.statement)
-        arguments = [*(int(each, 16) for each in addresses), *words]
-        address = self.evm.deploy(SENDER, code + b"".join(map(word, arguments)))
-        self.selectors[address] = selectors
-        return address
+    def fund(self, holder: str, amount: int) -> None:
+        """Wei from nowhere."""
+        self.evm.set_balance(holder, amount)
 
-    def call(
-        self, address: str, method: str, static: Sequence[int], data: bytes | None = None, sender: str = SENDER
-    ) -> bytes:
-        """Words, then perhaps bytes; what comes back. `gas` keeps what the whole transaction cost."""
-        tail = b"" if data is None else word(32 * len(static) + 32) + word(len(data)) + data
-        calldata = self.selectors[address][method] + b"".join(map(word, static)) + tail
+    def wei(self, holder: str) -> int:
+        """What somebody has."""
+        return int(self.evm.get_balance(holder))
+
+    def at(self, time_s: int) -> None:
+        """Let it be this second."""
+        block = self.evm.env.block
+        self.evm.set_block_env(pyrevm.BlockEnv(number=1, timestamp=time_s, gas_limit=block.gas_limit))
+
+    def deploy(self, code: bytes) -> str:
+        """The address of a new contract."""
+        return str(self.evm.deploy(SENDER, code))
+
+    def call(self, sender: str, address: str, calldata: bytes, value: int) -> bytes:
+        """What a call returns; Reverted with its reason."""
         try:
-            result = self.evm.message_call(sender, address, calldata=calldata, gas=GAS)
+            result = self.evm.message_call(sender, address, calldata=calldata, gas=GAS, value=value)
         except RuntimeError as error:
             raise Reverted(reason(str(error))) from None
         self.gas = self.evm.result.gas_used
         return bytes(result)
+
+
+class Chain:
+    """Contracts in a machine."""
+
+    def __init__(self, machine: Machine | None = None) -> None:
+        self.machine = Revm() if machine is None else machine
+        self.machine.fund(SENDER, 10**24)
+        self.selectors: dict[str, dict[str, bytes]] = {}
+
+    @property
+    def gas(self) -> int:
+        """What the last call cost."""
+        return self.machine.gas
+
+    @property
+    def evm(self) -> pyrevm.EVM:
+        """The compiled machine itself."""
+        assert isinstance(self.machine, Revm)
+        return self.machine.evm
+
+    def place(self, code: tuple[bytes, dict[str, bytes]], arguments: Sequence[int]) -> str:
+        """Deploy compiled code with the words of its constructor."""
+        address = self.machine.deploy(code[0] + b"".join(map(word, arguments)))
+        self.selectors[address] = code[1]
+        return address
+
+    def at(self, time_s: int) -> None:
+        """Let it be this second on L1."""
+        self.machine.at(time_s)
+
+    def call(
+        self,
+        address: str,
+        method: str,
+        static: Sequence[int],
+        data: bytes | None = None,
+        sender: str = SENDER,
+        value: int = 0,
+    ) -> bytes:
+        """Words, then perhaps bytes; what comes back."""
+        tail = b"" if data is None else word(32 * len(static) + 32) + word(len(data)) + data
+        calldata = self.selectors[address][method] + b"".join(map(word, static)) + tail
+        return self.machine.call(sender, address, calldata, value)
+
+    def number(self, address: str, method: str, *arguments: int) -> int:
+        """The first word of what a contract answers."""
+        return int.from_bytes(self.call(address, method, list(arguments))[:32], "big")
+
+
+class Deployed(Chain):
+    """The three contracts of a key in a fresh EVM."""
+
+    def __init__(self, key: Key, statement: str = ""):
+        super().__init__()
+        self.emitted: Emitted = emit(key)
+        self.statement = statement
+        data = [self.machine.deploy(as_code(each)) for each in [*self.emitted.tapes, self.emitted.constants]]
+        self.opening = self.deploy("verifier/Opening", data)
+        self.queries = self.deploy("verifier/Queries", [])
+        self.verifier = self.deploy("Verifier", [self.opening, self.queries])
+
+    def deploy(self, name: str, addresses: list[str], words: Sequence[int] = ()) -> str:
+        """A contract whose constructor takes addresses, then words."""
+        return self.place(
+            compiled(name, self.emitted.shape, self.statement), [*(int(each, 16) for each in addresses), *words]
+        )
 
     def open(self, public: list[int], split: Split, address: str | None = None) -> list[int]:
         """The claim of a proof's head."""

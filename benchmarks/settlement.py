@@ -1,0 +1,177 @@
+"""Gas of settlement, in Ethereum's own specification: deposit, cancel, forced request, batch, claim, freeze.
+
+Every call is a transaction of its own on cold storage, by the rules of Osaka, the floor of calldata included. Batches
+have the statement of the small shape; what proving one costs is told by `proving`.
+"""
+
+from __future__ import annotations
+
+from ethereum.forks.osaka.fork_types import Address
+from ethereum.forks.osaka.state import (
+    State,
+    TransientStorage,
+    begin_transaction,
+    commit_transaction,
+    get_account,
+    increment_nonce,
+    rollback_transaction,
+    set_account_balance,
+)
+from ethereum.forks.osaka.transactions import FeeMarketTransaction
+from ethereum.forks.osaka.utils.address import compute_contract_address
+from ethereum.forks.osaka.utils.message import prepare_message
+from ethereum.forks.osaka.vm import BlockEnvironment, TransactionEnvironment
+from ethereum.forks.osaka.vm.interpreter import process_message_call
+from ethereum_types.bytes import Bytes, Bytes0, Bytes32
+from ethereum_types.numeric import U64, U256, Uint
+
+from benchmarks import Row
+from bulkhead.bridge.gas import GAS_MAX, floor_gas, intrinsic_gas
+from tests.contracts.bridge import (
+    CANCEL_DELAY,
+    DEPOSITORS,
+    ESCAPE,
+    FORCED_DEADLINE,
+    OWNERS,
+    STRANGER,
+    Batch,
+    Bridge,
+    Request,
+    number_of,
+)
+from tests.contracts.machine import SENDER, Reverted
+from tests.contracts.statement import Layout
+
+SMALL = Layout(queue=16, forced=8, changes=64)
+STARKEX_FORCED = 86_185  # the average that StarkEx published, over three months to February 2023
+
+
+class Osaka:
+    """Messages that nobody signed, each begun and ended as a transaction is."""
+
+    def __init__(self) -> None:
+        self.state = State()
+        self.time_s = 0
+        self.gas = 0
+
+    def fund(self, holder: str, amount: int) -> None:
+        """Wei from nowhere."""
+        set_account_balance(self.state, _address(holder), U256(amount))
+
+    def wei(self, holder: str) -> int:
+        """What somebody has."""
+        return int(get_account(self.state, _address(holder)).balance)
+
+    def at(self, time_s: int) -> None:
+        """Let it be this second."""
+        self.time_s = time_s
+
+    def deploy(self, code: bytes) -> str:
+        """The address of a new contract."""
+        made = compute_contract_address(_address(SENDER), get_account(self.state, _address(SENDER)).nonce)
+        self._run(SENDER, None, code, 0)
+        return "0x" + bytes(made).hex()
+
+    def call(self, sender: str, address: str, calldata: bytes, value: int) -> bytes:
+        """What a call returns; Reverted with its words."""
+        return self._run(sender, address, calldata, value)
+
+    def _run(self, sender: str, to: str | None, data: bytes, value: int) -> bytes:
+        block, before = self._block(), intrinsic_gas(data, to is None)
+        gas = Uint(GAS_MAX - before)
+        transaction = FeeMarketTransaction(
+            chain_id=U64(1), nonce=U256(0), max_priority_fee_per_gas=Uint(0), max_fee_per_gas=Uint(0), gas=gas,
+            to=Bytes0(b"") if to is None else _address(to), value=U256(value), data=Bytes(data), access_list=(),
+            y_parity=U256(0), r=U256(0), s=U256(0),
+        )  # fmt: skip
+        transient = TransientStorage()
+        around = TransactionEnvironment(
+            origin=_address(sender), gas_price=Uint(0), gas=gas, access_list_addresses={block.coinbase},
+            access_list_storage_keys=set(), transient_storage=transient, blob_versioned_hashes=(), authorizations=(),
+            index_in_block=None, tx_hash=None,
+        )  # fmt: skip
+        begin_transaction(self.state, transient)
+        increment_nonce(self.state, _address(sender))
+        ran = process_message_call(prepare_message(block, around, transaction))
+        if ran.error is not None:
+            rollback_transaction(self.state, transient)
+            raise Reverted(f"{type(ran.error).__name__}: {bytes(ran.return_data)!r}")
+        commit_transaction(self.state, transient)
+        used = GAS_MAX - int(ran.gas_left)
+        self.gas = max(used - min(used // 5, int(ran.refund_counter)), floor_gas(data))
+        return bytes(ran.return_data)
+
+    def _block(self) -> BlockEnvironment:
+        return BlockEnvironment(
+            chain_id=U64(1), state=self.state, block_gas_limit=Uint(60_000_000), block_hashes=[],
+            coinbase=Address(b"\1" * 20), number=Uint(1), base_fee_per_gas=Uint(0), time=U256(self.time_s),
+            prev_randao=Bytes32(bytes(32)), excess_blob_gas=U64(0), parent_beacon_block_root=Bytes32(bytes(32)),
+        )  # fmt: skip
+
+
+def _address(text: str) -> Address:
+    return Address(bytes.fromhex(text[2:]))
+
+
+def row(figure: str, gas: int, reference: float | str = "") -> Row:
+    """A line of the table; the ratio says how many times cheaper ours is."""
+    ratio = reference / gas if isinstance(reference, int | float) else ""
+    return {"figure": figure, "value": gas, "unit": "gas", "reference": reference, "ratio": ratio}
+
+
+def transfer(bridge: Bridge, holder: str) -> int:
+    """Gas of a plain transfer of the token between two who have some."""
+    bridge.call(bridge.token, "transfer", [number_of(DEPOSITORS[2]), 1], sender=holder)
+    return bridge.gas
+
+
+def asked(bridge: Bridge) -> list[Row]:
+    """What users pay before a batch. Each second time: the first writes what later ones only change."""
+    plain = transfer(bridge, DEPOSITORS[1])
+    for _ in range(2):
+        bridge.deposit()
+    rows = [row("Deposit (a transfer of the token)", bridge.gas, plain)]
+    bridge.call(bridge.custody, "announce_cancel", [2], sender=DEPOSITORS[0])
+    rows.append(row("Cancelling a deposit: announced", bridge.gas))
+    bridge.later(CANCEL_DELAY)
+    bridge.call(bridge.custody, "finish_cancel", [2])
+    rows.append(row("Cancelling a deposit: finished (a transfer of the token)", bridge.gas, plain))
+    for _ in range(2):
+        bridge.request()
+    rows.append(row("Forced request (StarkEx, measured on chain)", bridge.gas, STARKEX_FORCED))
+    return rows
+
+
+def settled(bridge: Bridge, deposits: int, paid: int, forced: int) -> int:
+    """Gas of the transaction that settles a batch of these. Recipients and settler are known from batches before."""
+    taken = [bridge.deposit(64 * (1 + place)) for place in range(deposits)]
+    requests = [bridge.request(account=64 * (1 + place)) for place in range(forced)]
+    bridge.settle(Batch(taken, [(0xABC00 + place, 1) for place in range(paid)], requests))
+    return bridge.gas
+
+
+def run() -> list[Row]:
+    """Every figure of settlement."""
+    bridge = Bridge(layout=SMALL, machine=Osaka())
+    rows = asked(bridge)
+    # The first batch takes what `asked` left in the queues, and makes every slot that later ones change.
+    left = [(64, 100, number_of(DEPOSITORS[0]))]
+    waiting = [Request(1, 64, 5, number_of(OWNERS[0]), bridge.now_s * 1000)] * 2
+    bridge.settle(Batch(left, [(0xABC00 + place, 1) for place in range(SMALL.queue)], waiting))
+    for deposits, paid, forced in ((0, 0, 0), (1, 1, 1), (SMALL.queue, SMALL.queue, SMALL.forced)):
+        figure = f"Settling a proven batch: {deposits} deposits, {paid} payments, {forced} requests"
+        rows.append(row(figure, settled(bridge, deposits, paid, forced)))
+    bridge.call(bridge.custody, "claim", [0xABC00])
+    rows.append(row("Claim, by one who had none of the token", bridge.gas))
+    bridge.settle(Batch(paid=[(0xABC00, 1)]))
+    bridge.call(bridge.custody, "claim", [0xABC00])
+    rows.append(row("Claim (a transfer of the token)", bridge.gas, transfer(bridge, DEPOSITORS[1])))
+    bridge.request()
+    bridge.later(FORCED_DEADLINE + 1)
+    bridge.call(bridge.rollup, "freeze", [], sender=STRANGER)
+    rows.append(row("Freeze", bridge.gas))
+    bridge.call(bridge.rollup, "return_fee", [bridge.number(bridge.rollup, "requested")], sender=STRANGER)
+    rows.append(row("Fee of a forced request returned", bridge.gas))
+    bridge.call(bridge.rollup, "release", [32, 1, 0xABC00, 1], sender=ESCAPE)
+    rows.append(row("Release of one account's money by the escape", bridge.gas))
+    return rows
