@@ -20,7 +20,7 @@ from web3.providers import HTTPProvider
 from web3.providers.base import BaseProvider
 from web3.types import RPCEndpoint
 
-from bulkhead.bridge.errors import NotIncluded, RpcError, Unreachable, WrongChain, named
+from bulkhead.bridge.errors import NotIncluded, Reverted, RpcError, Unreachable, WrongChain, named
 from bulkhead.bridge.gas import GAS_MAX, check_transaction
 
 Tag = int | str  # a block's number, or "latest", "safe", "finalized", "pending"
@@ -103,7 +103,9 @@ class Chain:
         """A node by URL, such as http://127.0.0.1:8545."""
         if not url.startswith(("http://", "https://")):
             raise Unreachable(f"{url!r} is no URL of a node: it begins with http:// or https://")
-        return cls(HTTPProvider(url, {"timeout": REQUEST_TIMEOUT_S}), chain_id=chain_id)
+        # No retries down there: whoever follows a chain asks again anyway, and others want to know at once.
+        options = {"timeout": REQUEST_TIMEOUT_S}
+        return cls(HTTPProvider(url, options, exception_retry_configuration=None), chain_id=chain_id)
 
     def ask(self, method: str, *params: Any) -> Any:
         """One JSON-RPC request; its result, or the named error."""
@@ -283,7 +285,8 @@ class Chain:
             if to is not None:
                 # The same call on the state before its block says why, unless others of that block decided it.
                 self.call(to, data, sender=prepared.sender, at=at)
-            raise named(3, f"transaction 0x{receipt.hash.hex()} failed in block {receipt.block}")
+            used = f"{receipt.gas_used:,} of {prepared.gas:,} gas"
+            raise Reverted(f"0x{receipt.hash.hex()} failed in block {receipt.block}, after {used}")
         return receipt
 
 

@@ -99,6 +99,7 @@ WORDS: tuple[tuple[str, type[Refused]], ...] = (
     ("transaction is too large", TransactionTooLarge),
     ("gas limit of a transaction", GasAboveCap),
     ("gas limit too high", GasAboveCap),
+    ("tx_gas_limit_cap", GasAboveCap),
     ("greater than the cap", GasAboveCap),
     ("exceeds transaction gas limit", GasAboveCap),
     ("exceeds block gas limit", GasAboveCap),

@@ -27,6 +27,7 @@ from ethereum.forks.osaka.transactions import FeeMarketTransaction, Transaction
 from ethereum.forks.osaka.trie import Trie
 from ethereum.forks.osaka.utils.message import prepare_message
 from ethereum.forks.osaka.vm import BlockEnvironment, BlockOutput, TransactionEnvironment
+from ethereum.forks.osaka.vm.exceptions import Revert
 from ethereum.forks.osaka.vm.interpreter import MessageCallOutput, process_message_call
 from ethereum_rlp import rlp
 from ethereum_types.bytes import Bytes, Bytes0, Bytes32
@@ -66,7 +67,7 @@ class Ran(NamedTuple):
     output: bytes
     gas_used: int
     failed: bool
-    halted: bool  # it failed without words: out of gas, or an instruction that is none
+    halted: bool  # it failed, and not because the code said so: out of gas, or an instruction that is none
 
 
 class Outcome(NamedTuple):
@@ -190,7 +191,7 @@ class Machine:
         refund = min(used // 5, int(ran.refund_counter))
         spent = max(used - refund, floor_gas(call.data))
         failed = ran.error is not None
-        return Ran(bytes(ran.return_data), spent, failed, failed and not ran.return_data)
+        return Ran(bytes(ran.return_data), spent, failed, failed and not isinstance(ran.error, Revert))
 
     def _environment(self, block: Block) -> BlockEnvironment:
         return BlockEnvironment(

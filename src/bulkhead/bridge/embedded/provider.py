@@ -15,6 +15,7 @@ from bulkhead.bridge.embedded.node import Embedded
 from bulkhead.bridge.embedded.rpc import answer, answer_text
 
 BODY_BYTES_MAX = 4 << 20
+POLL_S = 0.05  # how soon the server notices that it is to end
 
 
 class EmbeddedProvider(JSONBaseProvider):
@@ -70,7 +71,7 @@ def serving(embedded: Embedded, port: int = 0) -> Iterator[str]:
     """
     server = _Server(("127.0.0.1", port), _Handler)
     server.embedded = embedded
-    thread = threading.Thread(target=server.serve_forever, name="embedded L1", daemon=True)
+    thread = threading.Thread(target=server.serve_forever, args=(POLL_S,), name="embedded L1", daemon=True)
     thread.start()
     try:
         yield f"http://127.0.0.1:{server.server_address[1]}"

@@ -1,0 +1,151 @@
+"""A deployment as a file: where every contract is, what it understands, and which code it had when it was deployed."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from eth_utils.address import is_checksum_address
+from eth_utils.crypto import keccak
+
+from bulkhead.bridge.artifacts import Abi, write_text
+from bulkhead.bridge.chain import Chain
+from bulkhead.bridge.contract import Contract
+from bulkhead.bridge.errors import ChainError
+
+FORMAT = 1
+
+
+class RecordError(ChainError):
+    """A file that is no deployment record, or one of contracts that are not on this chain."""
+
+
+class Place(NamedTuple):
+    """A deployed contract. `code` is the Keccak hash of what stood at its address, in hexadecimal."""
+
+    address: str
+    abi: Abi
+    code: str
+
+
+class Door(NamedTuple):
+    """A verifier with its reader, as the rollup pins them for one version and shape of circuit."""
+
+    version: int
+    shape: int
+    key: str  # digest of the proof key, in hexadecimal
+    artifacts: str  # digest of what the contracts were made from
+    reader: Place
+    verifier: Place
+    opening: Place
+    queries: Place
+    data: tuple[str, ...]  # addresses of the rules: tapes, then constants
+
+
+class Deployment(NamedTuple):
+    """All that is needed to use a rollup."""
+
+    chain_id: int
+    block: int  # the last one before the first of its contracts: followers begin after it
+    deployer: str
+    token: Place
+    custody: Place
+    rollup: Place
+    doors: tuple[Door, ...]
+
+    def contract(self, chain: Chain, name: str) -> Contract:
+        """`token`, `custody` or `rollup`, to be called."""
+        place: Place = {"token": self.token, "custody": self.custody, "rollup": self.rollup}[name]
+        return Contract(chain, place.address, place.abi)
+
+    def door(self, version: int, shape: int) -> Door:
+        """The verifier of a version and shape, as deployed. RecordError when there is none."""
+        for each in self.doors:
+            if (each.version, each.shape) == (version, shape):
+                return each
+        known = ", ".join(f"{each.version}/{each.shape}" for each in self.doors)
+        raise RecordError(f"no verifier for version {version} and shape {shape}; there are {known or 'none'}")
+
+    def places(self) -> dict[str, Place]:
+        """Every contract that has an ABI, by name."""
+        found = {"token": self.token, "custody": self.custody, "rollup": self.rollup}
+        for each in self.doors:
+            suffix = f"{each.version}/{each.shape}"
+            found |= {
+                f"reader {suffix}": each.reader,
+                f"verifier {suffix}": each.verifier,
+                f"opening {suffix}": each.opening,
+                f"queries {suffix}": each.queries,
+            }
+        return found
+
+
+def place_of(chain: Chain, address: str, abi: Abi) -> Place:
+    """A contract that stands at an address now. RecordError when nothing does."""
+    code = chain.code(address)
+    if not code:
+        raise RecordError(f"there is no contract at {address}")
+    return Place(address, abi, keccak(code).hex())
+
+
+def check_record(chain: Chain, deployment: Deployment) -> None:
+    """Whether this is the record's chain, and every contract has the code it was recorded with. Raises RecordError."""
+    if chain.chain_id != deployment.chain_id:
+        raise RecordError(f"deployed on chain {deployment.chain_id}, and the node is of chain {chain.chain_id}")
+    for name, place in deployment.places().items():
+        code = chain.code(place.address)
+        if keccak(code).hex() != place.code:
+            what = "another contract" if code else "nothing"
+            raise RecordError(f"{name}: {what} at {place.address}; is it another chain with the same number?")
+
+
+def write_record(path: Path, deployment: Deployment) -> None:
+    """Write the record, as a whole or not at all."""
+    fields = {"format": FORMAT, **deployment._asdict()}
+    for name in ("token", "custody", "rollup"):
+        fields[name] = fields[name]._asdict()
+    fields["doors"] = [
+        {key: value._asdict() if isinstance(value, Place) else value for key, value in door._asdict().items()}
+        for door in deployment.doors
+    ]
+    write_text(path, json.dumps(fields, indent=1) + "\n")
+
+
+def read_record(path: Path) -> Deployment:
+    """A deployment from its file. RecordError when it is none."""
+    try:
+        fields = json.loads(path.read_text(encoding="utf-8"))
+        if fields["format"] != FORMAT:
+            raise ValueError(f"format {fields['format']}, and this program reads {FORMAT}")
+        doors = tuple(_door(each) for each in fields["doors"])
+        token, custody, rollup = (_place(fields[name]) for name in ("token", "custody", "rollup"))
+        chain_id, block = int(fields["chain_id"]), int(fields["block"])
+        return Deployment(chain_id, block, _address(fields["deployer"]), token, custody, rollup, doors)
+    except FileNotFoundError:
+        raise RecordError(
+            f"{path} is not there: `bulkhead l1 deploy` writes it, or name another with --record"
+        ) from None
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise RecordError(f"{path} is no deployment record: {error!r}") from error
+
+
+def _door(fields: Mapping[str, Any]) -> Door:
+    reader, verifier, opening, queries = (_place(fields[each]) for each in ("reader", "verifier", "opening", "queries"))
+    data = tuple(_address(each) for each in fields["data"])
+    version, shape = int(fields["version"]), int(fields["shape"])
+    key, artifacts = str(fields["key"]), str(fields["artifacts"])
+    return Door(version, shape, key, artifacts, reader, verifier, opening, queries, data)
+
+
+def _place(fields: Mapping[str, Any]) -> Place:
+    if not isinstance(fields["abi"], list):
+        raise ValueError("an ABI is a list")
+    return Place(_address(fields["address"]), fields["abi"], str(fields["code"]))
+
+
+def _address(value: object) -> str:
+    if not isinstance(value, str) or not is_checksum_address(value):
+        raise ValueError(f"{value!r} is no address with its checksum")
+    return value

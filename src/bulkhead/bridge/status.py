@@ -1,0 +1,90 @@
+"""What a deployment looks like now: every value its contracts tell without being asked for something, and balances."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+from eth_utils.crypto import keccak
+
+from bulkhead.bridge.chain import Block, Chain
+from bulkhead.bridge.contract import Contract
+from bulkhead.bridge.record import Deployment
+
+
+class Pin(NamedTuple):
+    """One verifier: `pinned` is the reader that the rollup takes for its version and shape now."""
+
+    version: int
+    shape: int
+    key: str
+    reader: str
+    pinned: str
+    verifier: str
+
+    @property
+    def is_pinned(self) -> bool:
+        """Whether the rollup takes the reader of the record."""
+        return self.reader.lower() == self.pinned.lower()
+
+
+class Status(NamedTuple):
+    """At one block. `views` are the contracts' values by contract and name; amounts in the token's smallest units."""
+
+    chain_id: int
+    block: Block
+    addresses: dict[str, str]
+    changed: tuple[str, ...]  # contracts whose code is not what the record says
+    views: dict[str, dict[str, Any]]
+    pins: tuple[Pin, ...]
+    custody_balance: int
+    deployer: str
+    deployer_wei: int
+
+
+def status(chain: Chain, deployment: Deployment) -> Status:
+    """Read a deployment, all at one block. Raises what `Chain` raises."""
+    block = chain.head()
+    at = block.number
+    places = deployment.places()
+    views = {
+        name: _views(Contract(chain, places[name].address, places[name].abi), at) for name in ("rollup", "custody")
+    }
+    rollup = deployment.contract(chain, "rollup")
+    pins = tuple(
+        Pin(
+            each.version,
+            each.shape,
+            each.key,
+            each.reader.address,
+            rollup.call("reader_of", each.version, each.shape, at=at),
+            each.verifier.address,
+        )
+        for each in deployment.doors
+    )
+    return Status(
+        chain.chain_id,
+        block,
+        {name: place.address for name, place in places.items()},
+        tuple(name for name, place in places.items() if keccak(chain.code(place.address, at)).hex() != place.code),
+        views,
+        pins,
+        deployment.contract(chain, "token").call("balanceOf", deployment.custody.address, at=at),
+        deployment.deployer,
+        chain.balance(deployment.deployer, at),
+    )
+
+
+def _views(contract: Contract, at: int) -> dict[str, Any]:
+    """What the contract tells without arguments, by name; parts of a structure as `name.part`."""
+    told: dict[str, Any] = {}
+    for entry in contract.abi:
+        if entry["type"] != "function" or entry["inputs"] or entry["stateMutability"] not in ("view", "pure"):
+            continue
+        value = contract.call(entry["name"], at=at)
+        outputs = entry["outputs"]
+        if len(outputs) == 1 and outputs[0]["type"] == "tuple":
+            parts = [each["name"] for each in outputs[0]["components"]]
+            told |= {f"{entry['name']}.{part}": each for part, each in zip(parts, value, strict=True)}
+        else:
+            told[entry["name"]] = value
+    return told

@@ -1,0 +1,254 @@
+"""`bulkhead l1`: put the contracts on a chain, look at them, and serve the embedded chain to other programs."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+if TYPE_CHECKING:  # what talks to Ethereum takes seconds to import; the other commands need not wait for it
+    from eth_account.signers.local import LocalAccount
+
+    from bulkhead.bridge.artifacts import SystemArtifacts
+    from bulkhead.bridge.chain import Chain
+    from bulkhead.bridge.deploy import Beginning
+    from bulkhead.bridge.embedded.node import Genesis
+    from bulkhead.bridge.status import Status
+
+ETHER = 10**18
+RICH = 10_000 * ETHER  # what an embedded chain gives to whoever deploys on it
+KEY_VARIABLE = "BULKHEAD_L1_KEY"
+
+l1 = typer.Typer(help="Ethereum: deploy the contracts, look at them, serve the embedded chain.", no_args_is_help=True)
+
+Where = Annotated[
+    str, typer.Option("--l1", envvar="BULKHEAD_L1", help="A node's URL, or the file of an embedded chain.")
+]
+RecordFile = Annotated[Path, typer.Option("--record", help="The deployment record.")]
+KeyFile = Annotated[
+    Path | None,
+    typer.Option(help=f"A file with the deployer's private key; or set {KEY_VARIABLE}.", show_default=False),
+]
+
+DEFAULT_L1, DEFAULT_RECORD = "l1/chain.sqlite", Path("l1/deployment.json")
+
+
+@l1.command()
+def deploy(
+    exchange: Annotated[Path, typer.Option(help="The folder of the exchange whose batches will settle here.")],
+    where: Where = DEFAULT_L1,
+    record: RecordFile = DEFAULT_RECORD,
+    key_file: KeyFile = None,
+    artifacts: Annotated[
+        list[Path] | None, typer.Option(help="Contracts that somebody compiled; otherwise they are compiled.")
+    ] = None,
+    profile: Annotated[str, typer.Option(help="Which proofs its verifiers take.")] = "onchain",
+    token: Annotated[str | None, typer.Option(help="The collateral; without one a test token is deployed.")] = None,
+    council: Annotated[str | None, typer.Option(help="Who may pause and propose; the deployer if nobody.")] = None,
+    fee: Annotated[int, typer.Option(min=0, help="What a forced request costs, in wei.")] = 0,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a record that is there.")] = False,
+) -> None:
+    """Deploy token, custody, verifiers and rollup for an exchange, and write the record that other commands read."""
+    from bulkhead.bridge.deploy import deploy as run
+    from bulkhead.bridge.errors import ChainError
+    from bulkhead.bridge.open import open_chain
+    from bulkhead.bridge.record import write_record
+    from bulkhead.node.replay import ExchangeError
+    from bulkhead.node.segment import JournalError
+
+    if record.exists() and not overwrite:
+        raise refuse(f"{record} is there: it is of a deployment; name another with --record, or give --overwrite")
+    try:
+        signer = _signer(where, key_file)
+        beginning = _beginning(exchange, council or str(signer.address), fee)
+        systems = _systems(exchange, profile, artifacts or [])
+        with open_chain(where, _clock, genesis=_genesis(where, str(signer.address))) as chain:
+            made = run(chain, signer, systems, beginning, token=token, progress=_report)
+            write_record(record, made)
+            _show(chain, record)
+    except (ChainError, ExchangeError, JournalError, ValueError, OSError) as error:
+        raise refuse(str(error)) from error
+
+
+@l1.command()
+def status(where: Where = DEFAULT_L1, record: RecordFile = DEFAULT_RECORD) -> None:
+    """Addresses, state, counters, queues, pinned verifiers and balances of a deployment."""
+    from bulkhead.bridge.errors import ChainError
+    from bulkhead.bridge.open import open_chain
+
+    try:
+        with open_chain(where, _clock, read_only=True) as chain:
+            is_sound = _show(chain, record)
+    except (ChainError, OSError) as error:
+        raise refuse(str(error)) from error
+    if not is_sound:
+        raise typer.Exit(1)
+
+
+@l1.command()
+def serve(
+    where: Where = DEFAULT_L1,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Of this machine alone; 0: any that is free.")] = 8545,
+    block_s: Annotated[int, typer.Option(min=0, help="A block at least so often, in seconds; 0: when asked.")] = 12,
+) -> None:
+    """Serve an embedded chain as JSON-RPC on 127.0.0.1 until interrupted, so that other programs reach it by URL."""
+    from bulkhead.bridge.errors import ChainError
+    from bulkhead.bridge.open import is_url, open_embedded
+
+    if is_url(where):
+        raise refuse(f"{where} is a node already; what is served is an embedded chain's file")
+    from bulkhead.bridge.embedded.provider import serving
+
+    try:
+        with open_embedded(where, _clock) as embedded, serving(embedded, port) as url:
+            typer.echo(f"chain {embedded.chain_id}, block {embedded.tip.number}: {url}")
+            while True:
+                time.sleep(1)
+                if block_s and _clock() - embedded.tip.fields["timestamp"] >= block_s:
+                    embedded.mine()
+    except KeyboardInterrupt:
+        raise typer.Exit(0) from None
+    except (ChainError, OSError) as error:
+        raise refuse(str(error)) from error
+
+
+def _clock() -> int:
+    return int(time.time())
+
+
+def _report(done: str, gas: int) -> None:
+    typer.echo(f"{done} ({gas:,} gas)")
+
+
+def _signer(where: str, key_file: Path | None) -> LocalAccount:
+    """The deployer's key. An embedded chain has one in a file beside it if nobody names another."""
+    from bulkhead.bridge.chain import signer_of
+    from bulkhead.bridge.open import is_url
+
+    named = os.environ.get(KEY_VARIABLE)
+    if key_file is not None:
+        return signer_of(key_file.read_text(encoding="utf-8").strip())
+    if named:
+        return signer_of(named.strip())
+    if is_url(where):
+        raise ValueError(f"no key to sign with: give --key-file, or set {KEY_VARIABLE}")
+    beside = Path(where).with_suffix(".key")
+    if not beside.exists():
+        beside.parent.mkdir(parents=True, exist_ok=True)
+        handle = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            file.write("0x" + secrets.token_hex(32) + "\n")
+        typer.echo(f"no key was named: made one in {beside}, for this embedded chain")
+    return signer_of(beside.read_text(encoding="utf-8").strip())
+
+
+def _genesis(where: str, deployer: str) -> Genesis | None:
+    """How an embedded chain begins, where there is none; its deployer is rich."""
+    from bulkhead.bridge.open import is_url, new_chain
+
+    if is_url(where) or Path(where).exists():
+        return None
+    return new_chain({deployer: RICH}, _clock())
+
+
+def _beginning(exchange: Path, council: str, fee: int) -> Beginning:
+    """The exchange's first state: batches begin there, however far it has come since."""
+    from eth_utils.address import to_checksum_address
+
+    from bulkhead.bridge.deploy import Beginning
+    from bulkhead.ledger.batch import Sealer
+    from bulkhead.ledger.state import genesis
+    from bulkhead.node.replay import read_genesis
+
+    begin = read_genesis(exchange)
+    state = genesis(begin.config, begin.time_ms)
+    counters = {name: int(value) for name, value in state.counters._asdict().items()} | {"time_ms": int(state.time_ms)}
+    return Beginning(Sealer(state).root, counters, state.counters.batches, to_checksum_address(council), fee)
+
+
+def _systems(exchange: Path, profile: str, files: list[Path]) -> list[SystemArtifacts]:
+    """A verifier for each shape of batch: as somebody compiled it, or compiled here for the exchange."""
+    from bulkhead.bridge.artifacts import compile_contracts, read_system
+    from bulkhead.circuit.layout import statement_module
+    from bulkhead.node.prove_batch import SHAPES, key_for
+    from bulkhead.node.proving import profiles
+    from bulkhead.node.replay import read_genesis
+
+    if files:
+        return [read_system(path) for path in files]
+    if profile not in profiles():
+        raise ValueError(f"{profile!r} is no profile; there are {', '.join(profiles())}")
+    config = read_genesis(exchange).config
+    made = []
+    for shape in SHAPES:
+        typer.echo(f"compiling the verifier of shape {shape.number}")
+        key = key_for(config, shape, profile).key
+        made.append(compile_contracts(key, statement_module(shape), shape=shape.number))
+    return made
+
+
+def _show(chain: Chain, record: Path) -> bool:
+    """Print the status; whether the contracts are those of the record, and pinned."""
+    from bulkhead.bridge.record import read_record
+    from bulkhead.bridge.status import status as read
+
+    found = read(chain, read_record(record))
+    console = Console()
+    for title, rows in _tables(found):
+        table = Table(title=title, title_justify="left", show_header=False)
+        table.add_column(no_wrap=True)
+        table.add_column(overflow="fold")
+        for name, value in rows:
+            table.add_row(name, value)
+        console.print(table)
+    for name in found.changed:
+        console.print(f"[bold red]{name}: another contract than the one of the record[/bold red]")
+    for pin in found.pins:
+        if not pin.is_pinned:
+            text = f"version {pin.version}, shape {pin.shape}: the rollup takes {pin.pinned}, not the record's reader"
+            console.print(f"[bold red]{text}[/bold red]")
+    return not found.changed and all(pin.is_pinned for pin in found.pins)
+
+
+def _tables(found: Status) -> Iterator[tuple[str, list[tuple[str, str]]]]:
+    """The status in words."""
+    block = found.block
+    number = f"{block.number:,}, 0x{block.hash.hex()}"
+    yield "Chain", [("id", str(found.chain_id)), ("block", number), ("time", _utc(block.time_s))]
+    yield "Addresses", list(found.addresses.items())
+    for name, values in found.views.items():
+        yield name.capitalize(), [(key, _value(key, value)) for key, value in values.items()]
+    doors = [(f"version {pin.version}, shape {pin.shape}", pin) for pin in found.pins]
+    yield "Pinned", [(name, f"key 0x{pin.key}, reader {pin.pinned}") for name, pin in doors]
+    yield (
+        "Balances",
+        [
+            ("custody", f"{found.custody_balance:,} smallest units of the token"),
+            (f"deployer {found.deployer}", f"{found.deployer_wei / ETHER:,.4f} ether"),
+        ],
+    )
+
+
+def _value(name: str, value: object) -> str:
+    if name == "state" and isinstance(value, int):
+        return f"{value:#066x}"
+    if isinstance(value, bool) or not isinstance(value, int):
+        return str(value)
+    return f"{value:,}"
+
+
+def _utc(time_s: int) -> str:
+    return time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(time_s))
+
+
+def refuse(reason: str) -> typer.Exit:
+    """Say what is wrong, without a traceback, and end with status 1."""
+    typer.secho(reason, err=True, fg="red")
+    return typer.Exit(1)

@@ -1,0 +1,108 @@
+"""Every L1 there is to test against: the embedded chain, the same over HTTP, and anvil where its program is found."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
+from pathlib import Path
+
+from eth_account.signers.local import LocalAccount
+
+from bulkhead.bridge.artifacts import shared_artifacts
+from bulkhead.bridge.chain import Chain, signer_of
+from bulkhead.bridge.contract import Contract
+from bulkhead.bridge.embedded.node import Embedded, Genesis
+from bulkhead.bridge.embedded.provider import EmbeddedProvider, serving
+from bulkhead.bridge.errors import Unreachable
+from bulkhead.bridge.open import new_chain
+
+ETHER = 10**18
+CHAIN_ID = 31_337
+START_S = 1_800_000_000
+DEPLOYER, DEPOSITOR, STRANGER = (signer_of("0x" + digit * 64) for digit in "123")
+ROLES = (DEPLOYER, DEPOSITOR, STRANGER)
+
+
+def find_anvil() -> str | None:
+    """The program: named by BULKHEAD_ANVIL, or on the path."""
+    named = os.environ.get("BULKHEAD_ANVIL")
+    if named and not Path(named).is_file():
+        raise FileNotFoundError(f"BULKHEAD_ANVIL names no program: {named}")
+    return named or shutil.which("anvil")
+
+
+KINDS = ("embedded", "embedded by URL", *(["anvil"] if find_anvil() else []))
+
+
+def embedded(path: Path | None = None, *, automine: bool = True) -> Embedded:
+    """A chain whose clock stands still: only blocks, and what a test says, move it."""
+    return Embedded.open(path, lambda: START_S, genesis(), automine=automine)
+
+
+def genesis() -> Genesis:
+    """Everybody has ether."""
+    return new_chain({str(role.address): 1000 * ETHER for role in ROLES}, START_S, CHAIN_ID)
+
+
+@contextmanager
+def running(kind: str) -> Iterator[Chain]:
+    """A fresh chain of a kind."""
+    if kind == "anvil":
+        with _anvil() as url:
+            chain = Chain.connect(url)
+            for role in ROLES:
+                chain.ask("anvil_setBalance", str(role.address), hex(1000 * ETHER))
+            yield chain
+        return
+    made = embedded()
+    try:
+        if kind == "embedded":
+            yield Chain(EmbeddedProvider(made))
+        else:
+            with serving(made) as url:
+                yield Chain.connect(url)
+    finally:
+        made.close()
+
+
+@contextmanager
+def _anvil() -> Iterator[str]:
+    program = find_anvil()
+    assert program is not None
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    # It enforces the cap of a transaction's gas only when told to.
+    options = ["--hardfork", "osaka", "--enable-tx-gas-limit", "--gas-limit", "60000000", "--chain-id", str(CHAIN_ID)]
+    process = subprocess.Popen([program, "--silent", "--port", str(port), *options])
+    try:
+        for _ in range(100):
+            try:
+                Chain.connect(f"http://127.0.0.1:{port}")
+                break
+            except Unreachable:
+                time.sleep(0.05)
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        process.kill()
+        process.wait()
+
+
+def token_on(chain: Chain, signer: LocalAccount = DEPLOYER) -> Contract:
+    """The token of test networks, freshly deployed."""
+    artifact = shared_artifacts()["Token"]
+    receipt = chain.transact(signer, None, artifact.code)
+    assert receipt.created is not None
+    return Contract(chain, receipt.created, artifact.abi)
+
+
+@cache
+def word(value: int) -> bytes:
+    """A number as a log's topic."""
+    return value.to_bytes(32, "big")
