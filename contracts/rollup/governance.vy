@@ -8,6 +8,9 @@
      and a stop does not stop the deadline: a rollup that is paused for too long can be frozen. It may propose other
      readers, or another council; that waits TIMELOCK, longer than FORCED_DEADLINE and EXIT_WINDOW together, and is not
      enacted while a request is overdue. It has no power over funds.
+
+     What a pause costs others: a batch that was sealed before it and is older than SUBMISSION_WINDOW after it is never
+     settled, so a council can undo what was traded and not settled, and nothing else.
 """
 import terms
 from rollup import forced
@@ -102,7 +105,7 @@ def pause(deposits: bool, batches: bool):
 @external
 def propose_reader(version: uint256, shape: uint256, reader: address, from_batch: uint256) -> bytes32:
     """
-    @notice Announce another reader for a version and shape.
+    @notice Announce another reader for a version and shape. Other versions and shapes keep theirs until retired.
     @param reader The zero address retires the pair.
     @param from_batch The first batch that it reads; at once when enacted later than that.
     @return What to withdraw the proposal by.
@@ -142,7 +145,7 @@ def withdraw_proposal(proposal: bytes32):
 @external
 def enact_reader(version: uint256, shape: uint256, reader: address, from_batch: uint256):
     """
-    @notice Pin what was announced long enough ago. Anybody may.
+    @notice Pin what was announced long enough ago. Anybody may. It replaces a pin whose first batch is yet to come.
     """
     self._enact(self._reader_proposal(version, shape, reader, from_batch))
     self.pins[version][shape] = Pin(
