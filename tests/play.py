@@ -324,7 +324,9 @@ class Player:
 
     def forced(self, line: Line) -> dict[str, int]:
         number = int(line.option("number", str(self.state.counters.forced + 1)))
-        return {"time_ms": self.now, "number": number, "included_ms": self.now - int(line.option("ago", "1"))}
+        included = self.now - int(line.option("ago", "1"))
+        sender = int(line.option("sender", "0xABC"), 0)
+        return {"time_ms": self.now, "number": number, "included_ms": included, "sender": sender}
 
     def force_withdraw(self, line: Line) -> tx.Transaction:
         """force-withdraw WHO AMOUNT [ASSET] [ago=MS]"""

@@ -93,10 +93,10 @@ def test_forced_requests_are_accounted_for_whether_they_succeed_or_fail() -> Non
     included = TimeMs(world.now)
     world.tick({1: 1_100_000})
     requests = (
-        ForcedWithdrawal(world.now, 1, included, AccountId(192), USD, 100 * DOLLAR),
-        ForcedWithdrawal(world.now, 2, included, AccountId(192), USD, 1_000_000 * DOLLAR),
-        ForcedClose(world.now, 3, included, AccountId(192), MarketId(1)),
-        ForcedClose(world.now, 4, included, AccountId(192), MarketId(1)),
+        ForcedWithdrawal(world.now, 1, included, AccountId(192), USD, 100 * DOLLAR, 0),
+        ForcedWithdrawal(world.now, 2, included, AccountId(192), USD, 1_000_000 * DOLLAR, 0),
+        ForcedClose(world.now, 3, included, AccountId(192), MarketId(1), 0),
+        ForcedClose(world.now, 4, included, AccountId(192), MarketId(1), 0),
     )
     for request in requests:
         world.submit(request)

@@ -81,6 +81,8 @@ def test_every_field_of_the_state_enters_the_commitment() -> None:
     for name in ("accounts", "markets", "funds"):
         for key, record in getattr(state, name).items():
             for other in mutations(record):
+                if name == "markets" and other.market_id != key:
+                    continue  # a market's id is its place in the list, under which it is kept
                 changed = deepcopy(state)
                 getattr(changed, name)[key] = other
                 differs(changed)

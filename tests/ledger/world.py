@@ -289,8 +289,9 @@ class World:
         account_id = places[who % len(places)]
         number = self.state.counters.forced + 1
         if spice % 2:
-            return tx.ForcedClose(self.now, number, 0, account_id, market_id)
-        return tx.ForcedWithdrawal(self.now, number, 0, account_id, WBTC if spice % 4 == 0 else 1, amount % 10**9)
+            return tx.ForcedClose(self.now, number, 0, account_id, market_id, 0xABC)
+        asset_id = WBTC if spice % 4 == 0 else 1
+        return tx.ForcedWithdrawal(self.now, number, 0, account_id, asset_id, amount % 10**9, 0xABC)
 
     def a_sale(self, who: int, other: int, market_id: int, amount: int, spice: int) -> tx.Transaction:
         debtors = [account_id for account_id, account in self.state.accounts.items() if account.balance < 0]

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from bulkhead.circuit.batch import BOTH, SINGLE, Shape, names_of
+from bulkhead.circuit.batch import BOTH, LISTS, SINGLE, Shape, names_of
 
 
 def statement_module(shape: Shape) -> str:
     """The module `statement`: constants that say where each element stands and how long the lists are."""
     names = names_of(shape)
-    numbers = {"LENGTH": len(names), "QUEUE": shape.queue, "CHANGES": shape.changes}
+    numbers = {"LENGTH": len(names), "QUEUE": shape.queue, "FORCED_QUEUE": shape.forced, "CHANGES": shape.changes}
     numbers |= {names[place].upper(): place for place in range(2 * len(BOTH) + len(SINGLE))}
-    numbers |= {f"{name}_START".upper(): names.index(first) for name, first in LISTS.items()}
+    numbers |= {f"{name}_START".upper(): names.index(f"{name}_{fields[0]}_0") for name, fields in LISTS.items()}
     lines = ["# pragma version 0.4.3", f'"""\n@title The statement of a batch of shape {shape.number} (generated)\n"""']
     return "\n".join([*lines, *(f"{name}: constant(uint256) = {value}" for name, value in numbers.items())]) + "\n"
 
-
-LISTS = {"deposit": "deposit_account_0", "paid": "paid_recipient_0", "changed": "changed_key_0"}

@@ -1,245 +1,170 @@
-"""Playing transactions on words of memory: the rows of the rules table, and all that they ask of other tables."""
+"""Playing transactions on words of memory: which programs a transaction runs, and the frames they leave."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable
+from typing import Any
 
-from bulkhead.circuit.operations import (
-    CHECKED,
-    HALF,
-    OPERATIONS,
-    PORT_A,
-    PORT_B,
-    PRIME_HIGH,
-    REGISTERS,
-    Venue,
-)
-from bulkhead.circuit.rules import SLOTS, slot_of
+from bulkhead.circuit.accounts import Freshness
+from bulkhead.circuit.frame import Frame, Given, Mismatch
+from bulkhead.circuit.memory import WordMemory
+from bulkhead.circuit.order import Fill
+from bulkhead.circuit.programs import account_name, programs, side_name, trade_name, writers
+from bulkhead.circuit.tags import Tag
+from bulkhead.circuit.venue import NotProvable, Venue
 from bulkhead.circuit.words import (
-    CHOICES,
-    COLLATERAL,
-    EXPIRY_BITS,
-    FIXED_WORDS,
+    COUNTERS_RECORD,
     HEAD,
-    MONEY,
-    MONEY_RECORD,
-    ORDER_RECORD,
-    OWNER_KEY,
-    POSITIONS,
+    MARKETS_RECORD,
+    Counter,
+    Field,
     key_of,
 )
-from bulkhead.fixed import seconds_floor
-from bulkhead.ledger.authority import Authority
-from bulkhead.ledger.commitment import account_felts, money_felts
-from bulkhead.ledger.custody import NUMERAIRE
-from bulkhead.ledger.orders import key_of as order_key
-from bulkhead.ledger.state import Account, State
-from bulkhead.ledger.tx import Deposit, Transaction, Transfer, Withdrawal
-from bulkhead.limits import QUOTE_LIMIT, TIME_S_BITS
-from bulkhead.signing.messages import MESSAGE_PREFIX, TRANSFER_SELECTOR, WITHDRAWAL_SELECTOR, struct_hash
-from stark.chips.poseidon import Sponge, list_sponge
-from stark.ecdsa import Signed
-from stark.prime import PRIME
+from bulkhead.fixed import FRACTION_BITS
+from bulkhead.ledger import tx
+from bulkhead.ledger.state import State
+from bulkhead.limits import CHILDREN_PER_ACCOUNT
+from bulkhead.signing import Signature
 
-
-class NotProvable(Exception):
-    """A transaction that the circuits do not cover yet."""
-
-
-def account_words(account: Account | None) -> dict[int, int]:
-    """An account's words by number; none of an account that does not exist."""
-    if account is None:
-        return {}
-    numbers = [
-        *range(FIXED_WORDS),
-        *(COLLATERAL + asset_id for asset_id, _ in account.collateral),
-        *(POSITIONS + position.market_id for position in account.positions),
-        *(CHOICES + choice.market_id for choice in account.choices),
-    ]
-    return dict(zip(numbers, account_felts(account), strict=True))
-
-
-def money_words(state: State) -> dict[int, int]:
-    """The venue's money by word."""
-    return dict(enumerate(money_felts(state)))
+FORCED_WITHDRAWAL, FORCED_CLOSE = 1, 2  # kinds of request in L1's queue
 
 
 class Play:
-    """Memory as the rows leave it, and everything they ask for."""
+    """Memory as the frames leave it, and the frames."""
 
     def __init__(self, before: State, venue: Venue):
-        self.before, self.venue = before, venue
-        self.authority = Authority(before.config, verify=False)
-        self.memory: dict[int, tuple[int, int]] = {}  # key to value and the time it was written
-        self.accounts: dict[int, None] = {}  # touched, in order
-        self.spent: dict[int, tuple[int, int, int]] = {}  # orders: amount, expiry and time
-        self.rows: list[list[int]] = []
-        self.asked: list[int] = []
-        self.hashed: list[Sponge] = []
-        self.signed: list[Signed] = []
-        self.width = len(OPERATIONS) + len(REGISTERS) + CHECKED + len(PORT_A) + len(PORT_B)
-        self.deposits, self.withdrawals = before.counters.deposits, before.counters.withdrawals
-        self.time_ms = int(before.time_ms)
+        self.venue = venue
+        self.memory = WordMemory(before)
+        self.frames: list[Given] = []
+        self.programs = programs(venue)
+        self.writers = writers(venue)
 
-    def take(self, number: int, transaction: Transaction) -> None:
-        """Add the rows of a transaction."""
-        registers = dict.fromkeys(REGISTERS, 0) | {
-            "number": number,
-            "time_ms": int(transaction.time_ms),
-            "deposits": self.deposits,
-            "withdrawals": self.withdrawals,
-        }
-        if isinstance(transaction, Deposit) and transaction.asset_id == NUMERAIRE:
-            self._deposit(transaction, registers)
-        elif isinstance(transaction, Withdrawal | Transfer) and transaction.asset_id == NUMERAIRE:
-            self._signed(transaction, registers)
-        else:
+    def run(self, name: str, case: Any) -> None:
+        """One more frame. Mismatch where a rule of the program does not hold."""
+        program = self.programs[name]
+        frame = Frame(name, len(self.frames) + 1, self.memory, program.start)
+        self.writers[name](frame, self.venue, case)
+        self.frames.append(frame.played(program))
+
+    def take(self, number: int, transaction: tx.Transaction) -> None:
+        """The frames of a transaction, the `number`-th of its batch."""
+        take = TAKERS.get(type(transaction))
+        if take is None:
             raise NotProvable(f"transaction {number} of the batch: {type(transaction).__name__} has no circuit yet")
-        self.time_ms = int(transaction.time_ms)
+        try:
+            take(self, transaction)
+        except Mismatch as problem:
+            kind = type(transaction).__name__
+            raise Mismatch(f"transaction {number} of the batch, a {kind}: {problem}") from problem
 
-    # --- transactions -------------------------------------------------------------------------------------------------
+    def paid(self) -> list[tuple[int, int]]:
+        """What L1 is to pay, in order: recipient and amount."""
+        told = self.memory.told
+        numbers = [about for tag, about, _ in told if tag == Tag.PAID_RECIPIENT]
+        return [(told[Tag.PAID_RECIPIENT, about, 0], told[Tag.PAID_AMOUNT, about, 0]) for about in numbers]
 
-    def _deposit(self, transaction: Deposit, registers: dict[str, int]) -> None:
-        account, amount = int(transaction.account_id), transaction.amount
-        registers |= {"account": account, "amount": amount}
-        self._head("deposit", registers, account)
-        old, topped_up, money = self._money(account, amount)
-        word = key_of(MONEY_RECORD, self.venue.custody_word)
-        held = self._read(word) + amount
-        spare = self.venue.cap - (held - int(NUMERAIRE) * HALF)
-        self._row("credit", registers, [old, topped_up, old + amount, spare], [money, (word, held)])
-        self.deposits += 1
+    # --- what programs are chosen by ----------------------------------------------------------------------------------
 
-    def _signed(self, transaction: Withdrawal | Transfer, registers: dict[str, int]) -> None:
-        is_transfer = isinstance(transaction, Transfer)
-        account = int(transaction.source if isinstance(transaction, Transfer) else transaction.account_id)
-        recipient = int(transaction.target if isinstance(transaction, Transfer) else transaction.recipient)
-        key = self._read(key_of(account, OWNER_KEY))
-        selector = TRANSFER_SELECTOR if is_transfer else WITHDRAWAL_SELECTOR
-        amount, expiry_s, salt = transaction.amount, int(transaction.expiration_s), transaction.salt
-        members = (recipient, account, self.venue.collateral_id, amount, expiry_s, salt)
-        if isinstance(transaction, Transfer):
-            digest = self.authority.transfer_hash(transaction, key)  # type: ignore[arg-type]
-        else:
-            digest = self.authority.withdrawal_hash(transaction, key)  # type: ignore[arg-type]
-        struct = struct_hash(selector, *members)
-        registers |= {
-            "account": account, "amount": amount, "recipient": recipient, "expiry_s": expiry_s, "salt": salt,
-            "key": key, "struct": struct, "digest": digest, "is_transfer": int(is_transfer),
-        }  # fmt: skip
-        if is_transfer:
-            self._pay(registers, account, recipient, amount)
-        else:
-            self._debit(registers, account, amount)
-            self.withdrawals += 1
-        self.hashed.append(list_sponge((selector, *members)))
-        self._sign(registers, struct)
-        self.signed.append(Signed(key, digest, transaction.signature.r, transaction.signature.s))
+    def market(self, market: int, field: Field) -> int:
+        """A word of a market."""
+        return self.memory.look(key_of(MARKETS_RECORD, market * self.venue.market_words + field))
 
-    def _debit(self, registers: dict[str, int], account: int, amount: int) -> None:
-        self._head("withdraw", registers, account)
-        old, topped_up, money = self._money(account, -amount)
-        word = key_of(MONEY_RECORD, self.venue.custody_word)
-        held = self._read(word) - amount
-        checked = [old, topped_up, old - amount, old - amount - QUOTE_LIMIT, amount - 1, held - int(NUMERAIRE) * HALF]
-        self._row("debit", registers, checked, [money, (word, held)])
+    def has_choices(self, account: int) -> bool:
+        """Whether the account has choices, or is a child, whose parent's choice counts."""
+        return bool(self.memory.choices(account)) or account % CHILDREN_PER_ACCOUNT != 0
 
-    def _pay(self, registers: dict[str, int], account: int, recipient: int, amount: int) -> None:
-        self._head("transfer", registers, account)
-        differs = pow(account - recipient, -1, PRIME) if account != recipient else 0
-        self._head("target", registers, recipient, spare={"before_b": differs})
-        old, topped_up, money = self._money(account, -amount)
-        other, other_topped_up, paid = self._money(recipient, amount)
-        checked = [old, topped_up, old - amount, other, other_topped_up, other + amount]
-        checked += [old - amount - QUOTE_LIMIT, amount - 1]
-        self._row("pay", registers, checked, [money, paid])
+    def freshness(self, account: int, now_ms: int) -> Freshness:
+        """How fresh the prices of all that an account holds are."""
+        found = Freshness.SINCE_RESTART
+        restart = self.memory.look(key_of(COUNTERS_RECORD, Counter.FRESH_AFTER_MS))
+        for market in self.memory.positions(account):
+            terms = self.venue.config.market(market)
+            assert terms is not None  # accounts hold positions in configured markets
+            price_ms = self.market(market, Field.PRICE_MS)
+            if now_ms - price_ms > terms.price_age_max_ms:
+                return Freshness.ANY
+            if price_ms <= restart:
+                found = Freshness.FRESH
+        return min(found, Freshness.FRESH)
 
-    def _sign(self, registers: dict[str, int], struct: int) -> None:
-        """The four operations of a signed message."""
-        time_ms, expiry_s, key = registers["time_ms"], registers["expiry_s"], registers["key"]
-        now_s = seconds_floor(time_ms)  # type: ignore[arg-type]
-        ms, ahead = time_ms - 1000 * now_s, expiry_s - now_s
-        checked = [
-            now_s, ms, 999 - ms, ahead, self.venue.expiry_max_s - ahead, registers["salt"], expiry_s,
-            expiry_s << (64 - TIME_S_BITS),
-        ]  # fmt: skip
-        self._row("sign", registers, checked, [(key_of(registers["account"], OWNER_KEY), key)])
-        self._row("sign_rest", registers, [], [])
-        self._row("message", registers, [], [])
-        digest = registers["digest"]
-        high, low = digest >> 128, order_key(digest)
-        below = PRIME_HIGH - high
-        word = key_of(ORDER_RECORD, low)
-        self.memory.setdefault(word, (expiry_s, 0))
-        self.hashed.append(list_sponge((MESSAGE_PREFIX, self.venue.domain_hash, key, struct)))
-        spare = {"before_b": pow(below, -1, PRIME) if below else 0}
-        checked = [*divmod(high, HALF), *divmod(low, HALF), *divmod(below, HALF)]
-        after = (registers["amount"] << EXPIRY_BITS) + expiry_s
-        self._row("spend", registers, checked, [(word, after)], spare)
-        self.spent[low] = registers["amount"], expiry_s, self.memory[word][1]
+    def account(self, account: int, now_ms: int, freshness: Freshness | None = None) -> None:
+        """The frame of an account."""
+        shown = self.freshness(account, now_ms) if freshness is None else freshness
+        name = account_name(len(self.memory.positions(account)), self.has_choices(account), shown)
+        self.run(name, (account, now_ms))
 
-    # --- rows ---------------------------------------------------------------------------------------------------------
+    def side(self, fill: Fill) -> None:
+        """The frames of one side of a fill, its accounts' first."""
+        account = int(fill.order.account_id)
+        self.account(account, fill.now_ms)
+        self.run(side_name("cross, choices" if self.has_choices(account) else "cross"), fill)
 
-    def _head(
-        self, operation: str, registers: dict[str, int], account: int, spare: dict[str, int] | None = None
-    ) -> None:
-        """A row that reads an account's head and shows what it must be."""
-        word = key_of(account, HEAD)
-        head = self._read(word)
-        settings, rest = head >> 170, head & ((1 << 138) - 1)
-        passed = registers["time_ms"] - self.time_ms if not OPERATIONS[operation].after else 0
-        upper, lower = rest >> 74, rest & ((1 << 74) - 1)
-        liquidated, counts = lower >> 24, lower & ((1 << 24) - 1)
-        checked = [passed, settings >> 24 & 255, settings >> 16 & 255, upper, liquidated, counts, account]
-        if OPERATIONS[operation].checked == CHECKED:  # money leaves: the account must be flat
-            if counts >> 8:
-                raise NotProvable(f"account {account} holds more than its balance: margin has no circuit yet")
-            checked.append(counts << 56)
-        self._row(operation, registers, checked, [(word, head)], spare or {})
+    def kind(self, account: int) -> int:
+        """An account's kind, 0 where there is none."""
+        return self.memory.look(key_of(account, HEAD)) >> 194 & 0xFF
 
-    def _money(self, account: int, change: int) -> tuple[int, int, tuple[int, int]]:
-        """An account's biased balance, what it was topped up with, and the word's key with its new value."""
-        word = key_of(account, MONEY)
-        old, topped_up = divmod(self._read(word), HALF)
-        return old, topped_up, (word, (old + change) * HALF + topped_up)
+    def scales(self, market: int, lots: int) -> bool:
+        """Whether open interest may move initial fractions when it changes by so many lots."""
+        terms = self.venue.config.market(market)
+        assert terms is not None
+        worth = (self.market(market, Field.OPEN_INTEREST) + lots) * self.market(market, Field.PRICE)
+        return bool(self.market(market, Field.SCALE)) or worth > int(terms.open_interest_lower) << FRACTION_BITS
 
-    def _read(self, word: int) -> int:
-        """What memory holds; an account or the venue's money is brought in when it is first read."""
-        if word not in self.memory:
-            record = word >> 32
-            if record == MONEY_RECORD:
-                words = money_words(self.before)
-            else:
-                words = account_words(self.before.accounts.get(record))
-                if not words:
-                    raise NotProvable(f"account {record} does not exist before the batch")
-                self.accounts[record] = None
-            for number, value in words.items():
-                self.memory.setdefault(key_of(record, number), (value, 0))
-        return self.memory[word][0]
 
-    def _row(
-        self,
-        operation: str,
-        registers: dict[str, int],
-        checked: Sequence[int],
-        ports: Sequence[tuple[int, int]],
-        spare: dict[str, int] | None = None,
-    ) -> None:
-        """One row: reads each port's word and leaves the value given with it."""
-        cells = spare.copy() if spare else {}
-        for port, (names, (word, value)) in enumerate(zip((PORT_A, PORT_B), ports, strict=False)):
-            before, written = self.memory[word]
-            time = SLOTS * registers["number"] + slot_of(operation, port)
-            cells |= dict(zip(names, (before, value, written), strict=True))
-            self.memory[word] = value, time
-            self.asked.append(time - written - 1)
-        used = OPERATIONS[operation].registers
-        numbers = [*checked, *[0] * (CHECKED - len(checked))]
-        self.asked += numbers
-        self.rows.append([
-            *(int(name == operation) for name in OPERATIONS),
-            *(registers[name] if name in used else 0 for name in REGISTERS),
-            *numbers,
-            *(cells.get(name, 0) for name in (*PORT_A, *PORT_B)),
-        ])  # fmt: skip
+def _deposit(play: Play, transaction: tx.Deposit) -> None:
+    play.run("deposit", transaction)
+
+
+def _fund_deposit(play: Play, transaction: tx.FundDeposit) -> None:
+    play.run("fund deposit", transaction)
+
+
+def _withdrawal(play: Play, transaction: tx.Withdrawal) -> None:
+    play.account(int(transaction.account_id), int(transaction.time_ms))
+    play.run("withdrawal", transaction)
+
+
+def _transfer(play: Play, transaction: tx.Transfer) -> None:
+    play.account(int(transaction.source), int(transaction.time_ms))
+    play.run("transfer", transaction)
+
+
+def _trade(play: Play, transaction: tx.Trade) -> None:
+    """Both sides, each after the frames of its accounts, then the trade."""
+    ends = []
+    for order, fee in ((transaction.maker, transaction.maker_fee), (transaction.taker, transaction.taker_fee)):
+        numbers = (int(transaction.time_ms), int(transaction.size), int(transaction.price), int(fee))
+        play.side(Fill(order, *numbers))
+        ends.append(len(play.frames))
+    scales = play.scales(int(transaction.market_id), int(transaction.size))
+    play.run(trade_name(1 + ends[1] - ends[0], scales), transaction)
+
+
+TAKERS: dict[type, Callable[[Play, Any], None]] = {
+    tx.Deposit: _deposit,
+    tx.FundDeposit: _fund_deposit,
+    tx.Withdrawal: _withdrawal,
+    tx.Transfer: _transfer,
+    tx.Trade: _trade,
+}
+
+
+def signatures_of(transaction: tx.Transaction) -> list[Signature]:
+    """The signatures of a transaction, in the order in which its programs take them."""
+    if isinstance(transaction, tx.Trade):
+        return [transaction.maker.signature, transaction.taker.signature]
+    if isinstance(transaction, tx.Liquidation):
+        return [fill.order.signature for fill in transaction.fills]
+    if isinstance(transaction, tx.OracleTick):
+        return [report.signature for report in transaction.reports]
+    signature = getattr(transaction, "signature", None)
+    return [] if signature is None else [signature]
+
+
+def forced_of(transaction: tx.ForcedWithdrawal | tx.ForcedClose) -> tuple[int, int, int, int, int]:
+    """A forced request as L1's queue has it: kind, account, subject, sender, and when it was included."""
+    if isinstance(transaction, tx.ForcedWithdrawal):
+        kind, subject = FORCED_WITHDRAWAL, transaction.amount
+    else:
+        kind, subject = FORCED_CLOSE, int(transaction.market_id)
+    return kind, int(transaction.account_id), subject, transaction.sender, int(transaction.included_ms)

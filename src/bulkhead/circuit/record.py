@@ -45,19 +45,19 @@ class RecordRun(NamedTuple):
 
 
 class Records(Chip):
-    """One row a word and one more a record: 25 cells, 3 of its buses, and 3 numbers; idle rows are zeros."""
+    """One row a word and one more a record: 26 cells, 3 of its buses, and 3 numbers; idle rows are zeros."""
 
     name = "records"
     columns = (
         "live", "end", "fixed", "is_account", "record", "word", "value_before", "value_after", "touched", "written",
-        "inverse", *BEFORE.columns, *AFTER.columns,
+        "changed", "inverse", *BEFORE.columns, *AFTER.columns,
     )  # fmt: skip
 
     def constrain(self, row: Row, must: Must) -> None:
         """The order of words, what is there, both digests, and whom they are told to."""
         constrain_runs(row, must)
         key = row.record * (1 << WORD_BITS) + row.word
-        must.send(CHANGED, [key, row.value_after], row.touched)
+        must.send(CHANGED, [key, row.value_after], row.changed)
         self._words(row, must)
         self._presence(row, must)
         BEFORE.constrain(row, must, row.value_before)
@@ -70,7 +70,7 @@ class Records(Chip):
 
     def _words(self, row: Row, must: Must) -> None:
         after = row.next
-        for name in ("fixed", "is_account", "touched"):
+        for name in ("fixed", "is_account", "touched", "changed"):
             must.boolean(f"{name} is a bit", getattr(row, name))
         must.zero("a record's rows name it", row.live * (after.record - row.record))
         must.zero("a record is an account in all its rows", row.live * (after.is_account - row.is_account))
@@ -92,13 +92,19 @@ class Records(Chip):
 
     def _presence(self, row: Row, must: Must) -> None:
         """What stays, what is zero, and that no zero is listed among the words that may be absent."""
-        must.zero("an untouched word stays", (1 - row.touched) * (row.value_after - row.value_before))
+        must.zero("a word that is not published stays", (1 - row.changed) * (row.value_after - row.value_before))
+        must.zero("only what was touched is published", row.changed * (1 - row.touched))
         must.zero("an untouched word is written never", (1 - row.touched) * row.written)
         must.zero("fixed words are there before", row.fixed * (row.present_before - row.exists_before))
         must.zero("fixed words are there after", row.fixed * (row.present_after - row.exists_after))
         listed = row.live * (1 - row.fixed) * (row.value_after * row.inverse - row.present_after)
         must.zero("what is listed is not zero", listed)
-        must.zero("a fixed word needs no inverse", row.fixed * row.inverse)
+        must.zero("a fixed word but the first needs no inverse", row.fixed * row.word * row.inverse)
+        must.zero("a record that is no account's needs no inverse", (1 - row.is_account) * row.inverse)
+        begins = (1 - row.live) * row.next.live * row.next.is_account
+        head = row.next.value_after * row.next.inverse - row.next.exists_after
+        must.zero("an account exists if it has a head", begins * head)
+        must.zero("an account that does not exist has no head", begins * (1 - row.next.exists_after) * row.next.inverse)
         must.zero("a word that is not there has no inverse", (1 - row.present_after) * row.inverse)
 
     def fill(self, runs: Sequence[RecordRun], log_rows: int) -> tuple[Felts, list[Sponge]]:
@@ -138,10 +144,11 @@ def _rows_of(run: RecordRun) -> tuple[list[list[int]], list[Sponge]]:
     rows = []
     for place, number in enumerate(numbers):
         word, is_fixed = run.words[number], number < fixed
-        inverted = pow(word.after, -1, PRIME) if word.after and not is_fixed else 0
+        needs = not is_fixed or (run.is_account and number == 0)
+        inverted = pow(word.after, -1, PRIME) if word.after and needs else 0
         rows.append([
             1, 0, int(is_fixed), int(run.is_account), run.record, number, word.before, word.after,
-            int(word.written > 0), word.written, inverted, *sides[0][place], *sides[1][place],
+            int(word.written > 0), word.written, int(word.after != word.before), inverted, *sides[0][place], *sides[1][place],
         ])  # fmt: skip
-    end = [0, 1, 0, int(run.is_account), run.record, *[0] * 6, *sides[0][-1], *sides[1][-1]]
+    end = [0, 1, 0, int(run.is_account), run.record, *[0] * 7, *sides[0][-1], *sides[1][-1]]
     return [*rows, end], hashed

@@ -1,121 +1,125 @@
-"""The rules table: a transaction is a run of rows, each an operation of `OPERATIONS` with its own rules.
+"""The rules table: transactions as frames of rows, each row an instruction of a program; and the table of programs.
 
-A transaction takes the sequence's place from the bus and puts the next one there. Its registers stand in all its
-rows; `checked` cells are numbers of 64 bits; at the ports a row reads and writes words of memory, at time 64 i + slot.
-So far:
-
-    deposit   credit                                                  Deposit      (ledger.custody.deposit)
-    withdraw  debit   sign  sign_rest  message  spend                 Withdrawal   (ledger.custody.withdrawal)
-    transfer  target  pay  sign  sign_rest  message  spend            Transfer     (ledger.custody.transfer)
-
-for accounts that hold the settlement asset and, where money leaves, nothing else: what an account with positions may
-take out is the rule of margin, which has no circuit yet. A batch with anything else is not proven (`circuit.trace`).
+Every transaction of the ledger is a program (`circuit.programs`), and this table runs them one after the other: a
+frame is a run of rows that follow a program from its first instruction to its last, and frames count up. So there is
+one order of everything, and what a row computed is named by its frame and its instruction.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 
-from bulkhead.circuit.operations import CHECKED, OPERATIONS, PORT_A, PORT_B, REGISTERS, Venue
-from bulkhead.circuit.words import DEPOSITED, HISTORY, PAID_OUT, SEQUENCE
-from stark.air.chip import Chip, Must, Row
-from stark.air.expr import Expr, lift, total
+from bulkhead.circuit.instructions import (
+    FLAGS,
+    OPERATIONS,
+    PROGRAM_BITS,
+    TIME_SHIFT,
+    TIMES_SHIFT,
+    Program,
+    packed_flags,
+)
+from bulkhead.circuit.words import HISTORY, MESSAGE
+from stark.air.chip import Bus, Chip, Must, Row
+from stark.air.expr import Expr, total
 from stark.chips.ecdsa import SIGNED
-from stark.chips.poseidon import POSEIDON
+from stark.chips.poseidon import LIST, POSEIDON
 from stark.chips.ranges import NUMBER
 
-SLOTS = 64  # moments of memory for each transaction
+CODE = Bus("code", ("place", "left", "right", "constant", "flags"))
+COMPUTED = Bus("computed", ("frame", "place", "value"))
 
 
 class Rules(Chip):
-    """One row an operation: 38 cells, 8 of its buses, 8 numbers; idle rows are zeros."""
+    """One row an instruction: 21 cells and 3 of its buses; idle rows, after the last frame, are zeros."""
 
     name = "rules"
-    columns = (*OPERATIONS, *REGISTERS, ("checked", CHECKED), *PORT_A, *PORT_B)
-
-    def __init__(self, venue: Venue):
-        self.venue = venue
+    columns = (
+        "frame", "place", "left", "right", "constant", *FLAGS, "times", "a", "b", "c", "count", "written",
+    )  # fmt: skip
 
     def constrain(self, row: Row, must: Must) -> None:
-        """Which operation follows which, then each one's own rules and messages."""
-        bits = {name: getattr(row, name) for name in OPERATIONS}
-        live = total(list(bits.values()))
-        for name, bit in bits.items():
-            must.boolean(f"{name} is a bit", bit)
+        """Which row follows which, what each computes, and what it says on the buses."""
+        live = total([getattr(row, name) for name in OPERATIONS])
+        for name in FLAGS:
+            must.boolean(f"{name} is a bit", getattr(row, name))
         must.boolean("one operation a row", live)
-        self._run(row, must, bits)
-        self._unused(row, must, bits)
-        for name, operation in OPERATIONS.items():
-            for rule, value in operation.rules(row, self.venue):
-                must.zero(f"{name}: {rule}", bits[name] * value)
-        self._sequence(row, must, bits)
-        self._memory(row, must, bits)
-        self._hashes(row, must, bits)
-        for cell in row["checked"]:
-            must.send(NUMBER, [cell], live)
+        must.zero("a message is sent, taken, or there is none", row.times * (row.times - 1) * (row.times + 1))
+        self._order(row, must, live)
+        self._compute(row, must)
+        packed = total([getattr(row, name) * (1 << place) for place, name in enumerate(FLAGS)])
+        must.send(COMPUTED, [row.frame, row.place, row.c], row.count)
+        must.receive(COMPUTED, [row.frame, row.left, row.a], live)
+        must.receive(COMPUTED, [row.frame, row.right, row.b], live)
+        flags = packed + (row.times + 1) * (1 << TIMES_SHIFT)
+        must.receive(CODE, [row.place, row.left, row.right, row.constant, flags], live)
+        self._ask(row, must)
 
-    def _run(self, row: Row, must: Must, bits: Mapping[str, Expr]) -> None:
-        """An operation comes after one of those it names; registers stand until the last."""
-        for operation in OPERATIONS.values():
-            if operation.after:
-                came = total([bits[name] for name in operation.after])
-                must.zero(f"{operation.name} follows", getattr(row.next, operation.name) * (1 - came))
-            if not operation.ends:
-                after = [getattr(row.next, each.name) for each in OPERATIONS.values() if operation.name in each.after]
-                must.zero(f"{operation.name} is followed", bits[operation.name] * (1 - total(after)))
-        goes_on = total([bits[operation.name] for operation in OPERATIONS.values() if not operation.ends])
-        for register in REGISTERS:
-            must.zero(f"{register} stands", goes_on * (getattr(row.next, register) - getattr(row, register)))
+    def _order(self, row: Row, must: Must, live: Expr) -> None:
+        """Frames count up without a gap; within one, instructions follow each other from a first to a last one."""
+        after = row.next
+        alive = total([getattr(after, name) for name in OPERATIONS])
+        goes_on = live - row.last
+        must.zero("only a live row is a last one", row.last * (1 - live))
+        must.first("frames begin at one", live * (row.frame - 1))
+        must.first("the first row begins a program", live * (1 - row.first))
+        must.transition("a frame has one number", goes_on * (after.frame - row.frame))
+        must.transition("instructions follow each other", goes_on * (after.place - row.place - 1))
+        must.transition("a program goes on until its last", goes_on * (1 - alive))
+        must.transition("a program begins after another", after.first * (1 - row.last))
+        must.transition("after the last a program begins or nothing", row.last * (alive - after.first))
+        must.transition("frames count up", row.last * alive * (after.frame - row.frame - 1))
+        must.transition("nothing is live after an idle row", (1 - live) * alive)
+        must.last("the last frame ends", goes_on)
+        for name in ("frame", "place", "left", "right", "constant", "zero", "number", "times", "a", "b", "c", "count"):
+            must.zero(f"an idle row is empty: {name}", (1 - live) * getattr(row, name))
 
-    def _unused(self, row: Row, must: Must, bits: Mapping[str, Expr]) -> None:
-        """A cell is zero where no rule reads it."""
-        cells = {f"checked {place}": cell for place, cell in enumerate(row["checked"])}
-        cells |= {name: getattr(row, name) for name in (*REGISTERS, *PORT_A, *PORT_B)}
-        for name, cell in cells.items():
-            used = total([bits[each.name] for each in OPERATIONS.values() if name in each.uses])
-            must.zero(f"{name} is empty where it is not used", (1 - used) * cell)
+    def _compute(self, row: Row, must: Must) -> None:
+        after = row.next
+        must.zero("first: one", row.first * (row.c - 1))
+        must.zero("add: a + constant b", row.add * (row.c - row.a - row.constant * row.b))
+        product = after.c - after.a * after.b - after.constant * row.c
+        must.transition("multiply: a b + constant p", after.multiply * product)
+        must.transition("hash: one list has one digest", after.hash * (1 - after.number) * (after.c - row.c))
+        must.zero("zero", row.zero * (1 - row.number) * row.c)
+        must.zero("zero and number: the frame's number", row.zero * row.number * (row.c - row.frame))
+        must.zero("only memory was written", (1 - row.memory) * row.written)
 
-    def _sequence(self, row: Row, must: Must, bits: Mapping[str, Expr]) -> None:
-        """The place is taken at the first operation, whose `checked` 0 is the time since, and passed on at the last."""
-        place = [row.number, row.time_ms - row["checked"][0], row.deposits, row.withdrawals]
-        must.receive(SEQUENCE, place, total([bits[each.name] for each in OPERATIONS.values() if not each.after]))
-        deposits = row.deposits + bits["credit"]
-        withdrawals = row.withdrawals + bits["spend"] * (1 - row.is_transfer)
-        ends = total([bits[each.name] for each in OPERATIONS.values() if each.ends])
-        must.send(SEQUENCE, [row.number + 1, row.time_ms, deposits, withdrawals], ends)
-        must.receive(DEPOSITED, [row.deposits + 1, row.account, row.amount], bits["deposit"])
-        must.send(PAID_OUT, [row.withdrawals + 1, row.recipient, row.amount], bits["withdraw"])
-
-    def _memory(self, row: Row, must: Must, bits: Mapping[str, Expr]) -> None:
-        """What is found at a port was written earlier; what is left is written now."""
-        for port, names in enumerate((PORT_A, PORT_B)):
-            before, after, written = (getattr(row, name) for name in names)
-            words = {
-                each.name: each.ports(row, self.venue)[port] for each in OPERATIONS.values() if each.port_count > port
-            }
-            used = total([bits[name] for name in words])
-            key = total([bits[name] * word for name, word in words.items()])
-            time = SLOTS * row.number + total([bits[name] * slot_of(name, port) for name in words])
-            must.receive(HISTORY, [key, before, written], used)
-            must.send(HISTORY, [key, after, time], used)
-            must.send(NUMBER, [time - written - 1], used)
-
-    def _hashes(self, row: Row, must: Must, bits: Mapping[str, Expr]) -> None:
-        """Up to two permutations of the lists that are hashed, and the signature of the message."""
-        for place in range(2):
-            taken = {}
-            for operation in OPERATIONS.values():
-                takes = operation.takes(row, self.venue)
-                if len(takes) > place:
-                    taken[operation.name] = takes[place]
-            values = [
-                total([bits[name] * lift(message[field]) for name, message in taken.items()])
-                for field in range(len(POSEIDON.fields))
-            ]
-            must.receive(POSEIDON, values, total([bits[name] for name in taken]))
-        must.receive(SIGNED, [row.key, row.digest], bits["spend"])
+    def _ask(self, row: Row, must: Must) -> None:
+        must.send(NUMBER, [row.c], row.number * (1 - row.hash))
+        word, time = row.a + row.constant, row.frame * (1 << TIME_SHIFT) + row.place
+        must.send(NUMBER, [time - row.written - 1], row.memory)
+        must.receive(HISTORY, [word, row.c, row.written], row.memory)
+        must.send(HISTORY, [word, row.b, time], row.memory)
+        must.receive(POSEIDON, [row.c, row.constant, row.number, LIST, row.a, row.b], row.hash)
+        must.receive(SIGNED, [row.a, row.b], row.signed)
+        must.send(MESSAGE, [row.constant, row.a, row.b, row.c], row.times)
 
 
-def slot_of(operation: str, port: int) -> int:
-    """The moment within a transaction at which an operation uses a port; later operations come later."""
-    return 1 + 2 * list(OPERATIONS).index(operation) + port
+class Programs(Chip):
+    """Lends the instructions of all programs, as often as it says; they are part of the system."""
+
+    name = "programs"
+    columns = ("count",)
+    fixed = ("place", "left", "right", "constant", "flags")
+
+    def __init__(self, programs: Sequence[Program]):
+        self.programs = programs
+
+    def constrain(self, row: Row, must: Must) -> None:
+        """`count` is free, for the bus says what it must be."""
+        must.send(CODE, [row.place, row.left, row.right, row.constant, row.flags], row.count)
+
+    def fixed_columns(self, log_height: int) -> list[list[int]]:
+        """All instructions; places without one carry no operation, so that no live row can take them."""
+        if log_height > PROGRAM_BITS:
+            raise ValueError(f"programs have at most 2**{PROGRAM_BITS} instructions, so their table no more rows")
+        rows = [
+            [program.start + place, program.start + each.left, program.start + each.right, each.constant,
+             packed_flags(each)]
+            for program in self.programs
+            for place, each in enumerate(program.instructions)
+        ]  # fmt: skip
+        if len(rows) > 1 << log_height:
+            raise ValueError(f"{len(rows)} instructions; a table of 2**{log_height} holds {1 << log_height}")
+        rows += [[0] * 5] * ((1 << log_height) - len(rows))
+        return [list(column) for column in zip(*rows, strict=True)]

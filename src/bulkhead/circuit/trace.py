@@ -1,7 +1,7 @@
-"""From a batch to its tables: the transactions are played on words of memory, row by row, as the circuit sees them.
+"""From a batch to its tables: the transactions are played on words of memory, as the circuit sees them.
 
-The ledger has already said what the batch does. What the rows leave in memory must be what the ledger's state holds at
-the end: where it is not, `Mismatch` names the word, for then ledger and circuit disagree and one of them is wrong.
+The ledger has already said what the batch does. What the frames leave in memory must be what the ledger's state holds
+at the end: where it is not, `Mismatch` names the word, for then ledger and circuit disagree and one of them is wrong.
 """
 
 from __future__ import annotations
@@ -10,28 +10,30 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from bulkhead.circuit.batch import Lists, Shape, public_of, venue_of
+from bulkhead.circuit.batch import Lists, Shape, public_of
+from bulkhead.circuit.filling import Filled, fill_rules
+from bulkhead.circuit.frame import Mismatch
 from bulkhead.circuit.orders import Entry, LiveOrders, asked_by_orders
-from bulkhead.circuit.play import Play, account_words, money_words
+from bulkhead.circuit.play import Play, forced_of, signatures_of
 from bulkhead.circuit.record import RecordRun, Records, Word, asked_by
-from bulkhead.circuit.words import MONEY_RECORD, key_of
+from bulkhead.circuit.venue import terms_of, venue_of
+from bulkhead.circuit.words import EXPIRY_BITS, ORDER_RECORD, RECORDS, WORD_BITS, account_words, key_of, record_words
 from bulkhead.fixed import seconds_floor
 from bulkhead.ledger.commitment import commitment_felts, counters_felts, leaf_of
 from bulkhead.ledger.state import State
 from bulkhead.ledger.tree import AccountTree
-from bulkhead.ledger.tx import Deposit, Transaction, Withdrawal
+from bulkhead.ledger.tx import Deposit, ForcedClose, ForcedWithdrawal, FundDeposit, Transaction
 from bulkhead.limits import TREE_DEPTH
 from stark.chips.ecdsa_table import fill_ecdsa
 from stark.chips.merkle_update import Change, MerkleUpdate
 from stark.chips.poseidon import Poseidon, Sponge, list_sponge
 from stark.chips.ranges import NUMBER_LIMBS, Numbers, Range
-from stark.chips.tables import by_rows, cells
+from stark.chips.tables import cells
+from stark.ecdsa import Signed
 from stark.field import Felts
 from stark.poseidon import hash_many
 
-
-class Mismatch(Exception):
-    """Ledger and circuit disagree about a word: a bug in one of them."""
+EXPIRY_MASK = (1 << EXPIRY_BITS) - 1
 
 
 class Tables(NamedTuple):
@@ -45,56 +47,78 @@ def trace(before: State, after: State, transactions: Sequence[Transaction], shap
     """The tables of the accepted transactions that lead from one sealed state to the next.
 
     Raises NotProvable for a transaction that has no circuit, ValueError where the shape is too small, Mismatch where
-    the rows do not lead to the ledger's state.
+    the frames do not lead to the ledger's state.
     """
-    play = Play(before, venue_of(before.config))
+    venue = venue_of(before.config)
+    play = Play(before, venue)
     for number, transaction in enumerate(transactions):
         play.take(number, transaction)
+    play.run("close", None)
+    return tables_of(play, after, transactions, shape)
+
+
+def tables_of(play: Play, after: State, transactions: Sequence[Transaction], shape: Shape) -> Tables:
+    """The tables of what was played."""
+    before = play.memory.state
+    rules = fill_rules(play.frames, list(play.programs.values()), terms_of(play.venue), shape)
     runs = _record_runs(before, after, play)
     tree = AccountTree({account_id: leaf_of(account) for account_id, account in before.accounts.items()})
     changes = {
         account_id: Change(tree.leaf(account_id), leaf_of(after.accounts.get(account_id)))
-        for account_id in sorted(play.accounts)
+        for account_id in sorted(run.record for run in runs if run.is_account)
     }
     nodes = MerkleUpdate().fill(TREE_DEPTH, changes, tree.node, shape.log_tree)
     now_s, entries = seconds_floor(after.time_ms), _entries(before, play)
     records, record_lists = Records().fill(runs, shape.log_records)
     orders, order_lists = LiveOrders().fill(entries, now_s, shape.log_orders)
     stated = [felts for state, root in zip((before, after), nodes.root, strict=True) for felts in _stated(state, root)]
-    lists = [*play.hashed, *record_lists, *order_lists, *nodes.hashed, *map(list_sponge, stated)]
-    numbers = Numbers().fill([*play.asked, *asked_by(runs), *asked_by_orders(entries, now_s)], shape.log_numbers)
+    lists = [*rules.hashed, *record_lists, *order_lists, *nodes.hashed, *map(list_sponge, stated)]
+    numbers = Numbers().fill([*rules.asked, *asked_by(runs), *asked_by_orders(entries, now_s)], shape.log_numbers)
     traces = [
-        by_rows(play.rows, shape.log_rules, play.width),
+        rules.rules,
+        rules.programs,
+        rules.terms,
         records,
         orders,
         nodes.table,
-        fill_ecdsa(play.signed, [1] * len(play.signed), shape.log_signatures),
+        fill_ecdsa(_signatures(transactions, rules), [1] * len(rules.signed), shape.log_signatures),
         Poseidon().fill(_merged(lists), shape.log_poseidon)[0],
         numbers,
         Range().fill(cells(numbers, slice(0, NUMBER_LIMBS))),
     ]
-    changed = [(key, value) for key, (value, written) in sorted(play.memory.items()) if written]
-    values = _values(before, after, stated)
-    deposits = [(int(each.account_id), each.amount) for each in transactions if isinstance(each, Deposit)]
-    paid = [(each.recipient, each.amount) for each in transactions if isinstance(each, Withdrawal)]
-    return Tables(public_of(values, Lists(deposits, paid, changed), shape), traces)
+    lists_stated = _lists(transactions, play, runs, entries)
+    return Tables(public_of(_values(before, after, stated), lists_stated, shape), traces)
+
+
+def _signatures(transactions: Sequence[Transaction], rules: Filled) -> list[Signed]:
+    """The signatures over the messages that frames have taken, in their order."""
+    found = [signature for transaction in transactions for signature in signatures_of(transaction)]
+    assert len(found) == len(rules.signed)  # a program takes as many signatures as its transaction carries
+    return [
+        Signed(key, message, signature.r, signature.s)
+        for (key, message), signature in zip(rules.signed, found, strict=True)
+    ]
 
 
 def _record_runs(before: State, after: State, play: Play) -> list[RecordRun]:
-    """The records that were touched, each word with its history."""
+    """The records that were touched, each word with its history: accounts by number, then the venue's own."""
     runs = []
-    for account_id in sorted(play.accounts):
-        old, new = account_words(before.accounts.get(account_id)), account_words(after.accounts.get(account_id))
-        runs.append(RecordRun(account_id, True, _words(account_id, old, new, play), bool(old), bool(new)))
-    runs.append(RecordRun(MONEY_RECORD, False, _words(MONEY_RECORD, money_words(before), money_words(after), play)))
+    memory = play.memory
+    touched = {key >> WORD_BITS for key in memory.written if key >> WORD_BITS < ORDER_RECORD}
+    for record in [*sorted(touched - set(RECORDS)), *RECORDS]:
+        old, new = record_words(before, record), record_words(after, record)
+        is_account = record not in RECORDS
+        runs.append(RecordRun(record, is_account, _words(record, old, new, play), bool(old), bool(new)))
     return runs
 
 
 def _words(record: int, old: dict[int, int], new: dict[int, int], play: Play) -> dict[int, Word]:
+    memory, base = play.memory, record << WORD_BITS
+    touched = {key - base for key in memory.written if key >> WORD_BITS == record}
     found = {}
-    for number in sorted({*old, *new}):
+    for number in sorted({*old, *new, *touched}):
         word, expected = old.get(number, 0), new.get(number, 0)
-        value, written = play.memory.get(key_of(record, number), (word, 0))
+        value, written = memory.look(base + number), memory.written.get(base + number, 0)
         if value != expected:
             raise Mismatch(f"record {record}, word {number}: the ledger has {expected}, the circuit's rows {value}")
         found[number] = Word(word, expected, written)
@@ -103,17 +127,40 @@ def _words(record: int, old: dict[int, int], new: dict[int, int], play: Play) ->
 
 def _entries(before: State, play: Play) -> list[Entry]:
     """Live orders before the batch, and those it made."""
-    known, made = before.filled.entries, play.spent
+    known, base = before.filled.entries, ORDER_RECORD << WORD_BITS
+    made = {key - base: written for key, written in play.memory.written.items() if key >= base}
     found = []
     for key in sorted({*known, *made}):
         filled, expiry_s = known.get(key, (None, 0))
         if key in made:
-            amount, expiry_s, written = made[key]
-            found.append(Entry(key, filled, amount, expiry_s, written))
+            word = play.memory.look(base + key)
+            found.append(Entry(key, filled, word >> EXPIRY_BITS, word & EXPIRY_MASK, made[key]))
         else:
             assert filled is not None
             found.append(Entry(key, filled, filled, expiry_s))
     return found
+
+
+def _lists(transactions: Sequence[Transaction], play: Play, runs: list[RecordRun], entries: list[Entry]) -> Lists:
+    """What the statement lists: deposits and payments and forced requests in order, then changed words."""
+    deposits = [
+        (int(each.account_id) if isinstance(each, Deposit) else 0, int(each.amount), each.depositor)
+        for each in transactions
+        if isinstance(each, Deposit | FundDeposit)
+    ]
+    forced = [forced_of(each) for each in transactions if isinstance(each, ForcedWithdrawal | ForcedClose)]
+    changed = [
+        (key_of(run.record, number), word.after)
+        for run in runs
+        for number, word in sorted(run.words.items())
+        if word.before != word.after
+    ]
+    changed += [
+        (key_of(ORDER_RECORD, entry.key), entry.filled_after << EXPIRY_BITS | entry.expiry_s)
+        for entry in entries
+        if entry.written
+    ]
+    return Lists(deposits, play.paid(), forced, changed)
 
 
 def _stated(state: State, accounts_root: int) -> list[list[int]]:
@@ -131,16 +178,15 @@ def _merged(sponges: Iterable[Sponge]) -> list[Sponge]:
 
 def _values(before: State, after: State, stated: list[list[int]]) -> dict[str, int]:
     """The statement's single elements by name."""
-    values: dict[str, int] = {}
+    values: dict[str, int] = {"batches_before": before.counters.batches, "now_s": seconds_floor(after.time_ms)}
     for when, state, felts in (("before", before, stated[1]), ("after", after, stated[3])):
         _, _, accounts, orders, markets, money, oracle, counters = felts
         values |= {
             f"state_{when}": hash_many(felts), f"accounts_{when}": accounts, f"orders_{when}": orders,
-            f"money_{when}": money, f"counters_{when}": counters, f"deposits_{when}": state.counters.deposits,
-            f"withdrawals_{when}": state.counters.withdrawals, f"transactions_{when}": state.counters.transactions,
-            f"time_ms_{when}": int(state.time_ms), "markets": markets, "oracle": oracle,
+            f"markets_{when}": markets, f"money_{when}": money, f"oracle_{when}": oracle,
+            f"counters_{when}": counters, f"deposits_{when}": state.counters.deposits,
+            f"withdrawals_{when}": state.counters.withdrawals, f"forced_{when}": state.counters.forced,
+            f"transactions_{when}": state.counters.transactions, f"time_ms_{when}": int(state.time_ms),
+            f"fresh_after_ms_{when}": int(state.counters.fresh_after_ms),
         }  # fmt: skip
-    return values | {
-        "forced": before.counters.forced, "batches_before": before.counters.batches,
-        "fresh_after_ms": int(before.counters.fresh_after_ms), "now_s": seconds_floor(after.time_ms),
-    }  # fmt: skip
+    return values

@@ -27,9 +27,10 @@ from bulkhead.limits import (
     SIZE_BITS,
     TIME_MS_BITS,
 )
+from bulkhead.rules.terms import MarketTerms, risk_of
 from stark.poseidon import hash_many
 
-VERSION = 1
+VERSION = 2
 EMPTY_LEAF = 0
 KIND_BITS = 8  # kinds, rules, modes, statuses, leverages and counts
 ID_BITS = 16  # markets and assets
@@ -37,7 +38,6 @@ SIGNED_QUOTE = QUOTE_BITS + 1
 SIGNED_SIZE = SIZE_BITS + 1
 SIGNED_INDEX = FUNDING_INDEX_BITS + 1
 DUST_BITS = SIGNED_QUOTE + FRACTION_BITS
-SCALE_BITS = FRACTION_BITS + 8
 
 
 def packed(*parts: tuple[int, int]) -> int:
@@ -99,47 +99,59 @@ def leaf_of(account: Account | None) -> int:
     return EMPTY_LEAF if account is None else hash_many(account_felts(account))
 
 
-def market_felts(market: Market) -> list[int]:
-    """A market's state in two field elements; its terms are configuration."""
-    return [
-        packed(
-            (market.market_id, ID_BITS),
-            (market.status, KIND_BITS),
-            (int(market.price), PRICE_BITS),
-            (market.price_ms, TIME_MS_BITS),
-            (int(market.lost), SIGNED_QUOTE),
-        ),
-        packed(
-            biased(int(market.funding_index), SIGNED_INDEX),
-            (market.funding_ms, TIME_MS_BITS),
-            (int(market.open_interest), SIGNED_SIZE),
-            (int(market.scale), SCALE_BITS),
-        ),
-    ]
+def tiers_max(config: VenueConfig) -> int:
+    """The most tiers that a market has: every market's record has room for as many."""
+    return max((len(terms.tiers) for terms in config.markets), default=0)
 
 
-def funds_felts(asset_id: int, funds: Funds) -> list[int]:
-    """The venue's money in one settlement asset."""
-    return [
-        packed(
-            (asset_id, ID_BITS),
-            biased(int(funds.fees), SIGNED_QUOTE),
-            biased(int(funds.l1), SIGNED_QUOTE),
-            biased(int(funds.insurance), SIGNED_QUOTE),
-        ),
-        packed(biased(int(funds.dust), DUST_BITS)),
+def market_felts(market: Market, terms: MarketTerms) -> list[int]:
+    """A market's state, one field element a number, and its tiers' initial fractions and deductions as they are now.
+
+    Its terms are configuration. What follows from open interest is listed too, though it could be computed: a proof
+    computes it once when it changes instead of wherever a margin is asked for.
+    """
+    index, _ = biased(int(market.funding_index), SIGNED_INDEX)
+    felts = [
+        int(market.status),
+        int(market.price),
+        market.price_ms,
+        int(market.lost),
+        index,
+        market.funding_ms,
+        int(market.open_interest),
+        int(market.scale),
     ]
+    for row in risk_of(terms, market.price, market.scale).rows:
+        felts += [int(row.initial), int(row.initial_deduction)]
+    return felts
+
+
+def markets_felts(state: State) -> list[int]:
+    """All markets by id, from 0 on; an id without a market, and a tier that a market lacks, is zeros."""
+    width = len(Market._fields) - 1 + 2 * tiers_max(state.config)
+    felts = []
+    for market_id in range(max(state.markets, default=0) + 1):
+        market, terms = state.markets.get(market_id), state.config.market(market_id)
+        own = [] if market is None or terms is None else market_felts(market, terms)
+        felts += [*own, *[0] * (width - len(own))]
+    return felts
+
+
+def funds_felts(funds: Funds) -> list[int]:
+    """The venue's money in one settlement asset, each amount biased."""
+    amounts = (funds.fees, funds.l1, funds.insurance)
+    return [*(biased(int(amount), SIGNED_QUOTE)[0] for amount in amounts), biased(int(funds.dust), DUST_BITS)[0]]
 
 
 def markets_root(state: State) -> int:
-    """All markets, by rising id."""
-    return hash_many([felt for market_id in sorted(state.markets) for felt in market_felts(state.markets[market_id])])
+    """All markets."""
+    return hash_many(markets_felts(state))
 
 
 def money_felts(state: State) -> list[int]:
-    """Funds by asset, then what custody holds of every asset."""
-    felts = [felt for asset_id in sorted(state.funds) for felt in funds_felts(asset_id, state.funds[asset_id])]
-    return felts + [packed((asset, ID_BITS), (held, SIGNED_QUOTE)) for asset, held in sorted(state.custody.items())]
+    """Funds by asset, then what custody holds of every asset. Which assets there are says the configuration."""
+    felts = [felt for _, funds in sorted(state.funds.items()) for felt in funds_felts(funds)]
+    return felts + [held for _, held in sorted(state.custody.items())]
 
 
 def funds_root(state: State) -> int:
@@ -147,30 +159,31 @@ def funds_root(state: State) -> int:
     return hash_many(money_felts(state))
 
 
-def oracle_root(state: State) -> int:
-    """Number and time of the last tick, and prices of other collateral."""
-    oracle = state.oracle
-    head = packed((oracle.sequence, SIGNED_QUOTE), (oracle.time_ms, TIME_MS_BITS))
+def oracle_felts(state: State) -> list[int]:
+    """Number and time of the last tick, then prices of other collateral."""
     prices = [
         packed((asset_id, ID_BITS), (int(price), PRICE_BITS), (time_ms, TIME_MS_BITS))
-        for asset_id, price, time_ms in oracle.collateral
+        for asset_id, price, time_ms in state.oracle.collateral
     ]
-    return hash_many([head, *prices])
+    return [state.oracle.sequence, state.oracle.time_ms, *prices]
+
+
+def oracle_root(state: State) -> int:
+    """The oracle."""
+    return hash_many(oracle_felts(state))
 
 
 def counters_felts(state: State) -> list[int]:
     """Counters, the batch number among them, and the time before which no transaction may go back."""
     counters = state.counters
     return [
-        packed(
-            (counters.deposits, SIGNED_QUOTE), (counters.withdrawals, SIGNED_QUOTE), (counters.forced, SIGNED_QUOTE)
-        ),
-        packed(
-            (counters.transactions, SIGNED_QUOTE),
-            (counters.batches, NONCE_BITS),
-            (counters.fresh_after_ms, TIME_MS_BITS),
-            (state.time_ms, TIME_MS_BITS),
-        ),
+        counters.deposits,
+        counters.withdrawals,
+        counters.forced,
+        counters.transactions,
+        counters.batches,
+        counters.fresh_after_ms,
+        state.time_ms,
     ]
 
 

@@ -97,8 +97,10 @@ def _check_turn(draft: Draft, tx: ForcedWithdrawal | ForcedClose) -> Reject | No
 
 
 def _owners_account(draft: Draft, tx: ForcedWithdrawal | ForcedClose) -> Account | Reject:
-    """L1 checked that the owner asks. The backstop is the venue's: it has no claim on the users' exit."""
+    """L1 knows who asks, but not whose an account is. The backstop is the venue's: it has no claim on the users' exit."""
     account = draft.account(tx.account_id)
     if account is None:
         return Reject.UNKNOWN_ACCOUNT
-    return Reject.WRONG_KIND if account.kind is Kind.BACKSTOP else account
+    if account.kind is Kind.BACKSTOP:
+        return Reject.WRONG_KIND
+    return account if account.l1_owner == tx.sender else Reject.WRONG_OWNER

@@ -113,6 +113,7 @@ class Deposit:
     account_id: AccountId
     asset_id: AssetId
     amount: int
+    depositor: int = 0  # the address on L1 that it came from
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +124,7 @@ class FundDeposit:
     number: int
     asset_id: AssetId
     amount: Quote
+    depositor: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -270,6 +272,7 @@ class ForcedWithdrawal:
     account_id: AccountId
     asset_id: AssetId
     amount: int
+    sender: int  # the address on L1 that asks
 
 
 @dataclass(frozen=True, slots=True)
@@ -281,6 +284,7 @@ class ForcedClose:
     included_ms: TimeMs
     account_id: AccountId
     market_id: MarketId
+    sender: int
 
 
 Transaction = (

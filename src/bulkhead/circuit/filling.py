@@ -1,0 +1,140 @@
+"""Filling the rules table and the tables it borrows from: the cells of all frames at once, as arrays."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bulkhead.circuit.batch import Shape
+from bulkhead.circuit.frame import Given
+from bulkhead.circuit.instructions import FLAGS, TIME_SHIFT, Flag, Program
+from bulkhead.circuit.rules import Rules
+from stark.chips.poseidon import Sponge, list_sponge
+from stark.field import Felts, from_ints
+from stark.prime import PRIME
+
+Places = NDArray[np.int64]
+PLACE = {name: place for place, name in enumerate(Rules.columns)}
+
+
+class Filled(NamedTuple):
+    """The tables, and what they ask of others: numbers, lists to hash, messages that must be signed."""
+
+    rules: Felts
+    programs: Felts
+    terms: Felts
+    asked: list[int]
+    hashed: list[Sponge]
+    signed: list[tuple[int, int]]
+
+
+class Code(NamedTuple):
+    """The instructions of a program as arrays."""
+
+    left: Places
+    right: Places
+    flags: Places
+    times: Places
+    constants: Felts
+    numbers: Places  # rows whose c is asked for as a number
+    messages: Places  # rows that take or send a message
+
+
+@lru_cache(maxsize=4096)
+def code_of(program: Program) -> Code:
+    """A program's instructions."""
+    each = program.instructions
+    flags = np.array([int(one.flags) for one in each], np.int64)
+    times = np.array([one.times for one in each], np.int64)
+    return Code(
+        np.array([one.left for one in each], np.int64),
+        np.array([one.right for one in each], np.int64),
+        flags,
+        times,
+        from_ints([one.constant for one in each]),
+        np.flatnonzero((flags & Flag.NUMBER > 0) & (flags & Flag.HASH == 0)),
+        np.flatnonzero(times),
+    )
+
+
+def fill_rules(
+    frames: Sequence[Given], programs: Sequence[Program], terms: Sequence[tuple[int, int, int, int]], shape: Shape
+) -> Filled:
+    """All frames, one after the other. ValueError where the shape has too few rows."""
+    lengths = [len(frame.values) for frame in frames]
+    height, used = 1 << shape.log_rules, sum(lengths)
+    if used > height:
+        raise ValueError(f"{used} rows of rules; a table of 2**{shape.log_rules} holds {height}")
+    starts = np.cumsum([0, *lengths[:-1]])
+    codes = [code_of(frame.program) for frame in frames]
+    places = np.concatenate([frame.program.start + np.arange(len(frame.values)) for frame in frames])
+    left = np.concatenate([start + code.left for start, code in zip(starts, codes, strict=True)])
+    right = np.concatenate([start + code.right for start, code in zip(starts, codes, strict=True)])
+    flags = np.concatenate([code.flags for code in codes])
+    times = np.concatenate([code.times for code in codes])
+    values = from_ints([value for frame in frames for value in frame.values])
+    numbers = np.repeat(np.arange(1, len(frames) + 1), lengths)
+    table = np.zeros((len(Rules.columns), height, 4), np.uint64)
+    shift = places - np.arange(used)  # from a row of the table to an instruction
+    for name, column in (
+        ("frame", numbers), ("place", places), ("left", left + shift), ("right", right + shift),
+        *((name, flags >> place & 1) for place, name in enumerate(FLAGS)),
+        ("count", np.bincount(left, minlength=used) + np.bincount(right, minlength=used)),
+    ):  # fmt: skip
+        table[PLACE[name], :used] = small(column)
+    table[PLACE["times"], :used] = from_ints([int(each) % PRIME for each in times])
+    table[PLACE["constant"], :used] = np.concatenate([code.constants for code in codes])
+    table[PLACE["a"], :used], table[PLACE["b"], :used] = values[left], values[right]
+    table[PLACE["c"], :used] = values
+    ages = _written(frames, starts, table[PLACE["written"]])
+    asked = [frame.values[row] for frame, code in zip(frames, codes, strict=True) for row in code.numbers.tolist()]
+    counts = np.bincount(places, minlength=1 << shape.log_programs)
+    return Filled(
+        table,
+        small(counts).reshape(1, -1, 4),
+        _terms(frames, codes, terms, shape),
+        [*asked, *ages],
+        [list_sponge(listed) for frame in frames for listed in frame.hashed],
+        [pair for frame in frames for pair in frame.signed],
+    )
+
+
+def small(column: NDArray[np.int64]) -> Felts:
+    """Small numbers that are not negative, as elements."""
+    return from_ints(column.tolist())
+
+
+def _written(frames: Sequence[Given], starts: Places, column: Felts) -> list[int]:
+    """Fill in when words were last written; answers the ages that are asked for as numbers."""
+    rows, moments, ages = [], [], []
+    for number, (frame, start) in enumerate(zip(frames, starts.tolist(), strict=True), 1):
+        first = (number << TIME_SHIFT) + frame.program.start
+        for row, written in frame.written.items():
+            rows.append(start + row)
+            moments.append(written)
+            ages.append(first + row - written - 1)
+    if rows:
+        column[rows] = from_ints(moments)
+    return ages
+
+
+def _terms(
+    frames: Sequence[Given], codes: Sequence[Code], terms: Sequence[tuple[int, int, int, int]], shape: Shape
+) -> Felts:
+    """How often each term is taken."""
+    row_of = {term[:3]: row for row, term in enumerate(terms)}
+    counts: Counter[int] = Counter()
+    for frame, code in zip(frames, codes, strict=True):
+        for row in code.messages.tolist():
+            instruction = frame.program.instructions[row]
+            about, also = frame.values[instruction.left], frame.values[instruction.right]
+            place = row_of.get((instruction.constant, about, also))
+            if place is not None and instruction.times < 0:
+                counts[place] += 1
+    column = [counts[row] for row in range(1 << shape.log_terms)]
+    return from_ints(column).reshape(1, -1, 4)

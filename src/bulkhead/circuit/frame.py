@@ -1,0 +1,260 @@
+"""Writing programs: arithmetic on values that becomes instructions once, and the cells of a frame every time it runs.
+
+A program is a function that is given a `Frame` and says what is computed and what must hold. Run without a memory it
+assembles: its instructions are noted, and nothing has a value. Run on a memory it plays: every value is computed, what
+does not hold raises Mismatch with the rule's name, and the frame's cells are kept. It takes the same path either way,
+for what may differ between two transactions of one program are values and nothing else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+from bulkhead.circuit.instructions import PROGRAM_BITS, Flag, Instruction, Program
+from bulkhead.circuit.memory import WordMemory
+from stark.poseidon import hash_many
+from stark.prime import PRIME
+
+NUMBER_LIMIT = 1 << 64
+Hint = Callable[[], int]
+
+
+class Mismatch(Exception):
+    """A rule of the circuit does not hold for what the ledger accepted: a bug in one of them."""
+
+
+class Given(NamedTuple):
+    """What a played frame leaves for the tables."""
+
+    program: Program
+    values: list[int]  # the cell c of every row
+    written: dict[int, int]  # of rows that use memory: when the word was last written
+    signed: list[tuple[int, int]]  # key and message
+    hashed: list[tuple[int, ...]]  # lists
+
+
+class Value:
+    """A cell of a frame: `int()` is its element while playing. Arithmetic on it writes instructions."""
+
+    __slots__ = ("at", "frame")
+
+    def __init__(self, frame: Frame, at: int):
+        self.frame, self.at = frame, at
+
+    def __int__(self) -> int:
+        return self.frame.values[self.at]
+
+    def __add__(self, other: Value | Scaled | int) -> Value:
+        return self.frame.add(self, *_scaled(self.frame, other))
+
+    def __radd__(self, other: int) -> Value:
+        return self + other
+
+    def __sub__(self, other: Value | Scaled | int) -> Value:
+        factor, value = _scaled(self.frame, other)
+        return self.frame.add(self, -factor, value)
+
+    def __rsub__(self, other: int) -> Value:
+        return self.frame.add(self.frame.constant(other), -1, self)
+
+    def __rmul__(self, other: int) -> Scaled:
+        return Scaled(other, self)
+
+
+class Scaled:
+    """A constant times a value, not computed yet: it becomes part of the sum it enters."""
+
+    __slots__ = ("factor", "value")
+
+    def __init__(self, factor: int, value: Value):
+        self.factor, self.value = factor, value
+
+    def __add__(self, other: Value | Scaled | int) -> Value:
+        if isinstance(other, Value):
+            return other + self
+        return self.value.frame.lift(self) + other
+
+    def __sub__(self, other: Value | Scaled | int) -> Value:
+        return self.value.frame.lift(self) - other
+
+
+def _scaled(frame: Frame, other: Value | Scaled | int) -> tuple[int, Value]:
+    if isinstance(other, Value):
+        return 1, other
+    if isinstance(other, Scaled):
+        return other.factor, other.value
+    return other, frame.one
+
+
+class Frame:
+    """A program being assembled, or played as the frame of a place on a memory."""
+
+    def __init__(self, name: str, place: int = 0, memory: WordMemory | None = None, start: int = 0):
+        self.name, self.place, self.memory, self.start = name, place, memory, start
+        self.code: list[Instruction] = []
+        self.values: list[int] = []
+        self.written: dict[int, int] = {}
+        self.signed: list[tuple[int, int]] = []
+        self.hashed: list[tuple[int, ...]] = []
+        self._constants: dict[int, Value] = {}
+        self.one = self._write(Flag.FIRST, None, None, 0, 1)
+
+    @property
+    def is_playing(self) -> bool:
+        """Whether values are real."""
+        return self.memory is not None
+
+    # --- instructions ---------------------------------------------------------------------------------------------
+
+    def _write(
+        self, flags: Flag, left: Value | None, right: Value | None, constant: int, value: int,
+        rule: str = "", times: int = 0,
+    ) -> Value:  # fmt: skip
+        at = len(self.values)
+        if self.memory is None:
+            own = (at if left is None else left.at, at if right is None else right.at)
+            self.code.append(Instruction(flags, *own, constant % PRIME, times, rule))
+        else:
+            if flags & Flag.NUMBER and not flags & (Flag.HASH | Flag.ZERO) and not 0 <= value < NUMBER_LIMIT:
+                raise Mismatch(f"{self.name}: {rule or 'a number'}: {_shown(value)} has not 64 bits")
+            if flags & Flag.ZERO and not flags & Flag.NUMBER and value:
+                raise Mismatch(f"{self.name}: {rule}: differs by {_shown(value)}")
+        self.values.append(value)
+        return Value(self, at)
+
+    def add(self, left: Value, factor: int, right: Value, flags: Flag = Flag(0), rule: str = "") -> Value:
+        """left + factor * right."""
+        values = self.values
+        value = (values[left.at] + factor * values[right.at]) % PRIME
+        return self._write(Flag.ADD | flags, left, right, factor, value, rule)
+
+    def multiply(
+        self, left: Value, right: Value, factor: int = 0, addend: Value | None = None,
+        flags: Flag = Flag(0), rule: str = "",
+    ) -> Value:  # fmt: skip
+        """left * right, plus factor * addend where there is one."""
+        values = self.values
+        if addend is not None and addend.at != len(values) - 1:
+            addend = self.add(addend, 0, self.one)
+        value = values[left.at] * values[right.at]
+        if addend is not None:
+            value += factor * values[addend.at]
+        return self._write(Flag.MULTIPLY | flags, left, right, factor if addend is not None else 0, value % PRIME, rule)
+
+    def given(self, hint: Hint, rule: str = "", *, is_number: bool = False) -> Value:
+        """Whatever the prover says; a number where asked."""
+        value = hint() % PRIME if self.memory is not None else 0
+        return self._write(Flag.GIVEN | (Flag.NUMBER if is_number else Flag(0)), None, None, 0, value, rule)
+
+    def constant(self, number: int) -> Value:
+        """A constant, once a frame."""
+        if number == 1:
+            return self.one
+        if number not in self._constants:
+            self._constants[number] = self.add(self.one, number - 1, self.one)
+        return self._constants[number]
+
+    def lift(self, value: Value | Scaled | int) -> Value:
+        """Anything that can stand in a sum, as a value."""
+        if isinstance(value, Value):
+            return value
+        if isinstance(value, Scaled):
+            return self.add(self.constant(0), value.factor, value.value)
+        return self.constant(value)
+
+    def own_number(self) -> Value:
+        """The frame's number."""
+        return self._write(Flag.GIVEN | Flag.ZERO | Flag.NUMBER, None, None, 0, self.place)
+
+    # --- what must hold -------------------------------------------------------------------------------------------
+
+    def zero(self, rule: str, left: Value, other: Value | Scaled | int = 0) -> None:
+        """left + other is zero."""
+        self.add(left, *_scaled(self, other), Flag.ZERO, rule)
+
+    def equal(self, rule: str, left: Value, other: Value | Scaled | int) -> None:
+        """Both are one element."""
+        factor, value = _scaled(self, other)
+        self.add(left, -factor, value, Flag.ZERO, rule)
+
+    def zero_product(self, rule: str, left: Value, right: Value, factor: int = 0, addend: Value | None = None) -> None:
+        """left * right + factor * addend is zero."""
+        self.multiply(left, right, factor, addend, Flag.ZERO, rule)
+
+    def number(self, rule: str, left: Value, other: Value | Scaled | int = 0) -> Value:
+        """left + other, which has 64 bits."""
+        return self.add(left, *_scaled(self, other), Flag.NUMBER, rule)
+
+    # --- memory, messages, hashes ---------------------------------------------------------------------------------
+
+    def access(self, base: Value, word: int, after: Value | None) -> Value:
+        """What stands at the word base + word; `after`, or the same, is left there."""
+        found = written = 0
+        if self.memory is not None:
+            time = (self.place << PROGRAM_BITS) + self.start + len(self.values)
+            left = None if after is None else int(after)
+            found, written = self.memory.access((int(base) + word) % PRIME, left, time)
+            self.written[len(self.values)] = written
+        return self._write(Flag.MEMORY, base, after, word, found)
+
+    def message(self, tag: int, about: Value, also: Value | None, times: int, hint: Hint | None = None) -> Value:
+        """A message is sent (1) or taken (-1): (tag, about, also, what the prover says). Answers the last."""
+        value = 0
+        if self.memory is not None:
+            value = hint() % PRIME if hint is not None else 0
+            if times > 0:
+                self.memory.told[tag, int(about), value if also is None else int(also)] = value
+        return self._write(Flag.GIVEN, about, also, tag, value, "", times)
+
+    def tell(self, tag: int, about: Value, also: Value, value: Value) -> None:
+        """Send (tag, about, also, value)."""
+        told = self.message(tag, about, also, 1, lambda: int(value))
+        self.equal("what is told", told, value)
+
+    def told(self, tag: int, about: int, also: int) -> int:
+        """What was sent, for hints."""
+        return self.memory.told.get((tag, about, also), 0) if self.memory is not None else 0
+
+    def hash(self, elements: Sequence[Value]) -> Value:
+        """The digest of a list, as `stark.poseidon.hash_many` has it."""
+        padded = [*elements, self.one]
+        if len(padded) % 2:
+            padded.append(self.constant(0))
+        listed = tuple(int(each) for each in elements)
+        digest = 0
+        if self.memory is not None:
+            digest = hash_many(list(listed))
+            self.hashed.append(listed)
+        permutations = len(padded) // 2
+        first: Value | None = None
+        for place in range(permutations):
+            flags = Flag.HASH | (Flag.NUMBER if place == 0 else Flag(0))
+            pair = padded[2 * place : 2 * place + 2]
+            row = self._write(flags, pair[0], pair[1], permutations - 1 - place, digest)
+            first = first or row
+        assert first is not None
+        return first
+
+    def signature(self, key: Value, message: Value) -> None:
+        """The key has signed the message."""
+        if self.memory is not None:
+            self.signed.append((int(key), int(message)))
+        self._write(Flag.SIGNED, key, message, 0, 0)
+
+    # --- the end --------------------------------------------------------------------------------------------------
+
+    def assembled(self) -> Program:
+        """The program, its last instruction marked."""
+        *rest, last = self.code
+        return Program(self.name, (*rest, last._replace(flags=last.flags | Flag.LAST)))
+
+    def played(self, program: Program) -> Given:
+        """The frame's cells; the program is the one that was assembled by the same function."""
+        assert len(self.values) == len(program.instructions), f"{self.name} took another path than when assembled"
+        return Given(program, self.values, self.written, self.signed, self.hashed)
+
+
+def _shown(value: int) -> int:
+    """An element near zero or below it, as it is read most easily."""
+    return value if value <= PRIME // 2 else value - PRIME

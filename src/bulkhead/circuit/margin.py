@@ -1,0 +1,190 @@
+"""Margin in the circuit: what one position is worth and requires, and health as sums of it (`rules.margin`)."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from bulkhead.circuit.arithmetic import (
+    at_most,
+    bit,
+    either,
+    flipped,
+    given_narrow,
+    is_at_most,
+    signed,
+    wide,
+)
+from bulkhead.circuit.frame import Frame, Hint, Value
+from bulkhead.circuit.tags import Tag
+from bulkhead.circuit.venue import Venue, terms_of
+from bulkhead.circuit.words import CHOICES, MARKETS_RECORD, WORD_BITS, Field
+from bulkhead.fixed import FRACTION_BITS
+from bulkhead.ledger.commitment import ID_BITS, KIND_BITS, SIGNED_QUOTE
+from bulkhead.limits import NOTIONAL_WORTH_BITS, REQUIREMENT_BITS, VALUE_WORTH_BITS
+
+# Differences of two notionals, of value and requirement, and the products that "healthier" compares.
+NOTIONAL_GAP_BITS = 128
+REQUIREMENT_GAP_BITS = max(REQUIREMENT_BITS, VALUE_WORTH_BITS + FRACTION_BITS) + 1
+HEALTHIER_BITS = VALUE_WORTH_BITS + REQUIREMENT_BITS + 1
+assert NOTIONAL_WORTH_BITS < NOTIONAL_GAP_BITS
+
+
+class Place(NamedTuple):
+    """A market that a program deals with: its id, and the key of its words."""
+
+    market: Value
+    base: Value
+
+
+class Asked(NamedTuple):
+    """What a position is worth, signed and not, and what it requires; 32 and 64 fraction bits."""
+
+    worth: Value
+    notional: Value
+    initial: Value
+    maintenance: Value
+    close_out: Value
+
+
+class Health(NamedTuple):
+    """An account's value and requirements, as `rules.terms.Health`."""
+
+    value: Value
+    initial: Value
+    maintenance: Value
+    close_out: Value
+
+
+def place_of(frame: Frame, venue: Venue, market: Value) -> Place:
+    """The words of a market that the prover names."""
+    return Place(market, frame.lift(venue.market_words * market))
+
+
+def market_word(frame: Frame, place: Place, field: int, after: Value | None = None) -> Value:
+    """A word of a market; `after` is left there."""
+    return frame.access(place.base, (MARKETS_RECORD << WORD_BITS) + field, after)
+
+
+def term(frame: Frame, venue: Venue, tag: Tag, market: Value, tier: Value | None = None) -> Value:
+    """What the configuration says of a market, which exists."""
+    also = frame.constant(0) if tier is None else tier
+    return frame.message(tag, market, also, -1, lambda: _term(venue, tag, int(market), int(also)))
+
+
+def _term(venue: Venue, tag: Tag, about: int, also: int) -> int:
+    for row in terms_of(venue):
+        if row[:3] == (tag, about, also):
+            return row[3]
+    return 0
+
+
+def requirement(
+    frame: Frame, venue: Venue, place: Place, size: Value, lots: Value, floor: Value | None = None
+) -> Asked:
+    """A position of `size` lots, `lots` without the sign, at the market's index: notional * fraction - deduction.
+
+    The floor is the trader's own initial fraction. Of no lots everything is zero.
+    """
+    price = market_word(frame, place, Field.PRICE)
+    worth = frame.multiply(size, price)
+    notional = frame.multiply(lots, price)
+    tier = frame.given(lambda: _tier(venue, int(place.market), int(notional)))
+    lower, upper = (term(frame, venue, tag, place.market, tier) for tag in (Tag.TIER_LOWER, Tag.TIER_UPPER))
+    wide(frame, "the notional is not below its tier", notional - lower, NOTIONAL_GAP_BITS)
+    wide(frame, "the notional is not above its tier", upper - notional, NOTIONAL_GAP_BITS)
+    words = Place(place.market, place.base + 2 * tier)
+    share = market_word(frame, words, Field.TIERS)
+    deduction = market_word(frame, words, Field.TIERS + 1)
+    initial = frame.multiply(notional, share, -1, deduction)
+    if floor is not None:
+        own = frame.multiply(notional, floor)
+        initial = either(
+            frame, is_at_most(frame, "the larger fraction", initial, own, REQUIREMENT_GAP_BITS), own, initial
+        )
+    asked = []
+    for tag, taken in (
+        (Tag.MAINTENANCE, Tag.MAINTENANCE_DEDUCTION), (Tag.CLOSE_OUT, Tag.CLOSE_OUT_DEDUCTION),
+    ):  # fmt: skip
+        fraction = term(frame, venue, tag, place.market, tier)
+        asked.append(frame.multiply(notional, fraction, -1, term(frame, venue, taken, place.market, tier)))
+    return Asked(worth, notional, initial, *asked)
+
+
+def _tier(venue: Venue, market: int, notional: int) -> int:
+    terms = venue.config.market(market)
+    tiers = () if terms is None else terms.tiers
+    for place, tier in enumerate(tiers[:-1]):
+        if notional <= int(tier.bound) << FRACTION_BITS:
+            return place
+    return max(0, len(tiers) - 1)
+
+
+def leverage_floor(frame: Frame, venue: Venue, base: Value, market: Value) -> Value:
+    """The fraction that an account's signed leverage in a market stands for; 0 where it chose none."""
+    return floor_of(frame, venue, read_choice(frame, base, market).leverage)
+
+
+def floor_of(frame: Frame, venue: Venue, leverage: Value) -> Value:
+    """The fraction that a leverage stands for; 0 for none."""
+    zero = frame.constant(0)
+    hint = (lambda: _term(venue, Tag.LEVERAGE_FLOOR, int(leverage), 0))
+    return frame.message(Tag.LEVERAGE_FLOOR, leverage, zero, -1, hint)
+
+
+class Chosen(NamedTuple):
+    """A choice's word, cut: whether there is one, and what it says; zeros where there is none."""
+
+    word: Value
+    is_there: Value
+    mode: Value
+    leverage: Value
+    cap: Value
+
+
+MODE_SHIFT, LEVERAGE_SHIFT = SIGNED_QUOTE + KIND_BITS, SIGNED_QUOTE
+MARKET_SHIFT = SIGNED_QUOTE + 2 * KIND_BITS
+assert MARKET_SHIFT + ID_BITS < 250
+
+
+def read_choice(frame: Frame, base: Value, market: Value) -> Chosen:
+    """The choice of the account whose words are at `base` for a market."""
+    word = frame.access(base + market, CHOICES, None)
+    return cut_choice(frame, word, market)
+
+
+def cut_choice(frame: Frame, word: Value, market: Value) -> Chosen:
+    """A choice's word is that of a market, or zero."""
+    is_there = bit(frame, "a choice is there or not", lambda: int(int(word) != 0))
+    mode, leverage = (
+        given_narrow(frame, f"a choice's {name}", _byte(word, shift), KIND_BITS)
+        for name, shift in (("mode", MODE_SHIFT), ("leverage", LEVERAGE_SHIFT))
+    )
+    cap = frame.given(lambda: int(word) & ((1 << SIGNED_QUOTE) - 1), "a cap", is_number=True)
+    packed = frame.multiply(is_there, frame.lift((1 << MARKET_SHIFT) * market))
+    packed = packed + (1 << MODE_SHIFT) * mode + (1 << LEVERAGE_SHIFT) * leverage + cap
+    frame.equal("a choice is cut", word, packed)
+    return Chosen(word, is_there, mode, leverage, cap)
+
+
+def _byte(word: Value, shift: int) -> Hint:
+    return lambda: int(word) >> shift & 0xFF
+
+
+def check_allowed(frame: Frame, before: Health, after: Health, grows: Value) -> None:
+    """Healthy or healthier (`margin.is_allowed`): where new risk is taken the initial requirement, else the
+    maintenance one is covered; or nothing grows and value over maintenance does not fall.
+
+    The account had positions before: of one that had none, value without a requirement would be no worse than any.
+    """
+    wanted = either(frame, grows, after.initial, after.maintenance)
+    spare = (1 << FRACTION_BITS) * after.value - wanted
+    is_covered = bit(frame, "covered or not", lambda: int(signed(spare) >= 0))
+    frame.zero_product("new risk is covered", grows, flipped(frame, is_covered))
+    was = frame.multiply(before.value, after.maintenance)
+    gained = frame.multiply(after.value, before.maintenance) - was
+    wide(frame, "healthy or healthier", either(frame, is_covered, spare, gained), HEALTHIER_BITS)
+
+
+def check_covered(frame: Frame, rule: str, value: Value, requirement: Value) -> None:
+    """The value covers a requirement."""
+    at_most(frame, rule, requirement, (1 << FRACTION_BITS) * value, REQUIREMENT_GAP_BITS)

@@ -1,0 +1,54 @@
+"""Memory of words while a batch is played: what stands where, when it was written, and which records were touched."""
+
+from __future__ import annotations
+
+from bulkhead.circuit.words import CHOICES, ORDER_RECORD, POSITIONS, RECORDS, WORD_BITS, key_of, record_words
+from bulkhead.ledger.state import State
+from bulkhead.limits import MARKETS_MAX
+
+
+class WordMemory:
+    """The words of a state, brought in record by record as they are read, with the time of each last access."""
+
+    def __init__(self, state: State):
+        self.state = state
+        self.words: dict[int, int] = {}
+        self.written: dict[int, int] = {}
+        self.records: dict[int, None] = {}  # touched, in order
+        self.told: dict[tuple[int, int, int], int] = {}  # messages that were sent: tag, about, also
+        for record in RECORDS:
+            self._bring(record)
+
+    def _bring(self, record: int) -> None:
+        self.records[record] = None
+        for number, value in record_words(self.state, record).items():
+            self.words[key_of(record, number)] = value
+
+    def expect_order(self, key: int, word: int) -> None:
+        """The word of an order that has none yet: nothing filled, and its expiry."""
+        self.words.setdefault((ORDER_RECORD << WORD_BITS) + key, word)
+
+    def look(self, word: int) -> int:
+        """What stands at a word."""
+        record = word >> WORD_BITS
+        if record < ORDER_RECORD and record not in self.records:
+            self._bring(record)
+        return self.words.get(word, 0)
+
+    def access(self, word: int, after: int | None, time: int) -> tuple[int, int]:
+        """Leave `after` (or the same) at a word; answers what stood there and when it was last accessed."""
+        found = self.look(word)
+        written = self.written.get(word, 0)
+        self.words[word] = found if after is None else after
+        self.written[word] = time
+        return found, written
+
+    def positions(self, account: int) -> list[int]:
+        """The markets in which an account holds something now."""
+        base = key_of(account, POSITIONS)
+        return [market for market in range(1, MARKETS_MAX + 1) if self.look(base + market)]
+
+    def choices(self, account: int) -> list[int]:
+        """The markets for which an account has a choice now."""
+        base = key_of(account, CHOICES)
+        return [market for market in range(MARKETS_MAX + 1) if self.look(base + market)]

@@ -1,0 +1,132 @@
+"""Signed messages in the circuit: their hashes (`signing.messages`), who signed them, and that none is used twice.
+
+An order, and any other message that moves money, is entered in the list of live orders under the lower half of its
+hash, cut as the integer below the prime: no other number that is the same element has another key.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from bulkhead.circuit.accounts import own_word
+from bulkhead.circuit.arithmetic import at_most, given_narrow, is_zero, narrow
+from bulkhead.circuit.frame import Frame, Value
+from bulkhead.circuit.venue import Venue
+from bulkhead.circuit.words import (
+    COUNTERS_RECORD,
+    EXPIRY_BITS,
+    ORDER_RECORD,
+    OWNER_KEY,
+    WORD_BITS,
+    Counter,
+)
+from bulkhead.fixed import div_floor
+from bulkhead.limits import FIELD_PRIME, TIME_S_BITS
+from bulkhead.signing.messages import MESSAGE_PREFIX
+
+HALF, DOUBLE = 1 << 64, 1 << 128
+PRIME_HIGH = FIELD_PRIME >> 128  # the prime is PRIME_HIGH * 2**128 + 1
+
+
+class Opening(NamedTuple):
+    """When a transaction happens."""
+
+    now_ms: Value
+    now_s: Value
+
+
+def opened(frame: Frame, time_ms: int | None) -> Opening:
+    """Every transaction begins so: time does not fall, and one transaction more is counted."""
+    now = frame.given(lambda: time_ms or 0, "the time", is_number=True)
+    before = own_word(frame, COUNTERS_RECORD, Counter.TIME_MS, now)
+    frame.number("time does not fall", now - before)
+    count(frame, Counter.TRANSACTIONS)
+    return Opening(now, now)
+
+
+def count(frame: Frame, counter: Counter) -> Value:
+    """One more of a counter; answers its new number."""
+    own = frame.given(lambda: 1 + _counter(frame, counter))
+    before = own_word(frame, COUNTERS_RECORD, counter, own)
+    frame.equal(f"{counter.name.lower()} count up", own - before, 1)
+    return own
+
+
+def _counter(frame: Frame, counter: Counter) -> int:
+    assert frame.memory is not None
+    return frame.memory.look((COUNTERS_RECORD << WORD_BITS) + counter)
+
+
+def in_seconds(frame: Frame, opening: Opening) -> Opening:
+    """The same moment, its whole seconds known."""
+    now_s = given_narrow(frame, "now in seconds", lambda: div_floor(int(opening.now_ms), 1000), TIME_S_BITS)
+    left = opening.now_ms - 1000 * now_s
+    narrow(frame, "now in whole seconds", left, 10)
+    at_most(frame, "less than a second is left", left, frame.constant(999))
+    return Opening(opening.now_ms, now_s)
+
+
+def owner_key(frame: Frame, base: Value) -> Value:
+    """The key of an account's owner."""
+    return frame.access(base, OWNER_KEY, None)
+
+
+def signed_message(frame: Frame, venue: Venue, key: Value, selector: int, members: list[Value]) -> Value:
+    """The hash of a message with these members, which the key has signed."""
+    struct = frame.hash([frame.constant(selector), *members])
+    parts = [frame.constant(MESSAGE_PREFIX), frame.constant(venue.domain_hash), key, struct]
+    digest = frame.hash(parts)
+    frame.signature(key, digest)
+    return digest
+
+
+def check_alive(frame: Frame, venue: Venue, now_s: Value, expiry_s: Value, ahead_s: Value | None = None) -> None:
+    """A message has not expired, and does not expire too late (`ahead_s`: the signed expiry, where it is another)."""
+    frame.number("the message has not expired", expiry_s - now_s)
+    latest = now_s + venue.config.expiry_max_s
+    frame.number("its expiry is not too far ahead", latest - (expiry_s if ahead_s is None else ahead_s))
+
+
+def order_place(frame: Frame, digest: Value) -> Value:
+    """Where a message's word in the list of live orders stands: at the lower half of its hash."""
+
+    def cut(name: str, shift: int) -> Value:
+        hint = (lambda: int(digest) >> shift & (HALF - 1))
+        return frame.given(hint, name, is_number=True)
+
+    low, lower, high, higher = (cut("a part of a hash", shift) for shift in (64, 0, 192, 128))
+    low_half, high_half = lower + HALF * low, higher + HALF * high
+    frame.equal("a hash is cut", digest, low_half + DOUBLE * high_half)
+    below = frame.constant(PRIME_HIGH) - high_half
+    top = frame.given(lambda: int(below) >> 64, "a hash is below the prime", is_number=True)
+    frame.number("a hash is below the prime", below, -HALF * top)
+    frame.zero_product("where its upper half is the prime's, nothing is below", is_zero(frame, "", below), low_half)
+    return low_half
+
+
+def fill_order(frame: Frame, digest: Value, expiry_s: Value, filled: Value, most: Value) -> None:
+    """So much more of a message is used, and no more of it in all than it allows."""
+    place = order_place(frame, digest)
+    if frame.memory is not None:
+        frame.memory.expect_order(int(place), int(expiry_s))
+    key = (ORDER_RECORD << WORD_BITS)
+    before = frame.given(lambda: _filled(frame, int(place)), "what was filled", is_number=True)
+    after = before + filled
+    frame.number("the message allows as much", most - after)
+    found = expiry_s + (1 << EXPIRY_BITS) * before
+    word = frame.access(place, key, found + (1 << EXPIRY_BITS) * filled)
+    frame.equal("what was filled is what is left of it", word, found)
+
+
+def spend(frame: Frame, digest: Value, expiry_s: Value, amount: Value) -> None:
+    """A message moves its whole amount, once."""
+    place = order_place(frame, digest)
+    if frame.memory is not None:
+        frame.memory.expect_order(int(place), int(expiry_s))
+    found = frame.access(place, ORDER_RECORD << WORD_BITS, expiry_s + (1 << EXPIRY_BITS) * amount)
+    frame.equal("nothing of it was spent", found, expiry_s)
+
+
+def _filled(frame: Frame, place: int) -> int:
+    assert frame.memory is not None
+    return frame.memory.look((ORDER_RECORD << WORD_BITS) + place) >> EXPIRY_BITS

@@ -1,0 +1,155 @@
+"""Signed orders in the circuit, and one side of a fill as a frame of its own (`ledger.trade`, `ledger.fill`).
+
+The frame of a side comes after those of its accounts, and tells what it did to whoever made the fill: a trade, or a
+liquidation.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from bulkhead.circuit.accounts import base_of, check_quote, given_account, given_market, settled_account
+from bulkhead.circuit.arithmetic import bit, given_narrow, wide
+from bulkhead.circuit.fill import Side, Trading, Turned, settle_cross, trading, twice_interest
+from bulkhead.circuit.frame import Frame, Value
+from bulkhead.circuit.margin import term
+from bulkhead.circuit.messages import Opening, check_alive, fill_order, in_seconds, owner_key, signed_message
+from bulkhead.circuit.tags import Tag
+from bulkhead.circuit.venue import Venue
+from bulkhead.ledger.state import Kind
+from bulkhead.ledger.tx import Order
+from bulkhead.limits import EXPIRY_GRACE_S, NOTIONAL_BITS, SIZE_BITS, TIME_S_BITS
+from bulkhead.signing.messages import ORDER_SELECTOR
+
+
+class Fill(NamedTuple):
+    """One side of a fill, for hints."""
+
+    order: Order
+    now_ms: int
+    lots: int
+    price: int
+    fee: int
+
+
+class SignedOrder(NamedTuple):
+    """An order whose signature has been taken; amounts without their signs."""
+
+    account: Value
+    base: Value
+    buys: Value
+    direction: Value  # 1 of a buyer, -1 of a seller
+    lots: Value
+    value: Value
+    fee_cap: Value
+    expiry_s: Value  # at which it can no longer fill
+    digest: Value
+
+
+def signed_order(frame: Frame, venue: Venue, order: Order | None, market: Value, opening: Opening) -> SignedOrder:
+    """The numbers of an order in range, its owner's key, that it is alive, and the signature over its hash."""
+    account = given_account(frame, lambda: int(order.account_id) if order else 0)
+    base = base_of(frame, account)
+    buys = bit(frame, "an order buys or sells", lambda: int(order is not None and int(order.base_amount) > 0))
+    direction = frame.add(frame.constant(-1), 2, buys)
+
+    def given(name: str, bits: int, field: str) -> Value:
+        return given_narrow(frame, f"an order's {name}", lambda: abs(int(getattr(order, field))) if order else 0, bits)
+
+    lots, value = given("lots", SIZE_BITS, "base_amount"), given("value", NOTIONAL_BITS, "quote_amount")
+    frame.number("an order is of some lots", lots, -1)
+    frame.number("an order is of some value", value, -1)
+    fee_cap, salt = given("fee", NOTIONAL_BITS, "fee_amount"), given("salt", 64, "salt")
+    expiry = given("expiry", TIME_S_BITS, "expiration_s")
+    alive_s = expiry - EXPIRY_GRACE_S
+    check_alive(frame, venue, opening.now_s, alive_s, expiry)
+    asset = frame.constant(int(venue.asset.collateral_id))
+    base_amount = frame.multiply(direction, lots)
+    quote_amount = frame.add(frame.constant(0), -1, frame.multiply(direction, value))
+    synthetic = term(frame, venue, Tag.SYNTHETIC, market)
+    members = [account, synthetic, base_amount, asset, quote_amount, asset, fee_cap, expiry, salt]
+    digest = signed_message(frame, venue, owner_key(frame, base), ORDER_SELECTOR, members)
+    return SignedOrder(account, base, buys, direction, lots, value, fee_cap, alive_s, digest)
+
+
+def check_limits(frame: Frame, order: SignedOrder, trade: Trading, fee: Value) -> None:
+    """A buyer pays at most, a seller gets at least, what he signed per lot; the fee is within the cap; lots are left."""
+    wanted = frame.multiply(order.value, trade.lots)
+    spare = frame.multiply(trade.value, order.lots, -1, wanted)  # what is paid too much, or gained
+    limit = frame.add(frame.constant(0), -1, frame.multiply(order.direction, spare))
+    wide(frame, "the limit price holds", limit, 128)
+    check_quote(frame, "a fee keeps within its width", fee)
+    most = frame.multiply(order.fee_cap, trade.value)
+    due = frame.multiply(fee, order.value, -1, most)
+    wide(frame, "the fee is within its cap", frame.add(frame.constant(0), -1, due), 128)
+    fill_order(frame, order.digest, order.expiry_s, trade.lots, order.lots)
+
+
+class Told(NamedTuple):
+    """What the frame of a side told."""
+
+    account: Value
+    market: Value
+    lots: Value
+    price: Value
+    fee: Value
+    direction: Value
+    reduces: Value
+    interest: Value
+
+
+TELLING = (
+    Tag.SIDE_ACCOUNT, Tag.SIDE_MARKET, Tag.SIDE_LOTS, Tag.SIDE_PRICE, Tag.SIDE_FEE, Tag.SIDE_DIRECTION,
+    Tag.SIDE_REDUCES, Tag.SIDE_INTEREST,
+)  # fmt: skip
+
+
+def told_side(frame: Frame, ago: int, opening: Opening) -> Told:
+    """Take what the side `ago` frames before told; it happened at this time."""
+    about, nothing = frame.own_number() - ago, frame.constant(0)
+
+    def take(tag: Tag) -> Value:
+        return frame.message(tag, about, nothing, -1, lambda: frame.told(tag, int(about), 0))
+
+    frame.equal("a side is filled at this time", take(Tag.SIDE_NOW_MS), opening.now_ms)
+    return Told(*(take(tag) for tag in TELLING))
+
+
+def cross_side_frame(frame: Frame, venue: Venue, case: Fill | None, *, has_choices: bool) -> None:
+    """A fill that settles in the account that signed; its frame comes just before."""
+    opening = _opening(frame, case)
+    place = given_market(frame, venue, lambda: int(case.order.market_id) if case else 0)
+    lots, price, fee = _numbers(frame, case)
+    trade = trading(frame, place, lots, price)
+    order = signed_order(frame, venue, case.order if case else None, place.market, opening)
+    check_limits(frame, order, trade, fee)
+    settled = settled_account(frame, order.account, 1, opening.now_ms)
+    frame.zero_product("an account that signs", settled.kind - int(Kind.MAIN), settled.kind - int(Kind.STRATEGY))
+    turned = settle_cross(frame, venue, trade, settled, Side(order.direction, fee, has_choices))
+    tell_side(frame, opening, order, (trade, fee), turned)
+
+
+def _opening(frame: Frame, case: Fill | None) -> Opening:
+    now = frame.given(lambda: case.now_ms if case else 0, "the time", is_number=True)
+    return in_seconds(frame, Opening(now, now))
+
+
+def _numbers(frame: Frame, case: Fill | None) -> tuple[Value, Value, Value]:
+    """Lots, price and fee; that lots and price are in range is for whoever made the fill."""
+    return (
+        frame.given(lambda: case.lots if case else 0),
+        frame.given(lambda: case.price if case else 0),
+        frame.given(lambda: case.fee if case else 0),
+    )
+
+
+def tell_side(frame: Frame, opening: Opening, order: SignedOrder, fill: tuple[Trading, Value], turned: Turned) -> None:
+    """Tell whoever made the fill what was done."""
+    (trade, fee), own, nothing = fill, frame.own_number(), frame.constant(0)
+    answers = (
+        order.account, trade.place.market, trade.lots, trade.price, fee, order.direction, turned.reduces,
+        twice_interest(turned),
+    )  # fmt: skip
+    frame.tell(Tag.SIDE_NOW_MS, own, nothing, opening.now_ms)
+    for tag, value in zip(TELLING, answers, strict=True):
+        frame.tell(tag, own, nothing, value)

@@ -1,0 +1,100 @@
+"""Every program of the circuit by name, assembled once for a venue. What a transaction may run is in `PROGRAMS_OF`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import lru_cache, partial
+from typing import Any
+
+from bulkhead.circuit.accounts import Freshness, account_frame
+from bulkhead.circuit.close import close_frame
+from bulkhead.circuit.custody import deposit_frame, fund_deposit_frame, transfer_frame, withdrawal_frame
+from bulkhead.circuit.frame import Frame
+from bulkhead.circuit.instructions import PROGRAM_BITS, Program
+from bulkhead.circuit.order import cross_side_frame
+from bulkhead.circuit.trade import trade_frame
+from bulkhead.circuit.venue import Venue
+from bulkhead.ledger import tx
+
+Writer = Callable[[Frame, Venue, Any], None]
+
+BOTH = (False, True)
+
+# The programs that may be the last frame of a transaction; accounts' frames come before it.
+PROGRAMS_OF: dict[type, tuple[str, ...]] = {
+    tx.Deposit: ("deposit",),
+    tx.FundDeposit: ("fund deposit",),
+    tx.Withdrawal: ("withdrawal",),
+    tx.Transfer: ("transfer",),
+    tx.Trade: ("trade",),
+}
+
+
+def account_name(count: int, has_choices: bool, freshness: Freshness) -> str:
+    """The program of an account with so many positions."""
+    return f"account, {count} positions{', choices' if has_choices else ''}, {freshness.name.lower()}"
+
+
+def side_name(mode: str) -> str:
+    """The program of one side of a fill: "cross", or "cross, choices" where signed choices are read."""
+    return f"side, {mode}"
+
+
+def trade_name(maker_frames: int, scales: bool) -> str:
+    """The program of a trade: how long ago the maker's side was filled, and whether open interest moves margins."""
+    return f"trade, maker {maker_frames} ago{', scaled' if scales else ''}"
+
+
+def _accounts(venue: Venue) -> dict[str, Writer]:
+    return {
+        account_name(count, has_choices, freshness): partial(
+            account_frame, count=count, has_choices=has_choices, freshness=freshness
+        )
+        for count in range(venue.positions_max + 1)
+        for has_choices in BOTH
+        for freshness in Freshness
+    }
+
+
+def _sides() -> dict[str, Writer]:
+    return {
+        side_name("cross"): partial(cross_side_frame, has_choices=False),
+        side_name("cross, choices"): partial(cross_side_frame, has_choices=True),
+    }
+
+
+def _trades() -> dict[str, Writer]:
+    return {
+        trade_name(maker_frames, scales): partial(trade_frame, maker_frames=maker_frames, scales=scales)
+        for maker_frames in (3, 4)
+        for scales in BOTH
+    }
+
+
+def writers(venue: Venue) -> dict[str, Writer]:
+    """The function that writes each program."""
+    return {
+        "close": close_frame,
+        "deposit": deposit_frame,
+        "fund deposit": fund_deposit_frame,
+        "withdrawal": withdrawal_frame,
+        "transfer": transfer_frame,
+        **_accounts(venue),
+        **_sides(),
+        **_trades(),
+    }
+
+
+@lru_cache(maxsize=16)
+def programs(venue: Venue) -> dict[str, Program]:
+    """All programs, one after the other. ValueError where they have more instructions than a place can name."""
+    found: dict[str, Program] = {}
+    start = 0
+    for name, write in writers(venue).items():
+        frame = Frame(name)
+        write(frame, venue, None)
+        found[name] = frame.assembled()._replace(start=start)
+        start += len(found[name].instructions)
+    if start > 1 << PROGRAM_BITS:
+        raise ValueError(f"the programs of this venue have {start} instructions; there are 2**{PROGRAM_BITS} places")
+    return found

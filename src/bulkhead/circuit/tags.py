@@ -1,0 +1,63 @@
+"""Tags of messages: what frames, the statement and the table of terms tell each other."""
+
+from __future__ import annotations
+
+from enum import IntEnum, auto, unique
+
+
+@unique
+class Tag(IntEnum):
+    """A message is (tag, about, also, value)."""
+
+    # Of the statement, about a number in a queue; also: 0.
+    DEPOSIT_ACCOUNT = 1
+    DEPOSIT_AMOUNT = auto()
+    DEPOSIT_DEPOSITOR = auto()
+    PAID_RECIPIENT = auto()
+    PAID_AMOUNT = auto()
+    FORCED_KIND = auto()
+    FORCED_ACCOUNT = auto()
+    FORCED_SUBJECT = auto()
+    FORCED_SENDER = auto()
+    FORCED_INCLUDED_MS = auto()
+
+    # Of the table of terms, about a market; also: a tier where there are several, else 0.
+    TIER_LOWER = auto()  # the least notional that is in the tier
+    TIER_UPPER = auto()  # and the most
+    MAINTENANCE = auto()
+    MAINTENANCE_DEDUCTION = auto()
+    CLOSE_OUT = auto()
+    CLOSE_OUT_DEDUCTION = auto()
+    SYNTHETIC = auto()  # its name in signed messages
+    PRICE_AGE_MAX_MS = auto()
+    POSITION_BOUND = auto()  # of the last tier, in quote
+    OPEN_INTEREST_LOWER = auto()
+    OPEN_INTEREST_SPAN = auto()
+    OPEN_INTEREST_CAP = auto()
+    LOSS_BUDGET = auto()
+    INITIAL_FRACTION = auto()  # before open interest moved it
+    LEVERAGE_FLOOR = auto()  # about a leverage: the fraction it stands for; 0 for none
+
+    # Of an account's frame, about the frame; also: the account.
+    KIND = auto()
+    PARENT = auto()
+    POSITIONS = auto()
+    WORTH = auto()
+    GROSS = auto()
+    INITIAL = auto()
+    MAINTAINED = auto()
+    CLOSING = auto()
+    CHOICES = auto()
+    NOW_MS = auto()
+    FRESHNESS = auto()
+
+    # Of one side of a fill, about its frame; also: 0.
+    SIDE_NOW_MS = auto()
+    SIDE_ACCOUNT = auto()
+    SIDE_MARKET = auto()
+    SIDE_LOTS = auto()
+    SIDE_PRICE = auto()
+    SIDE_FEE = auto()
+    SIDE_DIRECTION = auto()
+    SIDE_REDUCES = auto()
+    SIDE_INTEREST = auto()  # twice the lots by which what is held long changed

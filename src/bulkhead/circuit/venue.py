@@ -1,0 +1,139 @@
+"""What the circuit takes from a venue's configuration: constants of programs, and the table of terms.
+
+It is part of the system: another configuration has another key. A venue that settles with proofs has one asset, and
+switches off what has no circuit: scenario accounts, other collateral and top-ups.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import NamedTuple
+
+from bulkhead.circuit.tags import Tag
+from bulkhead.circuit.words import MESSAGE, Field
+from bulkhead.fixed import FRACTION_BITS
+from bulkhead.ledger.commitment import tiers_max
+from bulkhead.ledger.config import AssetTerms, VenueConfig
+from bulkhead.ledger.custody import NUMERAIRE
+from bulkhead.limits import LEVERAGE_MAX, NOTIONAL_LIMIT, POSITIONS_MAX
+from bulkhead.rules.margin import leverage_floor
+from bulkhead.rules.terms import MarketTerms, risk_of
+from bulkhead.signing import Domain, domain_hash
+from bulkhead.units import Price
+from stark.air.chip import Chip, Must, Row
+
+UNBOUNDED = 1 << 127  # the last tier has no end
+
+
+class NotProvable(Exception):
+    """What the circuits do not cover; the message says which part of it."""
+
+
+class Venue(NamedTuple):
+    """A configuration as programs see it."""
+
+    config: VenueConfig
+    domain_hash: int
+    asset: AssetTerms
+
+    @property
+    def market_words(self) -> int:
+        """Words of a market in the markets' record."""
+        return int(Field.TIERS) + 2 * tiers_max(self.config)
+
+    @property
+    def market_last(self) -> int:
+        """The largest market id."""
+        return max(terms.market_id for terms in self.config.markets)
+
+    @property
+    def positions_max(self) -> int:
+        """The most positions that an account can have."""
+        return min(POSITIONS_MAX, len(self.config.markets))
+
+
+@lru_cache(maxsize=16)
+def venue_of(config: VenueConfig) -> Venue:
+    """What the circuit takes from a configuration; NotProvable where it has what no circuit covers."""
+    if [asset.asset_id for asset in config.assets] != [NUMERAIRE] or not config.assets[0].is_settlement:
+        raise NotProvable("a venue that settles with proofs has one asset, which settles; this one has others")
+    for name in ("scenario_accounts", "other_collateral", "top_up"):
+        if getattr(config, name):
+            raise NotProvable(f"a venue that settles with proofs has {name} switched off: it has no circuit yet")
+    if len({len(terms.tiers) for terms in config.markets}) != 1:
+        raise NotProvable("markets of a venue that settles with proofs have equally many tiers; some here have more")
+    return Venue(config, domain_hash(Domain(chain_id=config.chain_id)), config.assets[0])
+
+
+def provable(config: VenueConfig) -> VenueConfig:
+    """The same configuration with all that has no circuit switched off."""
+    return config._replace(scenario_accounts=False, other_collateral=False, top_up=False)
+
+
+class Terms(Chip):
+    """Lends what the configuration says of markets, tiers and leverages, as often as it says."""
+
+    name = "terms"
+    columns = ("count",)
+    fixed = ("tag", "about", "also", "value")
+
+    def __init__(self, venue: Venue):
+        self.rows = terms_of(venue)
+
+    def constrain(self, row: Row, must: Must) -> None:
+        """`count` is free, for the bus says what it must be."""
+        must.send(MESSAGE, [row.tag, row.about, row.also, row.value], row.count)
+
+    def fixed_columns(self, log_height: int) -> list[list[int]]:
+        """The terms, then rows of a tag that nobody takes."""
+        if len(self.rows) > 1 << log_height:
+            raise ValueError(f"{len(self.rows)} terms; a table of 2**{log_height} holds {1 << log_height}")
+        rows = [*self.rows, *[(0, 0, 0, 0)] * ((1 << log_height) - len(self.rows))]
+        return [list(column) for column in zip(*rows, strict=True)]
+
+
+def terms_of(venue: Venue) -> list[tuple[int, int, int, int]]:
+    """Rows (tag, about, also, value)."""
+    rows = []
+    for terms in venue.config.markets:
+        rows += _tiers(terms)
+        span = terms.open_interest_upper - terms.open_interest_lower
+        rows += [
+            (tag, terms.market_id, 0, int(value))
+            for tag, value in (
+                (Tag.SYNTHETIC, terms.synthetic_id),
+                (Tag.PRICE_AGE_MAX_MS, terms.price_age_max_ms),
+                (Tag.POSITION_BOUND, terms.tiers[-1].bound),
+                (Tag.OPEN_INTEREST_LOWER, terms.open_interest_lower),
+                (Tag.OPEN_INTEREST_SPAN, span),
+                (Tag.OPEN_INTEREST_CAP, min(int(terms.open_interest_cap), NOTIONAL_LIMIT - 1)),
+                (Tag.LOSS_BUDGET, terms.loss_budget),
+            )
+        ]
+    floors = [0, *(int(leverage_floor(leverage)) for leverage in range(1, LEVERAGE_MAX + 1))]
+    rows += [(Tag.LEVERAGE_FLOOR, leverage, 0, floor) for leverage, floor in enumerate(floors)]
+    return rows
+
+
+def _tiers(terms: MarketTerms) -> list[tuple[int, int, int, int]]:
+    """Brackets of a market, tier by tier; their initial fractions before open interest moved them."""
+    found = []
+    lower = 0
+    rows = risk_of(terms, Price(1)).rows
+    for tier, row in enumerate(rows):
+        upper = int(row.bound) if tier < len(rows) - 1 else UNBOUNDED
+        for tag, value in (
+            (Tag.TIER_LOWER, lower),
+            (Tag.TIER_UPPER, upper),
+            (Tag.INITIAL_FRACTION, int(row.initial)),
+            (Tag.MAINTENANCE, int(row.maintenance)),
+            (Tag.MAINTENANCE_DEDUCTION, int(row.maintenance_deduction)),
+            (Tag.CLOSE_OUT, int(row.close_out)),
+            (Tag.CLOSE_OUT_DEDUCTION, int(row.close_out_deduction)),
+        ):
+            found.append((int(tag), int(terms.market_id), tier, value))
+        lower = upper + 1
+    return found
+
+
+assert FRACTION_BITS == 32  # the shifts of `arithmetic` lean on it
