@@ -145,6 +145,12 @@ def smallest(frame: Frame, rule: str, one: Value, other: Value, bits: int = NUMB
     return either(frame, is_at_most(frame, rule, one, other, bits), one, other)
 
 
+def at_least_zero(frame: Frame, rule: str, value: Value, bits: int = NUMBER_BITS) -> Value:
+    """The value, or zero where it is below."""
+    zero = frame.constant(0)
+    return frame.multiply(is_at_most(frame, rule, zero, value, bits), value)
+
+
 def total(frame: Frame, values: list[Value | Scaled]) -> Value:
     """The sum of some values, at least one."""
     result = frame.lift(values[0])

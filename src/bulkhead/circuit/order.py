@@ -6,16 +6,19 @@ liquidation.
 
 from __future__ import annotations
 
+from enum import StrEnum
 from typing import NamedTuple
 
-from bulkhead.circuit.accounts import base_of, check_quote, given_account, given_market, settled_account
-from bulkhead.circuit.arithmetic import bit, given_narrow, wide
+from bulkhead.circuit.accounts import base_of, check_quote, given_account, given_market, peek, settled_account
+from bulkhead.circuit.arithmetic import at_least_zero, bit, given_narrow, wide
 from bulkhead.circuit.fill import Side, Trading, Turned, settle_cross, trading, twice_interest
 from bulkhead.circuit.frame import Frame, Value
-from bulkhead.circuit.margin import term
+from bulkhead.circuit.isolated import settle_isolated
+from bulkhead.circuit.margin import market_word, term
 from bulkhead.circuit.messages import Opening, check_alive, fill_order, in_seconds, owner_key, signed_message
 from bulkhead.circuit.tags import Tag
 from bulkhead.circuit.venue import Venue
+from bulkhead.circuit.words import MARKETS_RECORD, Field, key_of
 from bulkhead.ledger.state import Kind
 from bulkhead.ledger.tx import Order
 from bulkhead.limits import EXPIRY_GRACE_S, NOTIONAL_BITS, SIZE_BITS, TIME_S_BITS
@@ -115,18 +118,53 @@ def told_side(frame: Frame, ago: int, opening: Opening) -> Told:
     return Told(*(take(tag) for tag in TELLING))
 
 
-def cross_side_frame(frame: Frame, venue: Venue, case: Fill | None, *, has_choices: bool) -> None:
-    """A fill that settles in the account that signed; its frame comes just before."""
+class Mode(StrEnum):
+    """How a side settles; the frames of its accounts come just before its own, the parent's before the child's."""
+
+    CROSS = "cross"
+    CHOICES = "cross, choices"  # the account's signed choices are read
+    BACKSTOP = "backstop"  # what it loses counts toward the market's loss budget
+    NEW_CHILD = "isolated, new"
+    CHILD = "isolated"
+
+
+def side_frame(frame: Frame, venue: Venue, case: Fill | None, *, mode: Mode) -> None:
+    """One side of a fill."""
     opening = _opening(frame, case)
     place = given_market(frame, venue, lambda: int(case.order.market_id) if case else 0)
     lots, price, fee = _numbers(frame, case)
     trade = trading(frame, place, lots, price)
     order = signed_order(frame, venue, case.order if case else None, place.market, opening)
     check_limits(frame, order, trade, fee)
-    settled = settled_account(frame, order.account, 1, opening.now_ms)
-    frame.zero_product("an account that signs", settled.kind - int(Kind.MAIN), settled.kind - int(Kind.STRATEGY))
-    turned = settle_cross(frame, venue, trade, settled, Side(order.direction, fee, has_choices))
+    side = Side(order.direction, fee, mode is Mode.CHOICES)
+    settled = settled_account(frame, order.account, 2 if mode is Mode.CHILD else 1, opening.now_ms)
+    if mode is Mode.BACKSTOP:
+        frame.equal("the backstop", settled.kind, int(Kind.BACKSTOP))
+    else:
+        frame.zero_product("an account that signs", settled.kind - int(Kind.MAIN), settled.kind - int(Kind.STRATEGY))
+    if mode in (Mode.CHILD, Mode.NEW_CHILD):
+        child = None
+        if mode is Mode.CHILD:
+            child = settled_account(frame, order.account + place.market, 1, opening.now_ms)
+        turned = settle_isolated(frame, venue, trade, settled, child, side)
+    else:
+        turned = settle_cross(frame, venue, trade, settled, side)
+    if mode is Mode.BACKSTOP:
+        count_loss(frame, trade, order.direction, turned)
     tell_side(frame, opening, order, (trade, fee), turned)
+
+
+def count_loss(frame: Frame, trade: Trading, direction: Value, turned: Turned) -> None:
+    """What the backstop loses (or earns back) counts toward the market's loss budget (`trade.count_loss`)."""
+    # Closed lots at the price, less their part of the cost (`accounts.realised`).
+    spent = frame.multiply(direction, trade.value) + turned.cost - turned.cost_after
+    reduced = frame.multiply(turned.reduces, spent)
+    closed = turned.cost - frame.multiply(trade.price, turned.size)
+    loss = frame.multiply(turned.flips, closed, 1, reduced)
+    before = frame.given(lambda: peek(frame, trade.place.base, key_of(MARKETS_RECORD, Field.LOST)))
+    after = at_least_zero(frame, "a market's losses", before + loss)
+    frame.number("a market's losses keep within their width", after)
+    frame.equal("a market's losses are what they were", market_word(frame, trade.place, Field.LOST, after), before)
 
 
 def _opening(frame: Frame, case: Fill | None) -> Opening:

@@ -8,11 +8,13 @@ from typing import Any
 from bulkhead.circuit.accounts import Freshness
 from bulkhead.circuit.frame import Frame, Given, Mismatch
 from bulkhead.circuit.memory import WordMemory
-from bulkhead.circuit.order import Fill
+from bulkhead.circuit.margin import MODE_SHIFT
+from bulkhead.circuit.order import Fill, Mode
 from bulkhead.circuit.programs import account_name, programs, side_name, trade_name, writers
 from bulkhead.circuit.tags import Tag
 from bulkhead.circuit.venue import NotProvable, Venue
 from bulkhead.circuit.words import (
+    CHOICES,
     COUNTERS_RECORD,
     HEAD,
     MARKETS_RECORD,
@@ -22,7 +24,8 @@ from bulkhead.circuit.words import (
 )
 from bulkhead.fixed import FRACTION_BITS
 from bulkhead.ledger import tx
-from bulkhead.ledger.state import State
+from bulkhead.ledger.state import Kind, State
+from bulkhead.ledger.state import Mode as Settling
 from bulkhead.limits import CHILDREN_PER_ACCOUNT
 from bulkhead.signing import Signature
 
@@ -95,9 +98,21 @@ class Play:
 
     def side(self, fill: Fill) -> None:
         """The frames of one side of a fill, its accounts' first."""
-        account = int(fill.order.account_id)
+        account, market = int(fill.order.account_id), int(fill.order.market_id)
+        mode = self.mode(account, market)
         self.account(account, fill.now_ms)
-        self.run(side_name("cross, choices" if self.has_choices(account) else "cross"), fill)
+        if mode is Mode.CHILD:
+            self.account(account + market, fill.now_ms)
+        self.run(side_name(mode), fill)
+
+    def mode(self, account: int, market: int) -> Mode:
+        """How a fill of an account's order settles."""
+        choice = self.memory.look(key_of(account, CHOICES) + market)
+        if choice >> MODE_SHIFT & 0xFF == Settling.ISOLATED:
+            return Mode.CHILD if self.memory.look(key_of(account + market, HEAD)) else Mode.NEW_CHILD
+        if self.kind(account) == Kind.BACKSTOP:
+            return Mode.BACKSTOP
+        return Mode.CHOICES if self.has_choices(account) else Mode.CROSS
 
     def kind(self, account: int) -> int:
         """An account's kind, 0 where there is none."""

@@ -11,7 +11,7 @@ from bulkhead.circuit.close import close_frame
 from bulkhead.circuit.custody import deposit_frame, fund_deposit_frame, transfer_frame, withdrawal_frame
 from bulkhead.circuit.frame import Frame
 from bulkhead.circuit.instructions import PROGRAM_BITS, Program
-from bulkhead.circuit.order import cross_side_frame
+from bulkhead.circuit.order import Mode, side_frame
 from bulkhead.circuit.trade import trade_frame
 from bulkhead.circuit.venue import Venue
 from bulkhead.ledger import tx
@@ -35,8 +35,8 @@ def account_name(count: int, has_choices: bool, freshness: Freshness) -> str:
     return f"account, {count} positions{', choices' if has_choices else ''}, {freshness.name.lower()}"
 
 
-def side_name(mode: str) -> str:
-    """The program of one side of a fill: "cross", or "cross, choices" where signed choices are read."""
+def side_name(mode: Mode) -> str:
+    """The program of one side of a fill."""
     return f"side, {mode}"
 
 
@@ -57,10 +57,7 @@ def _accounts(venue: Venue) -> dict[str, Writer]:
 
 
 def _sides() -> dict[str, Writer]:
-    return {
-        side_name("cross"): partial(cross_side_frame, has_choices=False),
-        side_name("cross, choices"): partial(cross_side_frame, has_choices=True),
-    }
+    return {side_name(mode): partial(side_frame, mode=mode) for mode in Mode}
 
 
 def _trades() -> dict[str, Writer]:

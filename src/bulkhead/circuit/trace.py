@@ -17,7 +17,7 @@ from bulkhead.circuit.orders import Entry, LiveOrders, asked_by_orders
 from bulkhead.circuit.play import Play, forced_of, signatures_of
 from bulkhead.circuit.record import RecordRun, Records, Word, asked_by
 from bulkhead.circuit.venue import terms_of, venue_of
-from bulkhead.circuit.words import EXPIRY_BITS, ORDER_RECORD, RECORDS, WORD_BITS, account_words, key_of, record_words
+from bulkhead.circuit.words import EXPIRY_BITS, FIXED_WORDS, ORDER_RECORD, RECORDS, WORD_BITS, key_of, record_words
 from bulkhead.fixed import seconds_floor
 from bulkhead.ledger.commitment import commitment_felts, counters_felts, leaf_of
 from bulkhead.ledger.state import State
@@ -116,7 +116,8 @@ def _words(record: int, old: dict[int, int], new: dict[int, int], play: Play) ->
     memory, base = play.memory, record << WORD_BITS
     touched = {key - base for key in memory.written if key >> WORD_BITS == record}
     found = {}
-    for number in sorted({*old, *new, *touched}):
+    fixed = () if record in RECORDS else range(FIXED_WORDS)  # an account that comes and goes within a batch has them too
+    for number in sorted({*old, *new, *touched, *fixed}):
         word, expected = old.get(number, 0), new.get(number, 0)
         value, written = memory.look(base + number), memory.written.get(base + number, 0)
         if value != expected:
