@@ -1,6 +1,7 @@
 """For every test: property tests draw the same examples each run; the header says whether real price sets are here."""
 
 import os
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -19,8 +20,9 @@ def real_data() -> Path | None:
     return folder if folder.is_dir() else None
 
 
-def pytest_report_header() -> str:
-    """The tests of real sets are collected only where the sets are; say so, rather than skip in silence."""
+def pytest_report_header() -> list[str]:
+    """The tests of real sets, and of a cluster, are collected only where these are; say so, not skip in silence."""
     folder = real_data()
     where = f"in {folder}" if folder else "none here (set BULKHEAD_DATA): their tests are not collected"
-    return f"real price sets: {where}"
+    ray = "installed" if find_spec("ray") else "not installed (bulkhead[cluster]): tests of a cluster are not collected"
+    return [f"real price sets: {where}", f"ray: {ray}"]

@@ -5,6 +5,8 @@ import typer
 from bulkhead.cli.data import data
 from bulkhead.cli.demo import demo
 from bulkhead.cli.explain import explain
+from bulkhead.cli.l1 import l1
+from bulkhead.cli.prove import prove, verify
 from bulkhead.cli.replay import replay
 
 app = typer.Typer(
@@ -15,9 +17,12 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.add_typer(data, name="data")
+app.add_typer(l1, name="l1")
 app.command()(demo)
 app.command()(explain)
 app.command()(replay)
+app.command()(prove)
+app.command()(verify)
 
 
 def main() -> None:

@@ -1,0 +1,83 @@
+"""One batch to one proof: choose the smallest shape that holds it, fill the tables, prove, and look at the result.
+
+It is a function of its arguments and touches no file, so that it runs the same in a process beside and on a cluster.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import lru_cache
+
+from bulkhead.circuit.batch import SMALL, Shape, circuit_of
+from bulkhead.circuit.frame import Mismatch
+from bulkhead.circuit.trace import Tables, trace
+from bulkhead.circuit.venue import NotProvable
+from bulkhead.ledger.commitment import config_root
+from bulkhead.ledger.config import VenueConfig
+from bulkhead.node.batches import JournalledBatch
+from bulkhead.node.proof_file import VERSION, ProofFile
+from bulkhead.units import Felt
+from stark.composition import UnsatisfiedRules
+from stark.estimate import NotEnoughMemory
+from stark.fixed import prepare
+from stark.parameters import PROFILES
+from stark.proof import Phase
+from stark.prover import Fixed, prove
+from stark.verifier import verify
+
+SHAPES: tuple[Shape, ...] = (SMALL,)
+"""Every shape of the circuit."""
+KEYS_KEPT = 4
+
+Progress = Callable[[str, float], None]
+"""Called with what is being done, and the share of the whole that is done. What it raises ends the work."""
+STEPS = ["tables", *Phase]
+
+
+class Unprovable(Exception):
+    """No proof of this batch can be made by this program; trying again would not help. The text says why."""
+
+
+@lru_cache(maxsize=KEYS_KEPT)
+def key_for(config: VenueConfig, shape: Shape, profile: str) -> Fixed:
+    """The key of a venue's batches of a shape, with what its prover needs. Made once a process."""
+    return prepare(circuit_of(config, shape), shape.log_heights, PROFILES[profile])
+
+
+def prove_batch(batch: JournalledBatch, profile: str, threads: int, progress: Progress) -> ProofFile:
+    """The proof of a batch, verified. Raises Unprovable."""
+    config = batch.before.config
+    progress(STEPS[0], 0.0)
+    shape, tables = fill(batch)
+    fixed = key_for(config, shape, profile)  # a venue that has no key has no tables either
+
+    def report(phase: Phase, share: float) -> None:
+        progress(str(phase), (STEPS.index(phase) + share) / len(STEPS))
+
+    try:
+        proof = prove(fixed, tables.public, tables.traces, threads, report)
+    except (NotEnoughMemory, UnsatisfiedRules) as error:
+        raise Unprovable(str(error)) from error
+    rejected = verify(fixed.key, tables.public, proof)
+    if rejected is not None:
+        raise Unprovable(
+            f"the tables break a rule of the circuit, and the proof would be refused ({rejected}): "
+            "ledger and circuit disagree, please report it with the journal"
+        )
+    key, root = fixed.key.digest, Felt(config_root(config))
+    statement = tuple(map(int, tables.public))
+    venue = config.chain_id, root, batch.chain
+    return ProofFile(VERSION, batch.number, *venue, tuple(shape), profile, key, statement, proof)
+
+
+def fill(batch: JournalledBatch) -> tuple[Shape, Tables]:
+    """The batch's tables in the smallest shape that holds them. Raises Unprovable."""
+    reason = ""
+    for shape in sorted(SHAPES, key=lambda shape: sum(1 << log_height for log_height in shape.log_heights)):
+        try:
+            return shape, trace(batch.before, batch.after, batch.transactions, shape)
+        except ValueError as error:
+            reason = str(error)
+        except (NotProvable, Mismatch) as error:
+            raise Unprovable(str(error)) from error
+    raise Unprovable(f"no shape of the circuit holds the batch ({reason}): seal batches more often")
