@@ -27,6 +27,8 @@ from ethereum_types.numeric import U64, U256, Uint
 
 from benchmarks import Row
 from bulkhead.bridge.gas import GAS_MAX, floor_gas, intrinsic_gas
+from bulkhead.circuit.batch import SMALL
+from stark.prime import PRIME
 from tests.contracts.bridge import (
     CANCEL_DELAY,
     DEPOSITORS,
@@ -42,7 +44,7 @@ from tests.contracts.bridge import (
 from tests.contracts.machine import SENDER, Reverted
 from tests.contracts.statement import Layout
 
-SMALL = Layout(queue=16, forced=8, changes=64)
+LAYOUT = Layout(SMALL.queue, SMALL.forced, SMALL.changes)
 STARKEX_FORCED = 86_185  # the average that StarkEx published, over three months to February 2023
 
 
@@ -142,25 +144,27 @@ def asked(bridge: Bridge) -> list[Row]:
     return rows
 
 
-def settled(bridge: Bridge, deposits: int, paid: int, forced: int) -> int:
+def settled(bridge: Bridge, deposits: int, paid: int, forced: int, changes: int) -> int:
     """Gas of the transaction that settles a batch of these. Recipients and settler are known from batches before."""
     taken = [bridge.deposit(64 * (1 + place)) for place in range(deposits)]
     requests = [bridge.request(account=64 * (1 + place)) for place in range(forced)]
-    bridge.settle(Batch(taken, [(0xABC00 + place, 1) for place in range(paid)], requests))
+    changed = [(PRIME - 1 - place, PRIME // 3 - place) for place in range(changes)]  # words without zeros in them
+    paying = [(0xABC00 + place, 1) for place in range(paid)]
+    bridge.settle(Batch(taken, paying, requests, changed=changed))
     return bridge.gas
 
 
 def run() -> list[Row]:
     """Every figure of settlement."""
-    bridge = Bridge(layout=SMALL, machine=Osaka())
+    bridge = Bridge(layout=LAYOUT, machine=Osaka())
     rows = asked(bridge)
     # The first batch takes what `asked` left in the queues, and makes every slot that later ones change.
     left = [(64, 100, number_of(DEPOSITORS[0]))]
     waiting = [Request(1, 64, 5, number_of(OWNERS[0]), bridge.now_s * 1000)] * 2
     bridge.settle(Batch(left, [(0xABC00 + place, 1) for place in range(SMALL.queue)], waiting))
-    for deposits, paid, forced in ((0, 0, 0), (1, 1, 1), (SMALL.queue, SMALL.queue, SMALL.forced)):
-        figure = f"Settling a proven batch: {deposits} deposits, {paid} payments, {forced} requests"
-        rows.append(row(figure, settled(bridge, deposits, paid, forced)))
+    for sizes in ((0, 0, 0, 1), (1, 1, 1, 8), (SMALL.queue, SMALL.queue, SMALL.forced, SMALL.changes)):
+        counts = "{} deposits, {} payments, {} requests, {} words".format(*sizes)
+        rows.append(row(f"Settling a proven batch: {counts}", settled(bridge, *sizes)))
     bridge.call(bridge.custody, "claim", [0xABC00])
     rows.append(row("Claim, by one who had none of the token", bridge.gas))
     bridge.settle(Batch(paid=[(0xABC00, 1)]))

@@ -43,7 +43,7 @@ class Head(NamedTuple):
     withdrawals: int = 6
     forced: int = 7
     transactions: int = 8
-    fresh_after_ms: int = 0
+    fresh_after_ms: int = START_S * 1000 - 5
     time_ms: int = START_S * 1000
     batches: int = 9
 
@@ -56,6 +56,7 @@ class Batch(NamedTuple):
     forced: Sequence[Request] = ()
     time_s: int | None = None  # of its last transaction; else the block's
     transactions: int = 4
+    changed: Sequence[tuple[int, int]] = ()  # if none are given, one stands in the second place
 
 
 def number_of(address: str) -> int:
@@ -122,9 +123,10 @@ class Bridge(Chain):
         for name in ("state", "deposits", "withdrawals", "forced", "transactions", "time_ms", "fresh_after_ms"):
             values[f"{name}_before"], values[f"{name}_after"] = getattr(before, name), getattr(after, name)
         values |= {"batches_before": before.batches, "now_s": after.time_ms // 1000}
-        values |= {"changed_key_1": 77, "changed_value_1": 0, "changed_used_1": 1}
+        if not batch.changed:
+            values |= {"changed_key_1": 77, "changed_value_1": 0, "changed_used_1": 1}
         lists: dict[str, Sequence[Sequence[int]]] = {"deposit": batch.deposits, "paid": batch.paid}
-        for name, entries in (lists | {"forced": batch.forced}).items():
+        for name, entries in (lists | {"forced": batch.forced, "changed": batch.changed}).items():
             for place, entry in enumerate(entries):
                 fields = zip(LISTS[name], (*entry, 1), strict=True)
                 values |= {f"{name}_{field}_{place}": value for field, value in fields}

@@ -17,6 +17,7 @@ from tests.contracts.bridge import (
     LAYOUT,
     OWNERS,
     SHAPE,
+    START_S,
     STRANGER,
     SUBMISSION_WINDOW,
     VERSION,
@@ -65,6 +66,7 @@ HEAD = [
     ({"time_ms_after": 2**50}, "rollup: time after"),
     ({"now_s": 0}, "rollup: now"),
     ({"fresh_after_ms_after": 2**50}, "rollup: fresh after"),
+    ({"fresh_after_ms_after": START_S * 1000 - 6}, "rollup: fresh after"),
 ]
 LISTED = [
     ({"deposit_account_1": 192}, "custody: another account"),
@@ -126,6 +128,15 @@ def test_every_element_is_compared_or_bound_by_the_state(bridge: Bridge) -> None
         assert family in spoiled or family.startswith(NOT_COMPARED) or family == "state_after", name
 
 
+def test_what_is_just_within_its_bound_settles(bridge: Bridge) -> None:
+    """A restart in the last millisecond; as many transactions as a batch may count; then none at all."""
+    values = bridge.values(Batch(transactions=2**20))
+    values["fresh_after_ms_after"] = values["time_ms_after"]
+    bridge.submit(values)
+    bridge.head = bridge.after(Batch(transactions=2**20))._replace(fresh_after_ms=values["time_ms_after"])
+    bridge.settle(Batch(transactions=0))
+
+
 def test_a_gap_in_a_queue_is_refused(bridge: Bridge) -> None:
     honest = bridge.values(full(bridge))
     for name, fields in LISTS.items():
@@ -176,7 +187,7 @@ def test_a_batch_is_of_the_days_before_its_block(bridge: Bridge) -> None:
         with pytest.raises(Reverted, match=match):
             bridge.settle(Batch(time_s=time_s))
     bridge.settle(Batch(time_s=bridge.now_s - SUBMISSION_WINDOW))
-    bridge.settle(Batch(time_s=bridge.now_s + AHEAD, transactions=0))
+    bridge.settle(Batch(time_s=bridge.now_s + AHEAD))
     with pytest.raises(Reverted, match="rollup: time after"):
         bridge.settle(Batch(time_s=bridge.now_s + AHEAD - 1))
 
