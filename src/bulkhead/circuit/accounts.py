@@ -132,27 +132,18 @@ def read_head(frame: Frame, account: Value, base: Value, after: Value | None = N
     liquidated = given("time of liquidation", LIQUIDATED_SHIFT, TIME_MS_BITS)
     positions = given("number of positions", POSITIONS_SHIFT, COUNT_BITS)
     choices = given("number of choices", CHOICES_SHIFT, COUNT_BITS)
-    packed = pack_head(frame, account, kind, parent, nonce, liquidated, positions, choices)
+    head = Head(frame.constant(0), kind, parent, nonce, liquidated, positions, choices)
     word = frame.access(base, HEAD, after)
-    frame.equal("an account's head is cut", word, packed)
-    return Head(word, kind, parent, nonce, liquidated, positions, choices)
+    frame.equal("an account's head is cut", word, pack_head(frame, account, head))
+    return head._replace(word=word)
 
 
-def pack_head(
-    frame: Frame, account: Value, kind: Value, parent: Value, nonce: Value, liquidated: Value, positions: Value,
-    choices: Value,
-) -> Value:  # fmt: skip
+def pack_head(frame: Frame, account: Value, head: Head) -> Value:
     """A head from its parts; of other collateral there is none."""
-    high = frame.constant(HEAD_BASE) + (1 << KIND_SHIFT) * kind + (1 << ACCOUNT_SHIFT) * account
-    middle = high + (1 << PARENT_SHIFT) * parent + (1 << NONCE_SHIFT) * nonce
-    return middle + (1 << LIQUIDATED_SHIFT) * liquidated + (1 << POSITIONS_SHIFT) * positions + choices
-
-
-class Purse(NamedTuple):
-    """An account's money, cut: balance and what it was topped up with, both biased."""
-
-    balance: Value
-    topped_up: Value
+    high = frame.constant(HEAD_BASE) + (1 << KIND_SHIFT) * head.kind + (1 << ACCOUNT_SHIFT) * account
+    middle = high + (1 << PARENT_SHIFT) * head.parent + (1 << NONCE_SHIFT) * head.nonce
+    low = middle + (1 << LIQUIDATED_SHIFT) * head.liquidated_ms + (1 << POSITIONS_SHIFT) * head.positions
+    return low + head.choices
 
 
 def change_balance(frame: Frame, base: Value, change: Value | None) -> Value:
@@ -178,7 +169,7 @@ class Held(NamedTuple):
     """A position's word, cut; the index is biased."""
 
     size: Value
-    index: Value
+    funding_index: Value
     cost: Value
     packed: Value
 
@@ -258,7 +249,7 @@ def _positions(frame: Frame, venue: Venue, scan: Scan, count: int) -> dict[Tag, 
         held = given_position(frame, scan.base, market)
         where = place_of(frame, venue, market)
         index = market_word(frame, where, Field.FUNDING_INDEX)
-        moved = index - held.index
+        moved = index - held.funding_index
         word = frame.access(scan.base + market, POSITIONS, held.packed + (1 << INDEX_SHIFT) * moved)
         frame.equal("a position is cut", word, held.packed)
         owed.append(frame.multiply(moved, held.size))

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from bulkhead.circuit.frame import Flag, Frame, Hint, Scaled, Value
+from bulkhead.circuit.frame import NOTHING, Frame, Hint, Scaled, Value
+from bulkhead.circuit.instructions import Flag
 from bulkhead.fixed import FRACTION_BITS, div_floor
 from stark.prime import PRIME
 
@@ -72,7 +73,7 @@ def wide(frame: Frame, rule: str, value: Value, bits: int) -> None:
         limb = frame.given(_limb(value, place), rule, is_number=True)
         if place == 3:
             frame.add(frame.constant(0), 1 << (4 * NUMBER_BITS - WIDE_BITS), limb, Flag.NUMBER, rule)
-        flags = Flag.NUMBER if place == 1 else Flag(0)
+        flags = Flag.NUMBER if place == 1 else NOTHING
         rest = frame.add(rest, -(1 << (place * NUMBER_BITS)), limb, flags, rule)
     if count == 1:
         frame.number(rule, value)

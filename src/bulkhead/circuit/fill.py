@@ -17,7 +17,8 @@ from bulkhead.circuit.accounts import (
     peek,
 )
 from bulkhead.circuit.arithmetic import bit, divided_floor, either, flipped, is_zero, magnitude, signed, wide
-from bulkhead.circuit.frame import Flag, Frame, Scaled, Value
+from bulkhead.circuit.frame import Frame, Scaled, Value
+from bulkhead.circuit.instructions import Flag
 from bulkhead.circuit.margin import (
     Asked,
     Health,
@@ -43,7 +44,7 @@ class Trading(NamedTuple):
     """What both sides of a fill share: the market, its funding index, and lots (a number above zero), price, value."""
 
     place: Place
-    index: Value
+    funding_index: Value
     lots: Value
     price: Value
     value: Value
@@ -127,7 +128,7 @@ def _part(frame: Frame, reduces: Value, cost: Value, lots: Value, left: Value) -
 def _packed(frame: Frame, trade: Trading, is_there: Value, size: Value, cost: Value) -> Value:
     """A position's word at the market's index, or zero."""
     base = cost + (QUOTE_LIMIT + (SIZE_LIMIT << SIZE_SHIFT))
-    word = base + (1 << INDEX_SHIFT) * trade.index + (1 << SIZE_SHIFT) * size
+    word = base + (1 << INDEX_SHIFT) * trade.funding_index + (1 << SIZE_SHIFT) * size
     return frame.multiply(is_there, word + (1 << MARKET_SHIFT) * trade.place.market)
 
 
@@ -165,7 +166,7 @@ def settle_cross(frame: Frame, venue: Venue, trade: Trading, settled: Settled, s
     before = requirement(frame, venue, trade.place, turned.size, turned.lots, floor)
     after = requirement(frame, venue, trade.place, turned.size_after, turned.left, floor)
     grows = flipped(frame, turned.reduces)
-    check_bounds(frame, venue, trade, settled, grows, after, change)
+    check_bounds(frame, venue, trade.place, settled, (grows, after, change))
     now = moved(frame, settled.health(balance - paid), before, after)
     check_allowed(frame, settled.health(balance), now, grows)
     return turned
@@ -183,11 +184,15 @@ def moved(frame: Frame, health: Health, before: Asked, after: Asked) -> Health:
 
 
 def check_bounds(
-    frame: Frame, venue: Venue, trade: Trading, settled: Settled, grows: Value, after: Asked, change: Value
+    frame: Frame, venue: Venue, place: Place, settled: Settled, found: tuple[Value, Asked, Value]
 ) -> None:
-    """What grows is judged at fresh prices, keeps within its market's largest position, and is one of so many."""
+    """What grows is judged at fresh prices, keeps within its market's largest position, and is one of so many.
+
+    Found is whether the position grows, what it requires then, and how many positions more there are.
+    """
+    grows, after, change = found
     frame.number("new risk is judged at fresh prices", settled.freshness - grows)
-    bound = term(frame, venue, Tag.POSITION_BOUND, trade.place.market)
+    bound = term(frame, venue, Tag.POSITION_BOUND, place.market)
     most = (1 << FRACTION_BITS) * bound + ((1 << FRACTION_BITS) - 1)
     wide(frame, "the position is not too large", frame.multiply(grows, most - after.notional), 128)
     frame.number("an account has not too many positions", frame.constant(POSITIONS_MAX) - settled.positions - change)

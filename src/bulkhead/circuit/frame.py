@@ -17,6 +17,7 @@ from stark.poseidon import hash_many
 from stark.prime import PRIME
 
 NUMBER_LIMIT = 1 << 64
+NOTHING = Flag(0)
 Hint = Callable[[], int]
 
 
@@ -98,7 +99,7 @@ class Frame:
         self.signed: list[tuple[int, int]] = []
         self.hashed: list[tuple[int, ...]] = []
         self._constants: dict[int, Value] = {}
-        self.one = self._write(Flag.FIRST, None, None, 0, 1)
+        self.one = self._write(Flag.FIRST, (None, None), 0, 1)
 
     @property
     def is_playing(self) -> bool:
@@ -108,13 +109,14 @@ class Frame:
     # --- instructions ---------------------------------------------------------------------------------------------
 
     def _write(
-        self, flags: Flag, left: Value | None, right: Value | None, constant: int, value: int,
-        rule: str = "", times: int = 0,
+        self, flags: Flag, operands: tuple[Value | None, Value | None], constant: int, value: int, rule: str = "",
+        times: int = 0,
     ) -> Value:  # fmt: skip
+        """One row; an operand that is None is the row itself."""
         at = len(self.values)
         if self.memory is None:
-            own = (at if left is None else left.at, at if right is None else right.at)
-            self.code.append(Instruction(flags, *own, constant % PRIME, times, rule))
+            left, right = (at if operand is None else operand.at for operand in operands)
+            self.code.append(Instruction(flags, left, right, constant % PRIME, times, rule))
         else:
             if flags & Flag.NUMBER and not flags & (Flag.HASH | Flag.ZERO) and not 0 <= value < NUMBER_LIMIT:
                 raise Mismatch(f"{self.name}: {rule or 'a number'}: {_shown(value)} has not 64 bits")
@@ -123,15 +125,15 @@ class Frame:
         self.values.append(value)
         return Value(self, at)
 
-    def add(self, left: Value, factor: int, right: Value, flags: Flag = Flag(0), rule: str = "") -> Value:
+    def add(self, left: Value, factor: int, right: Value, flags: Flag = NOTHING, rule: str = "") -> Value:
         """left + factor * right."""
         values = self.values
         value = (values[left.at] + factor * values[right.at]) % PRIME
-        return self._write(Flag.ADD | flags, left, right, factor, value, rule)
+        return self._write(Flag.ADD | flags, (left, right), factor, value, rule)
 
     def multiply(
         self, left: Value, right: Value, factor: int = 0, addend: Value | None = None,
-        flags: Flag = Flag(0), rule: str = "",
+        flags: Flag = NOTHING, rule: str = "",
     ) -> Value:  # fmt: skip
         """left * right, plus factor * addend where there is one."""
         values = self.values
@@ -140,12 +142,13 @@ class Frame:
         value = values[left.at] * values[right.at]
         if addend is not None:
             value += factor * values[addend.at]
-        return self._write(Flag.MULTIPLY | flags, left, right, factor if addend is not None else 0, value % PRIME, rule)
+        constant = factor if addend is not None else 0
+        return self._write(Flag.MULTIPLY | flags, (left, right), constant, value % PRIME, rule)
 
     def given(self, hint: Hint, rule: str = "", *, is_number: bool = False) -> Value:
         """Whatever the prover says; a number where asked."""
         value = hint() % PRIME if self.memory is not None else 0
-        return self._write(Flag.GIVEN | (Flag.NUMBER if is_number else Flag(0)), None, None, 0, value, rule)
+        return self._write(Flag.GIVEN | (Flag.NUMBER if is_number else NOTHING), (None, None), 0, value, rule)
 
     def constant(self, number: int) -> Value:
         """A constant, once a frame."""
@@ -165,7 +168,7 @@ class Frame:
 
     def own_number(self) -> Value:
         """The frame's number."""
-        return self._write(Flag.GIVEN | Flag.ZERO | Flag.NUMBER, None, None, 0, self.place)
+        return self._write(Flag.GIVEN | Flag.ZERO | Flag.NUMBER, (None, None), 0, self.place)
 
     # --- what must hold -------------------------------------------------------------------------------------------
 
@@ -196,7 +199,7 @@ class Frame:
             left = None if after is None else int(after)
             found, written = self.memory.access((int(base) + word) % PRIME, left, time)
             self.written[len(self.values)] = written
-        return self._write(Flag.MEMORY, base, after, word, found)
+        return self._write(Flag.MEMORY, (base, after), word, found)
 
     def message(self, tag: int, about: Value, also: Value | None, times: int, hint: Hint | None = None) -> Value:
         """A message is sent (1) or taken (-1): (tag, about, also, what the prover says). Answers the last."""
@@ -205,7 +208,7 @@ class Frame:
             value = hint() % PRIME if hint is not None else 0
             if times > 0:
                 self.memory.told[tag, int(about), value if also is None else int(also)] = value
-        return self._write(Flag.GIVEN, about, also, tag, value, "", times)
+        return self._write(Flag.GIVEN, (about, also), tag, value, "", times)
 
     def tell(self, tag: int, about: Value, also: Value, value: Value) -> None:
         """Send (tag, about, also, value)."""
@@ -229,9 +232,9 @@ class Frame:
         permutations = len(padded) // 2
         first: Value | None = None
         for place in range(permutations):
-            flags = Flag.HASH | (Flag.NUMBER if place == 0 else Flag(0))
+            flags = Flag.HASH | (Flag.NUMBER if place == 0 else NOTHING)
             pair = padded[2 * place : 2 * place + 2]
-            row = self._write(flags, pair[0], pair[1], permutations - 1 - place, digest)
+            row = self._write(flags, (pair[0], pair[1]), permutations - 1 - place, digest)
             first = first or row
         assert first is not None
         return first
@@ -240,7 +243,7 @@ class Frame:
         """The key has signed the message."""
         if self.memory is not None:
             self.signed.append((int(key), int(message)))
-        self._write(Flag.SIGNED, key, message, 0, 0)
+        self._write(Flag.SIGNED, (key, message), 0, 0)
 
     # --- the end --------------------------------------------------------------------------------------------------
 

@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 from bulkhead.circuit.accounts import (
     HALF,
+    Head,
     Settled,
     change_balance,
     check_quote,
@@ -182,7 +183,7 @@ def _check_child(
     before, after, steps, turned, was, balance = found
     zero = frame.constant(0)
     one_account = parent._replace(positions=zero if child is None else child.positions)
-    check_bounds(frame, venue, trade, one_account, steps.opening, after, turned.is_there - turned.was)
+    check_bounds(frame, venue, trade.place, one_account, (steps.opening, after, turned.is_there - turned.was))
     nothing = Health(frame.lift((1 << FRACTION_BITS) * was), zero, zero, zero)
     none = Asked(zero, zero, zero, zero, zero)
     check_allowed(
@@ -202,7 +203,8 @@ def _write_child(
     zero = frame.constant(0)
     key, owner = frame.access(parent.base, OWNER_KEY, None), frame.access(parent.base, L1_OWNER, None)
     if child is None:
-        head = pack_head(frame, account, frame.constant(int(Kind.CHILD)), parent.account, zero, zero, frame.one, zero)
+        kind = frame.constant(int(Kind.CHILD))
+        head = pack_head(frame, account, Head(zero, kind, parent.account, zero, zero, frame.one, zero))
         frame.zero("there was no child", frame.access(base, HEAD, head))
         frame.access(base, OWNER_KEY, key)
         frame.access(base, L1_OWNER, owner)

@@ -126,9 +126,10 @@ def leverage_floor(frame: Frame, venue: Venue, base: Value, market: Value) -> Va
 
 def floor_of(frame: Frame, venue: Venue, leverage: Value) -> Value:
     """The fraction that a leverage stands for; 0 for none."""
-    zero = frame.constant(0)
-    hint = (lambda: _term(venue, Tag.LEVERAGE_FLOOR, int(leverage), 0))
-    return frame.message(Tag.LEVERAGE_FLOOR, leverage, zero, -1, hint)
+    return frame.message(
+        Tag.LEVERAGE_FLOOR, leverage, frame.constant(0), -1,
+        lambda: _term(venue, Tag.LEVERAGE_FLOOR, int(leverage), 0),
+    )  # fmt: skip
 
 
 class Chosen(NamedTuple):

@@ -91,8 +91,7 @@ def order_place(frame: Frame, digest: Value) -> Value:
     """Where a message's word in the list of live orders stands: at the lower half of its hash."""
 
     def cut(name: str, shift: int) -> Value:
-        hint = (lambda: int(digest) >> shift & (HALF - 1))
-        return frame.given(hint, name, is_number=True)
+        return frame.given(lambda: int(digest) >> shift & (HALF - 1), name, is_number=True)
 
     low, lower, high, higher = (cut("a part of a hash", shift) for shift in (64, 0, 192, 128))
     low_half, high_half = lower + HALF * low, higher + HALF * high

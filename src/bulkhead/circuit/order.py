@@ -76,7 +76,7 @@ def signed_order(frame: Frame, venue: Venue, order: Order | None, market: Value,
 
 
 def check_limits(frame: Frame, order: SignedOrder, trade: Trading, fee: Value) -> None:
-    """A buyer pays at most, a seller gets at least, what he signed per lot; the fee is within the cap; lots are left."""
+    """A buyer pays at most, a seller gets at least, what he signed per lot; the fee is within its cap, the lots too."""
     wanted = frame.multiply(order.value, trade.lots)
     spare = frame.multiply(trade.value, order.lots, -1, wanted)  # what is paid too much, or gained
     limit = frame.add(frame.constant(0), -1, frame.multiply(order.direction, spare))

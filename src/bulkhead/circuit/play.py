@@ -7,8 +7,8 @@ from typing import Any
 
 from bulkhead.circuit.accounts import Freshness
 from bulkhead.circuit.frame import Frame, Given, Mismatch
-from bulkhead.circuit.memory import WordMemory
 from bulkhead.circuit.margin import MODE_SHIFT
+from bulkhead.circuit.memory import WordMemory
 from bulkhead.circuit.order import Fill, Mode
 from bulkhead.circuit.programs import account_name, programs, side_name, trade_name, writers
 from bulkhead.circuit.tags import Tag

@@ -9,14 +9,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from bulkhead.circuit.batch import Shape, names_of
-from bulkhead.circuit.operations import HALF
-from bulkhead.circuit.play import account_words
-from bulkhead.circuit.words import EXPIRY_BITS, MONEY, MONEY_RECORD, ORDER_RECORD, WORD_BITS
-from bulkhead.ledger.commitment import commitment, leaf_of, money_felts
+from bulkhead.circuit.decode import account_of, put_record
+from bulkhead.circuit.words import EXPIRY_BITS, ORDER_RECORD, RECORDS, WORD_BITS, record_words
+from bulkhead.ledger.commitment import commitment, leaf_of
 from bulkhead.ledger.state import State, put_account
 from bulkhead.ledger.tree import AccountTree
-from bulkhead.limits import QUOTE_LIMIT
-from bulkhead.units import AssetId, Quote, TimeMs
+from bulkhead.units import Quote
 
 WORD_MASK = (1 << WORD_BITS) - 1
 
@@ -34,61 +32,49 @@ class Rebuilt:
         self.root = commitment(first, self.tree.root)
 
     def follow(self, statement: Sequence[int]) -> None:
-        """Apply a statement that L1 has accepted; raises RebuildError where it does not fit."""
+        """Apply a statement that L1 has accepted; raises RebuildError where it does not fit, and is no use then."""
         said = dict(zip(names_of(self.shape), statement, strict=True))
         number = said["batches_before"] + 1
         if said["state_before"] != self.root:
             raise RebuildError(f"batch {number} begins at another state than the one before it ended with")
-        changed = [
-            (said[f"changed_key_{place}"], said[f"changed_value_{place}"])
-            for place in range(self.shape.changes)
-            if said[f"changed_used_{place}"]
-        ]
-        leaves = {}
-        for key, value in changed:
-            account_id = self._write(key, value)
-            if account_id is not None:
-                leaves[account_id] = leaf_of(self.state.accounts[account_id])
-        state = self.state
-        state.time_ms = TimeMs(said["time_ms_after"])
-        state.filled.drop_expired(said["now_s"])
-        state.counters = state.counters._replace(
-            deposits=said["deposits_after"],
-            withdrawals=said["withdrawals_after"],
-            transactions=said["transactions_after"],
-            batches=number,
-        )
-        self.tree.update(leaves)
-        self.root = commitment(state, self.tree.root)
+        records: dict[int, dict[int, int]] = {}
+        for place in range(self.shape.changes):
+            if said[f"changed_used_{place}"]:
+                self._note(records, said[f"changed_key_{place}"], said[f"changed_value_{place}"])
+        try:
+            leaves = self._write(records)
+            self.state.filled.drop_expired(said["now_s"])
+            self.tree.update(leaves)
+            self.root = commitment(self.state, self.tree.root)
+        except (ValueError, KeyError, AssertionError) as problem:
+            raise RebuildError(f"batch {number}: the words it lists are those of no state: {problem}") from problem
         if self.root != said["state_after"]:
             raise RebuildError(f"batch {number}: the words it lists do not lead to the state it names")
 
-    def _write(self, key: int, value: int) -> int | None:
-        """Set a word; answers the account it belongs to."""
-        record, number = key >> WORD_BITS, key & WORD_MASK
-        if key >> WORD_BITS >= ORDER_RECORD:
+    def _note(self, records: dict[int, dict[int, int]], key: int, value: int) -> None:
+        """Sort a changed word under its record; those of orders are set at once."""
+        record = key >> WORD_BITS
+        if record >= ORDER_RECORD:
             filled, expiry_s = value >> EXPIRY_BITS, value & ((1 << EXPIRY_BITS) - 1)
             self.state.filled.put(key - (ORDER_RECORD << WORD_BITS), filled, expiry_s)
-            return None
-        if record == MONEY_RECORD:
-            self._write_money(number, value)
-            return None
-        account = self.state.accounts.get(record)
-        if account is None or (number != MONEY and value != self._word(record, number)):
-            raise RebuildError(f"record {record}, word {number}: no circuit changes it")
-        if number == MONEY:
-            balance, topped_up = (Quote(half - QUOTE_LIMIT) for half in divmod(value, HALF))
-            put_account(self.state, account._replace(balance=balance, topped_up=topped_up))
-        return record
+            return
+        if record not in records:
+            records[record] = record_words(self.state, record)
+        records[record][key & WORD_MASK] = value
 
-    def _word(self, record: int, number: int) -> int:
-        return account_words(self.state.accounts[record]).get(number, 0)
-
-    def _write_money(self, number: int, value: int) -> None:
-        words = money_felts(self.state)
-        first = len(words) - len(self.state.custody)
-        if number >= first:
-            asset_id, held = divmod(value, HALF)
-            self.state.custody[AssetId(asset_id)] = held
-        elif words[number] != value:
-            raise RebuildError(f"the venue's money, word {number}: no circuit changes it")
+    def _write(self, records: dict[int, dict[int, int]]) -> dict[int, int]:
+        """Set the records that changed; answers the leaves of accounts."""
+        leaves = {}
+        for record, words in records.items():
+            if record in RECORDS:
+                put_record(self.state, record, words)
+                continue
+            if record >> WORD_BITS:
+                raise ValueError(f"there is no record {record}")
+            account, known = account_of(record, words), self.state.accounts.get(record)
+            if account is not None:
+                put_account(self.state, account)
+            elif known is not None:  # only a child is forgotten, and only an empty one
+                put_account(self.state, known._replace(balance=Quote(0), collateral=(), positions=()))
+            leaves[record] = leaf_of(account)
+        return leaves

@@ -148,7 +148,8 @@ def _rows_of(run: RecordRun) -> tuple[list[list[int]], list[Sponge]]:
         inverted = pow(word.after, -1, PRIME) if word.after and needs else 0
         rows.append([
             1, 0, int(is_fixed), int(run.is_account), run.record, number, word.before, word.after,
-            int(word.written > 0), word.written, int(word.after != word.before), inverted, *sides[0][place], *sides[1][place],
+            int(word.written > 0), word.written, int(word.after != word.before), inverted,
+            *sides[0][place], *sides[1][place],
         ])  # fmt: skip
     end = [0, 1, 0, int(run.is_account), run.record, *[0] * 7, *sides[0][-1], *sides[1][-1]]
     return [*rows, end], hashed

@@ -116,7 +116,8 @@ def _words(record: int, old: dict[int, int], new: dict[int, int], play: Play) ->
     memory, base = play.memory, record << WORD_BITS
     touched = {key - base for key in memory.written if key >> WORD_BITS == record}
     found = {}
-    fixed = () if record in RECORDS else range(FIXED_WORDS)  # an account that comes and goes within a batch has them too
+    # An account that comes and goes within a batch has its fixed words too.
+    fixed = () if record in RECORDS else range(FIXED_WORDS)
     for number in sorted({*old, *new, *touched, *fixed}):
         word, expected = old.get(number, 0), new.get(number, 0)
         value, written = memory.look(base + number), memory.written.get(base + number, 0)
