@@ -78,7 +78,10 @@ OUTSIDE = (
     ),
     Cover(
         "Censorship", Standing.NOT_YET,
-        "forced requests are in the ledger; L1's queue for them, freeze and escape are not built",
+        "L1 queues forced requests and lets anybody freeze when one is overdue; the escape after it is not built",
     ),
-    Cover("Upgrades", Standing.NOT_YET, "contracts name one verifier for ever: there is nothing to lock yet"),
+    Cover(
+        "Upgrades", Standing.CANNOT,
+        "who may change what is proven: a council, after 21 days in which whoever asked to leave is out or it is frozen",
+    ),
 )  # fmt: skip
