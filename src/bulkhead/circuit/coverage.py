@@ -82,6 +82,6 @@ OUTSIDE = (
     ),
     Cover(
         "Upgrades", Standing.CANNOT,
-        "who may change what is proven: a council, after 21 days in which whoever asked to leave is out or it is frozen",
+        "who may change what is proven: a council, after 21 days in which whoever asks to leave is out or it is frozen",
     ),
 )  # fmt: skip
