@@ -22,7 +22,7 @@ from bulkhead.node.proof_file import ProofFileError, read_proof, write_proof
 from bulkhead.node.prove_batch import Unprovable
 from bulkhead.node.proving import ATTEMPTS_MAX, Outcome, Prover, lag
 from bulkhead.node.vouch import check
-from bulkhead.node.workers import Died, Job, LocalPool, Progressed, Proven, Refused, Word, work
+from bulkhead.node.workers import Died, Job, LocalPool, Progressed, Proven, Refused, Word, Worker, work
 from stark.estimate import NotEnoughMemory
 from tests.node.proving_world import PROFILE, SECOND, STEPS_TOLD, THIRD, Venue, journal, proven, write_journal
 
@@ -246,6 +246,19 @@ def test_a_worker_that_is_killed_mid_proof_costs_only_its_batch(tmp_path: Path) 
     assert path is not None
     assert check(read_proof(path), batch_of(folder, 2).before.config, 10).said.batch == 2
     assert prover.lag() == 2
+
+
+def test_a_worker_that_died_idle_costs_an_attempt_and_no_more(tmp_path: Path) -> None:
+    shutil.copytree(journal(), tmp_path / "venue", ignore=shutil.ignore_patterns("proofs"))
+    pool, died = LocalPool(1, 2), Worker()
+    died.process.kill()
+    died.process.join()
+    pool.idle.append(died)
+    try:
+        outcome = Prover(tmp_path / "venue", PROFILE, pool).prove(1)
+    finally:
+        pool.close()
+    assert outcome.path is not None or "has no circuit yet" in outcome.reason
 
 
 def test_deposits_of_the_fixture_are_what_the_prover_sees() -> None:

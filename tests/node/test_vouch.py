@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from bulkhead.circuit import batch as circuit
-from bulkhead.ledger.commitment import commitment, leaf_of
+from bulkhead.ledger.commitment import commitment, config_root, leaf_of
 from bulkhead.ledger.config import VenueConfig
 from bulkhead.ledger.state import State
 from bulkhead.ledger.tree import AccountTree
@@ -20,6 +20,7 @@ from bulkhead.node.records import GENESIS
 from bulkhead.node.replay import GENESIS_FILE, ExchangeError, read_genesis
 from bulkhead.node.statement import StatementError, read_statement
 from bulkhead.node.vouch import ProofRefused, check, config_in, genesis_near
+from bulkhead.units import Felt
 from stark.prime import PRIME
 from tests.node.proving_world import journal, proven
 
@@ -42,8 +43,8 @@ def test_an_honest_proof_is_vouched_for_with_the_ledgers_own_words() -> None:
     assert (said.batch, said.transactions) == (2, len(batch.transactions))
     assert (said.state_before, said.state_after) == (root(batch.before), root(batch.after))
     assert (said.time_before_ms, said.time_after_ms) == (batch.before.time_ms, batch.after.time_ms)
-    assert [entry[:2] for entry in said.lists["deposit"]] == [(320, 1)]
-    assert said.lists["paid"] == ((0xABC, 250_000_000),)
+    assert [(entry["account"], entry["amount"]) for entry in said.lists["deposit"]] == [(320, 1)]
+    assert said.lists["paid"] == ({"recipient": 0xABC, "amount": 250_000_000},)
     assert (verdict.chain_id, verdict.profile) == (venue().chain_id, "test")
     assert 10 < verdict.bits < 13 and verdict.proof_bytes == len(proven().proof)
 
@@ -103,6 +104,12 @@ def test_a_venue_of_other_terms_is_another_venue() -> None:
         check(proven(), venue()._replace(liquidation_pause_ms=10_001), BITS)
 
 
+def test_a_venue_that_no_circuit_covers_is_refused() -> None:
+    other = venue()._replace(top_up=True)
+    with pytest.raises(ProofRefused, match="nothing is proven of such a venue: .*top_up switched off"):
+        check(proven()._replace(config=Felt(config_root(other))), other, BITS)
+
+
 def test_keys_are_made_once() -> None:
     assert key_for(venue(), SHAPES[0], "test") is key_for(venue(), SHAPES[0], "test")
     assert key_for(venue(), SHAPES[0], "test") is not key_for(venue(), SHAPES[0], "standard")
@@ -143,7 +150,12 @@ FIRST_DEPOSIT = [name for name in HONEST if name.startswith("deposit_") and name
 def test_a_statement_is_read_by_its_names() -> None:
     said = read_statement(list(HONEST), list(HONEST.values()))
     assert (said.batch, said.transactions, said.state_after) == (7, 2, 12)
-    assert said.lists == {"deposit": ((128, 7, 77),), "paid": (), "forced": (), "changed": ((1, 2),)}
+    assert said.lists == {
+        "deposit": ({"account": 128, "amount": 7, "depositor": 77},),
+        "paid": (),
+        "forced": (),
+        "changed": ({"key": 1, "value": 2},),
+    }
 
 
 @pytest.mark.parametrize(

@@ -93,7 +93,7 @@ def verify(
     except ProofRefused as error:
         raise _refuse(f"{file} is refused: {error}") from error
     for name, value in _words(verdict, venue, genesis):
-        typer.echo(f"{name:14} {value}")
+        typer.echo(f"{name:15} {value}")
     typer.secho("Proven, of the venue with this configuration and of no other.", fg="green")
 
 
@@ -108,17 +108,26 @@ def _words(verdict: Verdict, venue: VenueConfig, genesis: Path) -> Iterator[tupl
     yield "state after", f"{said.state_after:#066x}"
     for name, entries in said.lists.items():
         yield LABELS.get(name, name), f"{len(entries):,}"
-        for first, second, *_ in entries[:SHOWN_MAX] if name in PHRASES else ():
-            yield "", PHRASES[name].format(first, _money(second, venue))
-        if name in PHRASES and len(entries) > SHOWN_MAX:
-            yield "", f"and {len(entries) - SHOWN_MAX:,} more"
+        if name != "changed":
+            yield from (("", _entry(name, entry, venue)) for entry in entries[:SHOWN_MAX])
+            if len(entries) > SHOWN_MAX:
+                yield "", f"and {len(entries) - SHOWN_MAX:,} more"
     yield "proof", f"{verdict.proof_bytes:,} bytes, shape {verdict.shape}, key 0x{verdict.key.hex()}"
     yield "worth", f"{verdict.bits} bits, proven (profile {verdict.profile})"
     yield "verified in", f"{verdict.seconds:.2f} s"
 
 
-LABELS = {"deposit": "deposits", "paid": "payments", "forced": "forced", "changed": "words changed"}
-PHRASES = {"deposit": "account {} is credited {}", "paid": "{:#x} on L1 is paid {}"}
+LABELS = {"deposit": "deposits", "paid": "payments", "forced": "forced requests", "changed": "words changed"}
+
+
+def _entry(name: str, entry: dict[str, int], venue: VenueConfig) -> str:
+    """One entry of a list of the statement."""
+    if name == "deposit":
+        credited = f"account {entry['account']}" if entry["account"] else "the insurance fund"
+        return f"{credited} is credited {_money(entry['amount'], venue)}"
+    if name == "paid":
+        return f"{entry['recipient']:#x} on L1 is paid {_money(entry['amount'], venue)}"
+    return ", ".join(f"{field} {value}" for field, value in entry.items())
 
 
 def _time(time_ms: int) -> str:

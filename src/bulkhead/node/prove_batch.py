@@ -17,6 +17,7 @@ from bulkhead.ledger.config import VenueConfig
 from bulkhead.node.batches import JournalledBatch
 from bulkhead.node.proof_file import VERSION, ProofFile
 from bulkhead.units import Felt
+from stark.air.system import System
 from stark.composition import UnsatisfiedRules
 from stark.estimate import NotEnoughMemory
 from stark.fixed import prepare
@@ -39,9 +40,15 @@ class Unprovable(Exception):
 
 
 @lru_cache(maxsize=KEYS_KEPT)
+def system_for(config: VenueConfig, shape: Shape) -> System:
+    """The circuit of a venue's batches. NotProvable where no circuit covers the venue."""
+    return circuit_of(config, shape)
+
+
+@lru_cache(maxsize=KEYS_KEPT)
 def key_for(config: VenueConfig, shape: Shape, profile: str) -> Fixed:
-    """The key of a venue's batches of a shape, with what its prover needs. Made once a process."""
-    return prepare(circuit_of(config, shape), shape.log_heights, PROFILES[profile])
+    """Its key, with what its prover needs: some seconds' work, done once a process."""
+    return prepare(system_for(config, shape), shape.log_heights, PROFILES[profile])
 
 
 def prove_batch(batch: JournalledBatch, profile: str, threads: int, progress: Progress) -> ProofFile:

@@ -43,7 +43,7 @@ class Said(NamedTuple):
     time_before_ms: TimeMs
     time_after_ms: TimeMs
     transactions: int
-    lists: dict[str, tuple[tuple[int, ...], ...]]  # by name the places that are used, without the mark
+    lists: dict[str, tuple[dict[str, int], ...]]  # by name the places that are used: fields by name, without the mark
 
 
 def read_statement(names: Sequence[str], elements: Sequence[int]) -> Said:
@@ -86,13 +86,13 @@ def _places(said: dict[str, int]) -> dict[str, list[dict[str, int]]]:
     return found
 
 
-def _used(name: str, places: list[dict[str, int]]) -> tuple[tuple[int, ...], ...]:
+def _used(name: str, places: list[dict[str, int]]) -> tuple[dict[str, int], ...]:
     """The used places of a list, which are its first ones; the others are empty."""
-    found: list[tuple[int, ...]] = []
+    found: list[dict[str, int]] = []
     for number, place in enumerate(places):
         used = place.pop("used")
         if used == 1 and len(found) == number:
-            found.append(tuple(place.values()))
+            found.append(place)
         elif used or any(place.values()):
             raise StatementError(f"place {number} of the list of {name} is neither used nor empty")
     return tuple(found)

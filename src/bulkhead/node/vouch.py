@@ -13,11 +13,11 @@ from typing import NamedTuple
 
 from bulkhead.circuit.batch import Shape
 from bulkhead.circuit.venue import NotProvable
-from bulkhead.codec import CodecError
+from bulkhead.codec import BYTES_MAX, CodecError
 from bulkhead.ledger.commitment import config_root
 from bulkhead.ledger.config import VenueConfig
 from bulkhead.node.proof_file import FOLDER, ProofFile
-from bulkhead.node.prove_batch import SHAPES, key_for
+from bulkhead.node.prove_batch import SHAPES, key_for, system_for
 from bulkhead.node.records import GENESIS, RULES_VERSION
 from bulkhead.node.replay import GENESIS_FILE, ExchangeError
 from bulkhead.node.statement import Said, StatementError, read_statement
@@ -59,13 +59,14 @@ def check(record: ProofFile, config: VenueConfig, bits_asked: float = BITS_ASKED
     if record.profile not in PROFILES:
         raise ProofRefused(f"{record.profile!r:.60} is no profile; there are {', '.join(PROFILES)}")
     try:
-        key = key_for(config, shape, record.profile).key
+        system = system_for(config, shape)
     except NotProvable as error:
         raise ProofRefused(f"nothing is proven of such a venue: {error}") from error
-    report = proven_bits(PROFILES[record.profile], shape_of(key.system, shape.log_heights))
+    report = proven_bits(PROFILES[record.profile], shape_of(system, shape.log_heights))
     bits = floor(10 * report.bits) / 10
     if bits < bits_asked:
         raise ProofRefused(f"profile {record.profile} is worth {bits} bits, and {bits_asked:g} are asked for")
+    key = key_for(config, shape, record.profile).key
     if record.key != key.digest:
         raise ProofRefused(
             f"it was made under key {record.key.hex()[:64]}, and this program's is {key.digest.hex()}: "
@@ -88,7 +89,8 @@ def check(record: ProofFile, config: VenueConfig, bits_asked: float = BITS_ASKED
 def config_in(path: Path) -> VenueConfig:
     """The configuration in a genesis file, from whoever. Raises ExchangeError."""
     try:
-        begin = GENESIS.decode(path.read_bytes())
+        with path.open("rb") as file:
+            begin = GENESIS.decode(file.read(BYTES_MAX + 1))  # a longer one is refused, not read to its end
     except OSError as error:
         raise ExchangeError(f"{path} cannot be read: {error.strerror or error}") from error
     except CodecError as error:

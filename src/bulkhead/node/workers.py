@@ -133,8 +133,9 @@ class LocalPool:
         worker = self.busy[number]
         try:
             word: Word = worker.pipe.recv()
-        except (EOFError, ConnectionResetError):
+        except (EOFError, OSError):  # in the middle of a word, or between two
             del self.busy[number]
+            worker.process.join(STOP_S)
             worker.end()
             return Died(number, f"its process ended with exit status {worker.process.exitcode}")
         if not isinstance(word, Progressed):
