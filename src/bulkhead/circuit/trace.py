@@ -22,7 +22,7 @@ from bulkhead.fixed import seconds_floor
 from bulkhead.ledger.commitment import commitment_felts, counters_felts, leaf_of
 from bulkhead.ledger.state import State
 from bulkhead.ledger.tree import AccountTree
-from bulkhead.ledger.tx import Deposit, ForcedClose, ForcedWithdrawal, FundDeposit, Transaction
+from bulkhead.ledger.tx import Deposit, ForcedClose, ForcedWithdrawal, FundDeposit, Refund, Transaction
 from bulkhead.limits import TREE_DEPTH
 from stark.chips.ecdsa_table import fill_ecdsa
 from stark.chips.merkle_update import Change, MerkleUpdate
@@ -61,7 +61,7 @@ def tables_of(play: Play, after: State, transactions: Sequence[Transaction], sha
     """The tables of what was played."""
     before = play.memory.state
     rules = fill_rules(play.frames, list(play.programs.values()), terms_of(play.venue), shape)
-    runs = _record_runs(before, after, play)
+    runs = record_runs(before, after, play)
     tree = AccountTree({account_id: leaf_of(account) for account_id, account in before.accounts.items()})
     changes = {
         account_id: Change(tree.leaf(account_id), leaf_of(after.accounts.get(account_id)))
@@ -100,7 +100,7 @@ def _signatures(transactions: Sequence[Transaction], rules: Filled) -> list[Sign
     ]
 
 
-def _record_runs(before: State, after: State, play: Play) -> list[RecordRun]:
+def record_runs(before: State, after: State, play: Play) -> list[RecordRun]:
     """The records that were touched, each word with its history: accounts by number, then the venue's own."""
     runs = []
     memory = play.memory
@@ -146,9 +146,9 @@ def _entries(before: State, play: Play) -> list[Entry]:
 def _lists(transactions: Sequence[Transaction], play: Play, runs: list[RecordRun], entries: list[Entry]) -> Lists:
     """What the statement lists: deposits and payments and forced requests in order, then changed words."""
     deposits = [
-        (int(each.account_id) if isinstance(each, Deposit) else 0, int(each.amount), each.depositor)
+        (0 if isinstance(each, FundDeposit) else int(each.account_id), int(each.amount), each.depositor)
         for each in transactions
-        if isinstance(each, Deposit | FundDeposit)
+        if isinstance(each, Deposit | FundDeposit | Refund)
     ]
     forced = [forced_of(each) for each in transactions if isinstance(each, ForcedWithdrawal | ForcedClose)]
     changed = [
