@@ -208,6 +208,13 @@ class Player:
         number = int(line.option("number", str(self.state.counters.deposits + 1)))
         return tx.FundDeposit(self.now, number, asset_id, amount)
 
+    def refund(self, line: Line) -> tx.Transaction:
+        """refund WHO AMOUNT [ASSET] [to=ADDRESS]: a deposit for nobody"""
+        who, (amount, asset_id) = line.word(), line.amount()
+        number = int(line.option("number", str(self.state.counters.deposits + 1)))
+        depositor = int(line.option("to", "0xABC"), 0)
+        return tx.Refund(self.now, number, self.names.account(who), asset_id, amount, depositor)
+
     def withdraw(self, line: Line) -> tx.Transaction:
         """withdraw WHO AMOUNT [ASSET]"""
         who, (amount, asset_id) = line.word(), line.amount()

@@ -12,7 +12,7 @@ from bulkhead.circuit.accounts import (
     read_head,
     settled_account,
 )
-from bulkhead.circuit.arithmetic import given_narrow, is_zero, wide
+from bulkhead.circuit.arithmetic import given_narrow, is_zero, narrow, wide
 from bulkhead.circuit.frame import Frame, Value
 from bulkhead.circuit.margin import REQUIREMENT_GAP_BITS, check_covered
 from bulkhead.circuit.messages import (
@@ -27,11 +27,11 @@ from bulkhead.circuit.messages import (
 )
 from bulkhead.circuit.tags import Tag
 from bulkhead.circuit.venue import Venue
-from bulkhead.circuit.words import MONEY_RECORD, Counter, Money
+from bulkhead.circuit.words import HEAD, MONEY_RECORD, Counter, Money
 from bulkhead.fixed import FRACTION_BITS
 from bulkhead.ledger.state import Kind
-from bulkhead.ledger.tx import Deposit, FundDeposit, Transfer, Withdrawal
-from bulkhead.limits import L1_ADDRESS_BITS, QUOTE_BITS, TIME_S_BITS
+from bulkhead.ledger.tx import Deposit, FundDeposit, Refund, Transfer, Withdrawal
+from bulkhead.limits import ACCOUNT_ID_BITS, L1_ADDRESS_BITS, QUOTE_BITS, TIME_S_BITS
 from bulkhead.signing.messages import TRANSFER_SELECTOR, WITHDRAWAL_SELECTOR
 
 
@@ -67,6 +67,27 @@ def fund_deposit_frame(frame: Frame, venue: Venue, tx: FundDeposit | None) -> No
     account, amount = _deposited(frame, venue, tx)
     frame.zero("it is for no account", account)
     add_to(frame, Money.INSURANCE, amount)
+
+
+def refund_frame(frame: Frame, venue: Venue, tx: Refund | None, *, is_child: bool) -> None:
+    """The next deposit of L1's queue goes back: its account does not exist, or is an isolated child.
+
+    That amount and depositor are in range is what L1 checked when it queued them. The cap of custody is not asked.
+    """
+    opened(frame, int(tx.time_ms) if tx else None)
+    number = count(frame, Counter.DEPOSITS)
+    account = queued(frame, Tag.DEPOSIT_ACCOUNT, number, int(tx.account_id) if tx else 0)
+    amount = queued(frame, Tag.DEPOSIT_AMOUNT, number, int(tx.amount) if tx else 0)
+    depositor = queued(frame, Tag.DEPOSIT_DEPOSITOR, number, tx.depositor if tx else 0)
+    narrow(frame, "an account's number", account, ACCOUNT_ID_BITS)
+    frame.zero("it is not the fund's", is_zero(frame, "it is not the fund's", account))
+    base = base_of(frame, account)
+    if is_child:
+        frame.equal("an account that nobody signs for", read_head(frame, account, base).kind, int(Kind.CHILD))
+    else:
+        frame.zero("the account does not exist", frame.access(base, HEAD, None))
+    add_to(frame, Money.CUSTODY, amount)
+    pay_out(frame, depositor, amount)
 
 
 def pay_out(frame: Frame, recipient: Value, amount: Value) -> None:

@@ -134,6 +134,10 @@ def _fund_deposit(play: Play, transaction: tx.FundDeposit) -> None:
     play.run("fund deposit", transaction)
 
 
+def _refund(play: Play, transaction: tx.Refund) -> None:
+    play.run("refund, child" if play.kind(int(transaction.account_id)) else "refund", transaction)
+
+
 def _withdrawal(play: Play, transaction: tx.Withdrawal) -> None:
     play.account(int(transaction.account_id), int(transaction.time_ms))
     play.run("withdrawal", transaction)
@@ -158,6 +162,7 @@ def _trade(play: Play, transaction: tx.Trade) -> None:
 TAKERS: dict[type, Callable[[Play, Any], None]] = {
     tx.Deposit: _deposit,
     tx.FundDeposit: _fund_deposit,
+    tx.Refund: _refund,
     tx.Withdrawal: _withdrawal,
     tx.Transfer: _transfer,
     tx.Trade: _trade,

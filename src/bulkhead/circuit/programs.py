@@ -8,7 +8,13 @@ from typing import Any
 
 from bulkhead.circuit.accounts import Freshness, account_frame
 from bulkhead.circuit.close import close_frame
-from bulkhead.circuit.custody import deposit_frame, fund_deposit_frame, transfer_frame, withdrawal_frame
+from bulkhead.circuit.custody import (
+    deposit_frame,
+    fund_deposit_frame,
+    refund_frame,
+    transfer_frame,
+    withdrawal_frame,
+)
 from bulkhead.circuit.frame import Frame
 from bulkhead.circuit.instructions import PROGRAM_BITS, Program
 from bulkhead.circuit.order import Mode, side_frame
@@ -24,6 +30,7 @@ BOTH = (False, True)
 PROGRAMS_OF: dict[type, tuple[str, ...]] = {
     tx.Deposit: ("deposit",),
     tx.FundDeposit: ("fund deposit",),
+    tx.Refund: ("refund",),
     tx.Withdrawal: ("withdrawal",),
     tx.Transfer: ("transfer",),
     tx.Trade: ("trade",),
@@ -74,6 +81,8 @@ def writers(venue: Venue) -> dict[str, Writer]:
         "close": close_frame,
         "deposit": deposit_frame,
         "fund deposit": fund_deposit_frame,
+        "refund": partial(refund_frame, is_child=False),
+        "refund, child": partial(refund_frame, is_child=True),
         "withdrawal": withdrawal_frame,
         "transfer": transfer_frame,
         **_accounts(venue),

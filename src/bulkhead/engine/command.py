@@ -18,6 +18,7 @@ from bulkhead.ledger.tx import (
     Move,
     OracleReport,
     Order,
+    Refund,
     Register,
     Transfer,
     Withdrawal,
@@ -32,6 +33,7 @@ Submitted = (
     | Transfer
     | Deposit
     | FundDeposit
+    | Refund
     | ForcedWithdrawal
     | ForcedClose
 )

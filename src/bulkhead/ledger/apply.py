@@ -36,6 +36,7 @@ SIGNED: dict[type, Signed] = {
 UNSIGNED: dict[type, Unsigned] = {
     tx.Deposit: custody.deposit,
     tx.FundDeposit: custody.fund_deposit,
+    tx.Refund: custody.refund,
     tx.CollateralSale: custody.collateral_sale,
     tx.TopUp: move.top_up,
     tx.Backstop: takeover.backstop,

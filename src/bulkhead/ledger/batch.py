@@ -21,7 +21,7 @@ from bulkhead.ledger.commitment import EMPTY_LEAF, commitment, leaf_of
 from bulkhead.ledger.receipt import Paid, Receipt
 from bulkhead.ledger.state import State
 from bulkhead.ledger.tree import AccountTree
-from bulkhead.ledger.tx import ForcedWithdrawal, Transaction, Withdrawal
+from bulkhead.ledger.tx import ForcedWithdrawal, Refund, Transaction, Withdrawal
 from bulkhead.units import AssetId, TimeMs
 
 
@@ -128,13 +128,16 @@ def close(state: State) -> tuple[int, ...]:
 
 
 def paid_out(state: State, applied: Iterable[tuple[Transaction, Receipt]]) -> tuple[PaidOut, ...]:
-    """What L1 may pay: signed withdrawals to their recipient, forced ones to the account's owner on L1."""
+    """What L1 may pay: signed withdrawals to their recipient, forced ones to the account's owner on L1,
+    deposits for nobody to whoever made them."""
     found: list[PaidOut] = []
     for transaction, receipt in applied:
         if not isinstance(receipt.detail, Paid):
             continue
         if isinstance(transaction, Withdrawal):
             found.append(PaidOut(transaction.recipient, transaction.asset_id, transaction.amount))
+        if isinstance(transaction, Refund):
+            found.append(PaidOut(transaction.depositor, transaction.asset_id, transaction.amount))
         if isinstance(transaction, ForcedWithdrawal):
             owner = state.accounts[transaction.account_id].l1_owner
             found.append(PaidOut(owner, transaction.asset_id, transaction.amount))

@@ -10,7 +10,7 @@ from bulkhead.ledger.draft import Draft
 from bulkhead.ledger.orders import key_of
 from bulkhead.ledger.receipt import Paid
 from bulkhead.ledger.state import Account, Kind
-from bulkhead.ledger.tx import CollateralSale, Deposit, FundDeposit, Transfer, Withdrawal
+from bulkhead.ledger.tx import CollateralSale, Deposit, FundDeposit, Refund, Transfer, Withdrawal
 from bulkhead.limits import COLLATERALS_MAX, L1_ADDRESS_BITS, QUOTE_LIMIT, SALT_BITS, TIME_S_BITS
 from bulkhead.reject import Reject
 from bulkhead.rules import margin, prices
@@ -90,6 +90,25 @@ def fund_deposit(draft: Draft, tx: FundDeposit) -> Reject | Paid:
         return problem
     draft.pay_fund(tx.asset_id, insurance=int(tx.amount))
     return _deposited(draft, tx.number, Paid(BACKSTOP_ACCOUNT, tx.asset_id, int(tx.amount)))
+
+
+def refund(draft: Draft, tx: Refund) -> Reject | Paid:
+    """The next deposit of the queue goes back to its sender: its account does not exist, or is one nobody signs for.
+
+    Without it a deposit for nobody would hold up all that come after. Custody's cap is not asked, for nothing stays.
+    """
+    if not 0 < tx.depositor < 1 << L1_ADDRESS_BITS:
+        return Reject.OUT_OF_RANGE
+    problem = check_amount(draft, tx.asset_id, tx.amount)
+    if problem is not None:
+        return problem
+    account = draft.account(tx.account_id)
+    if tx.account_id == 0 or (account is not None and account.kind is not Kind.CHILD):
+        return Reject.ACCOUNT_EXISTS  # it could be credited; a deposit for account 0 is the insurance fund's
+    problem = _check_queue(draft, tx.number)
+    if problem is not None:
+        return problem
+    return paid_out(draft, _deposited(draft, tx.number, Paid(tx.account_id, tx.asset_id, tx.amount)))
 
 
 def _check_queue(draft: Draft, number: int) -> Reject | None:

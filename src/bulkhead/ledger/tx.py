@@ -128,6 +128,18 @@ class FundDeposit:
 
 
 @dataclass(frozen=True, slots=True)
+class Refund:
+    """A deposit of L1's queue that no account can be credited with goes back to the address that it came from."""
+
+    time_ms: TimeMs
+    number: int
+    account_id: AccountId
+    asset_id: AssetId
+    amount: int
+    depositor: int
+
+
+@dataclass(frozen=True, slots=True)
 class Withdrawal:
     """Collateral that leaves for an L1 address, signed by the owner."""
 
@@ -292,6 +304,7 @@ Transaction = (
     | Configure
     | Deposit
     | FundDeposit
+    | Refund
     | Withdrawal
     | Transfer
     | Move
