@@ -9,11 +9,12 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -30,6 +31,7 @@ OF_KEY = {
     "Verifier": "Verifier.vy",
     "Reader": "Reader.vy",
 }
+IMPORT = re.compile(r"^(?:from ([\w.]+) )?import (\w+)", re.MULTILINE)
 SHIPPED = Path(__file__).parent / "artifacts"
 GET_VYPER = (
     f"no Vyper {VYPER_VERSION}: run `make venv` in a checkout, or `pip install vyper=={VYPER_VERSION}` in an "
@@ -137,7 +139,7 @@ def find_vyper() -> Path:
     except OSError as error:
         raise ArtifactError(f"{found}: {error}; {GET_VYPER}") from error
     if told.split("+")[0] != VYPER_VERSION:
-        raise ArtifactError(f"{found} is {told or 'no Vyper'}; {GET_VYPER}")
+        raise ArtifactError(f"{found} is {told.partition(chr(10))[0] or 'no Vyper'}; {GET_VYPER}")
     return Path(found)
 
 
@@ -158,10 +160,23 @@ def cache_folder() -> Path:
 def _digest(folder: Path, modules: Mapping[str, str], version: int, shape: int) -> str:
     """Of compiler, sources, generated modules and names: the same digest, the same contracts."""
     hashed = hashlib.sha256()
-    texts = {path.relative_to(folder).as_posix(): path.read_text("utf-8") for path in sorted(folder.rglob("*.vy"))}
+    texts = {path: (folder / path).read_text(encoding="utf-8") for path in _closure(folder, OF_KEY.values())}
     for part in (VYPER_VERSION, EVM_VERSION, str(version), str(shape), *_flat(texts), *_flat(modules)):
         hashed.update(len(part.encode()).to_bytes(8, "big") + part.encode())
     return hashed.hexdigest()
+
+
+def _closure(folder: Path, paths: Iterable[str]) -> set[str]:
+    """Sources, and all that they import of the folder; what is not there is generated, or comes with the compiler."""
+    found: set[str] = set()
+    waiting = set(paths)
+    while waiting:
+        path = waiting.pop()
+        if path not in found and (folder / path).is_file():
+            found.add(path)
+            for package, name in IMPORT.findall((folder / path).read_text(encoding="utf-8")):
+                waiting.add(f"{package.replace('.', '/')}/{name}.vy" if package else f"{name}.vy")
+    return found
 
 
 def _flat(texts: Mapping[str, str]) -> Sequence[str]:

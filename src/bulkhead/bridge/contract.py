@@ -10,11 +10,13 @@ from eth_abi.exceptions import DecodingError, EncodingError
 from eth_account.signers.local import LocalAccount
 from eth_typing import ABI, ABIEvent, ABIFunction
 from eth_utils.abi import (
+    collapse_if_tuple,
     event_abi_to_log_topic,
     function_abi_to_4byte_selector,
     get_abi_input_types,
     get_abi_output_types,
 )
+from eth_utils.address import to_checksum_address
 
 from bulkhead.bridge.chain import LATEST, Chain, Log, Receipt, Tag
 from bulkhead.bridge.errors import ChainError
@@ -66,7 +68,7 @@ class Contract:
         answer = self.chain.call(self.address, self.data(name, *arguments), sender=sender, at=at)
         types = get_abi_output_types(entry)
         try:
-            values = decode(types, answer)
+            values = tuple(map(_read, entry["outputs"], decode(types, answer)))
         except DecodingError as error:
             raise AbiError(f"{name} of {self.address} answers with something else: {error}") from error
         return values if len(types) > 1 else values[0] if types else None
@@ -105,10 +107,10 @@ class Contract:
         plain = [each for each in inputs if not each.get("indexed")]
         try:
             values = {
-                each["name"]: decode([each["type"]], topic)[0]
+                each["name"]: _read(each, decode([each["type"]], topic)[0])
                 for each, topic in zip(indexed, log.topics[1:], strict=True)
             }
-            told = decode([each["type"] for each in plain], log.data)
+            told = map(_read, plain, decode([collapse_if_tuple(dict(each)) for each in plain], log.data))
         except (DecodingError, ValueError) as error:
             raise AbiError(f"a log of {self.address} is no {entry['name']}: {error}") from error
         values |= {each["name"]: value for each, value in zip(plain, told, strict=True)}
@@ -121,6 +123,17 @@ class Contract:
             hint = f"it takes {' or '.join(map(str, known))}" if known else f"there are {', '.join(self._functions)}"
             raise AbiError(f"no function {name} with {count} arguments at {self.address}: {hint}")
         return found
+
+
+def _read(entry: Mapping[str, Any], value: Any) -> Any:
+    """A value of the ABI's decoder, with every address in it as everywhere else: with its checksum."""
+    kind = str(entry["type"])
+    if kind.endswith("]"):
+        one = {**entry, "type": kind[: kind.rindex("[")]}
+        return tuple(_read(one, each) for each in value)
+    if kind == "tuple":
+        return tuple(map(_read, entry["components"], value))
+    return to_checksum_address(value) if kind == "address" else value
 
 
 def constructor_inputs(abi: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:

@@ -24,7 +24,7 @@ class Pin(NamedTuple):
     @property
     def is_pinned(self) -> bool:
         """Whether the rollup takes the reader of the record."""
-        return self.reader.lower() == self.pinned.lower()
+        return self.reader == self.pinned
 
 
 class Status(NamedTuple):

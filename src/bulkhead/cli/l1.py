@@ -42,6 +42,7 @@ DEFAULT_L1, DEFAULT_RECORD = "l1/chain.sqlite", Path("l1/deployment.json")
 
 @l1.command()
 def deploy(
+    *,
     exchange: Annotated[Path, typer.Option(help="The folder of the exchange whose batches will settle here.")],
     where: Where = DEFAULT_L1,
     record: RecordFile = DEFAULT_RECORD,
@@ -66,6 +67,8 @@ def deploy(
     if record.exists() and not overwrite:
         raise refuse(f"{record} is there: it is of a deployment; name another with --record, or give --overwrite")
     try:
+        for option, address in (("--council", council), ("--token", token)):
+            _check_address(option, address)
         signer = _signer(where, key_file)
         beginning = _beginning(exchange, council or str(signer.address), fee)
         systems = _systems(exchange, profile, artifacts or [])
@@ -125,6 +128,16 @@ def _clock() -> int:
 
 def _report(done: str, gas: int) -> None:
     typer.echo(f"{done} ({gas:,} gas)")
+
+
+def _check_address(option: str, text: str | None) -> None:
+    from eth_utils.address import is_checksum_address, is_hex_address
+
+    if text is None:
+        return
+    has_checksum = is_hex_address(text) and text[2:] not in (text[2:].lower(), text[2:].upper())
+    if not is_hex_address(text) or (has_checksum and not is_checksum_address(text)):
+        raise ValueError(f"{option}: {text!r} is no address: 0x, 40 hexadecimal digits, capitals as its checksum says")
 
 
 def _signer(where: str, key_file: Path | None) -> LocalAccount:

@@ -160,6 +160,8 @@ class Embedded:
 
     def grant(self, address: bytes, balance: int) -> BlockRow:
         """Let an account have so many wei, in a block of its own. Only an embedded chain can do that."""
+        if not 0 <= balance < 1 << 256:
+            raise ChainError(f"no balance: {balance} wei")
         with self.lock:
             self._check_writable()
             block = self.next_block()

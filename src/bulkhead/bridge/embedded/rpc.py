@@ -30,7 +30,6 @@ from bulkhead.bridge.embedded.shown import (
 from bulkhead.bridge.errors import ChainError, Reverted, RpcError, revert_reason
 from bulkhead.bridge.gas import GAS_MAX
 
-CALL_GAS = 50_000_000  # of a call that names none, as with other nodes
 TIP = 1_000_000  # wei: suggested, for nobody competes for a place in these blocks
 
 Method = Callable[[Embedded, list[Any]], Any]
@@ -60,7 +59,7 @@ def _error(code: int, message: str, data: str | None = None) -> dict[str, Any]:
 
 def _eth_call(chain: Embedded, params: list[Any]) -> str:
     tag = params[1] if len(params) > 1 else "latest"
-    ran = chain.call(call_of(params[0], CALL_GAS), None if tag == "pending" else block_of(chain, tag).number)
+    ran = chain.call(call_of(params[0], GAS_MAX), None if tag == "pending" else block_of(chain, tag).number)
     if ran.halted:
         raise RpcError(SERVER_ERROR, "out of gas, or an instruction that is none")
     if ran.failed:
