@@ -270,6 +270,34 @@ def test_after_a_freeze_fees_go_back_and_claims_go_on(bridge: Bridge) -> None:
     assert bridge.machine.wei(bridge.rollup) == 0
 
 
+def test_who_calls_back_when_paid_is_paid_once(bridge: Bridge) -> None:
+    """A sender of requests whose fees come back, and a settler who collects: each asks for more while being paid."""
+    greedy = bridge.place(compiled("testing/Greedy"), [])
+
+    def relay(address: str, method: str, *words: int, value: int = 0) -> None:
+        calldata = bridge.selectors[address][method] + b"".join(map(word, words))
+        bridge.call(greedy, "relay", [number_of(address)], calldata, value=value)
+
+    def when_paid(method: str, *words: int) -> None:
+        calldata = bridge.selectors[bridge.rollup][method] + b"".join(map(word, words))
+        bridge.call(greedy, "call_back", [number_of(bridge.rollup)], calldata)
+
+    forced = [bridge.request(), bridge.request()]
+    relay(bridge.reader, "settle", number_of(bridge.rollup), *LAYOUT.elements(bridge.values(Batch(forced=forced))))
+    for _ in range(2):
+        relay(bridge.rollup, "request_withdrawal", 64, 5, value=FEE)
+    when_paid("collect")
+    relay(bridge.rollup, "collect")
+    assert bridge.machine.wei(greedy) == 2 * FEE == bridge.machine.wei(bridge.rollup)
+    bridge.later(FORCED_DEADLINE + 1)
+    bridge.call(bridge.rollup, "freeze", [])
+    when_paid("return_fee", 11)
+    bridge.call(bridge.rollup, "return_fee", [10])
+    assert bridge.machine.wei(greedy) == 3 * FEE and bridge.machine.wei(bridge.rollup) == FEE
+    assert bridge.number(greedy, "was_paid") == 2 and bridge.number(greedy, "got_through") == 0
+    bridge.call(bridge.rollup, "return_fee", [11])  # what did not get through then does now
+
+
 def test_the_escape_owes_what_accounts_held_after_a_freeze_and_no_more(bridge: Bridge) -> None:
     bridge.settle(Batch([bridge.deposit(64, 100)], [(OTHER, 10)]))
     bridge.deposit(64, 7)
