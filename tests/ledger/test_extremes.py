@@ -110,8 +110,7 @@ def test_an_index_price_may_not_push_a_notional_out_of_its_width() -> None:
     assert world.apply(world.tick({1: highest, 2: 30_000, 3: 50_000})).is_ok
     receipt = world.must(world.tick({1: highest + 1, 2: 30_000, 3: 50_000}))
     assert receipt.detail.refused == ((1, Reject.OUT_OF_RANGE),)
-    receipt = world.must(world.tick({1: highest, 2: 1 << 32, 3: 50_000}))
-    assert receipt.detail.refused == ((2, Reject.OUT_OF_RANGE),)
+    assert world.apply(world.tick({1: highest, 2: 1 << 32, 3: 50_000})).reject is Reject.OUT_OF_RANGE
 
 
 @pytest.mark.parametrize(

@@ -18,9 +18,13 @@ from bulkhead.circuit.custody import (
 from bulkhead.circuit.frame import Frame
 from bulkhead.circuit.instructions import PROGRAM_BITS, Program
 from bulkhead.circuit.order import Mode, side_frame
+from bulkhead.circuit.register import configure_frame, configure_itself_frame, register_frame
+from bulkhead.circuit.ticks import funding_tick_frame, oracle_tick_frame, restart_frame, status_change_frame
 from bulkhead.circuit.trade import trade_frame
 from bulkhead.circuit.venue import Venue
 from bulkhead.ledger import tx
+from bulkhead.ledger.state import Kind
+from bulkhead.rules.prices import quorum
 
 Writer = Callable[[Frame, Venue, Any], None]
 
@@ -34,6 +38,12 @@ PROGRAMS_OF: dict[type, tuple[str, ...]] = {
     tx.Withdrawal: ("withdrawal",),
     tx.Transfer: ("transfer",),
     tx.Trade: ("trade",),
+    tx.OracleTick: ("oracle tick",),
+    tx.FundingTick: ("funding tick",),
+    tx.StatusChange: ("status change",),
+    tx.Restart: ("restart",),
+    tx.Register: ("register",),
+    tx.Configure: ("configure",),
 }
 
 
@@ -50,6 +60,11 @@ def side_name(mode: Mode) -> str:
 def trade_name(maker_frames: int, scales: bool) -> str:
     """The program of a trade: how long ago the maker's side was filled, and whether open interest moves margins."""
     return f"trade, maker {maker_frames} ago{', scaled' if scales else ''}"
+
+
+def oracle_tick_name(reports: int, scales: bool) -> str:
+    """The program of an oracle tick of so many reports, and whether open interest moves margins."""
+    return f"oracle tick, {reports} reports{', scaled' if scales else ''}"
 
 
 def _accounts(venue: Venue) -> dict[str, Writer]:
@@ -75,6 +90,36 @@ def _trades() -> dict[str, Writer]:
     }
 
 
+def _ticks(venue: Venue) -> dict[str, Writer]:
+    signers = len(venue.config.oracle_keys)
+    oracle: dict[str, Writer] = {
+        oracle_tick_name(reports, scales): partial(oracle_tick_frame, reports=reports, scales=scales)
+        for reports in range(quorum(signers), signers + 1)
+        for scales in BOTH
+    }
+    others: dict[str, Writer] = {
+        "funding tick": funding_tick_frame,
+        "status change": status_change_frame,
+        "restart": restart_frame,
+    }
+    return oracle | others
+
+
+def register_name(kind: Kind) -> str:
+    """The program that registers an account of a kind."""
+    return f"register, {kind.name.lower()}"
+
+
+def _registrations() -> dict[str, Writer]:
+    kinds = (Kind.MAIN, Kind.STRATEGY, Kind.BACKSTOP)
+    return {
+        **{register_name(kind): partial(register_frame, kind=kind) for kind in kinds},
+        "configure": partial(configure_frame, has_child=False),
+        "configure, child": partial(configure_frame, has_child=True),
+        "configure, itself": configure_itself_frame,
+    }
+
+
 def writers(venue: Venue) -> dict[str, Writer]:
     """The function that writes each program."""
     return {
@@ -88,6 +133,8 @@ def writers(venue: Venue) -> dict[str, Writer]:
         **_accounts(venue),
         **_sides(),
         **_trades(),
+        **_ticks(venue),
+        **_registrations(),
     }
 
 

@@ -37,6 +37,7 @@ class Tag(IntEnum):
     LOSS_BUDGET = auto()
     INITIAL_FRACTION = auto()  # before open interest moved it
     LEVERAGE_FLOOR = auto()  # about a leverage: the fraction it stands for; 0 for none
+    ORACLE_KEY = auto()  # about a signer of the oracle: his public key
 
     # Of an account's frame, about the frame; also: the account.
     KIND = auto()
@@ -61,3 +62,10 @@ class Tag(IntEnum):
     SIDE_DIRECTION = auto()
     SIDE_REDUCES = auto()
     SIDE_INTEREST = auto()  # twice the lots by which what is held long changed
+
+    # Of lots that are taken from an account, about the frame that takes some; also: 0.
+    TAKING_MARKET = auto()
+    TAKING_PRICE = auto()
+    TAKING_DIRECTION = auto()  # of those who take: 1 of buyers, -1 of sellers
+    TAKING_LEFT = auto()  # lots that nobody has taken yet
+    TAKING_INTEREST = auto()  # twice the lots by which what is held long changed so far

@@ -112,6 +112,7 @@ def terms_of(venue: Venue) -> list[tuple[int, int, int, int]]:
         ]
     floors = [0, *(int(leverage_floor(leverage)) for leverage in range(1, LEVERAGE_MAX + 1))]
     rows += [(Tag.LEVERAGE_FLOOR, leverage, 0, floor) for leverage, floor in enumerate(floors)]
+    rows += [(Tag.ORACLE_KEY, signer, 0, int(key)) for signer, key in enumerate(venue.config.oracle_keys)]
     return rows
 
 

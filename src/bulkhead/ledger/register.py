@@ -10,7 +10,7 @@ from bulkhead.ledger.draft import Draft
 from bulkhead.ledger.receipt import Done
 from bulkhead.ledger.state import Account, Choice, Kind, MarginRule, Mode, child_id, is_signable
 from bulkhead.ledger.tx import Configure, Register
-from bulkhead.limits import ACCOUNT_ID_BITS, L1_ADDRESS_BITS, LEVERAGE_MAX, NONCE_BITS, QUOTE_LIMIT
+from bulkhead.limits import ACCOUNT_ID_BITS, L1_ADDRESS_BITS, LEVERAGE_MAX, NONCE_BITS, QUOTE_LIMIT, TIME_S_BITS
 from bulkhead.reject import Reject
 from bulkhead.units import AccountId, Requirement
 
@@ -138,6 +138,8 @@ def check_nonce(draft: Draft, account: Account, expiration_s: int, nonce: int) -
     """Messages of the venue's own kind expire, and carry a strictly rising nonce."""
     if expiration_s < seconds_floor(draft.time_ms):
         return Reject.EXPIRED
+    if expiration_s >= 1 << TIME_S_BITS:  # wider than any time: no proof could carry it
+        return Reject.OUT_OF_RANGE
     if not account.nonce < nonce < 1 << NONCE_BITS:
         return Reject.BAD_NONCE
     return None

@@ -23,7 +23,8 @@ def oracle_tick(draft: Draft, tx: OracleTick, authority: Authority) -> Reject | 
     """Median of a quorum of signed vectors with the same, consecutive sequence number.
 
     A feed that jumps too far or reads zero keeps its old price and grows stale by itself: one wrong feed
-    stops its market, not the venue. A tick that moves no feed at all is rejected.
+    stops its market, not the venue. A tick that moves no feed at all is rejected. A report with a price beyond the
+    width of prices is none: below zero and near the prime it would be signed by one hash, and have two medians.
     """
     problem = _check_reports(draft, tx, authority)
     if problem is not None:
@@ -63,6 +64,8 @@ def _check_reports(draft: Draft, tx: OracleTick, authority: Authority) -> Reject
         last = report.signer
         if [feed for feed, _ in report.prices] != expected:
             return Reject.UNKNOWN_MARKET
+        if any(int(price) and not prices.is_in_range(price) for _, price in report.prices):
+            return Reject.OUT_OF_RANGE
         if report.sequence != draft.oracle.sequence + 1:
             return Reject.SEQUENCE_GAP
         if report.time_ms <= draft.oracle.time_ms and draft.oracle.sequence:
@@ -84,8 +87,6 @@ def _accept(draft: Draft, feed: int, price: Price, signed_ms: TimeMs) -> Reject 
     """Store one feed's price, or say why it keeps its old one."""
     if int(price) == 0:
         return Reject.PRICE_IS_ZERO
-    if not prices.is_in_range(price):
-        return Reject.OUT_OF_RANGE
     if feed >= FEED_OF_ASSET:
         return _accept_collateral(draft, AssetId(feed - FEED_OF_ASSET), price, signed_ms)
     market = draft.market(feed)
