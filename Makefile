@@ -30,6 +30,7 @@ check: .venv/ready-to-check ## lint, types, layers and house rules
 	@$(BIN)/python tools/tidy.py
 	@$(BIN)/python tools/spec.py --check
 	@$(BIN)/python tools/security.py --check
+	@$(BIN)/python tools/contracts.py --check
 
 bench: .venv/ready-to-bench ## measure every figure beside its reference
 	@$(BIN)/python -m benchmarks

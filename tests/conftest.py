@@ -3,6 +3,7 @@
 import os
 from importlib.util import find_spec
 from pathlib import Path
+from shutil import which
 
 import pytest
 from hypothesis import settings
@@ -25,4 +26,6 @@ def pytest_report_header() -> list[str]:
     folder = real_data()
     where = f"in {folder}" if folder else "none here (set BULKHEAD_DATA): their tests are not collected"
     ray = "installed" if find_spec("ray") else "not installed (bulkhead[cluster]): tests of a cluster are not collected"
-    return [f"real price sets: {where}", f"ray: {ray}"]
+    anvil = os.environ.get("BULKHEAD_ANVIL") or which("anvil")
+    chains = f"anvil ({anvil})" if anvil else "no anvil (name it by BULKHEAD_ANVIL, or have it on the path)"
+    return [f"real price sets: {where}", f"ray: {ray}", f"L1: embedded, embedded by URL, {chains}"]

@@ -241,6 +241,7 @@ def write_text(path: Path, text: str) -> None:
             file.write(text)
             file.flush()
             os.fsync(file.fileno())
+            os.fchmod(file.fileno(), 0o644)  # there is nothing secret in it, and others may want to read it
         os.replace(name, path)
     except BaseException:
         Path(name).unlink(missing_ok=True)

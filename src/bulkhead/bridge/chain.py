@@ -158,11 +158,13 @@ class Chain:
         """The code of a contract, empty where there is none."""
         return _bytes(self.ask("eth_getCode", to_checksum_address(address), _tag(at)))
 
-    def call(self, to: str, data: bytes, *, sender: str | None = None, at: Tag = LATEST) -> bytes:
+    def call(self, to: str, data: bytes, *, sender: str | None = None, value: int = 0, at: Tag = LATEST) -> bytes:
         """What a contract answers, changing nothing. Reverted with its reason when it refuses."""
         fields = {"to": to_checksum_address(to), "data": "0x" + data.hex()}
         if sender is not None:
             fields["from"] = to_checksum_address(sender)
+        if value:
+            fields["value"] = hex(value)
         return _bytes(self.ask("eth_call", fields, _tag(at)))
 
     def logs(
@@ -284,7 +286,7 @@ class Chain:
             at = receipt.block - 1
             if to is not None:
                 # The same call on the state before its block says why, unless others of that block decided it.
-                self.call(to, data, sender=prepared.sender, at=at)
+                self.call(to, data, sender=prepared.sender, value=value, at=at)
             used = f"{receipt.gas_used:,} of {prepared.gas:,} gas"
             raise Reverted(f"0x{receipt.hash.hex()} failed in block {receipt.block}, after {used}")
         return receipt

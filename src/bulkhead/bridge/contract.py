@@ -74,11 +74,17 @@ class Contract:
         return values if len(types) > 1 else values[0] if types else None
 
     def transact(
-        self, signer: LocalAccount, name: str, *arguments: Any, gas: int | None = None, timeout_s: float = 120
+        self,
+        signer: LocalAccount,
+        name: str,
+        *arguments: Any,
+        value: int = 0,
+        gas: int | None = None,
+        timeout_s: float = 120,
     ) -> Receipt:
-        """Send a call as a transaction and wait for it. Reverted when the contract refuses."""
+        """Send a call as a transaction, with so many wei, and wait for it. Reverted when the contract refuses."""
         data = self.data(name, *arguments)
-        return self.chain.transact(signer, self.address, data, gas=gas, timeout_s=timeout_s)
+        return self.chain.transact(signer, self.address, data, value=value, gas=gas, timeout_s=timeout_s)
 
     def topic(self, event: str) -> bytes:
         """The first topic of an event's logs."""

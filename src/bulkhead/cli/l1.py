@@ -57,6 +57,8 @@ def deploy(
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a record that is there.")] = False,
 ) -> None:
     """Deploy token, custody, verifiers and rollup for an exchange, and write the record that other commands read."""
+    from eth_utils.address import to_checksum_address
+
     from bulkhead.bridge.deploy import deploy as run
     from bulkhead.bridge.errors import ChainError
     from bulkhead.bridge.open import open_chain
@@ -69,9 +71,10 @@ def deploy(
     try:
         for option, address in (("--council", council), ("--token", token)):
             _check_address(option, address)
-        signer = _signer(where, key_file)
-        beginning = _beginning(exchange, council or str(signer.address), fee)
         systems = _systems(exchange, profile, artifacts or [])
+        beginning = _beginning(exchange, fee)
+        signer = _signer(where, key_file)
+        beginning = beginning._replace(council=to_checksum_address(council or str(signer.address)))
         with open_chain(where, _clock, genesis=_genesis(where, str(signer.address))) as chain:
             made = run(chain, signer, systems, beginning, token=token, progress=_report)
             write_record(record, made)
@@ -171,11 +174,9 @@ def _genesis(where: str, deployer: str) -> Genesis | None:
     return new_chain({deployer: RICH}, _clock())
 
 
-def _beginning(exchange: Path, council: str, fee: int) -> Beginning:
-    """The exchange's first state: batches begin there, however far it has come since."""
-    from eth_utils.address import to_checksum_address
-
-    from bulkhead.bridge.deploy import Beginning
+def _beginning(exchange: Path, fee: int) -> Beginning:
+    """The exchange's first state, without a council: batches begin there, however far it has come since."""
+    from bulkhead.bridge.deploy import NOBODY, Beginning
     from bulkhead.ledger.batch import Sealer
     from bulkhead.ledger.state import genesis
     from bulkhead.node.replay import read_genesis
@@ -183,26 +184,31 @@ def _beginning(exchange: Path, council: str, fee: int) -> Beginning:
     begin = read_genesis(exchange)
     state = genesis(begin.config, begin.time_ms)
     counters = {name: int(value) for name, value in state.counters._asdict().items()} | {"time_ms": int(state.time_ms)}
-    return Beginning(Sealer(state).root, counters, state.counters.batches, to_checksum_address(council), fee)
+    return Beginning(Sealer(state).root, counters, state.counters.batches, NOBODY, fee)
 
 
 def _systems(exchange: Path, profile: str, files: list[Path]) -> list[SystemArtifacts]:
     """A verifier for each shape of batch: as somebody compiled it, or compiled here for the exchange."""
     from bulkhead.bridge.artifacts import compile_contracts, read_system
+
+    if files:
+        return [read_system(path) for path in files]
     from bulkhead.circuit.layout import statement_module
+    from bulkhead.circuit.venue import NotProvable
     from bulkhead.node.prove_batch import SHAPES, key_for
     from bulkhead.node.proving import profiles
     from bulkhead.node.replay import read_genesis
 
-    if files:
-        return [read_system(path) for path in files]
     if profile not in profiles():
         raise ValueError(f"{profile!r} is no profile; there are {', '.join(profiles())}")
     config = read_genesis(exchange).config
     made = []
     for shape in SHAPES:
         typer.echo(f"compiling the verifier of shape {shape.number}")
-        key = key_for(config, shape, profile).key
+        try:
+            key = key_for(config, shape, profile).key
+        except NotProvable as error:
+            raise ValueError(f"{exchange}: {error}") from error
         made.append(compile_contracts(key, statement_module(shape), shape=shape.number))
     return made
 
