@@ -14,7 +14,7 @@ from bulkhead.ledger.batch import close
 from bulkhead.ledger.commitment import commitment, leaf_of
 from bulkhead.ledger.state import State
 from bulkhead.ledger.tree import AccountTree
-from bulkhead.node.batches import Batches, Seals, batch_of
+from bulkhead.node.batches import Batches, JournalledBatch, Seals, batch_of
 from bulkhead.node.exchange import Exchange
 from bulkhead.node.records import EXCHANGE, digest_of, ledger_record, ledger_state
 from bulkhead.node.replay import ExchangeError, replay
@@ -80,6 +80,53 @@ def test_a_journal_with_seals_replays_to_the_same_digest(tmp_path: Path) -> None
         assert exchange.state.counters.batches == sealed + 1
     batch = batch_of(tmp_path, sealed + 1)
     assert type(batch.transactions[-1]).__name__ == "Restart"
+
+
+def told(batch: JournalledBatch) -> tuple[object, ...]:
+    """All of a batch, by value."""
+    return (*batch[:2], batch.transactions, ledger_record(batch.before), ledger_record(batch.after))
+
+
+def test_from_a_snapshot_the_same_batches_are_found(tmp_path: Path) -> None:
+    with opened(tmp_path) as exchange:
+        for number, command in enumerate(islice(Scribe(8).commands(), 400)):
+            exchange.submit(command)
+            if number % 70 == 60:
+                exchange.snapshot()
+        exchange.commit()
+        sealed = exchange.state.counters.batches
+        paths = sorted(tmp_path.glob("snapshot-*.bin"))
+        assert len(paths) == 3 and sealed > 10
+        whole = {batch.number: told(batch) for batch in Batches(tmp_path).new()}
+        begun = {}
+        for first in range(1, sealed + 3):
+            batches = Batches(tmp_path, first)
+            begun[first] = batches.sealed
+            found = {batch.number: told(batch) for batch in batches.new()}
+            assert found == {number: one for number, one in whole.items() if number >= min(found, default=sealed + 1)}
+            assert first >= min(found, default=sealed + 1) and batches.sealed == sealed
+            assert first > sealed or told(batch_of(tmp_path, first)) == whole[first]
+        assert begun[1] == 0 < begun[sealed] and len(set(begun.values())) == 4  # at each snapshot, and at the genesis
+        assert Seals(tmp_path).count() == sealed
+        for path in paths[1:]:  # what is damaged is passed over
+            path.write_bytes(path.read_bytes()[:-1])
+        assert Batches(tmp_path, sealed).sealed == min(value for value in begun.values() if value)
+        assert Seals(tmp_path).count() == sealed
+
+
+def test_a_snapshot_of_another_history_is_passed_over(tmp_path: Path) -> None:
+    for name, seed in (("one", 8), ("other", 9)):
+        with opened(tmp_path / name) as exchange:
+            for number, command in enumerate(islice(Scribe(seed).commands(), 200)):
+                exchange.submit(command)
+                if number == 60:
+                    exchange.snapshot()
+            exchange.commit()
+    (path,) = (tmp_path / "one").glob("snapshot-*.bin")
+    assert Batches(tmp_path / "one", 6).sealed > 0
+    path.write_bytes((tmp_path / "other" / path.name).read_bytes())
+    assert Batches(tmp_path / "one", 6).sealed == 0
+    assert told(batch_of(tmp_path / "one", 6))[0] == 6
 
 
 def test_seals_that_the_sequencer_refuses_are_not_counted(tmp_path: Path) -> None:

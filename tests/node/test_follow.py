@@ -50,6 +50,25 @@ def test_it_crosses_from_file_to_file(tmp_path: Path) -> None:
     assert heard == [record.payload for record in late.read()] == [b"record %d" % number for number in range(60)]
 
 
+def test_it_goes_to_where_a_group_ended(tmp_path: Path) -> None:
+    ends: dict[int, bytes] = {}
+    with opened(tmp_path, segment_bytes=400) as journal:
+        for number in range(1, 61):
+            journal.append(b"record %d" % number)
+            if number % 7 == 0 or number == 60:
+                journal.commit()
+                ends[number] = journal.tip.chain
+    for sequence in range(61):
+        follower = Follower(tmp_path, GENESIS)
+        chain = ends.get(sequence, bytes(32))
+        assert follower.go_to(sequence, chain) == (sequence in ends or sequence == 0)
+        if sequence in ends:
+            assert [record.sequence for record in follower.read()] == list(range(sequence + 1, 61))
+            assert not Follower(tmp_path, GENESIS).go_to(sequence, bytes(32))  # another history
+    assert not Follower(tmp_path, GENESIS).go_to(61, ends[60])
+    assert not Follower(tmp_path / "nowhere", GENESIS).go_to(1, bytes(32))
+
+
 def test_a_torn_tail_is_not_read_and_what_replaces_it_is(tmp_path: Path) -> None:
     with opened(tmp_path) as journal:
         journal.append(b"one")

@@ -104,6 +104,7 @@ def test_proofs_are_found_by_batch_and_profile(tmp_path: Path) -> None:
     for name in ("batch-0000000005.standard.proof.part", "batch-5.standard.proof", "batch-000000000x.standard.proof"):
         (proofs.folder / name).write_bytes(b"")
     assert proofs.proven("standard") == {1, 2, 4, 9}
+    assert (proofs.first_missing("standard"), proofs.first_missing("test")) == (3, 1)
     assert (proofs.lag(5, "standard"), proofs.lag(5, "test"), proofs.lag(0, "standard")) == (2, 4, 0)
 
 

@@ -23,7 +23,6 @@ from bulkhead.node.prove_batch import Unprovable
 from bulkhead.node.proving import ATTEMPTS_MAX, Outcome, Prover, lag
 from bulkhead.node.vouch import check
 from bulkhead.node.workers import Died, Job, LocalPool, Progressed, Proven, Refused, Word, Worker, work
-from stark.estimate import NotEnoughMemory
 from tests.node.proving_world import PROFILE, SECOND, STEPS_TOLD, THIRD, Venue, journal, proven, write_journal
 
 
@@ -98,6 +97,19 @@ def test_batches_are_proven_beside_a_running_exchange_and_never_twice(venue: Ven
     assert Prover(folder, "standard", ToldPool()).lag() == 4  # another profile is another proof
 
 
+def test_a_prover_begins_at_a_snapshot_behind_which_all_is_unproven(venue: Venue, folder: Path) -> None:
+    prover = Prover(folder, PROFILE, ToldPool())
+    prover.catch_up()
+    venue.exchange.snapshot()
+    venue.batch("wait 1s; deposit maker 3 ok")
+    prover.catch_up()
+    venue.batch("wait 1s; deposit maker 4 ok")
+    venue.batch("wait 1s; deposit maker 5 ok")
+    again = Prover(folder, PROFILE, ToldPool())
+    assert again.lag() == 2
+    assert numbers(again.catch_up()) == {5: True, 6: True}  # of those before, it was enough to see the files
+
+
 def test_a_batch_without_a_proof_holds_up_no_other_and_stays_visible(folder: Path) -> None:
     heard: list[Word | Outcome] = []
     pool = ToldPool({2: [Progressed(2, "tables", 0.0), Refused(2, "no circuit")]})
@@ -170,12 +182,8 @@ def test_what_cannot_be_proven_says_why(monkeypatch: pytest.MonkeyPatch) -> None
             prove_batch.prove_batch(batch, PROFILE, 1, lambda step, share: None)
     monkeypatch.undo()
 
-    def too_much(*_: object) -> bytes:
-        raise NotEnoughMemory("the proof needs 99.0 GiB")
-
-    monkeypatch.setattr(prove_batch, "prove", too_much)
-    answer = work(Job(batch, PROFILE, 1), lambda word: None)
-    assert answer == Refused(2, "the proof needs 99.0 GiB")
+    answer = work(Job(batch, PROFILE, 1, 1 << 20), lambda word: None)
+    assert isinstance(answer, Refused) and "GiB and there are 0.0 GiB" in answer.reason
     monkeypatch.setattr(prove_batch, "prove", lambda *_: bytes(100))
     answer = work(Job(batch, PROFILE, 1), lambda word: None)
     assert isinstance(answer, Refused) and "ledger and circuit disagree" in answer.reason

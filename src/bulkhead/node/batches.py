@@ -14,9 +14,19 @@ from bulkhead.engine.command import SealBatch
 from bulkhead.engine.event import BatchSealed
 from bulkhead.ledger.state import State
 from bulkhead.ledger.tx import Transaction
-from bulkhead.limits import TIME_MS_BITS
+from bulkhead.limits import NONCE_BITS, TIME_MS_BITS
+from bulkhead.node import snapshot
 from bulkhead.node.follow import Follower
-from bulkhead.node.records import COMMANDS, GENESIS, Genesis, digest_of, ledger_record, ledger_state
+from bulkhead.node.records import (
+    COMMANDS,
+    EXCHANGE,
+    GENESIS,
+    ExchangeRecord,
+    Genesis,
+    digest_of,
+    ledger_record,
+    ledger_state,
+)
 from bulkhead.node.replay import ExchangeError, Machine, read_genesis
 
 
@@ -33,14 +43,18 @@ class JournalledBatch(NamedTuple):
 class Batches:
     """The sealed batches of a journal in order, more of them as they are sealed. Raises JournalError, ExchangeError."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, first: int = 1) -> None:
+        """Begins at batch `first`, or some way before it: at a snapshot of the exchange where there is one, so that a
+        long journal need not be replayed whole.
+        """
         self.folder = folder
         self.begin: Genesis = read_genesis(folder)
-        self.sealed = 0  # how many were found so far
-        self._follower = _follower(folder, self.begin)
-        self._machine = Machine(self.begin)
+        self._follower, record = _begin(folder, self.begin, first - 2)
+        self._machine = Machine(self.begin, record)
+        self.sealed = self._machine.state.counters.batches  # how many were found, or passed over
         self._machine.state.applied = []
-        self._before = _copy(self._machine.state)
+        # A snapshot is taken in the middle of a batch, of which the first transactions are not known.
+        self._before = None if record is not None else _copy(self._machine.state)
 
     def new(self) -> Iterator[JournalledBatch]:
         """Batches sealed since the last call, which must have been read to its end."""
@@ -59,7 +73,8 @@ class Batches:
             before, self._before = self._before, _copy(state)
             self.sealed += 1
             assert state.counters.batches == self.sealed, "nothing but a seal ends a batch"
-            yield JournalledBatch(self.sealed, record.chain, before, transactions, self._before)
+            if before is not None:
+                yield JournalledBatch(self.sealed, record.chain, before, transactions, self._before)
 
 
 class Seals:
@@ -67,7 +82,9 @@ class Seals:
 
     def __init__(self, folder: Path) -> None:
         self.folder, self._sealed, self._time_ms = folder, 0, 0
-        self._follower = _follower(folder, read_genesis(folder))
+        self._follower, record = _begin(folder, read_genesis(folder), 1 << NONCE_BITS)
+        if record is not None:
+            self._sealed, self._time_ms = record.ledger.counters.batches, int(record.venue.engine.time_ms)
 
     def count(self) -> int:
         """Batches sealed so far. A seal counts where the sequencer would not refuse it for its time."""
@@ -83,18 +100,28 @@ class Seals:
 
 
 def batch_of(folder: Path, number: int) -> JournalledBatch:
-    """One batch, replayed from the genesis. ExchangeError where there is none of that number."""
+    """One batch, replayed. ExchangeError where there is none of that number."""
     if number < 1:
         raise ExchangeError(f"batches are counted from 1: there is none of number {number}")
-    batches = Batches(folder)
+    batches = Batches(folder, number)
     for batch in batches.new():
         if batch.number == number:
             return batch
     raise ExchangeError(f"{folder} has {batches.sealed} sealed batches: there is none of number {number}")
 
 
-def _follower(folder: Path, begin: Genesis) -> Follower:
-    return Follower(folder, digest_of(GENESIS.encode(begin)))
+def _begin(folder: Path, begin: Genesis, sealed_max: int) -> tuple[Follower, ExchangeRecord | None]:
+    """A place in the journal: behind its newest snapshot with so few sealed batches, else at the genesis."""
+    genesis = digest_of(GENESIS.encode(begin))
+    for taken in snapshot.whole(folder, genesis) if sealed_max >= 0 else ():
+        try:
+            record = EXCHANGE.decode(taken.payload)
+        except CodecError:  # another version of this program wrote it; the journal itself does as well
+            continue
+        follower = Follower(folder, genesis)
+        if record.ledger.counters.batches <= sealed_max and follower.go_to(*taken.tip):
+            return follower, record
+    return Follower(folder, genesis), None
 
 
 def _copy(state: State) -> State:

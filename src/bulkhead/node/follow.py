@@ -55,6 +55,26 @@ class Follower:
             if self._mark == before:
                 return
 
+    def go_to(self, sequence: int, chain: bytes) -> bool:
+        """Go behind a record, for instance a snapshot's. False where the journal has no such history: begin anew then.
+
+        Only the file that the record is in is looked at: its header has the chain of all before.
+        """
+        self._path = None
+        for path in sorted(self.folder.glob("journal-*.log"), reverse=True):
+            if int(path.stem.removeprefix("journal-")) <= sequence + 1:
+                break
+        else:
+            return False
+        with path.open("rb") as file:
+            self._header = read_header(path, file, self.genesis)
+        self._path = path
+        self._mark = Item(self._header.first_sequence - 1, None, self._header.chain, HEADER_BYTES)
+        for record in self._rest(path) if self._mark.sequence < sequence else ():
+            if record.sequence >= sequence:
+                break
+        return (self._mark.sequence, self._mark.chain) == (sequence, chain)  # it is the last before a mark
+
     def _enter(self, path: Path) -> None:
         """Begin a file of the journal: it must go on where the one before it ended."""
         with path.open("rb") as file:

@@ -97,6 +97,13 @@ class Proofs:
         names = [_NAME.fullmatch(path.name) for path in self.folder.glob("batch-*.proof")]
         return {int(name[1]) for name in names if name is not None and name[2] == profile}
 
+    def first_missing(self, profile: str) -> int:
+        """The number of the first batch without a proof, whether or not it is sealed yet."""
+        proven, number = self.proven(profile), 1
+        while number in proven:
+            number += 1
+        return number
+
     def lag(self, sealed: int, profile: str) -> int:
         """How many of the first `sealed` batches have no proof yet."""
         return sealed - sum(number <= sealed for number in self.proven(profile))

@@ -51,8 +51,10 @@ def key_for(config: VenueConfig, shape: Shape, profile: str) -> Fixed:
     return prepare(system_for(config, shape), shape.log_heights, PROFILES[profile])
 
 
-def prove_batch(batch: JournalledBatch, profile: str, threads: int, progress: Progress) -> ProofFile:
-    """The proof of a batch, verified. Raises Unprovable."""
+def prove_batch(
+    batch: JournalledBatch, profile: str, threads: int, progress: Progress, memory_limit_bytes: int | None = None
+) -> ProofFile:
+    """The proof of a batch, verified. Raises Unprovable, also where it would need more memory than it may take."""
     config = batch.before.config
     progress(STEPS[0], 0.0)
     shape, tables = fill(batch)
@@ -62,7 +64,7 @@ def prove_batch(batch: JournalledBatch, profile: str, threads: int, progress: Pr
         progress(str(phase), (STEPS.index(phase) + share) / len(STEPS))
 
     try:
-        proof = prove(fixed, tables.public, tables.traces, threads, report)
+        proof = prove(fixed, tables.public, tables.traces, threads, report, memory_limit_bytes)
     except (NotEnoughMemory, UnsatisfiedRules) as error:
         raise Unprovable(str(error)) from error
     rejected = verify(fixed.key, tables.public, proof)

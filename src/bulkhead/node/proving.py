@@ -51,7 +51,7 @@ class Prover:
     def __init__(self, folder: Path, profile: str, pool: Pool, report: Report = unheard) -> None:
         self.folder, self.profile, self.pool, self.report = folder, profile, pool, report
         self.proofs = Proofs(folder / FOLDER)
-        self._batches = Batches(folder)
+        self._batches = Batches(folder, self.proofs.first_missing(profile))
         self._seals = Seals(folder)
         self._begun: dict[int, _Begun] = {}
 

@@ -8,6 +8,7 @@ same chain after the same record: a snapshot of another history never matches.
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from hashlib import sha256
 from pathlib import Path
 from struct import Struct
@@ -73,6 +74,15 @@ def load(journal: Journal) -> tuple[Snapshot | None, list[SnapshotRefused]]:
             return snapshot, refused
         refused.append(SnapshotRefused(path, f"the journal has another history up to record {sequence}"))
     return None, refused
+
+
+def whole(directory: Path, genesis: bytes) -> Iterator[Snapshot]:
+    """Snapshots that are whole, the newest first. Whoever uses one compares its chain with the journal's."""
+    for path in sorted(directory.glob("snapshot-*.bin"), reverse=True):
+        try:
+            yield _read(path, genesis)
+        except (JournalError, FileNotFoundError):  # damaged, or pruned by the exchange just now
+            continue
 
 
 def prune(journal: Journal, keep: int) -> None:

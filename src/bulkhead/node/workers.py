@@ -28,6 +28,7 @@ class Job(NamedTuple):
     batch: JournalledBatch
     profile: str
     threads: int
+    sharers: int = 1  # so many such jobs share the machine, and its memory
 
 
 class Progressed(NamedTuple):
@@ -121,7 +122,7 @@ class LocalPool:
         worker = self.idle.pop() if self.idle else Worker()
         self.busy[batch.number] = worker
         with suppress(BrokenPipeError, ConnectionResetError):  # a dead one is heard of in `wait`
-            worker.pipe.send(Job(batch, profile, self.threads))
+            worker.pipe.send(Job(batch, profile, self.threads, self.workers))
 
     def wait(self, timeout_s: float) -> list[Word]:
         """What was heard of batches, after at most so long."""
@@ -169,7 +170,9 @@ def _end_after(sentinels: Iterable[int]) -> None:
 
 def work(job: Job, tell: Callable[[Word], object]) -> Proven | Refused:
     """Prove one batch and tell how it goes. A failure of the program itself is told as a refusal, by its name."""
-    from bulkhead.node.prove_batch import Unprovable, prove_batch  # here, for a pool need not load the prover
+    # Here, for a pool need not load the prover.
+    from bulkhead.node.prove_batch import Unprovable, prove_batch
+    from stark.estimate import memory_bytes
 
     number = job.batch.number
 
@@ -177,7 +180,7 @@ def work(job: Job, tell: Callable[[Word], object]) -> Proven | Refused:
         tell(Progressed(number, step, share))
 
     try:
-        proof = prove_batch(job.batch, job.profile, job.threads, report)
+        proof = prove_batch(job.batch, job.profile, job.threads, report, memory_bytes() // job.sharers)
     except Unprovable as error:
         return Refused(number, str(error))
     except OSError:
