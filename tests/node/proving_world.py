@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import atexit
+import shutil
 import tempfile
 from collections.abc import Iterable
 from functools import cache
@@ -63,6 +65,7 @@ def write_journal(folder: Path, scripts: Iterable[str] = (START, SECOND, THIRD))
 def journal() -> Path:
     """A folder with an exchange of three batches, which has stopped. Not to be written to."""
     folder = Path(tempfile.mkdtemp(prefix="bulkhead-proving-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
     write_journal(folder).exchange.close()
     return folder
 
