@@ -17,7 +17,7 @@ from bulkhead.ledger.tx import Transaction
 from stark.air.check import check
 from tests.play import Player
 
-PROVABLE = {"scenario_accounts": "off", "other_collateral": "off", "top_up": "off"}
+PROVABLE = {"scenario_accounts": "off", "other_collateral": "off", "top_up": "off", "simple_moves": "on"}
 SCRIPTS = sorted((Path(__file__).parents[1] / "ledger" / "scripts").glob("*.txt"))
 START = """
 register maker      ok

@@ -291,7 +291,7 @@ def _pay_funding(frame: Frame, scan: Scan, owed: Value) -> None:
 
 def add_to(frame: Frame, fund: Money, change: Value, bits: int = 64) -> None:
     """Add to one of the venue's funds, which keeps within its width, bias included."""
-    before = frame.given(lambda: peek(frame, frame.constant(0), key_of(MONEY_RECORD, fund)))
+    before = frame.given(lambda: 0 if frame.memory is None else frame.memory.look(key_of(MONEY_RECORD, fund)))
     after = before + change
     wide(frame, f"{fund.name.lower()} keeps within its width", after, bits)
     frame.equal("a fund is what it was", own_word(frame, MONEY_RECORD, fund, after), before)

@@ -72,13 +72,17 @@ class Turned(NamedTuple):
     flips: Value
 
 
-def with_fill(frame: Frame, trade: Trading, base: Value, direction: Value) -> Turned:
-    """Read, change and write the position of an account whose funding is settled (`accounts.with_fill`).
+class Lots(NamedTuple):
+    """A position of an account whose funding is settled: whether there is one (a bit), its lots, its cost."""
 
-    `direction` is 1 of a buyer and -1 of a seller; cost follows: what is opened adds its value, what is closed takes
-    its part of the old cost along.
-    """
-    there = base + trade.place.market
+    is_there: Value
+    size: Value
+    cost: Value
+
+
+def held_position(frame: Frame, base: Value, market: Value) -> Lots:
+    """A position as it is before it is written; of none, lots and cost are zero."""
+    there = base + market
     was = bit(frame, "a position is there or not", lambda: int(peek(frame, there, POSITIONS) != 0))
 
     def given(name: str, shift: int, middle: int) -> Value:
@@ -90,15 +94,38 @@ def with_fill(frame: Frame, trade: Trading, base: Value, direction: Value) -> Tu
     absent = flipped(frame, was)
     frame.zero_product("no lots without a position", absent, size)
     frame.zero_product("no cost without a position", absent, cost)
-    turned = _turn(frame, trade, direction, (was, size, cost))
-    word = frame.access(there, POSITIONS, _packed(frame, trade, turned.is_there, turned.size_after, turned.cost_after))
-    frame.equal("a position is cut", word, _packed(frame, trade, was, size, cost))
-    check_quote(frame, "a position's lots keep within their width", turned.size_after)
-    check_quote(frame, "a position's cost keeps within its width", turned.cost_after)
+    return Lots(was, size, cost)
+
+
+def write_position(frame: Frame, base: Value, trade: Trading, before: Lots, after: Lots) -> None:
+    """A position becomes another one, whose lots and cost keep within their widths."""
+    market, index = trade.place.market, trade.funding_index
+    word = frame.access(base + market, POSITIONS, _packed(frame, market, index, after))
+    frame.equal("a position is cut", word, _packed(frame, market, index, before))
+    check_quote(frame, "a position's lots keep within their width", after.size)
+    check_quote(frame, "a position's cost keeps within its width", after.cost)
+
+
+def _packed(frame: Frame, market: Value, funding_index: Value, held: Lots) -> Value:
+    """A position's word at the market's index, or zero."""
+    base = held.cost + (QUOTE_LIMIT + (SIZE_LIMIT << SIZE_SHIFT))
+    word = base + (1 << INDEX_SHIFT) * funding_index + (1 << SIZE_SHIFT) * held.size
+    return frame.multiply(held.is_there, word + (1 << MARKET_SHIFT) * market)
+
+
+def with_fill(frame: Frame, trade: Trading, base: Value, direction: Value) -> Turned:
+    """Read, change and write the position of an account whose funding is settled (`accounts.with_fill`).
+
+    `direction` is 1 of a buyer and -1 of a seller; cost follows: what is opened adds its value, what is closed takes
+    its part of the old cost along.
+    """
+    held = held_position(frame, base, trade.place.market)
+    turned = _turn(frame, trade, direction, held)
+    write_position(frame, base, trade, held, Lots(turned.is_there, turned.size_after, turned.cost_after))
     return turned
 
 
-def _turn(frame: Frame, trade: Trading, direction: Value, held: tuple[Value, Value, Value]) -> Turned:
+def _turn(frame: Frame, trade: Trading, direction: Value, held: Lots) -> Turned:
     was, size, cost = held
     size_after = size + frame.multiply(direction, trade.lots)
     is_there = flipped(frame, is_zero(frame, "anything left or not", size_after))
@@ -113,23 +140,16 @@ def _turn(frame: Frame, trade: Trading, direction: Value, held: tuple[Value, Val
     frame.add(frame.constant(0), -1, negative, Flag.NUMBER, "it reduces or turns over")
     lots, left = (magnitude(frame, "lots", each).size for each in (size, size_after))
     cost_after = frame.multiply(opens, cost + frame.multiply(direction, trade.value))
-    part_left = _part(frame, reduces, cost, lots, left)
+    part_left = part_of_cost(frame, reduces, cost, lots, left)
     cost_after = frame.multiply(flips, frame.multiply(trade.price, size_after), 1, cost_after + part_left)
     return Turned(was, is_there, size, size_after, lots, left, cost, cost_after, opens, reduces, flips)
 
 
-def _part(frame: Frame, reduces: Value, cost: Value, lots: Value, left: Value) -> Value:
+def part_of_cost(frame: Frame, reduces: Value, cost: Value, lots: Value, left: Value) -> Value:
     """floor(cost * left / lots) where the fill reduces, else zero."""
     whole = either(frame, reduces, lots, frame.one)
     share = frame.multiply(frame.multiply(reduces, cost), left)
     return divided_floor(frame, "the part of the cost that stays", share, whole)
-
-
-def _packed(frame: Frame, trade: Trading, is_there: Value, size: Value, cost: Value) -> Value:
-    """A position's word at the market's index, or zero."""
-    base = cost + (QUOTE_LIMIT + (SIZE_LIMIT << SIZE_SHIFT))
-    word = base + (1 << INDEX_SHIFT) * trade.funding_index + (1 << SIZE_SHIFT) * size
-    return frame.multiply(is_there, word + (1 << MARKET_SHIFT) * trade.place.market)
 
 
 def count_positions(frame: Frame, base: Value, change: Value) -> None:

@@ -100,6 +100,7 @@ class Frame:
         self.hashed: list[tuple[int, ...]] = []
         self._constants: dict[int, Value] = {}
         self.one = self._write(Flag.FIRST, (None, None), 0, 1)
+        self.constant(0)  # nearly every program needs it
 
     @property
     def is_playing(self) -> bool:
@@ -147,8 +148,17 @@ class Frame:
 
     def given(self, hint: Hint, rule: str = "", *, is_number: bool = False) -> Value:
         """Whatever the prover says; a number where asked."""
-        value = hint() % PRIME if self.memory is not None else 0
+        value = self._hinted(hint)
         return self._write(Flag.GIVEN | (Flag.NUMBER if is_number else NOTHING), (None, None), 0, value, rule)
+
+    def _hinted(self, hint: Hint) -> int:
+        """What the prover says; it only reads, or a frame would take another path when played."""
+        if self.memory is None:
+            return 0
+        before = len(self.values)
+        value = hint() % PRIME
+        assert len(self.values) == before, f"{self.name}: a hint wrote an instruction"
+        return value
 
     def constant(self, number: int) -> Value:
         """A constant, once a frame."""
@@ -205,7 +215,7 @@ class Frame:
         """A message is sent (1) or taken (-1): (tag, about, also, what the prover says). Answers the last."""
         value = 0
         if self.memory is not None:
-            value = hint() % PRIME if hint is not None else 0
+            value = 0 if hint is None else self._hinted(hint)
             if times > 0:
                 self.memory.told[tag, int(about), value if also is None else int(also)] = value
         return self._write(Flag.GIVEN, (about, also), tag, value, "", times)

@@ -60,6 +60,8 @@ def venue_of(config: VenueConfig) -> Venue:
     for name in ("scenario_accounts", "other_collateral", "top_up"):
         if getattr(config, name):
             raise NotProvable(f"a venue that settles with proofs has {name} switched off: it has no circuit yet")
+    if not config.simple_moves:
+        raise NotProvable("a venue that settles with proofs takes simple moves only: others have no circuit yet")
     if len({len(terms.tiers) for terms in config.markets}) != 1:
         raise NotProvable("markets of a venue that settles with proofs have equally many tiers; some here have more")
     return Venue(config, domain_hash(Domain(chain_id=config.chain_id)), config.assets[0])
@@ -67,7 +69,7 @@ def venue_of(config: VenueConfig) -> Venue:
 
 def provable(config: VenueConfig) -> VenueConfig:
     """The same configuration with all that has no circuit switched off."""
-    return config._replace(scenario_accounts=False, other_collateral=False, top_up=False)
+    return config._replace(scenario_accounts=False, other_collateral=False, top_up=False, simple_moves=True)
 
 
 class Terms(Chip):

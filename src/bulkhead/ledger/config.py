@@ -55,6 +55,7 @@ class VenueConfig(NamedTuple):
     scenario_accounts: bool = True
     other_collateral: bool = True
     top_up: bool = True
+    simple_moves: bool = False  # see `ledger.move.is_simple`
 
     def market(self, market_id: int) -> MarketTerms | None:
         """Terms by id, None when there is no such market."""

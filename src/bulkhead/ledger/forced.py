@@ -97,7 +97,7 @@ def _check_turn(draft: Draft, tx: ForcedWithdrawal | ForcedClose) -> Reject | No
 
 
 def _owners_account(draft: Draft, tx: ForcedWithdrawal | ForcedClose) -> Account | Reject:
-    """L1 knows who asks, but not whose an account is. The backstop is the venue's: it has no claim on the users' exit."""
+    """L1 knows who asks, but not whose an account is. The backstop is the venue's, which has no claim on an exit."""
     account = draft.account(tx.account_id)
     if account is None:
         return Reject.UNKNOWN_ACCOUNT

@@ -11,7 +11,7 @@ from bulkhead.ledger.fill import fits, in_range
 from bulkhead.ledger.receipt import Done, Paid
 from bulkhead.ledger.register import check_choice, check_nonce, parent_of, with_choice
 from bulkhead.ledger.state import Account, Kind, Mode, child_id
-from bulkhead.ledger.tx import Move, PositionLeg, TopUp
+from bulkhead.ledger.tx import AssetLeg, Move, PositionLeg, TopUp
 from bulkhead.limits import CHILDREN_PER_ACCOUNT
 from bulkhead.reject import Reject
 from bulkhead.rules import margin
@@ -29,7 +29,7 @@ def move(draft: Draft, tx: Move, authority: Authority) -> Reject | Done:
     if signer.kind is Kind.CHILD or signer.kind is Kind.BACKSTOP:
         return Reject.WRONG_KIND
     legs = len(tx.assets) + len(tx.positions) + len(tx.choices)
-    if not 0 < legs <= LEGS_MAX:
+    if not 0 < legs <= LEGS_MAX or (draft.config.simple_moves and not is_simple(tx)):
         return Reject.TOO_MANY_LEGS
     problem = check_nonce(draft, signer, tx.expiration_s, tx.nonce)
     if problem is not None:
@@ -46,6 +46,28 @@ def move(draft: Draft, tx: Move, authority: Authority) -> Reject | Done:
         if problem is not None:
             return problem
     return _lock_families(draft, before) or Done()
+
+
+def is_simple(tx: Move) -> bool:
+    """At most one leg of each kind, an asset's or a position's among them, between the signer's account and one other.
+
+    The other is a child of the signer's account, or an account that signs; a choice is the signer's, for the market of
+    that child. A venue that settles with proofs takes no other moves.
+    """
+    legs: tuple[AssetLeg | PositionLeg, ...] = (*tx.assets, *tx.positions)
+    if not legs or max(len(tx.assets), len(tx.positions), len(tx.choices)) > 1:
+        return False
+    pair = {legs[0].source, legs[0].target}
+    if tx.account_id not in pair or any({leg.source, leg.target} != pair for leg in legs):
+        return False
+    other = next(iter(pair - {tx.account_id}), tx.account_id)
+    market_id = other & (CHILDREN_PER_ACCOUNT - 1)
+    if market_id and (other - market_id != tx.account_id or any(leg.market_id != market_id for leg in tx.positions)):
+        return False
+    return all(
+        market_id and account_id == tx.account_id and choice.market_id == market_id
+        for account_id, choice in tx.choices
+    )
 
 
 def _lock_families(draft: Draft, before: dict[int, tuple[Account, Health]]) -> Reject | None:
