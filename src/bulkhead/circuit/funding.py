@@ -26,8 +26,8 @@ class Samples(NamedTuple):
 
 def given_samples(frame: Frame, samples: tuple[int, ...], limit: int) -> Samples:
     """45 to 60 samples, each less than `limit` either way."""
-    count = frame.given(lambda: len(samples))
-    total = frame.given(lambda: sum(samples))
+    count = frame.given(lambda: len(samples), "how many samples there are")
+    total = frame.given(lambda: sum(samples), "what samples sum up to")
     frame.number("a market has enough samples", count, -SAMPLES_MIN)
     frame.number("an hour has so many samples", frame.constant(SAMPLES_PER_HOUR) - count)
     most = frame.lift((limit - 1) * count)

@@ -1,0 +1,86 @@
+"""A prover who lies: programs played with one of their given values changed, and all that follows computed anew.
+
+A lie is noticed by a rule (Mismatch), or by a bus: a message nobody signed, an answer nobody gave. A lie that nobody
+notices must leave memory as the truth does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+from bulkhead.circuit.frame import Frame, Hint, Mismatch, Value
+from bulkhead.circuit.instructions import Flag
+from bulkhead.circuit.play import Play
+from bulkhead.circuit.venue import terms_of, venue_of
+from bulkhead.ledger.state import State
+
+LIES = (1, -1, 1 << 32, -(1 << 64))
+Step = tuple[str, Any]  # a program and its case
+
+
+class Liar(Frame):
+    """A frame that adds to what is given in one of its rows, and notes whose answers it takes."""
+
+    row, lie = -1, 0
+
+    def given(self, hint: Hint, rule: str = "", *, is_number: bool = False) -> Value:
+        return super().given(self._bent(hint), rule, is_number=is_number)
+
+    def message(self, tag: int, about: Value, also: Value | None, times: int, hint: Hint | None = None) -> Value:
+        bent = self._bent(hint) if hint is not None and times < 0 else hint
+        found = super().message(tag, about, also, times, bent)
+        if times < 0:
+            self.taken.append((int(tag), int(about), int(found) if also is None else int(also), int(found)))
+        return found
+
+    def _bent(self, hint: Hint) -> Hint:
+        if len(self.values) != self.row:
+            return hint
+        return lambda: hint() + self.lie
+
+    @property
+    def taken(self) -> list[tuple[int, int, int, int]]:
+        """Messages that were taken."""
+        return self.__dict__.setdefault("_taken", [])
+
+
+class Outcome(NamedTuple):
+    """What a frame leaves: words, signed messages, and answers that nobody gave."""
+
+    words: dict[int, int]
+    signed: list[tuple[int, int]]
+    unanswered: list[tuple[int, int, int, int]]
+
+
+def outcome(state: State, steps: Sequence[Step], row: int = -1, lie: int = 0) -> Outcome:
+    """Play some frames; the last one lies in a row. Raises Mismatch where a rule notices."""
+    play = Play(state, venue_of(state.config))
+    *before, (name, case) = steps
+    for earlier, own in before:
+        play.run(earlier, own)
+    frame = Liar(name, len(play.frames) + 1, play.memory, play.programs[name].start)
+    frame.row, frame.lie = row, lie
+    play.writers[name](frame, play.venue, case)
+    known = set(terms_of(play.venue)) | {(*about, value) for about, value in play.memory.told.items()}
+    return Outcome(dict(play.memory.words), frame.signed, [each for each in frame.taken if each not in known])
+
+
+def unnoticed(state: State, steps: Sequence[Step]) -> set[str]:
+    """What rows of the last program are about in which a lie leaves other words than the truth, and nobody notices."""
+    truth = outcome(state, steps)
+    assert not truth.unanswered
+    name, found = steps[-1][0], set()
+    instructions = Play(state, venue_of(state.config)).programs[name].instructions
+    for row, instruction in enumerate(instructions):
+        is_own_number = Flag.ZERO in instruction.flags and Flag.NUMBER in instruction.flags
+        if Flag.GIVEN not in instruction.flags or is_own_number:
+            continue
+        for lie in LIES:
+            try:
+                lied = outcome(state, steps, row, lie)
+            except Mismatch:
+                continue
+            if not lied.unanswered and lied.signed == truth.signed and lied.words != truth.words:
+                found.add(instruction.rule or instructions[row + 1].rule or f"row {row}")  # a bit's rule comes after
+    return found
