@@ -8,55 +8,53 @@ So nobody else is touched, and no value leaves a family but from an account that
 
 from __future__ import annotations
 
-from enum import StrEnum
 from typing import NamedTuple
 
 from bulkhead.circuit.accounts import (
-    HALF,
-    Head,
-    Settled,
     base_of,
     change_balance,
-    check_quote,
     given_account,
     given_market,
     pack_head,
-    part,
     peek,
     read_head,
     settled_account,
 )
-from bulkhead.circuit.arithmetic import bit, either, flipped, given_narrow, is_at_most, is_zero, magnitude, wide
+from bulkhead.circuit.arithmetic import bit, either, flipped, given_narrow, is_zero, magnitude
 from bulkhead.circuit.fill import (
     Lots,
-    check_bounds,
     count_positions,
     held_position,
-    moved,
     part_of_cost,
     trading,
     write_position,
 )
 from bulkhead.circuit.frame import Frame, Value
+from bulkhead.circuit.judge import (
+    Changed,
+    Other,
+    Outcome,
+    Pair,
+    judge,
+    nobody,
+    old_balance,
+    settle,
+    write_other,
+)
 from bulkhead.circuit.margin import (
     LEVERAGE_SHIFT,
     MARKET_SHIFT,
     MODE_SHIFT,
-    REQUIREMENT_GAP_BITS,
     Chosen,
-    Health,
     Place,
-    check_allowed,
     cut_choice,
     floor_of,
-    requirement,
     term,
 )
 from bulkhead.circuit.messages import in_seconds, opened, owner_key, signed_message
 from bulkhead.circuit.tags import Tag
 from bulkhead.circuit.venue import Venue
-from bulkhead.circuit.words import CHOICES, HEAD, L1_OWNER, MONEY, OWNER_KEY
-from bulkhead.fixed import FRACTION_BITS
+from bulkhead.circuit.words import CHOICES, HEAD
 from bulkhead.ledger.state import Kind, Mode
 from bulkhead.ledger.tx import Move
 from bulkhead.limits import (
@@ -64,22 +62,11 @@ from bulkhead.limits import (
     LEVERAGE_MAX,
     NONCE_BITS,
     QUOTE_BITS,
-    QUOTE_LIMIT,
     SIZE_BITS,
     TIME_S_BITS,
 )
 from bulkhead.signing.messages import ASSET_LEG_SELECTOR, CHOICE_SELECTOR, MOVE_SELECTOR, POSITION_LEG_SELECTOR
 from stark.poseidon import hash_many
-
-VALUE_BITS = 128
-
-
-class Other(StrEnum):
-    """What the account beside the signer's is."""
-
-    CHILD = "child"
-    NEW_CHILD = "new child"
-    SIGNS = "account that signs"
 
 
 class Legs(NamedTuple):
@@ -94,17 +81,6 @@ class Legs(NamedTuple):
     sign: Value  # 1 of a long position, -1 of a short one
     has_choice: Value
     choice: Chosen
-
-
-class Pair(NamedTuple):
-    """Both accounts: the signer's and the other one."""
-
-    account: Value
-    base: Value
-    settled: Settled
-    other: Value
-    other_base: Value
-    other_settled: Settled | None
 
 
 def move_frame(frame: Frame, venue: Venue, tx: Move | None, *, other: Other, trades: bool) -> None:
@@ -158,7 +134,8 @@ def _legs(frame: Frame, tx: Move | None, place: Place, *, trades: bool) -> Legs:
     frame.number("an amount is positive", amount, -1 * has_asset)
     frame.zero_product("no amount without a leg", flipped(frame, has_asset), amount)
     if not trades:
-        return Legs(has_asset, outward, amount, *[zero] * 5, Chosen(*[zero] * 5))
+        nothing = Chosen(zero, zero, zero, zero, zero)
+        return Legs(has_asset, outward, amount, zero, zero, zero, zero, zero, nothing)
     has_position = bit(frame, "a position leg or none", lambda: int(leg is not None))
     carried = bit(frame, "the position's way", lambda: int(leg is None or leg.source == (tx and tx.account_id)))
     lots = given_narrow(frame, "a leg's lots", lambda: abs(int(leg.size)) if leg else 0, SIZE_BITS)
@@ -200,8 +177,8 @@ def _pair(frame: Frame, now: Value, named: tuple[Value, Value, Place], other: Ot
     if other_settled is not None:
         frame.number("prices of the other account are fresh", other_settled.freshness, -1)
     if other is Other.SIGNS and other_settled is not None:
-        kinds = (other_settled.kind - int(each) for each in (Kind.MAIN, Kind.STRATEGY))
-        frame.zero_product("the other account signs too", *kinds)
+        main, strategy = (other_settled.kind - int(each) for each in (Kind.MAIN, Kind.STRATEGY))
+        frame.zero_product("the other account signs too", main, strategy)
         frame.equal("one owner", owner_key(frame, other_base), owner_key(frame, base))
         frame.zero("two accounts", is_zero(frame, "two accounts", second - account))
     else:
@@ -260,47 +237,20 @@ def _choose(frame: Frame, pair: Pair, place: Place, legs: Legs, nonce: Value) ->
     return old
 
 
-class Outcome(NamedTuple):
-    """One of the accounts as it was and as it is."""
-
-    settled: Settled
-    before: Health
-    after: Health
-    balance: Value
-    positions: Value  # how many there are
-    gross: Value
-    gains_lots: Value  # a bit
-
-
 def _pay(frame: Frame, venue: Venue, pair: Pair, change: Value, other: Other) -> None:
     """One asset leg: positions stay."""
     zero = frame.constant(0)
     before = change_balance(frame, pair.base, frame.lift(-1 * change))
-    _judge(frame, venue, Outcome(
+    judge(frame, venue, Outcome(
         pair.settled, pair.settled.health(before), pair.settled.health(before - change), before - change,
         pair.settled.positions, pair.settled.gross, zero,
     ))  # fmt: skip
-    settled = pair.other_settled or _nobody(frame, pair)
-    was = _old_balance(frame, pair, other)
-    _judge(frame, venue, Outcome(
+    settled = pair.other_settled or nobody(frame, pair)
+    was = old_balance(frame, pair, other)
+    judge(frame, venue, Outcome(
         settled, settled.health(was), settled.health(was + change), was + change, settled.positions, settled.gross, zero
     ))
-    _write_other(frame, pair, other, (was, was + change), (zero, settled.positions))
-
-
-def _nobody(frame: Frame, pair: Pair) -> Settled:
-    """A new child before it is one: it holds nothing."""
-    zero = frame.constant(0)
-    fresh = frame.one
-    return Settled(
-        pair.other, pair.other_base, frame.constant(int(Kind.CHILD)), pair.account, zero, zero, fresh, *[zero] * 5
-    )
-
-
-def _old_balance(frame: Frame, pair: Pair, other: Other) -> Value:
-    if other is Other.NEW_CHILD:
-        return frame.constant(0)
-    return frame.given(part(frame, pair.other_base, MONEY, 64, 64), "a balance", is_number=True) - QUOTE_LIMIT
+    write_other(frame, pair, other, (was, was + change), (zero, settled.positions))
 
 
 def _trade(
@@ -319,14 +269,13 @@ def _trade(
     before = change_balance(frame, pair.base, frame.lift(-1 * paid))
     count_positions(frame, pair.base, own_after.is_there - own.is_there)
     gaining = frame.multiply(legs.has_position, legs.outward)
-    settled, was = pair.other_settled or _nobody(frame, pair), _old_balance(frame, pair, other)
-    for one, lots, floor, balances, gains in (
-        (pair.settled, (own, own_after), floors[0], (before, before - paid), legs.has_position - gaining),
-        (settled, (others, others_after), floors[1], (was, was + paid), gaining),
-    ):
-        _settle(frame, venue, place, (one, *lots), floor, balances, gains)
+    settled, was = pair.other_settled or nobody(frame, pair), old_balance(frame, pair, other)
+    balances = (before, before - paid)
+    losing = legs.has_position - gaining
+    settle(frame, venue, place, Changed(pair.settled, own, own_after, floors[0], balances, losing))
+    settle(frame, venue, place, Changed(settled, others, others_after, floors[1], (was, was + paid), gaining))
     more = others_after.is_there - others.is_there
-    _write_other(frame, pair, other, (was, was + paid), (more, settled.positions))
+    write_other(frame, pair, other, (was, was + paid), (more, settled.positions))
 
 
 def _carry(frame: Frame, legs: Legs, own: Lots, others: Lots) -> tuple[Value, Lots, Lots]:
@@ -373,78 +322,3 @@ def _floors(
         return floors, (floor, floor)
     frame.zero_product("what the child holds is isolated", holds[1], isolated)
     return floors, floors
-
-
-def _settle(
-    frame: Frame, venue: Venue, place: Place, held: tuple[Settled, Lots, Lots], floors: tuple[Value, Value],
-    balances: tuple[Value, Value], gains: Value,
-) -> None:  # fmt: skip
-    """Health of an account before and after its position in the market changed."""
-    settled, before, after = held
-    lots = [magnitude(frame, "lots", each.size).size for each in (before, after)]
-    asked = [
-        requirement(frame, venue, place, each.size, count, floor)
-        for each, count, floor in zip((before, after), lots, floors, strict=True)
-    ]
-    count = after.is_there - before.is_there
-    check_bounds(frame, venue, place, settled, (gains, asked[1], count))
-    now = moved(frame, settled.health(balances[1]), asked[0], asked[1])
-    gross = settled.gross - asked[0].notional + asked[1].notional
-    positions = settled.positions + count
-    _judge(frame, venue, Outcome(settled, settled.health(balances[0]), now, balances[1], positions, gross, gains))
-
-
-def _judge(frame: Frame, venue: Venue, one: Outcome) -> None:
-    """New risk and leaving value need the initial requirement and the profit lock (`move._judge`)."""
-    stays = is_at_most(frame, "value leaves or not", one.before.value, one.after.value, VALUE_BITS)
-    leaves = flipped(frame, stays)
-    asks_no_more = is_at_most(
-        frame, "more is required or not", one.after.initial, one.before.initial, REQUIREMENT_GAP_BITS
-    )
-    calm = frame.multiply(frame.multiply(stays, asks_no_more), flipped(frame, one.gains_lots))
-    check_allowed(frame, one.before, one.after, flipped(frame, calm))
-    holds = flipped(frame, is_zero(frame, "any positions or none", one.positions))
-    frame.number("no debt without positions", frame.multiply(flipped(frame, holds), one.balance))
-    lock = (1 << FRACTION_BITS) * one.after.value - int(venue.config.profit_lock) * one.gross
-    wide(frame, "the profit lock holds", frame.multiply(frame.multiply(leaves, holds), lock), REQUIREMENT_GAP_BITS)
-
-
-def _write_other(
-    frame: Frame, pair: Pair, other: Other, balances: tuple[Value, Value], positions: tuple[Value, Value]
-) -> None:
-    """The other account's head and money; a child that holds nothing is forgotten, a new one is written whole."""
-    was, balance = balances
-    more, count = positions
-    if other is Other.SIGNS:
-        change_balance(frame, pair.other_base, balance - was)
-        _count(frame, pair, more, frame.one)
-        return
-    check_quote(frame, "the child's balance keeps within its width", balance)
-    zero = frame.constant(0)
-    key, owner = owner_key(frame, pair.base), frame.access(pair.base, L1_OWNER, None)
-    if other is Other.NEW_CHILD:
-        kind = frame.constant(int(Kind.CHILD))
-        head = pack_head(frame, pair.other, Head(zero, kind, pair.account, zero, zero, more, zero))
-        frame.zero("there was no child", frame.access(pair.other_base, HEAD, head))
-        frame.access(pair.other_base, OWNER_KEY, key)
-        frame.access(pair.other_base, L1_OWNER, owner)
-        frame.access(pair.other_base, MONEY, frame.constant(QUOTE_LIMIT * HALF + QUOTE_LIMIT) + HALF * balance)
-        return
-    nothing = frame.multiply(
-        is_zero(frame, "any positions or none", count + more), is_zero(frame, "any money or none", balance)
-    )
-    exists = flipped(frame, nothing)
-    _count(frame, pair, more, exists)
-    frame.access(pair.other_base, OWNER_KEY, frame.multiply(exists, key))
-    frame.access(pair.other_base, L1_OWNER, frame.multiply(exists, owner))
-    topped_up = frame.given(part(frame, pair.other_base, MONEY, 0, 64), "what was topped up", is_number=True)
-    packed = topped_up + HALF * (was + QUOTE_LIMIT)
-    after = frame.multiply(exists, packed + HALF * (balance - was))
-    frame.equal("the child's money is cut", frame.access(pair.other_base, MONEY, after), packed)
-
-
-def _count(frame: Frame, pair: Pair, more: Value, exists: Value) -> None:
-    """The other account's head, with so many positions more; zero where it is forgotten."""
-    head = frame.given(lambda: peek(frame, pair.other_base, HEAD))
-    found = frame.access(pair.other_base, HEAD, frame.multiply(exists, head + (1 << 8) * more))
-    frame.equal("the other head is what it was", found, head)
