@@ -79,6 +79,15 @@ def wide(frame: Frame, rule: str, value: Value, bits: int) -> None:
         frame.number(rule, value)
 
 
+def within(frame: Frame, rule: str, value: Value, bits: int) -> None:
+    """The value is not negative and has at most so many bits, exactly: more than 64, and no multiple of 64."""
+    whole = div_floor(bits, NUMBER_BITS)
+    top = frame.given(_limb(value, whole), rule, is_number=True)
+    missing = (whole + 1) * NUMBER_BITS - bits
+    frame.add(frame.constant(0), 1 << missing, top, Flag.NUMBER, rule)
+    wide(frame, rule, value - (1 << (whole * NUMBER_BITS)) * top, whole * NUMBER_BITS)
+
+
 def _limb(value: Value, place: int) -> Hint:
     return lambda: int(value) >> (place * NUMBER_BITS) & ((1 << NUMBER_BITS) - 1)
 

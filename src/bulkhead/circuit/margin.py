@@ -88,10 +88,7 @@ def requirement(
     price = market_word(frame, place, Field.PRICE)
     worth = frame.multiply(size, price)
     notional = frame.multiply(lots, price)
-    tier = frame.given(lambda: _tier(venue, int(place.market), int(notional)))
-    lower, upper = (term(frame, venue, tag, place.market, tier) for tag in (Tag.TIER_LOWER, Tag.TIER_UPPER))
-    wide(frame, "the notional is not below its tier", notional - lower, NOTIONAL_GAP_BITS)
-    wide(frame, "the notional is not above its tier", upper - notional, NOTIONAL_GAP_BITS)
+    tier = tier_of(frame, venue, place, notional)
     words = Place(place.market, place.base + 2 * tier)
     share = market_word(frame, words, Field.TIERS)
     deduction = market_word(frame, words, Field.TIERS + 1)
@@ -108,6 +105,15 @@ def requirement(
         fraction = term(frame, venue, tag, place.market, tier)
         asked.append(frame.multiply(notional, fraction, -1, term(frame, venue, taken, place.market, tier)))
     return Asked(worth, notional, initial, *asked)
+
+
+def tier_of(frame: Frame, venue: Venue, place: Place, notional: Value) -> Value:
+    """The tier that a notional falls into."""
+    tier = frame.given(lambda: _tier(venue, int(place.market), int(notional)))
+    lower, upper = (term(frame, venue, tag, place.market, tier) for tag in (Tag.TIER_LOWER, Tag.TIER_UPPER))
+    wide(frame, "the notional is not below its tier", notional - lower, NOTIONAL_GAP_BITS)
+    wide(frame, "the notional is not above its tier", upper - notional, NOTIONAL_GAP_BITS)
+    return tier
 
 
 def _tier(venue: Venue, market: int, notional: int) -> int:

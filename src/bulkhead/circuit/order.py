@@ -99,11 +99,12 @@ class Told(NamedTuple):
     direction: Value
     reduces: Value
     interest: Value
+    frames: Value  # with those of its accounts, so that who looks further back knows that nothing else came in between
 
 
 TELLING = (
     Tag.SIDE_ACCOUNT, Tag.SIDE_MARKET, Tag.SIDE_LOTS, Tag.SIDE_PRICE, Tag.SIDE_FEE, Tag.SIDE_DIRECTION,
-    Tag.SIDE_REDUCES, Tag.SIDE_INTEREST,
+    Tag.SIDE_REDUCES, Tag.SIDE_INTEREST, Tag.SIDE_FRAMES,
 )  # fmt: skip
 
 
@@ -151,7 +152,8 @@ def side_frame(frame: Frame, venue: Venue, case: Fill | None, *, mode: Mode) -> 
         turned = settle_cross(frame, venue, trade, settled, side)
     if mode is Mode.BACKSTOP:
         count_loss(frame, trade, order.direction, turned)
-    tell_side(frame, opening, order, (trade, fee), turned)
+    frames = frame.constant(3 if mode is Mode.CHILD else 2)
+    tell_side(frame, opening, order, (trade, fee), (turned, frames))
 
 
 def count_loss(frame: Frame, trade: Trading, direction: Value, turned: Turned) -> None:
@@ -181,12 +183,14 @@ def _numbers(frame: Frame, case: Fill | None) -> tuple[Value, Value, Value]:
     )
 
 
-def tell_side(frame: Frame, opening: Opening, order: SignedOrder, fill: tuple[Trading, Value], turned: Turned) -> None:
+def tell_side(
+    frame: Frame, opening: Opening, order: SignedOrder, fill: tuple[Trading, Value], done: tuple[Turned, Value]
+) -> None:
     """Tell whoever made the fill what was done."""
-    (trade, fee), own, nothing = fill, frame.own_number(), frame.constant(0)
+    (trade, fee), (turned, frames), own, nothing = fill, done, frame.own_number(), frame.constant(0)
     answers = (
         order.account, trade.place.market, trade.lots, trade.price, fee, order.direction, turned.reduces,
-        twice_interest(turned),
+        twice_interest(turned), frames,
     )  # fmt: skip
     frame.tell(Tag.SIDE_NOW_MS, own, nothing, opening.now_ms)
     for tag, value in zip(TELLING, answers, strict=True):

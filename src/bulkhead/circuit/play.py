@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from bulkhead.circuit import play_ticks
+from bulkhead.circuit import play_force, play_ticks
 from bulkhead.circuit.accounts import Freshness
 from bulkhead.circuit.frame import Frame, Given, Mismatch
 from bulkhead.circuit.margin import MODE_SHIFT
@@ -167,6 +167,7 @@ TAKERS: dict[type, Callable[[Play, Any], None]] = {
     tx.Withdrawal: _withdrawal,
     tx.Transfer: _transfer,
     tx.Trade: _trade,
+    **play_force.TAKERS,
     **play_ticks.TAKERS,
 }
 

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from functools import lru_cache, partial
 from typing import Any
 
+from bulkhead.circuit import play_force
 from bulkhead.circuit.accounts import Freshness, account_frame
 from bulkhead.circuit.close import close_frame
 from bulkhead.circuit.custody import (
@@ -38,6 +39,7 @@ PROGRAMS_OF: dict[type, tuple[str, ...]] = {
     tx.Withdrawal: ("withdrawal",),
     tx.Transfer: ("transfer",),
     tx.Trade: ("trade",),
+    tx.Liquidation: ("liquidation",),
     tx.OracleTick: ("oracle tick",),
     tx.FundingTick: ("funding tick",),
     tx.StatusChange: ("status change",),
@@ -133,6 +135,7 @@ def writers(venue: Venue) -> dict[str, Writer]:
         **_accounts(venue),
         **_sides(),
         **_trades(),
+        **play_force.WRITERS,
         **_ticks(venue),
         **_registrations(),
     }

@@ -62,6 +62,7 @@ class Tag(IntEnum):
     SIDE_DIRECTION = auto()
     SIDE_REDUCES = auto()
     SIDE_INTEREST = auto()  # twice the lots by which what is held long changed
+    SIDE_FRAMES = auto()  # how many frames it is with those of its accounts
 
     # Of lots that are taken from an account, about the frame that takes some; also: 0.
     TAKING_MARKET = auto()

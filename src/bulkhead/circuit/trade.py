@@ -52,6 +52,7 @@ def trade_frame(frame: Frame, venue: Venue, tx: Trade | None, *, maker_frames: i
     lots, price = given_fill(frame, int(tx.size) if tx else 0, int(tx.price) if tx else 0)
     only_shrinks = check_market(frame, venue, place, opening)
     maker, taker = told_side(frame, maker_frames, opening), told_side(frame, 1, opening)
+    frame.equal("the taker's frames follow the maker's", taker.frames, maker_frames - 1)
     frame.zero("one buys, the other sells", maker.direction, taker.direction)
     frame.zero("not within one account", is_zero(frame, "not within one account", maker.account - taker.account))
     for side in (maker, taker):
