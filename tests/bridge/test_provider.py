@@ -14,7 +14,7 @@ from web3.exceptions import ContractLogicError, TransactionNotFound
 
 from bulkhead.bridge.chain import Chain
 from bulkhead.bridge.embedded.provider import BODY_BYTES_MAX, EmbeddedProvider, serving
-from bulkhead.bridge.errors import NonceTooLow, Unreachable
+from bulkhead.bridge.errors import NonceTooLow, RpcError, Unreachable
 from tests.bridge.chains import CHAIN_ID, DEPLOYER, DEPOSITOR, ETHER, STRANGER, embedded, token_on
 from tests.bridge.test_chain import NOBODY
 
@@ -120,3 +120,27 @@ def test_several_clients_at_once_take_turns() -> None:
             thread.join()
     assert not failures
     assert node.machine.account(bytes.fromhex(NOBODY[2:])).balance == 90 and node.tip.number == 90
+
+
+@pytest.mark.parametrize("answer", [None, 5, "", "zz", "0x", [], {}, {"number": "0x1"}, [{"address": 5}]])
+def test_a_node_that_answers_with_something_else_is_named(answer: object) -> None:
+    node = embedded()
+    chain = Chain(EmbeddedProvider(node))
+
+    class Odd(EmbeddedProvider):
+        def make_request(self, method: Any, params: Any) -> Any:
+            return {"jsonrpc": "2.0", "id": 1, "result": answer}
+
+    chain.provider = Odd(node)
+    calls = [
+        chain.time_s, chain.fees, lambda: chain.balance(NOBODY), lambda: chain.nonce(NOBODY),
+        lambda: chain.logs([NOBODY], 0, 1), lambda: chain.estimate(NOBODY, NOBODY, b""), lambda: Chain(chain.provider),
+    ]  # fmt: skip
+    calls += [lambda: chain.block(1), lambda: chain.receipt(bytes(32))] if answer is not None else []
+    calls += [lambda: chain.code(NOBODY), lambda: chain.call(NOBODY, b"")] if answer != "0x" else []
+    for call in calls:
+        if answer == [] and call is calls[4]:
+            assert call() == []
+            continue
+        with pytest.raises((RpcError, Unreachable), match="is answered with something else|has no blocks"):
+            call()

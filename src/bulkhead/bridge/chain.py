@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable
-from typing import Any, NamedTuple, cast
+from typing import Any, NamedTuple, TypeVar, cast
 
 import requests
 from eth_account import Account
@@ -24,6 +24,8 @@ from bulkhead.bridge.errors import NotIncluded, Reverted, RpcError, Unreachable,
 from bulkhead.bridge.gas import GAS_MAX, check_transaction
 
 Tag = int | str  # a block's number, or "latest", "safe", "finalized", "pending"
+
+Parsed = TypeVar("Parsed")
 
 LATEST, PENDING = "latest", "pending"
 REQUEST_TIMEOUT_S = 30
@@ -94,7 +96,7 @@ class Chain:
     ) -> None:
         """`chain_id`: the chain that is expected, WrongChain when the node is of another."""
         self.provider, self._sleep = provider, sleep
-        self.chain_id = int(self.ask("eth_chainId"), 16)
+        self.chain_id = self.read(_int, "eth_chainId")
         if chain_id is not None and chain_id != self.chain_id:
             raise WrongChain(f"the node is of chain {self.chain_id}, not {chain_id}")
 
@@ -120,20 +122,19 @@ class Chain:
             raise named(int(told.get("code", 0)), str(told.get("message", "")), told.get("data"))
         return answer.get("result")
 
+    def read(self, parse: Callable[[Any], Parsed], method: str, *params: Any) -> Parsed:
+        """One request and its result, parsed; RpcError when the node answers with something else."""
+        result = self.ask(method, *params)
+        try:
+            return parse(result)
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise RpcError(0, f"{method} is answered with something else: {result!r:.100}") from error
+
     # -- reading ---------------------------------------------------------------------------------------------------
 
     def block(self, at: Tag = LATEST) -> Block | None:
         """A block's head, None when it is not there (yet, or any more)."""
-        told = self.ask("eth_getBlockByNumber", _tag(at), False)
-        if told is None:
-            return None
-        return Block(
-            int(told["number"], 16),
-            _bytes(told["hash"]),
-            _bytes(told["parentHash"]),
-            int(told["timestamp"], 16),
-            int(told["baseFeePerGas"], 16),
-        )
+        return self.read(_block, "eth_getBlockByNumber", _tag(at), False)
 
     def head(self) -> Block:
         """The newest block."""
@@ -148,15 +149,15 @@ class Chain:
 
     def balance(self, address: str, at: Tag = LATEST) -> int:
         """Wei of an account."""
-        return int(self.ask("eth_getBalance", to_checksum_address(address), _tag(at)), 16)
+        return self.read(_int, "eth_getBalance", to_checksum_address(address), _tag(at))
 
     def nonce(self, address: str, at: Tag = PENDING) -> int:
         """The nonce of an account's next transaction; by default after those that wait."""
-        return int(self.ask("eth_getTransactionCount", to_checksum_address(address), _tag(at)), 16)
+        return self.read(_int, "eth_getTransactionCount", to_checksum_address(address), _tag(at))
 
     def code(self, address: str, at: Tag = LATEST) -> bytes:
         """The code of a contract, empty where there is none."""
-        return _bytes(self.ask("eth_getCode", to_checksum_address(address), _tag(at)))
+        return self.read(_bytes, "eth_getCode", to_checksum_address(address), _tag(at))
 
     def call(self, to: str, data: bytes, *, sender: str | None = None, value: int = 0, at: Tag = LATEST) -> bytes:
         """What a contract answers, changing nothing. Reverted with its reason when it refuses."""
@@ -165,7 +166,7 @@ class Chain:
             fields["from"] = to_checksum_address(sender)
         if value:
             fields["value"] = hex(value)
-        return _bytes(self.ask("eth_call", fields, _tag(at)))
+        return self.read(_bytes, "eth_call", fields, _tag(at))
 
     def logs(
         self, addresses: Iterable[str], first: int, last: int, topics: Iterable[Iterable[bytes] | None] = ()
@@ -178,24 +179,11 @@ class Chain:
             "toBlock": hex(last),
             "topics": wanted,
         }
-        return [_log(each) for each in self.ask("eth_getLogs", fields)]
+        return self.read(_logs, "eth_getLogs", fields)
 
     def receipt(self, digest: bytes) -> Receipt | None:
         """What became of a transaction; None while it is in no block."""
-        told = self.ask("eth_getTransactionReceipt", "0x" + digest.hex())
-        if told is None or told.get("blockHash") is None:
-            return None
-        created = told.get("contractAddress")
-        return Receipt(
-            _bytes(told["transactionHash"]),
-            int(told["blockNumber"], 16),
-            _bytes(told["blockHash"]),
-            int(told["status"], 16) == 1,
-            int(told["gasUsed"], 16),
-            int(told["effectiveGasPrice"], 16),
-            None if created is None else to_checksum_address(created),
-            tuple(_log(each) for each in told["logs"]),
-        )
+        return self.read(_receipt, "eth_getTransactionReceipt", "0x" + digest.hex())
 
     def is_known(self, digest: bytes) -> bool:
         """Whether the node has a transaction, in a block or waiting; one it dropped it has not."""
@@ -205,7 +193,7 @@ class Chain:
 
     def fees(self) -> Fees:
         """Enough for the next blocks, though the base fee doubles: what is not needed is not paid."""
-        tip = int(self.ask("eth_maxPriorityFeePerGas"), 16)
+        tip = self.read(_int, "eth_maxPriorityFeePerGas")
         return Fees(2 * self.head().base_fee + tip, tip)
 
     def estimate(self, sender: str, to: str | None, data: bytes, value: int = 0) -> int:
@@ -213,7 +201,7 @@ class Chain:
         fields = {"from": to_checksum_address(sender), "data": "0x" + data.hex(), "value": hex(value)}
         if to is not None:
             fields["to"] = to_checksum_address(to)
-        gas = int(self.ask("eth_estimateGas", fields), 16)
+        gas = self.read(_int, "eth_estimateGas", fields)
         return min(gas + gas // GAS_MARGIN, max(gas, GAS_MAX))
 
     def prepare(
@@ -319,7 +307,42 @@ def _tag(at: Tag) -> str:
 
 
 def _bytes(text: str) -> bytes:
+    if not text.startswith("0x"):
+        raise ValueError("bytes begin with 0x")
     return bytes.fromhex(text[2:])
+
+
+def _int(text: str) -> int:
+    return int(text, 16)
+
+
+def _block(told: dict[str, Any] | None) -> Block | None:
+    if told is None:
+        return None
+    number, time_s, base_fee = (_int(told[name]) for name in ("number", "timestamp", "baseFeePerGas"))
+    return Block(number, _bytes(told["hash"]), _bytes(told["parentHash"]), time_s, base_fee)
+
+
+def _receipt(told: dict[str, Any] | None) -> Receipt | None:
+    if told is None or told["blockHash"] is None:
+        return None
+    created = told.get("contractAddress")
+    return Receipt(
+        _bytes(told["transactionHash"]),
+        _int(told["blockNumber"]),
+        _bytes(told["blockHash"]),
+        _int(told["status"]) == 1,
+        _int(told["gasUsed"]),
+        _int(told["effectiveGasPrice"]),
+        None if created is None else to_checksum_address(created),
+        tuple(_logs(told["logs"])),
+    )
+
+
+def _logs(told: object) -> list[Log]:
+    if not isinstance(told, list):
+        raise ValueError("logs are a list")
+    return [_log(each) for each in told]
 
 
 def _log(told: dict[str, Any]) -> Log:

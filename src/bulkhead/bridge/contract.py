@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple, cast
 
 from eth_abi.abi import decode, encode
-from eth_abi.exceptions import DecodingError, EncodingError
+from eth_abi.exceptions import EncodingError
 from eth_account.signers.local import LocalAccount
 from eth_typing import ABI, ABIEvent, ABIFunction
 from eth_utils.abi import (
@@ -19,7 +19,7 @@ from eth_utils.abi import (
 from eth_utils.address import to_checksum_address
 
 from bulkhead.bridge.chain import LATEST, Chain, Log, Receipt, Tag
-from bulkhead.bridge.errors import ChainError
+from bulkhead.bridge.errors import UNREADABLE, ChainError
 
 
 class AbiError(ChainError):
@@ -69,7 +69,7 @@ class Contract:
         types = get_abi_output_types(entry)
         try:
             values = tuple(map(_read, entry["outputs"], decode(types, answer)))
-        except DecodingError as error:
+        except UNREADABLE as error:
             raise AbiError(f"{name} of {self.address} answers with something else: {error}") from error
         return values if len(types) > 1 else values[0] if types else None
 
@@ -117,7 +117,7 @@ class Contract:
                 for each, topic in zip(indexed, log.topics[1:], strict=True)
             }
             told = map(_read, plain, decode([collapse_if_tuple(dict(each)) for each in plain], log.data))
-        except (DecodingError, ValueError) as error:
+        except UNREADABLE as error:
             raise AbiError(f"a log of {self.address} is no {entry['name']}: {error}") from error
         values |= {each["name"]: value for each, value in zip(plain, told, strict=True)}
         return Event(entry["name"], values, log)

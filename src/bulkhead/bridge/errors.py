@@ -5,6 +5,8 @@ from __future__ import annotations
 from eth_abi.abi import decode
 from eth_abi.exceptions import DecodingError
 
+UNREADABLE = (DecodingError, ValueError, OverflowError)
+"""What the ABI's decoder raises over a stranger's bytes: lengths out of all bounds, text that is no text."""
 ERROR_STRING = bytes.fromhex("08c379a0")  # the selector of Error(string), in which contracts give their reasons
 
 
@@ -135,7 +137,7 @@ def revert_reason(data: bytes) -> str:
     if data.startswith(ERROR_STRING):
         try:
             return str(decode(["string"], data[4:])[0])
-        except DecodingError:
+        except UNREADABLE:
             pass  # not the string it claims to be: shown as it came
     return f"0x{data.hex()}" if data else "no reason given"
 

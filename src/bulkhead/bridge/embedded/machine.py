@@ -263,11 +263,14 @@ def _account_changes(before: State, after: State) -> Iterator[tuple[bytes, tuple
 
 
 def _word_changes(before: State, after: State) -> Iterator[tuple[tuple[bytes, bytes], tuple[int, int]]]:
+    """Words by address and slot. What was not written is the same object before and after, which is quick to see."""
     empty: dict[Bytes32, U256] = {}
     for address in before._storage_tries.keys() | after._storage_tries.keys():
         old = before._storage_tries[address]._data if address in before._storage_tries else empty
         new = after._storage_tries[address]._data if address in after._storage_tries else empty
-        for slot in old.keys() | new.keys():
-            was, now = int(old.get(slot, U256(0))), int(new.get(slot, U256(0)))
-            if was != now:
-                yield (bytes(address), bytes(slot)), (was, now)
+        for slot, now in new.items():
+            was = old.get(slot)
+            if was is not now and was != now:
+                yield (bytes(address), bytes(slot)), (0 if was is None else int(was), int(now))
+        for slot in old.keys() - new.keys():
+            yield (bytes(address), bytes(slot)), (int(old[slot]), 0)

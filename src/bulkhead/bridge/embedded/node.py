@@ -173,7 +173,10 @@ class Embedded:
             return made
 
     def revert(self, number: int) -> None:
-        """Go back to the end of an earlier block, as a reorganisation does; what waits is kept if it still can be."""
+        """Go back to the end of an earlier block, as a reorganisation does. What waits is kept if it still can be.
+
+        The transactions of the blocks that are gone do not wait again: their senders see them lost, the worse case.
+        """
         with self.lock:
             self._check_writable()
             if self.store.block(number) is None:
