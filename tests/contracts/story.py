@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from bulkhead.circuit.batch import SMALL, circuit_of, names_of
 from bulkhead.circuit.trace import Tables, trace
+from bulkhead.circuit.venue import provable
 from bulkhead.ledger.batch import Sealer
 from bulkhead.ledger.receipt import Receipt
 from bulkhead.ledger.state import State
@@ -62,7 +63,13 @@ class Depositing(Player):
     """A player of a venue that settles with proofs: deposits come from L1, and what was accepted is kept."""
 
     def __init__(self) -> None:
-        super().__init__(dict.fromkeys(("scenario_accounts", "other_collateral", "top_up"), "off"))
+        usual = Player().config
+        switched = {
+            name: "on" if value else "off"
+            for name, value in provable(usual)._asdict().items()
+            if value != getattr(usual, name)
+        }
+        super().__init__(switched)
         self.accepted: list[tuple[Transaction, Receipt]] = []
 
     def send(self, transaction: Transaction) -> str:
