@@ -149,13 +149,12 @@ def pack_head(frame: Frame, account: Value, head: Head) -> Value:
 def change_balance(frame: Frame, base: Value, change: Value | None) -> Value:
     """Add to a balance, which keeps within its width; answers the balance before, not biased."""
     balance = frame.given(part(frame, base, MONEY, 64, 64), "a balance", is_number=True)
-    topped_up = frame.given(part(frame, base, MONEY, 0, 64), "what was topped up", is_number=True)
-    packed = topped_up + HALF * balance
-    after = None
-    if change is not None:
+    if change is None:
+        found = frame.access(base, MONEY, None)
+    else:
         check_quote(frame, "the balance keeps within its width", balance + change, is_biased=True)
-        after = packed + HALF * change
-    frame.equal("an account's money is cut", frame.access(base, MONEY, after), packed)
+        found, _ = frame.adjust(base, MONEY, frame.lift(HALF * change))
+    frame.number("what was topped up", found, -HALF * balance)
     return balance - QUOTE_LIMIT
 
 
@@ -242,6 +241,7 @@ def _positions(frame: Frame, venue: Venue, scan: Scan, count: int) -> dict[Tag, 
     before = frame.constant(0)
     owed: list[Value] = []
     asked: list[Sequence[Value]] = []
+    closes = scan.freshness is Freshness.SINCE_RESTART  # what liquidation asks for
     for place in range(count):
         market = frame.given(_market_hint(frame, scan, place))
         frame.number("markets rise", market - before, -1)
@@ -256,7 +256,7 @@ def _positions(frame: Frame, venue: Venue, scan: Scan, count: int) -> dict[Tag, 
         floor = None if scan.chooser is None else leverage_floor(frame, venue, scan.chooser, market)
         _check_fresh(frame, venue, scan, where)
         lots = magnitude(frame, "a position's lots", held.size).size
-        asked.append(requirement(frame, venue, where, held.size, lots, floor))
+        asked.append(requirement(frame, venue, where, (held.size, lots), floor, closes=closes))
     narrow(frame, "a market's id", before, 16)
     _pay_funding(frame, scan, total(frame, list(owed)))
     return {tag: total(frame, [each[place] for each in asked]) for place, tag in enumerate(names)}
@@ -291,10 +291,8 @@ def _pay_funding(frame: Frame, scan: Scan, owed: Value) -> None:
 
 def add_to(frame: Frame, fund: Money, change: Value, bits: int = 64) -> None:
     """Add to one of the venue's funds, which keeps within its width, bias included."""
-    before = frame.given(lambda: 0 if frame.memory is None else frame.memory.look(key_of(MONEY_RECORD, fund)))
-    after = before + change
+    _, after = frame.adjust(frame.constant(0), key_of(MONEY_RECORD, fund), change)
     wide(frame, f"{fund.name.lower()} keeps within its width", after, bits)
-    frame.equal("a fund is what it was", own_word(frame, MONEY_RECORD, fund, after), before)
 
 
 def settled_account(frame: Frame, account: Value, ago: int, now: Value) -> Settled:

@@ -157,7 +157,7 @@ def _queues(public: Public, must: Must, shape: Shape) -> None:
         for place in range(rooms[name]):
             *fields, used = (getattr(public, f"{name}_{field}_{place}") for field in LISTS[name])
             for tag, value in zip(tags, fields, strict=True):
-                must.send(MESSAGE, [int(tag), first + 1 + place, 0, value], used if is_sent else -used)
+                must.send(MESSAGE, [int(tag), first + 1 + place, value], used if is_sent else -used)
     for place in range(shape.changes):
         fields = [getattr(public, f"changed_{field}_{place}") for field in LISTS["changed"]]
         must.receive(CHANGED, fields[:2], fields[2])

@@ -154,9 +154,7 @@ def part_of_cost(frame: Frame, reduces: Value, cost: Value, lots: Value, left: V
 
 def count_positions(frame: Frame, base: Value, change: Value) -> None:
     """An account's head says how many positions it has."""
-    head = frame.given(lambda: peek(frame, base, HEAD))
-    found = frame.access(base, HEAD, head + (1 << POSITIONS_SHIFT) * change)
-    frame.equal("the head is what it was", found, head)
+    frame.adjust(base, HEAD, frame.lift((1 << POSITIONS_SHIFT) * change))
 
 
 class Side(NamedTuple):
@@ -183,8 +181,8 @@ def settle_cross(frame: Frame, venue: Venue, trade: Trading, settled: Settled, s
     balance = change_balance(frame, settled.base, frame.lift(-1 * paid))
     change = turned.is_there - turned.was
     count_positions(frame, settled.base, change)
-    before = requirement(frame, venue, trade.place, turned.size, turned.lots, floor)
-    after = requirement(frame, venue, trade.place, turned.size_after, turned.left, floor)
+    before = requirement(frame, venue, trade.place, (turned.size, turned.lots), floor)
+    after = requirement(frame, venue, trade.place, (turned.size_after, turned.left), floor)
     grows = flipped(frame, turned.reduces)
     check_bounds(frame, venue, trade.place, settled, (grows, after, change))
     now = moved(frame, settled.health(balance - paid), before, after)

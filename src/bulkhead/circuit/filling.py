@@ -14,6 +14,7 @@ from bulkhead.circuit.batch import Shape
 from bulkhead.circuit.frame import Given
 from bulkhead.circuit.instructions import FLAGS, TIME_SHIFT, Flag, Program
 from bulkhead.circuit.rules import Rules
+from bulkhead.circuit.venue import Term
 from stark.chips.poseidon import Sponge, list_sponge
 from stark.field import Felts, from_ints
 from stark.prime import PRIME
@@ -63,7 +64,7 @@ def code_of(program: Program) -> Code:
 
 
 def fill_rules(
-    frames: Sequence[Given], programs: Sequence[Program], terms: Sequence[tuple[int, int, int, int]], shape: Shape
+    frames: Sequence[Given], programs: Sequence[Program], terms: Sequence[Term], shape: Shape
 ) -> Filled:
     """All frames, one after the other. ValueError where the shape has too few rows."""
     lengths = [len(frame.values) for frame in frames]
@@ -124,16 +125,15 @@ def _written(frames: Sequence[Given], starts: Places, column: Felts) -> list[int
 
 
 def _terms(
-    frames: Sequence[Given], codes: Sequence[Code], terms: Sequence[tuple[int, int, int, int]], shape: Shape
+    frames: Sequence[Given], codes: Sequence[Code], terms: Sequence[Term], shape: Shape
 ) -> Felts:
     """How often each term is taken."""
-    row_of = {term[:3]: row for row, term in enumerate(terms)}
+    row_of = {term[:2]: row for row, term in enumerate(terms)}
     counts: Counter[int] = Counter()
     for frame, code in zip(frames, codes, strict=True):
         for row in code.messages.tolist():
             instruction = frame.program.instructions[row]
-            about, also = frame.values[instruction.left], frame.values[instruction.right]
-            place = row_of.get((instruction.constant, about, also))
+            place = row_of.get((instruction.constant, frame.values[instruction.left]))
             if place is not None and instruction.times < 0:
                 counts[place] += 1
     column = [counts[row] for row in range(1 << shape.log_terms)]

@@ -18,6 +18,7 @@ from stark.prime import PRIME
 
 NUMBER_LIMIT = 1 << 64
 NOTHING = Flag(0)
+ABOUT = 1 << 32  # a message is about a number times this, and another one
 Hint = Callable[[], int]
 
 
@@ -99,6 +100,7 @@ class Frame:
         self.signed: list[tuple[int, int]] = []
         self.hashed: list[tuple[int, ...]] = []
         self._constants: dict[int, Value] = {}
+        self._pairs: dict[tuple[int, int], Value] = {}
         self.one = self._write(Flag.FIRST, (None, None), 0, 1)
         self.constant(0)  # nearly every program needs it
 
@@ -211,19 +213,39 @@ class Frame:
             self.written[len(self.values)] = written
         return self._write(Flag.MEMORY, (base, after), word, found)
 
-    def message(self, tag: int, about: Value, also: Value | None, times: int, hint: Hint | None = None) -> Value:
-        """A message is sent (1) or taken (-1): (tag, about, also, what the prover says). Answers the last."""
-        value = 0
+    def adjust(self, base: Value, word: int, change: Value) -> tuple[Value, Value]:
+        """Add to the word base + word; answers what stood there and what is left."""
+        after = Value(self, len(self.values) + 1)  # the next row, which the first one leaves
+        found = written = 0
         if self.memory is not None:
-            value = 0 if hint is None else self._hinted(hint)
-            if times > 0:
-                self.memory.told[tag, int(about), value if also is None else int(also)] = value
-        return self._write(Flag.GIVEN, (about, also), tag, value, "", times)
+            key = (int(base) + word) % PRIME
+            time = (self.place << PROGRAM_BITS) + self.start + len(self.values)
+            found, written = self.memory.access(key, (self.memory.look(key) + int(change)) % PRIME, time)
+            self.written[len(self.values)] = written
+        before = self._write(Flag.MEMORY, (base, after), word, found)
+        return before, self.add(before, 1, change)
+
+    def message(self, tag: int, about: Value, also: Value, times: int, hint: Hint) -> Value:
+        """Take (-1) what was told: (tag, about and also, the value answered)."""
+        key = self._key(about, also)
+        return self._write(Flag.GIVEN, (key, None), tag, self._hinted(hint), "", times)
 
     def tell(self, tag: int, about: Value, also: Value, value: Value) -> None:
-        """Send (tag, about, also, value)."""
-        told = self.message(tag, about, also, 1, lambda: int(value))
-        self.equal("what is told", told, value)
+        """Send (tag, about and also, value)."""
+        key = self._key(about, also)
+        if self.memory is not None:
+            self.memory.told[tag, int(about), int(also)] = int(value)
+        self._write(Flag.GIVEN, (key, value), tag, int(value), "", 1)
+
+    def pair(self, about: Value, also: Value) -> Value:
+        """Two numbers, the second one of 32 bits, as one element."""
+        places = about.at, also.at
+        if places not in self._pairs:
+            self._pairs[places] = self.add(also, ABOUT, about)
+        return self._pairs[places]
+
+    def _key(self, about: Value, also: Value) -> Value:
+        return about if also.at == self.constant(0).at else self.pair(about, also)
 
     def told(self, tag: int, about: int, also: int) -> int:
         """What was sent, for hints."""

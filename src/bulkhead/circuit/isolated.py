@@ -83,8 +83,8 @@ def settle_isolated(
     turned = with_fill(frame, trade, base, side.direction)
     if child is None:
         frame.zero("a new child has no position", turned.was)
-    before = requirement(frame, venue, trade.place, turned.size, turned.lots, floor)
-    after = requirement(frame, venue, trade.place, turned.size_after, turned.left, floor)
+    before = requirement(frame, venue, trade.place, (turned.size, turned.lots), floor)
+    after = requirement(frame, venue, trade.place, (turned.size_after, turned.left), floor)
     steps = _steps(frame, trade, turned)
     b1 = before_balance - _value(frame, trade, side.direction, steps.closed)
     released = _released(frame, turned, steps, b1, after)

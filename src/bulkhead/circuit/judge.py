@@ -92,7 +92,7 @@ def settle(frame: Frame, venue: Venue, place: Place, one: Changed) -> None:
     settled, before, after, floors, balances, gains = one
     lots = [magnitude(frame, "lots", each.size).size for each in (before, after)]
     asked = [
-        requirement(frame, venue, place, each.size, count, floor)
+        requirement(frame, venue, place, (each.size, count), floor)
         for each, count, floor in zip((before, after), lots, floors, strict=True)
     ]
     count = after.is_there - before.is_there

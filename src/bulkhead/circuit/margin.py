@@ -16,7 +16,7 @@ from bulkhead.circuit.arithmetic import (
 )
 from bulkhead.circuit.frame import Frame, Hint, Value
 from bulkhead.circuit.tags import Tag
-from bulkhead.circuit.venue import Venue, terms_of
+from bulkhead.circuit.venue import Venue, term_of
 from bulkhead.circuit.words import CHOICES, MARKETS_RECORD, WORD_BITS, Field
 from bulkhead.fixed import FRACTION_BITS
 from bulkhead.ledger.commitment import ID_BITS, KIND_BITS, SIGNED_QUOTE
@@ -67,24 +67,20 @@ def market_word(frame: Frame, place: Place, field: int, after: Value | None = No
 
 def term(frame: Frame, venue: Venue, tag: Tag, market: Value, tier: Value | None = None) -> Value:
     """What the configuration says of a market, which exists."""
-    also = frame.constant(0) if tier is None else tier
-    return frame.message(tag, market, also, -1, lambda: _term(venue, tag, int(market), int(also)))
-
-
-def _term(venue: Venue, tag: Tag, about: int, also: int) -> int:
-    for row in terms_of(venue):
-        if row[:3] == (tag, about, also):
-            return row[3]
-    return 0
+    about = market if tier is None else frame.pair(market, tier)
+    return frame.message(tag, about, frame.constant(0), -1, lambda: term_of(venue, tag, int(about)))
 
 
 def requirement(
-    frame: Frame, venue: Venue, place: Place, size: Value, lots: Value, floor: Value | None = None
-) -> Asked:
-    """A position of `size` lots, `lots` without the sign, at the market's index: notional * fraction - deduction.
+    frame: Frame, venue: Venue, place: Place, held: tuple[Value, Value], floor: Value | None = None,
+    *, closes: bool = False,
+) -> Asked:  # fmt: skip
+    """A position at the market's index, its lots signed and not: notional * fraction - deduction.
 
-    The floor is the trader's own initial fraction. Of no lots everything is zero.
+    The floor is the trader's own initial fraction; the close-out requirement is told only where asked, else it is
+    zero. Of no lots everything is zero.
     """
+    size, lots = held
     price = market_word(frame, place, Field.PRICE)
     worth = frame.multiply(size, price)
     notional = frame.multiply(lots, price)
@@ -98,18 +94,20 @@ def requirement(
         initial = either(
             frame, is_at_most(frame, "the larger fraction", initial, own, REQUIREMENT_GAP_BITS), own, initial
         )
-    asked = []
-    for tag, taken in (
-        (Tag.MAINTENANCE, Tag.MAINTENANCE_DEDUCTION), (Tag.CLOSE_OUT, Tag.CLOSE_OUT_DEDUCTION),
-    ):  # fmt: skip
-        fraction = term(frame, venue, tag, place.market, tier)
-        asked.append(frame.multiply(notional, fraction, -1, term(frame, venue, taken, place.market, tier)))
-    return Asked(worth, notional, initial, *asked)
+
+    def asked(fraction: Tag, deducted: Tag) -> Value:
+        share = term(frame, venue, fraction, place.market, tier)
+        return frame.multiply(notional, share, -1, term(frame, venue, deducted, place.market, tier))
+
+    maintenance = asked(Tag.MAINTENANCE, Tag.MAINTENANCE_DEDUCTION)
+    close_out = asked(Tag.CLOSE_OUT, Tag.CLOSE_OUT_DEDUCTION) if closes else frame.constant(0)
+    return Asked(worth, notional, initial, maintenance, close_out)
 
 
 def tier_of(frame: Frame, venue: Venue, place: Place, notional: Value) -> Value:
     """The tier that a notional falls into."""
-    tier = frame.given(lambda: _tier(venue, int(place.market), int(notional)))
+    # Its width matters: a wider one would name another market's tier.
+    tier = given_narrow(frame, "a tier", lambda: _tier(venue, int(place.market), int(notional)), 8)
     lower, upper = (term(frame, venue, tag, place.market, tier) for tag in (Tag.TIER_LOWER, Tag.TIER_UPPER))
     wide(frame, "the notional is not below its tier", notional - lower, NOTIONAL_GAP_BITS)
     wide(frame, "the notional is not above its tier", upper - notional, NOTIONAL_GAP_BITS)
@@ -134,7 +132,7 @@ def floor_of(frame: Frame, venue: Venue, leverage: Value) -> Value:
     """The fraction that a leverage stands for; 0 for none."""
     return frame.message(
         Tag.LEVERAGE_FLOOR, leverage, frame.constant(0), -1,
-        lambda: _term(venue, Tag.LEVERAGE_FLOOR, int(leverage), 0),
+        lambda: term_of(venue, Tag.LEVERAGE_FLOOR, int(leverage)),
     )  # fmt: skip
 
 

@@ -19,6 +19,7 @@ from bulkhead.circuit.words import (
     OWNER_KEY,
     WORD_BITS,
     Counter,
+    key_of,
 )
 from bulkhead.fixed import div_floor
 from bulkhead.limits import FIELD_PRIME, TIME_S_BITS
@@ -46,15 +47,7 @@ def opened(frame: Frame, time_ms: int | None) -> Opening:
 
 def count(frame: Frame, counter: Counter) -> Value:
     """One more of a counter; answers its new number."""
-    own = frame.given(lambda: 1 + _counter(frame, counter))
-    before = own_word(frame, COUNTERS_RECORD, counter, own)
-    frame.equal(f"{counter.name.lower()} count up", own - before, 1)
-    return own
-
-
-def _counter(frame: Frame, counter: Counter) -> int:
-    assert frame.memory is not None
-    return frame.memory.look((COUNTERS_RECORD << WORD_BITS) + counter)
+    return frame.adjust(frame.constant(0), key_of(COUNTERS_RECORD, counter), frame.one)[1]
 
 
 def in_seconds(frame: Frame, opening: Opening) -> Opening:

@@ -239,7 +239,7 @@ def _holder(frame: Frame, account: Value, place: Place, ago: int, now_ms: Value)
 def _check_leverage(frame: Frame, venue: Venue, place: Place, holder: Holder, floors: tuple[Value, Value]) -> None:
     """Where another leverage asks for more initial margin, it is there at fresh prices."""
     lots = magnitude(frame, "a position's lots", holder.size).size
-    asked = requirement(frame, venue, place, holder.size, lots)
+    asked = requirement(frame, venue, place, (holder.size, lots))
     own = [frame.multiply(asked.notional, floor) for floor in floors]
     before, after = (largest(frame, "the larger fraction", asked.initial, each, REQUIREMENT_GAP_BITS) for each in own)
     rise = after - before

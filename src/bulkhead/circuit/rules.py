@@ -82,6 +82,7 @@ class Rules(Chip):
         must.transition("hash: one list has one digest", after.hash * (1 - after.number) * (after.c - row.c))
         must.zero("zero", row.zero * (1 - row.number) * row.c)
         must.zero("zero and number: the frame's number", row.zero * row.number * (row.c - row.frame))
+        must.zero("what is sent is b", row.times * (row.times + 1) * (row.c - row.b))
         must.zero("only memory was written", (1 - row.memory) * row.written)
 
     def _ask(self, row: Row, must: Must) -> None:
@@ -92,7 +93,7 @@ class Rules(Chip):
         must.send(HISTORY, [word, row.b, time], row.memory)
         must.receive(POSEIDON, [row.c, row.constant, row.number, LIST, row.a, row.b], row.hash)
         must.receive(SIGNED, [row.a, row.b], row.signed)
-        must.send(MESSAGE, [row.constant, row.a, row.b, row.c], row.times)
+        must.send(MESSAGE, [row.constant, row.a, row.c], row.times)
 
 
 class Programs(Chip):

@@ -7,9 +7,9 @@ from enum import IntEnum, auto, unique
 
 @unique
 class Tag(IntEnum):
-    """A message is (tag, about, also, value)."""
+    """A message is (tag, about, value); about is a number, or two: one times 2**32, and another one of 32 bits."""
 
-    # Of the statement, about a number in a queue; also: 0.
+    # Of the statement, about a number in a queue.
     DEPOSIT_ACCOUNT = 1
     DEPOSIT_AMOUNT = auto()
     DEPOSIT_DEPOSITOR = auto()
@@ -21,7 +21,7 @@ class Tag(IntEnum):
     FORCED_SENDER = auto()
     FORCED_INCLUDED_MS = auto()
 
-    # Of the table of terms, about a market; also: a tier where there are several, else 0.
+    # Of the table of terms, about a market; and a tier where there are several.
     TIER_LOWER = auto()  # the least notional that is in the tier
     TIER_UPPER = auto()  # and the most
     MAINTENANCE = auto()
@@ -39,7 +39,7 @@ class Tag(IntEnum):
     LEVERAGE_FLOOR = auto()  # about a leverage: the fraction it stands for; 0 for none
     ORACLE_KEY = auto()  # about a signer of the oracle: his public key
 
-    # Of an account's frame, about the frame; also: the account.
+    # Of an account's frame, about the frame and the account.
     KIND = auto()
     PARENT = auto()
     POSITIONS = auto()
@@ -52,7 +52,7 @@ class Tag(IntEnum):
     NOW_MS = auto()
     FRESHNESS = auto()
 
-    # Of one side of a fill, about its frame; also: 0.
+    # Of one side of a fill, about its frame.
     SIDE_NOW_MS = auto()
     SIDE_ACCOUNT = auto()
     SIDE_MARKET = auto()

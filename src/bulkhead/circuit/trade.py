@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from bulkhead.circuit.accounts import add_to, given_market, peek
+from bulkhead.circuit.accounts import add_to, given_market
 from bulkhead.circuit.arithmetic import bit, either, flipped, given_narrow, is_zero, narrow, signed, smallest, wide
 from bulkhead.circuit.frame import Frame, Scaled, Value
 from bulkhead.circuit.margin import Place, market_word, term
-from bulkhead.circuit.messages import Opening, in_seconds, opened
+from bulkhead.circuit.messages import Opening, opened
 from bulkhead.circuit.order import told_side
 from bulkhead.circuit.tags import Tag
 from bulkhead.circuit.terms import rescale
@@ -47,7 +47,7 @@ def trade_frame(frame: Frame, venue: Venue, tx: Trade | None, *, maker_frames: i
 
     `maker_frames`: how many frames ago the maker's side was filled, for the taker's accounts come in between.
     """
-    opening = in_seconds(frame, opened(frame, int(tx.time_ms) if tx else None))
+    opening = opened(frame, int(tx.time_ms) if tx else None)
     place = given_market(frame, venue, lambda: int(tx.market_id) if tx else 0)
     lots, price = given_fill(frame, int(tx.size) if tx else 0, int(tx.price) if tx else 0)
     only_shrinks = check_market(frame, venue, place, opening)
@@ -75,9 +75,8 @@ def collect_fees(frame: Frame, venue: Venue, paid: Value) -> None:
 def settle_interest(frame: Frame, venue: Venue, place: Place, twice: Value, *, scales: bool) -> None:
     """Open interest counts lots held long; where it rises it stays within its cap, and requirements follow it."""
     change = frame.lift(inverse(2) * twice)
-    before = frame.given(lambda: peek(frame, place.base, key_of(MARKETS_RECORD, Field.OPEN_INTEREST)))
-    after = frame.number("open interest is not below zero", before, change)
-    frame.equal("open interest is what it was", market_word(frame, place, Field.OPEN_INTEREST, after), before)
+    _, after = frame.adjust(place.base, key_of(MARKETS_RECORD, Field.OPEN_INTEREST), change)
+    frame.number("open interest is not below zero", after)
     rises = bit(frame, "open interest rises or not", lambda: int(signed(change) > 0))
     frame.number("open interest rises or not", either(frame, rises, change - 1, Scaled(-1, change)))
     worth = frame.multiply(after, market_word(frame, place, Field.PRICE))

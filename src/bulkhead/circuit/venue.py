@@ -9,6 +9,7 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import NamedTuple
 
+from bulkhead.circuit.frame import ABOUT
 from bulkhead.circuit.tags import Tag
 from bulkhead.circuit.words import MESSAGE, Field
 from bulkhead.fixed import FRACTION_BITS
@@ -77,31 +78,35 @@ class Terms(Chip):
 
     name = "terms"
     columns = ("count",)
-    fixed = ("tag", "about", "also", "value")
+    fixed = ("tag", "about", "value")
 
     def __init__(self, venue: Venue):
         self.rows = terms_of(venue)
 
     def constrain(self, row: Row, must: Must) -> None:
         """`count` is free, for the bus says what it must be."""
-        must.send(MESSAGE, [row.tag, row.about, row.also, row.value], row.count)
+        must.send(MESSAGE, [row.tag, row.about, row.value], row.count)
 
     def fixed_columns(self, log_height: int) -> list[list[int]]:
         """The terms, then rows of a tag that nobody takes."""
         if len(self.rows) > 1 << log_height:
             raise ValueError(f"{len(self.rows)} terms; a table of 2**{log_height} holds {1 << log_height}")
-        rows = [*self.rows, *[(0, 0, 0, 0)] * ((1 << log_height) - len(self.rows))]
+        rows = [*self.rows, *[(0, 0, 0)] * ((1 << log_height) - len(self.rows))]
         return [list(column) for column in zip(*rows, strict=True)]
 
 
-def terms_of(venue: Venue) -> list[tuple[int, int, int, int]]:
-    """Rows (tag, about, also, value)."""
-    rows = []
+Term = tuple[int, int, int]
+
+
+@lru_cache(maxsize=16)
+def terms_of(venue: Venue) -> tuple[Term, ...]:
+    """Rows (tag, about, value); about a tier is its market times 2**32, and its place."""
+    rows: list[Term] = []
     for terms in venue.config.markets:
         rows += _tiers(terms)
         span = terms.open_interest_upper - terms.open_interest_lower
         rows += [
-            (tag, terms.market_id, 0, int(value))
+            (tag, terms.market_id, int(value))
             for tag, value in (
                 (Tag.SYNTHETIC, terms.synthetic_id),
                 (Tag.PRICE_AGE_MAX_MS, terms.price_age_max_ms),
@@ -113,12 +118,22 @@ def terms_of(venue: Venue) -> list[tuple[int, int, int, int]]:
             )
         ]
     floors = [0, *(int(leverage_floor(leverage)) for leverage in range(1, LEVERAGE_MAX + 1))]
-    rows += [(Tag.LEVERAGE_FLOOR, leverage, 0, floor) for leverage, floor in enumerate(floors)]
-    rows += [(Tag.ORACLE_KEY, signer, 0, int(key)) for signer, key in enumerate(venue.config.oracle_keys)]
-    return rows
+    rows += [(Tag.LEVERAGE_FLOOR, leverage, floor) for leverage, floor in enumerate(floors)]
+    rows += [(Tag.ORACLE_KEY, signer, int(key)) for signer, key in enumerate(venue.config.oracle_keys)]
+    return tuple(rows)
 
 
-def _tiers(terms: MarketTerms) -> list[tuple[int, int, int, int]]:
+def term_of(venue: Venue, tag: int, about: int) -> int:
+    """What the table lends, 0 where it has no such term."""
+    return _values(venue).get((tag, about), 0)
+
+
+@lru_cache(maxsize=16)
+def _values(venue: Venue) -> dict[tuple[int, int], int]:
+    return {(tag, about): value for tag, about, value in terms_of(venue)}
+
+
+def _tiers(terms: MarketTerms) -> list[Term]:
     """Brackets of a market, tier by tier; their initial fractions before open interest moved them."""
     found = []
     lower = 0
@@ -134,7 +149,7 @@ def _tiers(terms: MarketTerms) -> list[tuple[int, int, int, int]]:
             (Tag.CLOSE_OUT, int(row.close_out)),
             (Tag.CLOSE_OUT_DEDUCTION, int(row.close_out_deduction)),
         ):
-            found.append((int(tag), int(terms.market_id), tier, value))
+            found.append((int(tag), int(terms.market_id) * ABOUT + tier, value))
         lower = upper + 1
     return found
 

@@ -20,7 +20,7 @@ HISTORY = Bus("history", ("key", "value", "time"))
 # Every word that a batch changed, as it left it: what is published, so that anybody can rebuild the state.
 CHANGED = Bus("changed", ("key", "value"))
 # What frames tell each other, the statement and the tables of constants: a tag, and what it is about.
-MESSAGE = Bus("message", ("tag", "about", "also", "value"))
+MESSAGE = Bus("message", ("tag", "about", "value"))
 # The list of live orders, before and after, and the second at which expired ones are left out; the statement takes it.
 ORDERS = Bus("orders", ("now_s", "before", "after"))
 # Digests of a record that is no account's, before and after; the statement takes them.
