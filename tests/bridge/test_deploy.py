@@ -25,6 +25,7 @@ from bulkhead.bridge.record import Deployment, RecordError, check_record, read_r
 from bulkhead.bridge.status import status
 from stark.keccak import keccak256
 from tests.bridge.chains import DEPLOYER, DEPOSITOR, STRANGER, running
+from tests.bridge.test_chain import signed
 from tests.bridge.world import BATCHES, COUNTERS, FEE, STATE, compile_system, deployed, proven, system
 from tests.contracts.statement import Layout
 
@@ -33,6 +34,9 @@ from tests.contracts.statement import Layout
 def made() -> SystemArtifacts:
     """The contracts of a small key."""
     return system()
+
+
+MUCH = 3_000_000  # gas
 
 
 def prove(chain: Chain, verifier: Contract) -> list[int]:
@@ -124,6 +128,37 @@ def test_a_refused_proof_is_refused_natively_as_by_the_specification(made: Syste
                 reasons.append((is_native, str(caught.value), receipt.succeeded, receipt.gas_used))
     native, plain = ([each[1:] for each in reasons if each[0] is which] for which in (True, False))
     assert native == plain and not any(succeeded for _, succeeded, _ in plain)
+
+
+def test_a_native_call_ends_as_by_the_specification_whatever_gas_it_has(
+    made: SystemArtifacts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Enough, just enough, less; and with code that is warm before it is read, which the machine cannot know."""
+    told = proven()
+    spent: dict[str, list[tuple[bool, int]]] = {}
+    for kind in ("native", "specification", "not installed"):
+        with monkeypatch.context() as patched, running("embedded") as chain:
+            if kind == "not installed":
+                patched.setattr("bulkhead.bridge.embedded.native.pyrevm", None)
+            door = deployed(chain, made).door(1, 7)
+            opening = Contract(chain, door.opening.address, door.opening.abi)
+            if kind == "specification":
+                chain.provider.embedded.machine.natives.contracts.clear()  # type: ignore[attr-defined]
+            data = opening.data("open", told.public, told.split.hints, told.split.head)
+            ends = spent.setdefault(kind, [])
+            used = 0
+            cases = [(MUCH, 0), (0, 0), (-1, 0), (-20_000, 0), (MUCH, 1), (0, 1)]
+            for gas, warm in cases:
+                access = [{"address": each, "storageKeys": []} for each in door.data[:warm]]
+                limit = gas if gas == MUCH else used + gas
+                fields = {"to": opening.address, "data": data, "value": 0, "gas": limit, "accessList": access}
+                receipt = chain.wait(chain.send(signed(chain, STRANGER, **fields)))
+                ends.append((receipt.succeeded, receipt.gas_used))
+                used = receipt.gas_used if gas == MUCH else used
+    first, enough, short, shorter, warmed, again = spent["specification"]
+    assert first == enough and first[0] and not short[0] and not shorter[0]
+    assert warmed == again == (True, first[1] + 2400 - 2500)
+    assert all(each == spent["specification"] for each in spent.values()), spent
 
 
 def test_a_record_of_another_chain_is_refused(made: SystemArtifacts, tmp_path: Path) -> None:

@@ -76,6 +76,7 @@ def deploy(
         signer = _signer(where, key_file)
         beginning = beginning._replace(council=to_checksum_address(council or str(signer.address)))
         with open_chain(where, _clock, genesis=_genesis(where, str(signer.address))) as chain:
+            _tell_pace(where)
             made = run(chain, signer, systems, beginning, token=token, progress=_report)
             write_record(record, made)
             _show(chain, record)
@@ -114,6 +115,7 @@ def serve(
 
     try:
         with open_embedded(where, _clock) as embedded, serving(embedded, port) as url:
+            _tell_pace(where)
             typer.echo(f"chain {embedded.chain_id}, block {embedded.tip.number}: {url}")
             while True:
                 time.sleep(1)
@@ -123,6 +125,18 @@ def serve(
         raise typer.Exit(0) from None
     except (ChainError, OSError) as error:
         raise refuse(str(error)) from error
+
+
+def _tell_pace(where: str) -> None:
+    """Of an embedded chain: say it when proofs will take minutes to verify."""
+    from bulkhead.bridge.open import is_url
+
+    if is_url(where):
+        return
+    from bulkhead.bridge.embedded.native import is_available
+
+    if not is_available():
+        typer.echo("verifying a batch will take minutes here; seconds with `pip install 'bulkhead[native]'`")
 
 
 def _clock() -> int:

@@ -129,8 +129,8 @@ class Store:
             self._file.execute("BEGIN")  # never ended: all that is read is of one moment, whatever the writer does
         tables = self._file.execute("SELECT count(*) FROM sqlite_master WHERE name = 'meta'").fetchone()[0]
         if not tables and not self.read_only:
-            self._file.executescript(f"BEGIN; {SCHEMA} COMMIT;")
-            self.put_meta("version", VERSION)
+            # With the version in the same breath: a file that was cut off here is an empty one.
+            self._file.executescript(f"BEGIN; {SCHEMA} INSERT INTO meta VALUES ('version', '{VERSION}'); COMMIT;")
         if self.meta("version") != VERSION:
             raise StoreError(f"{self.path}: version {self.meta('version')} of the file, and this program has {VERSION}")
 
