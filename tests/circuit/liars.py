@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
+import pytest
+
 from bulkhead.circuit.frame import Frame, Hint, Mismatch, Value
 from bulkhead.circuit.instructions import Flag
 from bulkhead.circuit.play import Play
@@ -27,11 +29,9 @@ class Liar(Frame):
     def given(self, hint: Hint, rule: str = "", *, is_number: bool = False) -> Value:
         return super().given(self._bent(hint), rule, is_number=is_number)
 
-    def message(self, tag: int, about: Value, also: Value | None, times: int, hint: Hint | None = None) -> Value:
-        bent = self._bent(hint) if hint is not None and times < 0 else hint
-        found = super().message(tag, about, also, times, bent)
-        if times < 0:
-            self.taken.append((int(tag), int(about), int(found) if also is None else int(also), int(found)))
+    def message(self, tag: int, about: Value, also: Value, times: int, hint: Hint) -> Value:
+        found = super().message(tag, about, also, times, self._bent(hint))
+        self.taken.append((int(tag), int(about), int(also), int(found)))
         return found
 
     def _bent(self, hint: Hint) -> Hint:
@@ -62,7 +62,8 @@ def outcome(state: State, steps: Sequence[Step], row: int = -1, lie: int = 0) ->
     frame = Liar(name, len(play.frames) + 1, play.memory, play.programs[name].start)
     frame.row, frame.lie = row, lie
     play.writers[name](frame, play.venue, case)
-    known = set(terms_of(play.venue)) | {(*about, value) for about, value in play.memory.told.items()}
+    known = {(tag, about, 0, value) for tag, about, value in terms_of(play.venue)}
+    known |= {(*about, value) for about, value in play.memory.told.items()}
     return Outcome(dict(play.memory.words), frame.signed, [each for each in frame.taken if each not in known])
 
 
@@ -84,3 +85,33 @@ def unnoticed(state: State, steps: Sequence[Step]) -> set[str]:
             if not lied.unanswered and lied.signed == truth.signed and lied.words != truth.words:
                 found.add(instruction.rule or instructions[row + 1].rule or f"row {row}")  # a bit's rule comes after
     return found
+
+
+def escapes(state: State, steps: Sequence[Step]) -> set[str]:
+    """What rows of the last program are about in which one lie makes acceptable what the truth has refused."""
+    name, found = steps[-1][0], set()
+    instructions = Play(state, venue_of(state.config)).programs[name].instructions
+    honest = _honest_signatures(state, steps)
+    for row, instruction in enumerate(instructions):
+        if Flag.GIVEN not in instruction.flags:
+            continue
+        for lie in LIES:
+            try:
+                lied = outcome(state, steps, row, lie)
+            except Mismatch:
+                continue
+            if not lied.unanswered and lied.signed == honest:
+                found.add(instruction.rule or instructions[row + 1].rule or f"row {row}")
+    return found
+
+
+def _honest_signatures(state: State, steps: Sequence[Step]) -> list[tuple[int, int]]:
+    """What the transaction's owner has signed: what the truth asks for, up to the rule that refuses it."""
+    play = Play(state, venue_of(state.config))
+    *before, (name, case) = steps
+    for earlier, own in before:
+        play.run(earlier, own)
+    frame = Frame(name, len(play.frames) + 1, play.memory, play.programs[name].start)
+    with pytest.raises(Mismatch):
+        play.writers[name](frame, play.venue, case)
+    return frame.signed

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import random
 import re
+from itertools import product
 from typing import Any
 
 import pytest
 
 from bulkhead.circuit.arithmetic import signed
-from bulkhead.circuit.frame import Frame, Mismatch
+from bulkhead.circuit.frame import Frame, Hint, Mismatch, Value
 from bulkhead.circuit.funding import given_samples, hourly_rate, step
 from bulkhead.circuit.memory import WordMemory
 from bulkhead.circuit.play import Play
@@ -118,6 +119,29 @@ def test_the_median_is_the_rule_s() -> None:
             listed = [draw.choice((0, 5, 7, 7, (1 << 64) - 1, draw.randrange(1 << 64))) for _ in range(count)]
             frame = _frame()
             assert int(median(frame, [frame.constant(price) for price in listed])) == prices.median(listed)
+
+
+class Chosen(Frame):
+    """A frame whose given values are chosen one by one."""
+
+    def given(self, hint: Hint, rule: str = "", *, is_number: bool = False) -> Value:
+        value = self.__dict__["choices"].pop(0)
+        return super().given(lambda: value, rule, is_number=is_number)
+
+
+@pytest.mark.parametrize("count", [3, 4])
+def test_whatever_the_prover_says_no_other_price_is_the_median(count: int) -> None:
+    for listed in product(range(3), repeat=count):
+        proven = set()
+        for found, *above in product(range(3), *[range(2)] * count):
+            frame = Chosen("median", 1, WordMemory(_state()))
+            frame.__dict__["choices"] = [found, *above]
+            try:
+                median(frame, [frame.constant(price) for price in listed])
+            except Mismatch:
+                continue
+            proven.add(found)
+        assert proven == {prices.median(listed)}
 
 
 def test_a_step_is_allowed_as_by_the_rule() -> None:
