@@ -48,7 +48,7 @@ def deploy(
     record: RecordFile = DEFAULT_RECORD,
     key_file: KeyFile = None,
     artifacts: Annotated[
-        list[Path] | None, typer.Option(help="Contracts that somebody compiled; otherwise they are compiled.")
+        list[Path] | None, typer.Option(help="Compiled contracts, taken at their word; else they are compiled here.")
     ] = None,
     profile: Annotated[str, typer.Option(help="Which proofs its verifiers take.")] = "onchain",
     token: Annotated[str | None, typer.Option(help="The collateral; without one a test token is deployed.")] = None,
