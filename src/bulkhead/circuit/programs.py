@@ -40,6 +40,8 @@ PROGRAMS_OF: dict[type, tuple[str, ...]] = {
     tx.Transfer: ("transfer",),
     tx.Trade: ("trade",),
     tx.Liquidation: ("liquidation",),
+    tx.Backstop: ("backstop",),
+    tx.Deleveraging: ("deleveraging, full",),
     tx.OracleTick: ("oracle tick",),
     tx.FundingTick: ("funding tick",),
     tx.StatusChange: ("status change",),

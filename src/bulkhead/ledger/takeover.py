@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bulkhead.fixed import book_price_ceil, book_price_floor, price_share_ceil, quote_ceil
-from bulkhead.ledger.accounts import health_of, realised, settled, settled_in, sweep, with_fill
+from bulkhead.ledger.accounts import health_of, realised, settled_in, sweep, with_fill
 from bulkhead.ledger.config import BACKSTOP_ACCOUNT
 from bulkhead.ledger.custody import cover_flat
 from bulkhead.ledger.draft import Draft
@@ -99,13 +99,13 @@ def backstop_capacity(draft: Draft, position: Position, price: BookPrice) -> Siz
     What makes its own position smaller it can always take. Beyond that, its open loss in the market and what was
     drawn before must be below the budget, and the position must keep within the bounds of any account. Found by
     bisection. Its prices in other markets may be stale: else one silent feed would send every position of the
-    venue into deleveraging.
+    venue into deleveraging. Its funding is settled, whether it then takes any or not.
     """
     keeper = draft.account(BACKSTOP_ACCOUNT)
     market_id, whole = position.market_id, abs(position.size)
     if keeper is None or keeper.asset_id != draft.terms[market_id].asset_id:
         return Size(0)
-    before, _ = settled(draft, keeper)
+    before = settled_in(draft, keeper)
     sign = 1 if int(position.size) > 0 else -1
     own = before.size(market_id)
     shrinking = min(whole, abs(own)) if int(own) * sign < 0 else Size(0)
