@@ -53,7 +53,7 @@ class Parameters:
 # stark.security hold each profile to what it says here.
 STANDARD = Parameters(log_blowup=2, queries=81, grinding_bits=20)  # 100 bits, with about a second's grinding
 HIGH = Parameters(log_blowup=2, queries=109, grinding_bits=20)  # 128 bits, all that Keccak has; with Poseidon 125.5
-ONCHAIN = Parameters(log_blowup=5, queries=31, grinding_bits=24, log_final=6)  # 101 bits: few bytes, 8 times the work
+ONCHAIN = Parameters(log_blowup=4, queries=39, grinding_bits=24, log_final=6, parts=4)  # 101, few bytes
 TEST = Parameters(log_blowup=2, queries=8, grinding_bits=4, log_final=2)  # 11 bits: anyone forges it in 4,096 tries
 
 PROFILES = {"standard": STANDARD, "high": HIGH, "onchain": ONCHAIN, "test": TEST}

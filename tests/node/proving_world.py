@@ -17,11 +17,11 @@ from bulkhead.node.proof_file import ProofFile
 from bulkhead.node.prove_batch import prove_batch
 from bulkhead.reject import Reject
 from bulkhead.units import TimeMs
+from tests.circuit.batches import PROVABLE
 from tests.parse import START_MS
 from tests.play import Player
 
 PROFILE = "test"
-UNPROVABLE = ("scenario_accounts", "other_collateral", "top_up")  # what a venue that settles with proofs goes without
 START = "register maker ok; register taker ok; deposit maker 1000 ok; deposit taker 50 ok"
 SECOND = "wait 3s; deposit taker 0.000001 ok; withdraw maker 250 ok; transfer maker taker 100 ok"
 THIRD = "wait 1s; deposit maker 7 ok; withdraw taker 50 ok"
@@ -31,7 +31,7 @@ class Venue(Player):
     """A running exchange that is spoken to in the ledger's scripts: what a ledger beside it accepted, it is sent."""
 
     def __init__(self, folder: Path):
-        super().__init__(dict.fromkeys(UNPROVABLE, "off"))
+        super().__init__(PROVABLE)
         self.exchange = Exchange.open(folder, self.config, TimeMs(START_MS))
 
     def send(self, transaction: Transaction) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import lru_cache
 
-from bulkhead.circuit.batch import SMALL, Shape, circuit_of
+from bulkhead.circuit.batch import SHAPES, Shape, circuit_of
 from bulkhead.circuit.frame import Mismatch
 from bulkhead.circuit.trace import Tables, trace
 from bulkhead.circuit.venue import NotProvable
@@ -26,8 +26,6 @@ from stark.proof import Phase
 from stark.prover import Fixed, prove
 from stark.verifier import verify
 
-SHAPES: tuple[Shape, ...] = (SMALL,)
-"""Every shape of the circuit."""
 KEYS_KEPT = 4
 
 Progress = Callable[[str, float], None]
