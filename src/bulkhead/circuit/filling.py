@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from functools import lru_cache
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from bulkhead.circuit.batch import Shape
 from bulkhead.circuit.frame import Given
 from bulkhead.circuit.instructions import FLAGS, TIME_SHIFT, Flag, Program
 from bulkhead.circuit.rules import Rules
@@ -21,6 +20,22 @@ from stark.prime import PRIME
 
 Places = NDArray[np.int64]
 PLACE = {name: place for place, name in enumerate(Rules.columns)}
+
+
+class Sizes(Protocol):
+    """Heights of the tables of rules: what a shape of any system says of them."""
+
+    @property
+    def log_rules(self) -> int:
+        """Rows of frames."""
+
+    @property
+    def log_programs(self) -> int:
+        """Instructions."""
+
+    @property
+    def log_terms(self) -> int:
+        """Terms, of a system that has a table of them."""
 
 
 class Filled(NamedTuple):
@@ -64,7 +79,7 @@ def code_of(program: Program) -> Code:
 
 
 def fill_rules(
-    frames: Sequence[Given], programs: Sequence[Program], terms: Sequence[Term], shape: Shape
+    frames: Sequence[Given], programs: Sequence[Program], terms: Sequence[Term], shape: Sizes
 ) -> Filled:
     """All frames, one after the other. ValueError where the shape has too few rows."""
     lengths = [len(frame.values) for frame in frames]
@@ -125,7 +140,7 @@ def _written(frames: Sequence[Given], starts: Places, column: Felts) -> list[int
 
 
 def _terms(
-    frames: Sequence[Given], codes: Sequence[Code], terms: Sequence[Term], shape: Shape
+    frames: Sequence[Given], codes: Sequence[Code], terms: Sequence[Term], shape: Sizes
 ) -> Felts:
     """How often each term is taken."""
     row_of = {term[:2]: row for row, term in enumerate(terms)}

@@ -15,6 +15,7 @@ from bulkhead.circuit.listing import Side, constrain_runs
 from bulkhead.circuit.words import CHANGED, FIXED_WORDS, HISTORY, RECORD, WORD_BITS
 from bulkhead.limits import TREE_DEPTH
 from stark.air.chip import Chip, Must, Row
+from stark.air.expr import Expr
 from stark.chips.merkle_update import TREE
 from stark.chips.poseidon import Sponge, list_sponge
 from stark.chips.ranges import NUMBER_BITS, is_number, numbers_asked
@@ -57,7 +58,7 @@ class Records(Chip):
         """The order of words, what is there, both digests, and whom they are told to."""
         constrain_runs(row, must)
         key = row.record * (1 << WORD_BITS) + row.word
-        must.send(CHANGED, [key, row.value_after], row.changed)
+        self.publish(row, must, key)
         self._words(row, must)
         self._presence(row, must)
         BEFORE.constrain(row, must, row.value_before)
@@ -67,6 +68,10 @@ class Records(Chip):
         digests = [row.digest_before, row.digest_after]
         must.send(TREE, [TREE_DEPTH, row.record, *digests], row.end * row.is_account)
         must.send(RECORD, [row.record, *digests], row.end * (1 - row.is_account))
+
+    def publish(self, row: Row, must: Must, key: Expr) -> None:
+        """Tell the statement each word that changed."""
+        must.send(CHANGED, [key, row.value_after], row.changed)
 
     def _words(self, row: Row, must: Must) -> None:
         after = row.next

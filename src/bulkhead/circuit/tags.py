@@ -70,3 +70,7 @@ class Tag(IntEnum):
     TAKING_DIRECTION = auto()  # of those who take: 1 of buyers, -1 of sellers
     TAKING_LEFT = auto()  # lots that nobody has taken yet
     TAKING_INTEREST = auto()  # twice the lots by which what is held long changed so far
+
+    # Of an account that is settled after a freeze, about its frame: whom L1 pays, and how much at most.
+    PAYOUT_OWNER = auto()
+    PAYOUT_AMOUNT = auto()

@@ -14,7 +14,7 @@ from bulkhead.circuit.batch import Lists, Shape, public_of
 from bulkhead.circuit.filling import Filled, fill_rules
 from bulkhead.circuit.frame import Mismatch
 from bulkhead.circuit.orders import Entry, LiveOrders, asked_by_orders
-from bulkhead.circuit.play import Play, forced_of, signatures_of
+from bulkhead.circuit.play import Play, signatures_of
 from bulkhead.circuit.record import RecordRun, Records, Word, asked_by
 from bulkhead.circuit.venue import terms_of, venue_of
 from bulkhead.circuit.words import EXPIRY_BITS, FIXED_WORDS, ORDER_RECORD, RECORDS, WORD_BITS, key_of, record_words
@@ -82,7 +82,7 @@ def tables_of(play: Play, after: State, transactions: Sequence[Transaction], sha
         orders,
         nodes.table,
         fill_ecdsa(_signatures(transactions, rules), [1] * len(rules.signed), shape.log_signatures),
-        Poseidon().fill(_merged(lists), shape.log_poseidon)[0],
+        Poseidon().fill(merged(lists), shape.log_poseidon)[0],
         numbers,
         Range().fill(cells(numbers, slice(0, NUMBER_LIMBS))),
     ]
@@ -170,7 +170,7 @@ def _stated(state: State, accounts_root: int) -> list[list[int]]:
     return [counters_felts(state), commitment_felts(state, accounts_root)]
 
 
-def _merged(sponges: Iterable[Sponge]) -> list[Sponge]:
+def merged(sponges: Iterable[Sponge]) -> list[Sponge]:
     """Equal lists once, as often as all of them together are taken."""
     counts: Counter[Sponge] = Counter()
     for sponge in sponges:
