@@ -93,11 +93,15 @@ class Bridge(Chain):
 
     def terms_of_rollup(self) -> list[int]:
         """The words of its constructor."""
-        addresses = [number_of(each) for each in (self.custody, ESCAPE, COUNCIL)]
+        addresses = [number_of(each) for each in (self.custody, self.escaping(), COUNCIL)]
         *numbers, batches = self.head[1:]
         words = [*addresses, FEE, self.head.state, *numbers, batches]
         doors = [1, VERSION, SHAPE, number_of(self.reader)]
         return [*words, 32 * (len(words) + 1), *doors]
+
+    def escaping(self) -> str:
+        """Who may release what accounts held, after a freeze."""
+        return ESCAPE
 
     def later(self, seconds: int) -> None:
         """Time passes on L1."""

@@ -38,11 +38,12 @@ def vyper() -> str:
 
 
 @functools.cache
-def compiled(name: str, shape: str = "", statement: str = "") -> tuple[bytes, dict[str, bytes]]:
+def compiled(name: str, shape: str = "", statement: str = "", payouts: str = "") -> tuple[bytes, dict[str, bytes]]:
     """Deployment code and selectors of a contract under generated modules."""
     with tempfile.TemporaryDirectory() as folder:
         Path(folder, "shape.vy").write_text(shape)
         Path(folder, "statement.vy").write_text(statement)
+        Path(folder, "payouts.vy").write_text(payouts)
         command = [vyper(), "-f", "bytecode,method_identifiers", "--evm-version", "prague"]
         command += ["-p", str(CONTRACTS), "-p", folder, str(CONTRACTS / f"{name}.vy")]
         result = subprocess.run(command, capture_output=True, text=True, check=False)

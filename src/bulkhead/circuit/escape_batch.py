@@ -36,6 +36,7 @@ SINGLE = (
     "state", "accounts_start", "orders", "markets", "money", "oracle", "counters", "accounts_before", "accounts_after",
 )  # fmt: skip
 PAYOUT = ("owner", "amount", "used")
+WORD_BITS = 256  # of Ethereum
 NOBODY_LEFT = empty_nodes()[DEPTH]  # the root when every account is settled
 
 
@@ -133,7 +134,12 @@ def payouts_of(statement: Sequence[int], shape: EscapeShape) -> list[Payout | No
 
 
 def escape_module(shape: EscapeShape) -> str:
-    """The module `payouts` of the contract that reads the statement: where each element stands, and its bounds."""
+    """The module `payouts` of the contract that reads the statement: where each element stands, and its bounds.
+
+    ValueError where a statement has more payouts than the contract has bits for: it keeps one word of what was claimed.
+    """
+    if shape.payouts > WORD_BITS:
+        raise ValueError(f"{shape.payouts} payouts in a statement; the contract holds {WORD_BITS}")
     numbers = {name.upper(): place for place, name in enumerate(SINGLE)}
     numbers |= {
         "LENGTH": len(escape_names(shape)), "START": len(SINGLE), "COUNT": shape.payouts, "DEPTH": shape.log_payouts,
