@@ -10,6 +10,7 @@ from typing import Any
 
 from bulkhead import signing
 from bulkhead.ledger.config import VenueConfig
+from bulkhead.ledger.state import Kind, MarginRule
 from bulkhead.ledger.tx import Configure, Move, OracleReport, Order, Register, Transfer, Withdrawal
 from bulkhead.signing import Signature
 from bulkhead.units import Felt
@@ -28,6 +29,7 @@ class Authority:
         self.verify = verify
         self.domain = signing.Domain(chain_id=config.chain_id)
         self._markets = {terms.market_id: (terms.synthetic_id, terms.asset_id) for terms in config.markets}
+        self._wire_onboarding = config.wire_onboarding
         self._assets = {terms.asset_id: terms.collateral_id for terms in config.assets}
         self._hashes: dict[Order, int] = {}
         self._verified: dict[tuple[int, int, Signature], bool] = {}
@@ -95,6 +97,19 @@ class Authority:
             asset_id=tx.asset_id,
         )
 
+    def agrees(self, tx: Register) -> bool:
+        """The key of a new account has signed for it.
+
+        Either the registration itself; or, of a plain main account, what the wire's client libraries sign to onboard:
+        the L1 owner and the key, but not the account's number, which the venue gives. That one is a Pedersen hash, for
+        which there is no circuit: a venue that settles with proofs asks for the first.
+        """
+        if self.is_signed(tx.owner_key, self.register_hash(tx), tx.signature):
+            return True
+        if not self._wire_onboarding or tx.kind is not Kind.MAIN or tx.rule is not MarginRule.LINEAR or tx.parent_id:
+            return False
+        return self.is_signed(tx.owner_key, signing.onboarding_hash(tx.l1_owner, tx.owner_key), tx.signature)
+
     def configure_hash(self, tx: Configure, public_key: Felt) -> int:
         """Hash of a signed configuration."""
         return signing.configuration_hash(
@@ -145,9 +160,13 @@ class Authority:
         known = self._verified.get(question)
         if known is None:
             known = signing.verify(public_key, message_hash, signature.r, signature.s)
-            _forget_half(self._verified)
-            self._verified[question] = known
+            self.remember(public_key, message_hash, signature, known)
         return known
+
+    def remember(self, public_key: Felt, message_hash: int, signature: Signature, is_valid: bool) -> None:
+        """Keep an answer: of this authority itself, or of whoever has verified many signatures at once."""
+        _forget_half(self._verified)
+        self._verified[public_key, message_hash, signature] = is_valid
 
 
 def _forget_half(memo: dict[Any, Any]) -> None:

@@ -24,7 +24,7 @@ def register(draft: Draft, tx: Register, authority: Authority) -> Reject | Done:
     problem = _registration_problem(draft, tx)
     if problem is not None:
         return problem
-    if not authority.is_signed(tx.owner_key, authority.register_hash(tx), tx.signature):
+    if not authority.agrees(tx):
         return Reject.WRONG_SIGNATURE
     if tx.rule is MarginRule.SCENARIO and not draft.config.scenario_accounts:
         return Reject.MODE_NOT_AVAILABLE

@@ -23,8 +23,8 @@ KeyOf = Callable[[AccountId], Felt | None]
 """The owner key of an account; None when there is no such account."""
 
 
-class _Signed(NamedTuple):
-    """One question: did this key sign this hash?"""
+class Question(NamedTuple):
+    """Did this key sign this hash?"""
 
     key: Felt
     message_hash: int
@@ -52,7 +52,19 @@ class Door:
             return Reject.OUT_OF_RANGE
         return None
 
-    def _questions(self, command: Command, key_of: KeyOf) -> list[_Signed | Reject]:
+    def signatures(self, command: Command, key_of: KeyOf) -> list[Question]:
+        """What `objection` would ask of a command, for whoever answers many at once; nothing where it cannot be asked.
+
+        A registration is left out: two messages would do.
+        """
+        if not self._authority.verify:
+            return []
+        try:
+            return [asked for asked in self._questions(command, key_of) if isinstance(asked, Question)]
+        except SigningError:
+            return []
+
+    def _questions(self, command: Command, key_of: KeyOf) -> list[Question | Reject]:
         if isinstance(command, PlaceOrder):
             legs = self._legs(command.take_profit, command.stop_loss)
             return [self._order(command.order), *legs]
@@ -65,35 +77,35 @@ class Door:
             return [] if asked is None else [asked]
         return []  # cancels, clocks and switches are not signed: who may send them is the interface's to know
 
-    def _order(self, order: Order) -> _Signed | Reject:
+    def _order(self, order: Order) -> Question | Reject:
         if self._config.market(order.market_id) is None:
             return Reject.UNKNOWN_MARKET
-        return _Signed(order.public_key, self._authority.order_hash(order), order.signature)
+        return Question(order.public_key, self._authority.order_hash(order), order.signature)
 
-    def _legs(self, *legs: Leg | None) -> list[_Signed | Reject]:
+    def _legs(self, *legs: Leg | None) -> list[Question | Reject]:
         return [self._order(leg.order) for leg in legs if leg is not None]
 
-    def _report(self, report: OracleReport) -> _Signed | Reject:
+    def _report(self, report: OracleReport) -> Question | Reject:
         if not 0 <= report.signer < len(self._config.oracle_keys):
             return Reject.WRONG_KEY
         key = self._config.oracle_keys[report.signer]
-        return _Signed(key, self._authority.report_hash(report, key), report.signature)
+        return Question(key, self._authority.report_hash(report, key), report.signature)
 
-    def _submitted(self, command: Submit, key_of: KeyOf) -> _Signed | Reject | None:
+    def _submitted(self, command: Submit, key_of: KeyOf) -> Question | Reject | None:
         transaction, authority = command.transaction, self._authority
         if isinstance(transaction, Register):
-            return _Signed(transaction.owner_key, authority.register_hash(transaction), transaction.signature)
+            return None if authority.agrees(transaction) else Reject.WRONG_SIGNATURE
         if not isinstance(transaction, Configure | Move | Withdrawal | Transfer):
             return None  # from L1's queues
         key = key_of(transaction.source if isinstance(transaction, Transfer) else transaction.account_id)
         if key is None:
             return Reject.UNKNOWN_ACCOUNT
         if isinstance(transaction, Configure):
-            return _Signed(key, authority.configure_hash(transaction, key), transaction.signature)
+            return Question(key, authority.configure_hash(transaction, key), transaction.signature)
         if isinstance(transaction, Move):
-            return _Signed(key, authority.move_hash(transaction, key), transaction.signature)
+            return Question(key, authority.move_hash(transaction, key), transaction.signature)
         if self._config.asset(transaction.asset_id) is None:
             return Reject.UNKNOWN_ASSET
         if isinstance(transaction, Withdrawal):
-            return _Signed(key, authority.withdrawal_hash(transaction, key), transaction.signature)
-        return _Signed(key, authority.transfer_hash(transaction, key), transaction.signature)
+            return Question(key, authority.withdrawal_hash(transaction, key), transaction.signature)
+        return Question(key, authority.transfer_hash(transaction, key), transaction.signature)

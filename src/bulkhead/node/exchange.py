@@ -20,7 +20,7 @@ from bulkhead.ledger.config import VenueConfig
 from bulkhead.ledger.state import State
 from bulkhead.limits import CHILDREN_PER_ACCOUNT
 from bulkhead.node import snapshot
-from bulkhead.node.door import Door
+from bulkhead.node.door import Door, Question
 from bulkhead.node.journal import Journal, TornTail
 from bulkhead.node.records import COMMANDS, EXCHANGE
 from bulkhead.node.replay import (
@@ -122,6 +122,10 @@ class Exchange:
         self._handle_pending()
         answers, self._answers = self._answers, []
         return answers
+
+    def signatures_of(self, command: Command) -> list[Question]:
+        """The signatures that `submit` will ask of a command, so that a caller may have many verified at once."""
+        return self._door.signatures(command, self._key_of)
 
     def _handle_pending(self) -> None:
         # Whatever stops this half-way leaves the state behind the journal: only opening again brings them together.

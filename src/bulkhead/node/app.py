@@ -1,0 +1,196 @@
+"""A node: the only place where its objects are made and put together. Start reading here.
+
+    open   keys, configuration, exchange (replayed), derived tables (caught up), directory of owners and keys
+    start  writer, store and clock as tasks of the event loop
+    stop   nothing more is taken, what was taken is done, a snapshot is written, everything is closed
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from contextlib import suppress
+
+import structlog
+
+from bulkhead.engine.command import Submit
+from bulkhead.ledger.authority import Authority
+from bulkhead.ledger.config import BACKSTOP_ACCOUNT, VenueConfig
+from bulkhead.ledger.defaults import USD, default_config
+from bulkhead.ledger.state import Kind, MarginRule, is_signable
+from bulkhead.ledger.tx import Register
+from bulkhead.limits import CHILDREN_PER_ACCOUNT
+from bulkhead.node.clock import ClockService, Signers
+from bulkhead.node.directory import Directory
+from bulkhead.node.exchange import Exchange
+from bulkhead.node.keys import Keys, keys_in
+from bulkhead.node.metrics import Metrics
+from bulkhead.node.settings import Settings
+from bulkhead.node.sources import Live, Source, SourceError, Walk
+from bulkhead.node.store.database import Database
+from bulkhead.node.store.keeper import Store
+from bulkhead.node.store.rebuild import catch_up, rebuild
+from bulkhead.node.writer import Writer
+from bulkhead.reject import Reject
+from bulkhead.signing import Signature, sign
+from bulkhead.units import AccountId, TimeMs
+
+log = structlog.get_logger("bulkhead.node")
+
+FIRST_PRICES = {"BTC-USD": 60_000.0, "ETH-USD": 3_000.0, "XRP-USD": 0.6, "LTC-USD": 80.0, "EOS-USD": 1.0}
+MakeConfig = Callable[[Keys, str], VenueConfig]
+
+
+def wall_clock() -> TimeMs:
+    """Milliseconds since the epoch."""
+    return TimeMs(time.time_ns() // 1_000_000)
+
+
+def config_of(keys: Keys, chain_id: str) -> VenueConfig:
+    """The default venue under this node's keys."""
+    return default_config(keys.oracle_public, keys.backstop_public, chain_id)
+
+
+class Node:
+    """Everything that runs. Made by `open_node`; `start` and `stop` belong in one event loop."""
+
+    def __init__(self, settings: Settings, keys: Keys, exchange: Exchange, database: Database, source: Source) -> None:
+        self.settings = settings
+        self.exchange = exchange
+        self.database = database
+        self.source = source
+        self.directory = Directory(database)
+        self.metrics = Metrics()
+        self.clock_ms = wall_clock
+        self.writer = Writer(exchange, wall_clock, settings.limits.queue_max)
+        self.store = Store(database, exchange.state.config)
+        self.clock = ClockService(self.writer, source, Signers(keys, exchange.state.config), settings.clock)
+        self.is_stopping = False
+        self.one_at_a_time = asyncio.Lock()  # for numbers that the node gives: accounts, places in the deposit queue
+        self._keys = keys
+        self._tasks: list[asyncio.Task[None]] = []
+        self._writing: asyncio.Task[None] | None = None
+        # The store first: whoever hears after it finds the rows of a group derived.
+        self.writer.listeners += [self.store.heard, self.metrics.heard]
+
+    async def start(self) -> None:
+        """Begin to work. The first tick is done when this returns, so that there are prices."""
+        self._writing = asyncio.create_task(self.writer.run(), name="writer")
+        self._tasks = [asyncio.create_task(self.store.run(), name="store")]
+        if BACKSTOP_ACCOUNT not in self.exchange.state.accounts:
+            await self._register_backstop()
+        await self.clock.tick()
+        self._tasks.append(asyncio.create_task(self.clock.run(), name="clock"))
+        log.info("node started", sequence=self.exchange.sequence, chain=self.exchange.state.config.chain_id)
+
+    async def stop(self) -> None:
+        """End in order. Nothing that was acknowledged is lost, whether or not this is called."""
+        if self.is_stopping:
+            return
+        self.is_stopping = True
+        self.writer.close()
+        if self._writing is not None:
+            with suppress(Exception):  # told by `writer.failure` already
+                await self._writing
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self.source.close()
+        try:
+            if not self.writer.failure:
+                self.exchange.snapshot()
+            self.exchange.close()
+        finally:
+            self.store.close()
+        log.info("node stopped", sequence=self.exchange.sequence)
+
+    @property
+    def failures(self) -> dict[str, str]:
+        """What is wrong, by part; empty when all is well."""
+        found = {
+            "writer": self.writer.failure,
+            "store": self.store.failure,
+            "prices": self.clock.source_failure,
+            "clock": "" if self._is_ticking() else "no tick for too long",
+        }
+        return {part: reason for part, reason in found.items() if reason}
+
+    def _is_ticking(self) -> bool:
+        age_ms = int(self.clock_ms()) - self.clock.last_tick_ms
+        return age_ms < 10_000 + 3_000 * self.settings.clock.interval_s
+
+    @property
+    def is_browned_out(self) -> bool:
+        """So much waits that only cancels and reduce-only orders are taken."""
+        return self.writer.depth >= self.settings.limits.brown_out_depth
+
+    def next_account_id(self) -> AccountId:
+        """An id that no account has. Ask under `one_at_a_time`."""
+        highest = max((account_id for account_id in self.exchange.state.accounts if is_signable(account_id)), default=0)
+        return AccountId((highest & -CHILDREN_PER_ACCOUNT) + CHILDREN_PER_ACCOUNT)
+
+    async def _register_backstop(self) -> None:
+        """The venue's own account, signed by its own key."""
+        config = self.exchange.state.config
+        blank = Register(
+            TimeMs(0), BACKSTOP_ACCOUNT, Kind.BACKSTOP, MarginRule.LINEAR, config.backstop_key, 0, AccountId(0), USD,
+            Signature(0, 0),
+        )  # fmt: skip
+        signature = sign(self._keys.backstop, Authority(config).register_hash(blank))
+
+        def make(now: TimeMs) -> Submit:
+            return Submit(now, blank_at(blank, now, signature))
+
+        answer = await self.writer.send(make)
+        if isinstance(answer, Reject):
+            raise RuntimeError(f"the backstop cannot be registered: {answer.name}")
+
+
+def blank_at(blank: Register, now: TimeMs, signature: Signature) -> Register:
+    """A registration with its time and signature."""
+    return Register(
+        now, blank.account_id, blank.kind, blank.rule, blank.owner_key, blank.l1_owner, blank.parent_id,
+        blank.asset_id, signature,
+    )  # fmt: skip
+
+
+def source_of(name: str, config: VenueConfig) -> Source:
+    """A source of prices by its name. Recorded ones are handed in by whoever stands above the lab."""
+    kind, _, rest = name.partition("-")
+    if kind == "simulated" and rest.isdigit():
+        start = {terms.name: FIRST_PRICES.get(terms.name, 100.0) for terms in config.markets}
+        return Walk(start, int(rest))
+    if name.startswith("live:"):
+        return Live(name.removeprefix("live:").split(","), [terms.name for terms in config.markets])
+    raise SourceError(f"prices {name!r}: not simulated-SEED and not live:VENUE,VENUE")
+
+
+def open_node(
+    settings: Settings,
+    *,
+    source: Source | None = None,
+    make_config: MakeConfig = config_of,
+    is_rebuilding: bool = False,
+    progress: Callable[[int, int], None] | None = None,
+) -> Node:
+    """Open everything a node needs, replaying what must be. Call inside the event loop that will run it.
+
+    Raises SettingsError, KeysError, ExchangeError, JournalError, DatabaseError, AheadOfJournal or SourceError, each
+    with what to do; then nothing is left open.
+    """
+    folder = settings.place
+    keys = keys_in(folder, settings.venue.oracle_signers)
+    config = make_config(keys, settings.venue.chain_id)
+    source = source_of(settings.prices, config) if source is None else source
+    exchange = Exchange.open(folder, config, wall_clock(), progress=progress)
+    try:
+        if exchange.torn is not None:
+            log.warning("torn tail cut", kept=exchange.torn.sequence_kept, reason=exchange.torn.reason)
+        database = Database(settings.database_url)
+        behind = (rebuild if is_rebuilding else catch_up)(exchange.journal, database, progress)
+        log.info("derived tables are up to date", commands=behind)
+        return Node(settings, keys, exchange, database, source)
+    except BaseException:
+        exchange.close()
+        raise

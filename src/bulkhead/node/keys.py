@@ -1,0 +1,69 @@
+"""The keys a test venue keeps for itself: oracle signers, backstop. One file, readable by its owner alone."""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+from pathlib import Path
+from typing import NamedTuple
+
+from bulkhead.signing import public_key
+from bulkhead.signing.keys import CURVE_ORDER
+from bulkhead.units import Felt
+
+KEYS_FILE = "keys.json"
+
+
+class KeysError(Exception):
+    """The file of keys cannot be used; the text says why."""
+
+
+class Keys(NamedTuple):
+    """Private keys: one for each oracle signer, and the backstop's."""
+
+    oracle: tuple[int, ...]
+    backstop: int
+
+    @property
+    def oracle_public(self) -> tuple[Felt, ...]:
+        """What the venue's configuration names."""
+        return tuple(Felt(public_key(key)) for key in self.oracle)
+
+    @property
+    def backstop_public(self) -> Felt:
+        """What the venue's configuration names."""
+        return Felt(public_key(self.backstop))
+
+
+def new_key() -> int:
+    """A private key at random."""
+    return 1 + secrets.randbelow(CURVE_ORDER - 1)
+
+
+def keys_in(folder: Path, signers: int) -> Keys:
+    """The keys kept in a folder; made, once, where there are none."""
+    path = folder / KEYS_FILE
+    if path.exists():
+        return _read(path)
+    keys = Keys(tuple(new_key() for _ in range(signers)), new_key())
+    folder.mkdir(parents=True, exist_ok=True)
+    part = path.with_suffix(".part")
+    descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+        json.dump({"oracle": [hex(key) for key in keys.oracle], "backstop": hex(keys.backstop)}, file)
+        file.flush()
+        os.fsync(file.fileno())
+    os.rename(part, path)
+    return keys
+
+
+def _read(path: Path) -> Keys:
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+        keys = Keys(tuple(int(key, 16) for key in found["oracle"]), int(found["backstop"], 16))
+        public_key(keys.backstop)
+        [public_key(key) for key in keys.oracle]
+    except (ValueError, KeyError, TypeError) as error:
+        raise KeysError(f"{path}: not a file of keys ({type(error).__name__}); restore it") from error
+    return keys

@@ -1,0 +1,145 @@
+"""A node's settings: a TOML file, then the environment, checked against one schema before anything is opened.
+
+`BULKHEAD_HTTP__PORT=9000` sets `port` of the table `[http]`; a value is read as TOML where it is TOML, else as text.
+What is unknown is refused by its name, so that a misspelt limit is never silently the default.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any
+
+import msgspec
+from msgspec import Meta, Struct
+
+PREFIX = "BULKHEAD_"
+TEST_CHAINS = ("1337", "31337", "11155111", "17000", "560048")
+"""Chain ids where money is play money: local ones, Sepolia, Holesky, Hoodi. Only there is a faucet."""
+
+Port = Annotated[int, Meta(ge=0, le=65_535)]
+Positive = Annotated[int, Meta(ge=1)]
+Seconds = Annotated[float, Meta(gt=0)]
+
+
+class SettingsError(Exception):
+    """Settings that no node may run on; the text names the place and what it must be."""
+
+
+class VenueSettings(Struct, frozen=True, forbid_unknown_fields=True):
+    """What the exchange begins with. Of an exchange that exists, these must be what it began with."""
+
+    chain_id: str = "BH_1337_local"
+    oracle_signers: Annotated[int, Meta(ge=1, le=16)] = 3
+    settles: bool = False  # on L1 with proofs: then accounts onboard with a registration that a circuit can check
+
+
+class HttpSettings(Struct, frozen=True, forbid_unknown_fields=True):
+    """Where the interface listens. TLS is on when both files are named. CORS is closed unless origins are."""
+
+    host: str = "127.0.0.1"
+    port: Port = 8080
+    public_url: str = ""  # how clients reach it, as they sign it when they onboard; empty: any is taken
+    tls_certificate: str = ""
+    tls_key: str = ""
+    cors_origins: tuple[str, ...] = ()
+    signing_domain: str = "bulkhead.local"  # the name in onboarding messages
+
+
+class LimitSettings(Struct, frozen=True, forbid_unknown_fields=True):
+    """What one client, and all together, may ask."""
+
+    requests_per_minute: Positive = 1_000  # of one API key, or of one address without a key
+    burst: Positive = 500
+    queue_max: Positive = 4_000  # commands that wait for the writer; then 429
+    brown_out_depth: Positive = 3_000  # from here on only cancels and reduce-only orders are taken
+    body_bytes: Positive = 65_536
+    api_keys_per_account: Positive = 20
+
+
+class ClockSettings(Struct, frozen=True, forbid_unknown_fields=True):
+    """Ticks, batches and snapshots."""
+
+    interval_s: Seconds = 1.0
+    batch_s: Seconds = 60.0
+    batch_transactions: Positive = 1_500
+    snapshot_commands: Positive = 200_000
+
+
+class FaucetSettings(Struct, frozen=True, forbid_unknown_fields=True):
+    """Play money: so many dollars a claim, so often. Impossible on a chain that is not a test network."""
+
+    enabled: bool = False
+    dollars: Positive = 10_000
+    pause_s: Annotated[float, Meta(ge=0)] = 60.0
+
+
+class Settings(Struct, frozen=True, forbid_unknown_fields=True):
+    """Everything a node can be told. The defaults run a local test venue."""
+
+    folder: str = "node"
+    database: str = ""  # SQLAlchemy URL; empty: SQLite in the folder
+    prices: str = "simulated-1"  # "simulated-SEED", or "live:binance,kraken"
+    venue: VenueSettings = VenueSettings()
+    http: HttpSettings = HttpSettings()
+    limits: LimitSettings = LimitSettings()
+    clock: ClockSettings = ClockSettings()
+    faucet: FaucetSettings = FaucetSettings()
+
+    @property
+    def place(self) -> Path:
+        """The node's folder."""
+        return Path(self.folder)
+
+    @property
+    def database_url(self) -> str:
+        """Where derived tables are kept."""
+        return self.database or f"sqlite:///{self.place / 'derived.sqlite'}"
+
+
+def load_settings(file: Path | None, environment: Mapping[str, str]) -> Settings:
+    """Read and check. Raises SettingsError."""
+    found: dict[str, Any] = {}
+    if file is not None:
+        try:
+            found = tomllib.loads(file.read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            raise SettingsError(f"{file}: {error}") from error
+    for name, text in environment.items():
+        if name.startswith(PREFIX) and "__" in name.removeprefix(PREFIX):
+            _set(found, name, text)
+    try:
+        settings = msgspec.convert(found, Settings)
+    except msgspec.ValidationError as error:
+        raise SettingsError(f"{file or 'environment'}: {error}") from error
+    return check_settings(settings)
+
+
+def check_settings(settings: Settings) -> Settings:
+    """Refuse what the schema alone cannot see."""
+    chain = settings.venue.chain_id.split("_")
+    if len(chain) < 3 or chain[0] != "BH" or not chain[1].isdigit():
+        raise SettingsError(f"venue.chain_id must be BH_<chain>_<rollup>, not {settings.venue.chain_id!r}")
+    if settings.faucet.enabled and chain[1] not in TEST_CHAINS:
+        raise SettingsError(f"faucet.enabled: chain {chain[1]} is not a test network, and its money is real")
+    if bool(settings.http.tls_certificate) != bool(settings.http.tls_key):
+        raise SettingsError("http.tls_certificate and http.tls_key go together")
+    if settings.limits.brown_out_depth > settings.limits.queue_max:
+        raise SettingsError("limits.brown_out_depth must not be above limits.queue_max")
+    return settings
+
+
+def _set(found: dict[str, Any], name: str, text: str) -> None:
+    """Put one variable of the environment in its place."""
+    *tables, last = name.removeprefix(PREFIX).lower().split("__")
+    place = found
+    for table in tables:
+        inner = place.setdefault(table, {})
+        if not isinstance(inner, dict):
+            raise SettingsError(f"{name}: {table} is a value, not a table")
+        place = inner
+    try:
+        place[last] = tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        place[last] = text

@@ -1,0 +1,85 @@
+"""The database of derived tables and of what traders told this node: SQLite by default, PostgreSQL by URL."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from alembic import command
+from alembic.config import Config
+from sqlalchemy import Connection, Engine, Table, create_engine, delete, event, select
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.exc import SQLAlchemyError
+
+from bulkhead.node.store.staging import Row, Staged
+from bulkhead.node.store.tables import DERIVED, metadata, progress
+
+ROWS_PER_STATEMENT = 500
+_BY_NAME = {table.name: table for table in metadata.tables.values()}
+
+
+class DatabaseError(Exception):
+    """The database cannot be opened or brought up to date; the text says why."""
+
+
+class Database:
+    """One engine. Methods may be called from any thread; writing is one caller's at a time."""
+
+    def __init__(self, url: str) -> None:
+        try:
+            self.engine: Engine = create_engine(url, pool_pre_ping=True)
+            if self.engine.dialect.name == "sqlite":
+                event.listen(self.engine, "connect", _prepare_sqlite)
+            elif self.engine.dialect.name != "postgresql":
+                raise DatabaseError(f"{self.engine.dialect.name}: derived tables are kept in sqlite or postgresql")
+            self._migrate()
+        except (SQLAlchemyError, ImportError) as error:
+            raise DatabaseError(f"{url.split('@')[-1]}: {error}") from error
+
+    def _migrate(self) -> None:
+        config = Config()
+        config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
+        with self.engine.begin() as connection:
+            config.attributes["connection"] = connection
+            command.upgrade(config, "head")
+
+    def write(self, staged: Staged) -> None:
+        """Write rows and progress in one transaction: either all of it is there after a crash, or nothing."""
+        with self.engine.begin() as connection:
+            for name, rows in staged.rows.items():
+                self.upsert(connection, _BY_NAME[name], rows)
+            notes = [{"name": name, "value": value} for name, value in staged.notes.items()]
+            if notes:
+                self.upsert(connection, progress, notes)
+
+    def upsert(self, connection: Connection, table: Table, rows: list[Row]) -> None:
+        """Insert rows, or replace those with the same key."""
+        insert: Any = (sqlite if self.engine.dialect.name == "sqlite" else postgresql).insert(table)
+        keys = [column.name for column in table.primary_key]
+        others = {column.name: insert.excluded[column.name] for column in table.columns if column.name not in keys}
+        statement = insert.on_conflict_do_update(index_elements=keys, set_=others)
+        for start in range(0, len(rows), ROWS_PER_STATEMENT):
+            connection.execute(statement, rows[start : start + ROWS_PER_STATEMENT])
+
+    def progress(self) -> dict[str, str]:
+        """How far the derived tables are."""
+        with self.engine.connect() as connection:
+            return {row.name: row.value for row in connection.execute(select(progress))}
+
+    def forget(self) -> None:
+        """Empty every derived table, to make it anew from the journal."""
+        with self.engine.begin() as connection:
+            for table in DERIVED:
+                connection.execute(delete(table))
+
+    def close(self) -> None:
+        """Let go of every connection."""
+        self.engine.dispose()
+
+
+def _prepare_sqlite(connection: Any, record: Any) -> None:
+    """Readers beside the writer; no sync for each write, since what is lost is derived again."""
+    cursor = connection.cursor()
+    for pragma in ("journal_mode=WAL", "synchronous=NORMAL", "busy_timeout=10000"):
+        cursor.execute(f"PRAGMA {pragma}")
+    cursor.close()
