@@ -63,7 +63,10 @@ def test_a_step_of_several_makers_is_proven() -> None:
     [
         (BELOW, "liquidate taker: maker buy 1.835254 BTC @ 48755 ok"),  # just so many restore it
         (BELOW, "liquidate taker: maker buy 1.2 BTC @ 48755 ok\nliquidate taker: other buy 0.6 BTC @ 48755 ok"),
-        (BELOW, "liquidate taker: maker buy 0.000001 BTC @ 48755 ok\nwait 10s\nliquidate taker: maker buy 1 BTC @ 48755 ok"),
+        (
+            BELOW,
+            "liquidate taker: maker buy 0.01 BTC @ 48755 ok\nwait 10s\nliquidate taker: maker buy 0.1 BTC @ 48755 ok",
+        ),
         (TWO + "tick BTC 48400 ok\n", "liquidate taker: maker buy 2 BTC @ 48400 ok"),  # whole, below close-out
         (TWO + "tick BTC 47600 ok\n", "liquidate taker: maker buy 2 BTC @ 48210 ok"),  # bankrupt, above the index
         (BELOW, "status BTC post_only ok\nliquidate taker: maker buy 0.1 BTC @ 48755 ok"),
@@ -92,14 +95,14 @@ def test_what_the_ledger_liquidates_leads_to_its_state(start: str, script: str) 
         (BELOW, "liquidate taker: maker sell 0.1 BTC @ 48755", "the maker takes what is closed"),
         (BELOW, "liquidate taker: maker buy 1 LTC @ 50", "there is a position"),
         (BELOW + "status BTC cancel_only ok", "liquidate taker: maker buy 0.1 BTC @ 48755", "fills are possible"),
-        (TWO + "tick BTC 48400 ok", "liquidate taker: maker buy 2.000001 BTC @ 48400", "no more is closed than there is"),
+        (TWO + "tick BTC 48400 ok", "liquidate taker: maker buy 2.000001 BTC @ 48400", "no more is closed than"),
         (BELOW + "wait 61s", "liquidate taker: maker buy 0.1 BTC @ 48755", "prices are fresh"),
         (BELOW + "restart ok", "liquidate taker: maker buy 0.1 BTC @ 48755", "younger than the last restart"),
         (BELOW + "liquidate taker: maker buy 0.1 BTC @ 48755 ok\nwait 9s", "liquidate taker: maker buy 0.1 BTC @ 48755",
          "the pause is over"),
         (BELOW + "liquidate taker: maker buy 1.835254 BTC @ 48755 ok", "liquidate taker: maker buy 0.01 BTC @ 48755",
          "it may be liquidated"),  # the step has reached its target
-        (TIERS + "tick BTC 50660 ok", "liquidate taker: maker sell 279 BTC @ 50660", "no more than restores the target"),
+        (TIERS + "tick BTC 50660 ok", "liquidate taker: maker sell 279 BTC @ 50660", "no more than restores"),
     ],
 )  # fmt: skip
 def test_what_the_ledger_refuses_breaks_a_rule(start: str, line: str, rule: str) -> None:

@@ -19,7 +19,7 @@ from bulkhead.circuit.accounts import (
     peek,
     settled_account,
 )
-from bulkhead.circuit.arithmetic import bit, flipped, magnitude, signed, wide
+from bulkhead.circuit.arithmetic import bit, flipped, is_zero, magnitude, signed, wide
 from bulkhead.circuit.fill import moved
 from bulkhead.circuit.frame import Frame, Value
 from bulkhead.circuit.liquidation import Closing
@@ -110,7 +110,7 @@ def check_absent(frame: Frame) -> None:
 def check_can_take(frame: Frame, venue: Venue, keeper: Keeper, offer: Offer, taken: Value) -> None:
     """The backstop can take so many lots: they make its position smaller, or budget, bounds and margin allow them."""
     closing = offer.closing
-    lots = frame.given(lambda: _capacity(frame, venue, keeper, offer), "lots it can take", is_number=True)
+    lots = frame.given(lambda: capacity(frame, venue, keeper, offer), "lots it can take", is_number=True)
     frame.number("lots it can take are as many", lots - taken)
     frame.number("nobody takes more than there is", closing.whole - lots)
     trial = _trial(frame, venue, keeper, offer, lots)
@@ -130,13 +130,14 @@ def check_can_take(frame: Frame, venue: Venue, keeper: Keeper, offer: Offer, tak
 
 
 def check_cannot_take(frame: Frame, venue: Venue, keeper: Keeper, offer: Offer, left: Value) -> None:
-    """The backstop can take no more than `left` lots: its budget is used up and they are all that makes its position
-    smaller, or one number of lots, at most one more, is too much: too large a position, one too many, or no margin.
+    """The backstop can take no more than `left` lots. They are all there is; or they are all that makes its position
+    smaller, and its budget is used up; or some number of lots, one more at most, is too much: too large a position,
+    one position too many, or no margin.
 
     That lots or balance would leave their widths is no reason here: a price that does this ends the venue anyway.
     """
     closing = offer.closing
-    lots = frame.given(lambda: 1 + _capacity(frame, venue, keeper, offer), "lots it cannot take", is_number=True)
+    lots = frame.given(lambda: 1 + capacity(frame, venue, keeper, offer), "lots it cannot take", is_number=True)
     frame.number("lots it cannot take are some", lots, -1)
     frame.number("lots it cannot take are one more at most", left + 1 - lots)
     trial = _trial(frame, venue, keeper, offer, lots)
@@ -144,20 +145,22 @@ def check_cannot_take(frame: Frame, venue: Venue, keeper: Keeper, offer: Offer, 
     room = _room(frame, venue, closing.place, trial)
     places = frame.constant(POSITIONS_MAX) - keeper.settled.positions - flipped(frame, keeper.was)
 
+    whole = is_zero(frame, "all lots are left to it or not", closing.whole - left)  # so there is nothing to show
+
     def is_so(name: str, holds: tuple[Value, ...], *others: Value) -> Value:
         """A bit: this is the reason; what is below zero is below."""
         return bit(frame, name, lambda: int(all(signed(each) < 0 for each in holds) and not any(map(int, others))))
 
-    spent = is_so("the budget is used up", (budget,))
-    lost = is_so("the open loss uses up the budget", (profit,), spent)
-    large = is_so("its position would be too large", (room,), spent, lost)
-    many = is_so("it would have too many positions", (places,), spent, lost, large)
-    bare = flipped(frame, spent + lost + large + many)  # a bit by the next rule
+    spent = is_so("the budget is used up", (budget,), whole)
+    lost = is_so("the open loss uses up the budget", (profit,), whole, spent)
+    large = is_so("its position would be too large", (room,), whole, spent, lost)
+    many = is_so("it would have too many positions", (places,), whole, spent, lost, large)
+    bare = flipped(frame, spent + lost + large + many + whole)  # a bit by the next rule
     frame.zero_product("there is one reason", bare, bare - 1)
     no_budget = spent + lost
     side = frame.multiply(closing.side, keeper.size)
     frame.number("what makes its position smaller is left to it", frame.multiply(no_budget, side + left))
-    grows = frame.multiply(flipped(frame, no_budget), trial.along - 1)
+    grows = frame.multiply(large + many + bare, trial.along - 1)
     frame.number("so many would be new risk", grows)
     wide(frame, "the budget is used up", _below(frame, spent, budget), 128)
     wide(frame, "the open loss uses up the budget", _below(frame, lost, profit), PROFIT_BITS)
@@ -197,7 +200,7 @@ def _room(frame: Frame, venue: Venue, place: Place, trial: Trial) -> Value:
     return (ONE * bound + (ONE - 1)) - trial.notional
 
 
-def _capacity(frame: Frame, venue: Venue, keeper: Keeper, offer: Offer) -> int:
+def capacity(frame: Frame, venue: Venue, keeper: Keeper, offer: Offer) -> int:
     """As the ledger finds it."""
     closing = offer.closing
     place, side, whole = closing.place, signed(closing.side), int(closing.whole)

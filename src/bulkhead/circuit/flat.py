@@ -25,11 +25,13 @@ from bulkhead.limits import QUOTE_LIMIT
 
 
 def leave(
-    frame: Frame, settled: Settled, turned: Turned, gained: Value, stamped: tuple[Head, Value] | None = None
-) -> None:
+    frame: Frame, settled: Settled, turned: Turned, gained: Value, stamped: tuple[Head, Value] | None = None,
+    *, acts: Value | None = None,
+) -> None:  # fmt: skip
     """Write head and money of an account of which one position was closed and whose balance gained so much.
 
-    `stamped`: its head, and the time at which it was liquidated. A child that holds nothing and owes nothing is
+    `stamped`: its head, and the time at which it was liquidated. `acts`: a bit, whether anything was closed or taken
+    at all; without, a debt is not asked for. A child that holds nothing and owes nothing is
     forgotten: what it has goes to its parent, and its words become zero.
     """
     base = settled.base
@@ -37,7 +39,8 @@ def leave(
     topped_up = frame.given(part(frame, base, MONEY, 0, 64), "what was topped up", is_number=True)
     change = turned.is_there - turned.was
     flat = is_zero(frame, "flat or not", settled.positions + change)
-    left, owing = _cover(frame, flat, balance + gained)
+    asks = flat if acts is None else frame.multiply(flat, acts)
+    left, owing = _cover(frame, asks, balance + gained)
     is_child = is_zero(frame, "a child or not", settled.kind - int(Kind.CHILD))
     ends = frame.multiply(frame.multiply(flat, is_child), flipped(frame, owing))
     stays = flipped(frame, ends)
@@ -51,7 +54,7 @@ def leave(
     change_balance(frame, heir, frame.multiply(ends, left))
 
 
-def _cover(frame: Frame, flat: Value, balance: Value) -> tuple[Value, Value]:
+def _cover(frame: Frame, asks: Value, balance: Value) -> tuple[Value, Value]:
     """The insurance fund pays the debt of an account that holds nothing, as far as it goes.
 
     Answers the balance then, and a bit: whether it still owes.
@@ -59,7 +62,7 @@ def _cover(frame: Frame, flat: Value, balance: Value) -> tuple[Value, Value]:
     owes = bit(frame, "an account owes or not", lambda: int(signed(balance) < 0))
     negative = frame.lift(Scaled(-1, balance))
     debt = frame.number("an account owes or not", either(frame, owes, negative - 1, balance)) + owes
-    asked = frame.multiply(frame.multiply(flat, owes), debt)
+    asked = frame.multiply(frame.multiply(asks, owes), debt)
     fund = frame.given(lambda: peek(frame, frame.constant(0), key_of(MONEY_RECORD, Money.INSURANCE)))
     covered = smallest(frame, "what the fund covers", asked, fund - QUOTE_LIMIT)
     frame.equal("a fund is what it was", own_word(frame, MONEY_RECORD, Money.INSURANCE, fund - covered), fund)

@@ -91,9 +91,9 @@ def held_size(frame: Frame, base: Value, market: Value) -> Value:
     return frame.given(lambda: (found() or SIZE_LIMIT) - SIZE_LIMIT, "the lots of a position")
 
 
-def shrink(frame: Frame, trade: Trading, case: Case, closing: Closing) -> tuple[Turned, Value]:
+def close_lots(frame: Frame, trade: Trading, settled: Settled, closing: Closing) -> tuple[Turned, Value]:
     """Close lots of the position; it does not turn over. Answers the position, and what the account is paid."""
-    turned = with_fill(frame, trade, case.settled.base, frame.lift(-1 * closing.side))
+    turned = with_fill(frame, trade, settled.base, frame.lift(-1 * closing.side))
     frame.equal("the position is the one that was judged", turned.size, closing.size)
     frame.zero("no more is closed than there is", flipped(frame, turned.reduces))
     return turned, frame.multiply(closing.side, trade.value)
@@ -123,7 +123,7 @@ def liquidation_frame(frame: Frame, venue: Venue, tx: Liquidation | None, *, acc
     frame.number("no worse than the zero price", gap)
     check_step_size(frame, venue, closing, Step(lots, price, zero, gap, is_above))
     fee, penalty = charges(frame, venue, price, gap, lots)
-    turned, value = shrink(frame, trading(frame, place, lots, price), case, closing)
+    turned, value = close_lots(frame, trading(frame, place, lots, price), case.settled, closing)
     add_to(frame, Money.FEES, fee + side.fee)
     add_to(frame, Money.INSURANCE, penalty)
     leave(frame, case.settled, turned, value - fee - penalty, (case.head, opening.now_ms))

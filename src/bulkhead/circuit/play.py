@@ -30,8 +30,6 @@ from bulkhead.ledger.state import Mode as Settling
 from bulkhead.limits import CHILDREN_PER_ACCOUNT
 from bulkhead.signing import Signature
 
-FORCED_WITHDRAWAL, FORCED_CLOSE = 1, 2  # kinds of request in L1's queue
-
 
 class Play:
     """Memory as the frames leave it, and the frames."""
@@ -182,12 +180,3 @@ def signatures_of(transaction: tx.Transaction) -> list[Signature]:
         return [report.signature for report in transaction.reports]
     signature = getattr(transaction, "signature", None)
     return [] if signature is None else [signature]
-
-
-def forced_of(transaction: tx.ForcedWithdrawal | tx.ForcedClose) -> tuple[int, int, int, int, int]:
-    """A forced request as L1's queue has it: kind, account, subject, sender, and when it was included."""
-    if isinstance(transaction, tx.ForcedWithdrawal):
-        kind, subject = FORCED_WITHDRAWAL, transaction.amount
-    else:
-        kind, subject = FORCED_CLOSE, int(transaction.market_id)
-    return kind, int(transaction.account_id), subject, transaction.sender, int(transaction.included_ms)

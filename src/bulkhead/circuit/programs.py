@@ -42,6 +42,8 @@ PROGRAMS_OF: dict[type, tuple[str, ...]] = {
     tx.Liquidation: ("liquidation",),
     tx.Backstop: ("backstop",),
     tx.Deleveraging: ("deleveraging, full",),
+    tx.ForcedWithdrawal: ("forced withdrawal",),
+    tx.ForcedClose: ("forced close, backstop",),
     tx.OracleTick: ("oracle tick",),
     tx.FundingTick: ("funding tick",),
     tx.StatusChange: ("status change",),

@@ -29,9 +29,9 @@ from bulkhead.circuit.frame import Frame, Value
 from bulkhead.circuit.liquidate import (
     Case,
     Taking,
+    close_lots,
     held_size,
     open_case,
-    shrink,
     tell_taking,
     told_taking,
 )
@@ -120,7 +120,7 @@ def backstop_frame(frame: Frame, venue: Venue, tx: Backstop | None) -> None:
     keeper = keeper_of(frame, venue, closing.place, doomed.now, 1)
     check_can_take(frame, venue, keeper, Offer(closing, doomed.price), doomed.lots)
     trade = trading(frame, closing.place, doomed.lots, doomed.price)
-    turned, value = shrink(frame, trade, doomed.case, closing)
+    turned, value = close_lots(frame, trade, doomed.case.settled, closing)
     leave(frame, doomed.case.settled, turned, value + doomed.paid, (doomed.case.head, doomed.now))
     interest = keep(frame, trade, keeper, closing.side)
     nothing = frame.constant(0)
@@ -132,11 +132,12 @@ def backstop_frame(frame: Frame, venue: Venue, tx: Backstop | None) -> None:
 def keep(frame: Frame, trade: Trading, keeper: Keeper, direction: Value) -> Value:
     """The backstop's side of lots that it takes. Answers twice the change of what it holds long.
 
-    It is written after the account, whose debt the fund covers first.
+    It is written after the account, whose debt the fund covers first. Where it takes none, nothing changes.
     """
     turned = with_fill(frame, trade, keeper.settled.base, direction)
     count_loss(frame, trade, direction, turned)
-    leave(frame, keeper.settled, turned, frame.lift(-1 * frame.multiply(direction, trade.value)))
+    acts = flipped(frame, is_zero(frame, "some lots or none", trade.lots))
+    leave(frame, keeper.settled, turned, frame.lift(-1 * frame.multiply(direction, trade.value)), acts=acts)
     return twice_interest(turned)
 
 
@@ -157,7 +158,7 @@ def deleveraging_frame(frame: Frame, venue: Venue, tx: Deleveraging | None, *, w
         keeper = keeper_of(frame, venue, closing.place, doomed.now, 1)
         check_cannot_take(frame, venue, keeper, Offer(closing, doomed.price), left)
     trade = trading(frame, closing.place, doomed.lots, doomed.price)
-    turned, value = shrink(frame, trade, doomed.case, closing)
+    turned, value = close_lots(frame, trade, doomed.case.settled, closing)
     leave(frame, doomed.case.settled, turned, value + doomed.paid, (doomed.case.head, doomed.now))
     interest = twice_interest(turned)
     tell_taking(frame, Taking(closing.place.market, doomed.price, closing.side, doomed.lots, interest))

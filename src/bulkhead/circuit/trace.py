@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 from bulkhead.circuit.batch import Lists, Shape, public_of
 from bulkhead.circuit.filling import Filled, fill_rules
+from bulkhead.circuit.forced import forced_of
 from bulkhead.circuit.frame import Mismatch
 from bulkhead.circuit.orders import Entry, LiveOrders, asked_by_orders
 from bulkhead.circuit.play import Play, signatures_of

@@ -16,56 +16,61 @@ from bulkhead.rules import margin
 
 
 def forced_withdrawal(draft: Draft, tx: ForcedWithdrawal) -> Reject | Paid | ForcedFailed:
-    """A withdrawal asked for on L1 by the owner; the same rules as a signed one, without the operator's consent."""
+    """A withdrawal asked for on L1 by the owner; the same rules as a signed one, without the operator's consent.
+
+    Funding is settled whatever becomes of it, as soon as it is clear that the owner asks.
+    """
     problem = _check_turn(draft, tx)
     if problem is not None:
         return problem
+    account = _withdrawing(draft, tx)
+    if isinstance(account, Reject):
+        return _failed(draft, account)
+    account = settled_in(draft, account)
     inner = draft.fork()
-    done = _withdraw(inner, tx)
+    paid = Paid(tx.account_id, tx.asset_id, tx.amount)
+    done = take_out(inner, account, tx.asset_id, tx.amount) or paid_out(inner, paid)
     return _conclude(draft, inner, done)
 
 
-def _withdraw(draft: Draft, tx: ForcedWithdrawal) -> Reject | Paid:
+def _withdrawing(draft: Draft, tx: ForcedWithdrawal) -> Account | Reject:
     problem = check_amount(draft, tx.asset_id, tx.amount)
     if problem is not None:
         return problem
     account = _owners_account(draft, tx)
-    if isinstance(account, Reject):
-        return account
-    if account.kind is Kind.CHILD:
+    if isinstance(account, Account) and account.kind is Kind.CHILD:
         return Reject.ACCOUNT_ID_NOT_SIGNABLE  # closing its position by force sweeps it to its parent
-    problem = take_out(draft, account, tx.asset_id, tx.amount)
-    return problem or paid_out(draft, Paid(tx.account_id, tx.asset_id, tx.amount))
+    return account
 
 
 def forced_close(draft: Draft, tx: ForcedClose) -> Reject | TakenOver | ForcedFailed:
     """A whole position closed at the first index after inclusion, less 10 bp: no free option, no counterparty asked.
 
     The account is the one that holds the position, so an isolated child is named by its own id. Only a healthy
-    account, or one that closing makes healthier: else it belongs to the liquidation rule.
+    account, or one that closing makes healthier: else it belongs to the liquidation rule. Funding as above.
     """
     problem = _check_turn(draft, tx)
     if problem is not None:
         return problem
-    inner = draft.fork()
-    done = _close(inner, tx)
-    return _conclude(draft, inner, done)
-
-
-def _close(draft: Draft, tx: ForcedClose) -> Reject | TakenOver:
     account = _owners_account(draft, tx)
     if isinstance(account, Reject):
-        return account
+        return _failed(draft, account)
+    account = settled_in(draft, account)
+    inner = draft.fork()
+    return _conclude(draft, inner, _close(inner, tx, account))
+
+
+def _close(draft: Draft, tx: ForcedClose, account: Account) -> Reject | TakenOver:
     problem = check_prices(draft, account)
     if problem is not None:
         return problem
-    account = settled_in(draft, account)
     position = account.position(tx.market_id)
     if position is None:
         return Reject.NO_SUCH_POSITION
     if draft.market(tx.market_id).price_ms <= tx.included_ms:
         return Reject.PRICE_STALE  # the tick left this feed out: its price was known when the request was made
-    price = forced_close_price(draft, position)
+    index = draft.risks[tx.market_id].price
+    price = forced_close_price(position, index, draft.config.forced_close_charge)
     flat = with_fill(account, tx.market_id, -position.size, price, position.funding_index)
     if not margin.is_allowed(
         lambda: health_of(draft, account), health_of(draft, flat), is_new_risk=False, only_shrinks=True
@@ -79,14 +84,20 @@ Done = TypeVar("Done", Paid, TakenOver)
 
 def _conclude(draft: Draft, inner: Draft, done: Reject | Done) -> Done | ForcedFailed:
     """The request is counted either way; what it wrote is kept only when it succeeded."""
-    outcome: Done | ForcedFailed
     if isinstance(done, Reject):
-        outcome = ForcedFailed(done)
-    else:
-        draft.adopt(inner)
-        outcome = done
+        return _failed(draft, done)
+    draft.adopt(inner)
+    _count(draft)
+    return done
+
+
+def _failed(draft: Draft, reason: Reject) -> ForcedFailed:
+    _count(draft)
+    return ForcedFailed(reason)
+
+
+def _count(draft: Draft) -> None:
     draft.counters = draft.counters._replace(forced=draft.counters.forced + 1)
-    return outcome
 
 
 def _check_turn(draft: Draft, tx: ForcedWithdrawal | ForcedClose) -> Reject | None:

@@ -17,7 +17,7 @@ from bulkhead.reject import Reject
 from bulkhead.rules.deleveraging import Holder, profit, shares, unhedged_size
 from bulkhead.rules.liquidation import minimal_size
 from bulkhead.rules.terms import Health, Position
-from bulkhead.units import AccountId, BookPrice, MarketId, Quote, Size
+from bulkhead.units import AccountId, BookPrice, Fraction, MarketId, Price, Quote, Size
 
 
 def backstop(draft: Draft, tx: Backstop) -> Reject | TakenOver:
@@ -185,10 +185,8 @@ def _exchange(
     return tuple(flows)
 
 
-def forced_close_price(draft: Draft, position: Position) -> BookPrice:
+def forced_close_price(position: Position, price: Price, charge: Fraction) -> BookPrice:
     """Index less (for a long; plus for a short) the forced charge, rounded against the one who closes."""
-    price = draft.risks[position.market_id].price
-    charge = draft.config.forced_close_charge
     if int(position.size) > 0:
         return max(BookPrice(1), book_price_floor(price - price_share_ceil(price, charge)))
     return book_price_ceil(price + price_share_ceil(price, charge))
