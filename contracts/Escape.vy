@@ -11,9 +11,10 @@
      was settled, each once. Only then is it known how much is owed in all, and what a claim is worth: all of it where
      custody backs it all, else the same share for everyone, rounded down. So claims never exceed what backs them.
 
-     Of each statement one word is kept, the root of a Keccak tree over its payouts; owners show their path.
-     Whoever submits a statement of few accounts makes proofs that others made of the same ones useless, and brings the
-     end nearer: every statement settles something.
+     Calldata names each account that a statement settled, and of no other anything changed: so whoever knows the last
+     state can go on where somebody else stopped. Of each statement one word is kept, the root of a Keccak tree over its payouts; owners show their path.
+     Whoever submits a statement of few accounts makes proofs that others made of the same ones useless, but brings the
+     end nearer: no statement settles nobody.
 @custom:kill Nothing here can be stopped or changed, and nothing works before the rollup is frozen.
 """
 import payouts
@@ -102,14 +103,14 @@ def settle(said: uint256[payouts.LENGTH]):
     nodes: bytes32[payouts.COUNT] = empty(bytes32[payouts.COUNT])
     at: uint256 = payouts.START
     for place: uint256 in range(payouts.COUNT):
-        owner: uint256 = said[at]
-        amount: uint256 = said[at + 1]
-        used: uint256 = said[at + 2]
+        owner: uint256 = said[at + 1]
+        amount: uint256 = said[at + 2]
+        used: uint256 = said[at + 3]
         assert used <= 1, "escape: used or not"
-        assert used == 1 or owner | amount == 0, "escape: unused, but not empty"
+        assert used == 1 or said[at] | owner | amount == 0, "escape: unused, but not empty"
         nodes[place] = self._leaf(place, owner, amount)
         total += amount
-        at += 3
+        at += 4
     count: uint256 = payouts.COUNT
     for depth: uint256 in range(payouts.DEPTH):
         count = count // 2

@@ -9,18 +9,30 @@ from typing import Any
 import pytest
 
 from bulkhead.circuit.escape import escape_programs
-from bulkhead.circuit.escape_batch import NOBODY_LEFT, SINGLE, USUAL, EscapeShape, Payout, escape_of, payouts_of
+from bulkhead.circuit.escape_batch import (
+    NOBODY_LEFT,
+    SINGLE,
+    USUAL,
+    EscapeShape,
+    Gone,
+    Payout,
+    escape_of,
+    payouts_of,
+)
 from bulkhead.circuit.escape_trace import Last, Settling, Stage, escape_tables, escape_traces
 from bulkhead.circuit.frame import Frame, Hint, Mismatch, Value
+from bulkhead.circuit.record import RecordRun, Records, Word
 from bulkhead.circuit.trace import Tables
 from bulkhead.circuit.venue import venue_of
+from bulkhead.circuit.words import CHOICES, record_words
 from bulkhead.fixed import quote_floor
 from bulkhead.ledger.accounts import health_of, settled
 from bulkhead.ledger.commitment import commitment_felts, leaf_of
 from bulkhead.ledger.state import State, put_market
 from bulkhead.ledger.tree import AccountTree
 from bulkhead.units import FundingIndex, Price, Quote
-from stark.air.check import check
+from stark.air.check import broken_rules, check
+from stark.air.system import System
 from tests.circuit.batches import Recorder, play_all
 from tests.parse import ACCOUNTS
 from tests.stark.mutation import unnoticed
@@ -94,7 +106,8 @@ def test_every_account_is_paid_what_it_is_worth(state: State) -> None:
     said = dict(zip(SINGLE, tables.public, strict=False))
     assert (said["accounts_before"], said["accounts_after"]) == (said["accounts_start"], NOBODY_LEFT)
     paid = [each for each in payouts_of(tables.public, TINY) if each is not None]
-    expected = [Payout(held.l1_owner, worth(state, account)) for account, held in sorted(state.accounts.items())]
+    accounts = sorted(state.accounts.items())
+    expected = [Payout(account, held.l1_owner, worth(state, account)) for account, held in accounts]
     assert paid == expected
 
 
@@ -115,6 +128,14 @@ def test_statements_follow_each_other_until_nobody_is_left() -> None:
     assert said[-1]["accounts_after"] == NOBODY_LEFT != said[-2]["accounts_after"]
     paid = [each for one in statements for each in payouts_of(one.public, shape) if each is not None]
     assert [each.amount for each in paid] == [worth(CRASH, account) for account in sorted(CRASH.accounts)]
+
+
+def test_somebody_else_goes_on_where_statements_stopped() -> None:
+    shape = TINY._replace(log_payouts=1)
+    first, *rest = escape_traces(CRASH, shape)
+    gone = [each.account for each in payouts_of(first.public, shape) if each is not None]
+    assert [each.public for each in escape_traces(CRASH, shape, gone)] == [each.public for each in rest]
+    assert list(escape_traces(CRASH, shape, list(CRASH.accounts))) == []
 
 
 def test_a_statement_settles_fewer_accounts_where_their_rows_are_too_many() -> None:
@@ -190,6 +211,18 @@ def test_no_position_is_left_out_or_added(count: int) -> None:
         settling.run(f"escape, {count} positions", MAKER)
 
 
+def test_no_account_is_changed_and_left() -> None:
+    """Else nobody else could go on: a statement says which accounts are gone, and not what became of others."""
+    kept = record_words(CRASH, TAKER)
+    words = {number: Word(value, value) for number, value in kept.items()}
+    words[CHOICES + 1] = Word(kept[CHOICES + 1], 0, 1 << 15)
+    run = RecordRun(TAKER, True, words)
+    for chip, expected in ((Records(), set()), (Gone(), {"an account is gone"})):
+        table = System("one", [chip]).tables[0]
+        trace, _ = chip.fill([run], TINY.log_records)
+        assert {each.rule for each in broken_rules(table, [], trace)} == expected
+
+
 def test_a_choice_that_is_not_forgotten_keeps_the_account() -> None:
     settling = Settling(CRASH, venue_of(CRASH.config))
     settling.run("escape, 2 positions", TAKER)
@@ -218,6 +251,7 @@ def stated(change: dict[str, int]) -> list[str]:
 @pytest.mark.parametrize(
     ("change", "bus"),
     [
+        ({"payout_account_0": 5}, "message "),
         ({"payout_owner_0": 0xBAD}, "message "),
         ({"payout_amount_1": 10**12}, "message "),
         ({"payout_used_0": 0}, "message "),

@@ -104,7 +104,7 @@ class Exit(Bridge):
 
     def claim(self, number: int, said: Sequence[int], at: int, **changed: int) -> None:
         """Claim the payout at a place of a statement, or say something else of it."""
-        payout = payouts_of(said, self.shape)[at] or Payout(0, 0)
+        payout = payouts_of(said, self.shape)[at] or Payout(0, 0, 0)
         words = {"chunk": number, "place": at, "owner": payout.owner, "amount": payout.amount} | changed
         path = PayoutTree(payouts_of(said, self.shape)).path(at)
         self.call(self.escape, "claim", [*words.values(), *(int.from_bytes(each, "big") for each in path)])

@@ -34,8 +34,8 @@ def refuses(chain: Exit, said: list[int], reason: str) -> None:
 def settled(chain: Exit, *amounts: int) -> list[list[int]]:
     """Three payouts in two statements."""
     said = [
-        chain.said(FIRST, MIDDLE, [Payout(ONE, amounts[0]), Payout(TWO, amounts[1])]),
-        chain.said(MIDDLE, NOBODY_LEFT, [Payout(ONE, amounts[2])]),
+        chain.said(FIRST, MIDDLE, [Payout(64, ONE, amounts[0]), Payout(64, TWO, amounts[1])]),
+        chain.said(MIDDLE, NOBODY_LEFT, [Payout(64, ONE, amounts[2])]),
     ]
     for each in said:
         chain.settle(each)
@@ -53,17 +53,18 @@ def settled(chain: Exit, *amounts: int) -> list[list[int]]:
         ({"used_0": 2}, "escape: used or not"),
         ({"used_0": 2**255}, "escape: used or not"),
         ({"used_0": 0}, "escape: unused, but not empty"),
+        ({"account_1": 1}, "escape: unused, but not empty"),
         ({"owner_1": 1}, "escape: unused, but not empty"),
         ({"amount_1": 1}, "escape: unused, but not empty"),
     ],
 )
 def test_a_statement_that_does_not_fit_is_refused_by_name(chain: Exit, changed: dict[str, int], reason: str) -> None:
-    refuses(chain, chain.said(FIRST, MIDDLE, [Payout(ONE, 5)], **changed), reason)
+    refuses(chain, chain.said(FIRST, MIDDLE, [Payout(64, ONE, 5)], **changed), reason)
 
 
 def test_statements_follow_each_other(chain: Exit) -> None:
-    first = chain.said(FIRST, MIDDLE, [Payout(ONE, 60)])
-    second = chain.said(MIDDLE, NOBODY_LEFT, [Payout(TWO, 40)])
+    first = chain.said(FIRST, MIDDLE, [Payout(64, ONE, 60)])
+    second = chain.said(MIDDLE, NOBODY_LEFT, [Payout(64, TWO, 40)])
     refuses(chain, second, "escape: another root")
     chain.settle(first)
     refuses(chain, first, "escape: another root")
@@ -101,8 +102,9 @@ def test_an_escape_that_the_rollup_does_not_name_releases_nothing(chain: Exit) -
 def test_each_payout_is_claimed_once_by_its_path(chain: Exit) -> None:
     said = settled(chain, 10, 20, 0)
     for changed, reason in (
-        ({"chunk": 1}, "path"), ({"chunk": 2}, "no such payout"), ({"place": 0}, "path"), ({"place": 2}, "no such payout"),
-        ({"place": 2**255}, "no such payout"), ({"owner": ONE}, "path"), ({"amount": 21}, "path"),
+        ({"chunk": 1}, "path"), ({"chunk": 2}, "no such payout"), ({"place": 0}, "path"),
+        ({"place": 2}, "no such payout"), ({"place": 2**255}, "no such payout"), ({"owner": ONE}, "path"),
+        ({"amount": 21}, "path"),
     ):  # fmt: skip
         with pytest.raises(Reverted, match=f"^escape: {reason}$"):
             chain.claim(0, said[0], 1, **changed)
@@ -119,7 +121,7 @@ def test_each_payout_is_claimed_once_by_its_path(chain: Exit) -> None:
 @pytest.mark.parametrize("owner", [0, 2**160, 2**160 + ONE])
 def test_what_is_nobodys_stays(chain: Exit, owner: int) -> None:
     """An account without an owner on L1, and words that are no address: they hold up nobody else."""
-    said = chain.said(FIRST, NOBODY_LEFT, [Payout(owner, 5), Payout(ONE, 7)])
+    said = chain.said(FIRST, NOBODY_LEFT, [Payout(64, owner, 5), Payout(64, ONE, 7)])
     chain.settle(said)
     with pytest.raises(Reverted, match="^escape: nobody$"):
         chain.claim(0, said, 0)
@@ -151,13 +153,13 @@ def test_claims_never_exceed_what_backs_them(chain: Exit, amounts: tuple[int, in
 
 
 def test_followers_are_told(chain: Exit) -> None:
-    chain.settle(chain.said(FIRST, NOBODY_LEFT, [Payout(ONE, 200)]))
+    chain.settle(chain.said(FIRST, NOBODY_LEFT, [Payout(64, ONE, 200)]))
     first, last = chain.evm.result.logs
     assert first.topics == ["0x" + each.hex() for each in (keccak256(b"Settled(uint256,uint256,uint256)"), word(0))]
     assert first.data[1] == word(NOBODY_LEFT) + word(200)
     assert last.topics == ["0x" + keccak256(b"Finished(uint256,uint256)").hex()]
     assert last.data[1] == word(200) + word(100)
-    chain.claim(0, chain.said(FIRST, NOBODY_LEFT, [Payout(ONE, 200)]), 0)
+    chain.claim(0, chain.said(FIRST, NOBODY_LEFT, [Payout(64, ONE, 200)]), 0)
     topics = (keccak256(b"Claimed(uint256,uint256,address,uint256)"), word(0), word(0), word(ONE))
     [heard] = [each for each in chain.evm.result.logs if each.topics[0] == "0x" + topics[0].hex()]
     assert heard.topics == ["0x" + each.hex() for each in topics] and heard.data[1] == word(100)
@@ -167,7 +169,7 @@ def test_a_claim_stays_below_150_000_gas() -> None:
     """The usual tree; slots that this machine counts as warm are added in full: ten reads, and five first writes."""
     chain = Exit(SHAPE._replace(log_payouts=6))
     chain.freeze(100)
-    said = chain.said(FIRST, NOBODY_LEFT, [Payout(ONE + place, 9) for place in range(64)])
+    said = chain.said(FIRST, NOBODY_LEFT, [Payout(64, ONE + place, 9) for place in range(64)])
     chain.settle(said)
     chain.claim(0, said, 63)
     assert chain.gas + 10 * 2000 + 5 * 2900 < 150_000

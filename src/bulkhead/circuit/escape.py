@@ -41,7 +41,7 @@ def escape_frame(frame: Frame, venue: Venue, case: int | None, count: int) -> No
     """Settle an account with so many positions, and tell its owner on L1 and its payout.
 
     Freshness of prices is not asked: no batch follows, so the last proven ones are the last. Choices are not counted:
-    one that is left keeps the account in the tree.
+    where one is left, the account is not gone.
     """
     gone = frame.constant(0)
     account = given_account(frame, lambda: case or 0)
@@ -62,6 +62,7 @@ def escape_frame(frame: Frame, venue: Venue, case: int | None, count: int) -> No
     whole = shifted_floor(frame, "value is rounded down", value, VALUE_BITS)
     amount = at_least_zero(frame, "who owes is paid nothing", whole, VALUE_BITS)
     own = frame.own_number()
+    frame.tell(Tag.PAYOUT_ACCOUNT, own, gone, account)
     frame.tell(Tag.PAYOUT_OWNER, own, gone, owner)
     frame.tell(Tag.PAYOUT_AMOUNT, own, gone, amount)
 
@@ -95,7 +96,8 @@ def _market_hint(frame: Frame, account: Value, place: int) -> Hint:
 
 
 def forget_choice_frame(frame: Frame, venue: Venue, case: tuple[int, int] | None) -> None:
-    """Set the word of an account's choice to zero. Nothing is asked: it decides no payout, and every word must go."""
+    """Set the word of an account's choice to zero. Nothing is asked: it decides no payout, and an account of which
+    anything is changed must be gone (`escape_batch.Gone`)."""
     account = given_account(frame, lambda: case[0] if case else 0)
     market = frame.given(lambda: case[1] if case else 0)
     narrow(frame, "a market's id", market, 16)

@@ -35,7 +35,8 @@ from stark.chips.ranges import LIMB_BITS, Numbers, Range
 SINGLE = (
     "state", "accounts_start", "orders", "markets", "money", "oracle", "counters", "accounts_before", "accounts_after",
 )  # fmt: skip
-PAYOUT = ("owner", "amount", "used")
+PAYOUT = ("account", "owner", "amount", "used")
+PAYOUT_TAGS = (Tag.PAYOUT_ACCOUNT, Tag.PAYOUT_OWNER, Tag.PAYOUT_AMOUNT)
 WORD_BITS = 256  # of Ethereum
 NOBODY_LEFT = empty_nodes()[DEPTH]  # the root when every account is settled
 
@@ -75,8 +76,17 @@ USUAL = EscapeShape(
 )
 
 
-class Unpublished(Records):
-    """Records whose words are told to nobody: what an account held goes, and needs no telling."""
+class Gone(Records):
+    """Records of accounts that are gone afterwards, and of the markets, which stay.
+
+    No word is published: whoever knows the state and which accounts a statement lists knows what is left of it. It must
+    be so, for anybody may submit a statement, and those who come after have to go on from there.
+    """
+
+    def constrain(self, row: Row, must: Must) -> None:
+        """As any record, and no account stays."""
+        super().constrain(row, must)
+        must.zero("an account is gone", row.is_account * row.exists_after)
 
     def publish(self, row: Row, must: Must, key: Expr) -> None:
         """Nobody takes it."""
@@ -97,20 +107,21 @@ def escape_of(config: VenueConfig, shape: EscapeShape) -> System:
         must.receive(TREE, [0, 0, public.accounts_before, public.accounts_after])
         must.receive(RECORD, [MARKETS_RECORD, public.markets, public.markets])
         for place in range(shape.payouts):
-            owner, amount, used = (getattr(public, f"payout_{field}_{place}") for field in PAYOUT)
-            for tag, value in ((Tag.PAYOUT_OWNER, owner), (Tag.PAYOUT_AMOUNT, amount)):
+            *fields, used = (getattr(public, f"payout_{field}_{place}") for field in PAYOUT)
+            for tag, value in zip(PAYOUT_TAGS, fields, strict=True):
                 must.receive(MESSAGE, [int(tag), place + 1, value], used)  # of the frame of that number
 
     tables = [
-        Rules(), Programs(list(escape_programs(venue).values())), Unpublished(), MerkleUpdate(), Poseidon(), Numbers(),
+        Rules(), Programs(list(escape_programs(venue).values())), Gone(), MerkleUpdate(), Poseidon(), Numbers(),
         Range(),
     ]  # fmt: skip
     return System("escape", tables, escape_names(shape), environment)
 
 
 class Payout(NamedTuple):
-    """What L1 owes for an account: an address as a number, and quote before any haircut."""
+    """What L1 owes for an account: its number, an address as a number, and quote before any haircut."""
 
+    account: int
     owner: int
     amount: int
 
@@ -130,7 +141,7 @@ def payouts_of(statement: Sequence[int], shape: EscapeShape) -> list[Payout | No
         raise ValueError(f"{len(statement)} elements are no statement that settles {shape.payouts} accounts")
     listed = statement[len(SINGLE) :]
     places = [listed[at : at + len(PAYOUT)] for at in range(0, len(listed), len(PAYOUT))]
-    return [Payout(owner, amount) if used else None for owner, amount, used in places]
+    return [Payout(*fields) if used else None for *fields, used in places]
 
 
 def escape_module(shape: EscapeShape) -> str:

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import replace
 from typing import NamedTuple
 
 from bulkhead.circuit.escape import FORGET, escape_name, escape_programs, escape_writers
-from bulkhead.circuit.escape_batch import EscapeShape, Payout, Unpublished, escape_public
+from bulkhead.circuit.escape_batch import PAYOUT_TAGS, EscapeShape, Gone, Payout, escape_public
 from bulkhead.circuit.filling import fill_rules
 from bulkhead.circuit.play import Play
 from bulkhead.circuit.record import asked_by
-from bulkhead.circuit.tags import Tag
 from bulkhead.circuit.trace import Tables, merged, record_runs
 from bulkhead.circuit.venue import Venue, venue_of
 from bulkhead.circuit.words import MARKETS_RECORD
@@ -46,7 +45,7 @@ class Settling(Play):
         """What the first frames told."""
         told = self.memory.told
         return [
-            Payout(told[Tag.PAYOUT_OWNER, number, 0], told[Tag.PAYOUT_AMOUNT, number, 0])
+            Payout(*(told[tag, number, 0] for tag in PAYOUT_TAGS))
             for number in range(1, count + 1)
         ]
 
@@ -58,15 +57,18 @@ class Last(NamedTuple):
     felts: list[int]
 
 
-def escape_traces(state: State, shape: EscapeShape) -> Iterator[Tables]:
+def escape_traces(state: State, shape: EscapeShape, settled: Collection[int] = ()) -> Iterator[Tables]:
     """The tables of all statements, in order: each settles as many accounts, by rising number, as the shape holds.
+
+    They go on where some accounts were `settled` by statements before.
 
     Raises NotProvable for a venue without circuits, Mismatch where an account's words are not what the ledger writes,
     ValueError where not even one account fits the shape.
     """
     tree = AccountTree({account_id: leaf_of(account) for account_id, account in state.accounts.items()})
     last = Last(state, commitment_felts(state, tree.root))
-    left = dict(sorted(state.accounts.items()))
+    left = {account_id: account for account_id, account in sorted(state.accounts.items()) if account_id not in settled}
+    tree.update(dict.fromkeys(settled, EMPTY_LEAF))
     while left:
         before = replace(state, accounts=dict(left))
         accounts, tables = _largest(before, tree, last, shape)
@@ -110,7 +112,7 @@ def escape_tables(settling: Settling, payouts: list[Payout], accounts: list[int]
     runs = [run for run in record_runs(before, after, settling) if run.is_account or run.record == MARKETS_RECORD]
     changes = {account: Change(tree.leaf(account), EMPTY_LEAF) for account in sorted(accounts)}
     nodes = MerkleUpdate().fill(TREE_DEPTH, changes, tree.node, shape.log_tree)
-    records, record_lists = Unpublished().fill(runs, shape.log_records)
+    records, record_lists = Gone().fill(runs, shape.log_records)
     lists = [*rules.hashed, *record_lists, *nodes.hashed, list_sponge(last.felts)]
     numbers = Numbers().fill([*rules.asked, *asked_by(runs)], shape.log_numbers)
     traces = [

@@ -71,6 +71,7 @@ class Tag(IntEnum):
     TAKING_LEFT = auto()  # lots that nobody has taken yet
     TAKING_INTEREST = auto()  # twice the lots by which what is held long changed so far
 
-    # Of an account that is settled after a freeze, about its frame: whom L1 pays, and how much at most.
+    # Of an account that is settled after a freeze, about its frame: which, whom L1 pays, and how much at most.
+    PAYOUT_ACCOUNT = auto()
     PAYOUT_OWNER = auto()
     PAYOUT_AMOUNT = auto()
