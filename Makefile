@@ -1,7 +1,7 @@
 # Everything here needs only make and Python 3.11 or newer; the rest is installed into .venv beside this file.
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test check bench venv clean
+.PHONY: help demo test check bench soak venv clean
 
 # Nothing of the caller's Python may leak in: neither paths nor an active environment nor pip's other targets.
 unexport PYTHONPATH PYTHONHOME PYTHONSTARTUP PYTHONUSERBASE VIRTUAL_ENV CONDA_PREFIX MYPYPATH PYTEST_ADDOPTS
@@ -30,10 +30,14 @@ check: .venv/ready-to-check ## lint, types, layers and house rules
 	@$(BIN)/python tools/tidy.py
 	@$(BIN)/python tools/spec.py --check
 	@$(BIN)/python tools/security.py --check
+	@$(BIN)/python tools/circuit.py --check
 	@$(BIN)/python tools/contracts.py --check
 
 bench: .venv/ready-to-bench ## measure every figure beside its reference
 	@$(BIN)/python -m benchmarks
+
+soak: .venv/ready-to-check ## a thousand random batches on ledger and circuit
+	@$(BIN)/python tools/soak.py
 
 venv: .venv/ready-to-check ## set up .venv for working on the code
 

@@ -10,9 +10,11 @@ import pytest
 
 from bulkhead.circuit.batch import SMALL, circuit_of
 from bulkhead.circuit.rebuild import Rebuilt
+from bulkhead.circuit.trace import trace
 from bulkhead.circuit.venue import NotProvable, venue_of
 from bulkhead.ledger.batch import Sealer
 from bulkhead.ledger.state import genesis
+from stark.air.check import check
 from stark.fixed import prepare
 from stark.parameters import Parameters
 from stark.prover import prove
@@ -33,6 +35,10 @@ withdraw taker 150          ok
 """
 # One withdrawal and one deposit fit a small table, whose every cell can be changed in turn.
 TINY = SMALL._replace(log_rules=9, log_orders=3, log_records=7, log_tree=7, log_poseidon=12, log_signatures=9)
+# A whole script of the ledger's.
+LONG = SMALL._replace(
+    log_rules=16, log_poseidon=16, log_numbers=15, log_signatures=15, queue=32, forced=32, changes=256
+)  # fmt: skip
 
 
 @cache
@@ -99,11 +105,9 @@ def test_every_script_of_the_ledger_leads_to_the_same_root(path: Path) -> None:
     transactions = [transaction for transaction, _ in player.accepted]
     before, after = genesis(player.config, first.time_ms), player.state
     Sealer(after).seal(player.accepted)
-    batch = Sealed.__new__(Sealed)
-    batch.before, batch.after, batch.transactions = before, after, transactions
-    shape = SMALL._replace(log_rules=16, log_poseidon=16, log_numbers=15, log_signatures=15, changes=256, queue=32)
-    tables = batch.tables(shape)
-    assert batch.problems(shape) == []
+    shape = LONG
+    tables = trace(before, after, transactions, shape)
+    assert [str(each) for each in check(circuit_of(player.config, shape), tables.public, tables.traces)] == []
     rebuilt = Rebuilt(first, shape)
     rebuilt.follow(tables.public)
     assert rebuilt.state.accounts == after.accounts and rebuilt.state.markets == after.markets
@@ -114,3 +118,9 @@ def test_what_has_no_circuit_is_named() -> None:
         venue_of(Player().config)
     with pytest.raises(NotProvable, match="one asset"):
         venue_of(Recorder({"assets": "EUR"}).config)
+
+
+def test_a_batch_that_touches_no_account_is_shown_by_one_that_stays() -> None:
+    line = "tick BTC 50000 ETH 3000 XRP 0.5 LTC 50 EOS 5 ok"
+    assert Sealed(line).problems() == []
+    assert Sealed(line, "wait 1s\n").problems() == []  # not even the backstop exists

@@ -17,7 +17,7 @@ from bulkhead.ledger import tx
 from bulkhead.ledger.accounts import health_of, settled
 from bulkhead.ledger.apply import apply
 from bulkhead.ledger.authority import Authority
-from bulkhead.ledger.config import FEED_OF_ASSET, AssetTerms
+from bulkhead.ledger.config import FEED_OF_ASSET, AssetTerms, VenueConfig
 from bulkhead.ledger.defaults import default_config
 from bulkhead.ledger.draft import Draft
 from bulkhead.ledger.invariants import violations
@@ -75,8 +75,8 @@ def venue() -> Any:
 class World:
     """A venue in motion."""
 
-    def __init__(self, *, richness: int = 2_000_000_000) -> None:
-        self.state: State = genesis(venue(), START_MS)
+    def __init__(self, *, richness: int = 2_000_000_000, config: VenueConfig | None = None) -> None:
+        self.state: State = genesis(config or venue(), START_MS)
         self.authority = Authority(self.state.config, verify=False)
         self.salt = 0
         self.signed: dict[int, int] = {}  # total of every order, by key
@@ -87,6 +87,8 @@ class World:
         places += [(OWNER, Kind.MAIN, MarginRule.LINEAR, 0), (STRATEGY, Kind.STRATEGY, MarginRule.LINEAR, OWNER)]
         places += [(TAKER, Kind.MAIN, MarginRule.LINEAR, 0), (SCENARIO, Kind.MAIN, MarginRule.SCENARIO, 0)]
         for account_id, kind, rule, parent in places:
+            if not self.state.config.scenario_accounts:
+                rule = MarginRule.LINEAR
             key = 8 if account_id == 64 else self.key(account_id)
             self.must(tx.Register(self.now, account_id, kind, rule, key, 0xABC, parent, 1, UNSIGNED))
             amount = richness * (50 if account_id == MAKER else 1)
@@ -141,7 +143,8 @@ class World:
 
     def tick(self, prices: dict[int, int]) -> tx.OracleTick:
         feeds = tuple((market_id, prices[market_id] << 32) for market_id in MARKETS)
-        feeds += ((FEED_OF_ASSET + WBTC, 500 << 32),)
+        if self.state.config.asset(WBTC) is not None:
+            feeds += ((FEED_OF_ASSET + WBTC, 500 << 32),)
         report = tx.OracleReport(0, self.state.oracle.sequence + 1, self.now + 1, feeds, UNSIGNED)
         return tx.OracleTick(self.now + 1, (report,))
 
@@ -265,7 +268,7 @@ class World:
     def a_cash(self, who: int, other: int, market_id: int, amount: int, spice: int) -> tx.Transaction:
         self.salt += 1
         account_id, target = ACCOUNTS[who % len(ACCOUNTS)], ACCOUNTS[other % len(ACCOUNTS)]
-        asset_id = WBTC if spice % 4 == 0 else 1
+        asset_id = WBTC if spice % 4 == 0 and self.state.config.asset(WBTC) else 1
         size = amount if spice % 3 == 0 else amount % 10**9
         expiry = self.now // 1000 + 60
         if spice % 5 < 2:
@@ -290,7 +293,7 @@ class World:
         number = self.state.counters.forced + 1
         if spice % 2:
             return tx.ForcedClose(self.now, number, 0, account_id, market_id, 0xABC)
-        asset_id = WBTC if spice % 4 == 0 else 1
+        asset_id = WBTC if spice % 4 == 0 and self.state.config.asset(WBTC) else 1
         return tx.ForcedWithdrawal(self.now, number, 0, account_id, asset_id, amount % 10**9, 0xABC)
 
     def a_sale(self, who: int, other: int, market_id: int, amount: int, spice: int) -> tx.Transaction:

@@ -22,7 +22,7 @@ from bulkhead.circuit.words import (
     key_of,
 )
 from bulkhead.fixed import div_floor
-from bulkhead.limits import FIELD_PRIME, TIME_S_BITS
+from bulkhead.limits import FIELD_PRIME, TIME_MS_BITS, TIME_S_BITS
 from bulkhead.signing.messages import MESSAGE_PREFIX
 
 HALF, DOUBLE = 1 << 64, 1 << 128
@@ -38,7 +38,7 @@ class Opening(NamedTuple):
 
 def opened(frame: Frame, time_ms: int | None) -> Opening:
     """Every transaction begins so: time does not fall, and one transaction more is counted."""
-    now = frame.given(lambda: time_ms or 0, "the time", is_number=True)
+    now = given_narrow(frame, "the time", lambda: time_ms or 0, TIME_MS_BITS)
     before = own_word(frame, COUNTERS_RECORD, Counter.TIME_MS, now)
     frame.number("time does not fall", now - before)
     count(frame, Counter.TRANSACTIONS)

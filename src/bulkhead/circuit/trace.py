@@ -21,6 +21,7 @@ from bulkhead.circuit.venue import terms_of, venue_of
 from bulkhead.circuit.words import EXPIRY_BITS, FIXED_WORDS, ORDER_RECORD, RECORDS, WORD_BITS, key_of, record_words
 from bulkhead.fixed import seconds_floor
 from bulkhead.ledger.commitment import commitment_felts, counters_felts, leaf_of
+from bulkhead.ledger.config import BACKSTOP_ACCOUNT
 from bulkhead.ledger.state import State
 from bulkhead.ledger.tree import AccountTree
 from bulkhead.ledger.tx import Deposit, ForcedClose, ForcedWithdrawal, FundDeposit, Refund, Transaction
@@ -82,13 +83,19 @@ def tables_of(play: Play, after: State, transactions: Sequence[Transaction], sha
         records,
         orders,
         nodes.table,
-        fill_ecdsa(_signatures(transactions, rules), [1] * len(rules.signed), shape.log_signatures),
+        _signed_table(transactions, rules, shape),
         Poseidon().fill(merged(lists), shape.log_poseidon)[0],
         numbers,
         Range().fill(cells(numbers, slice(0, NUMBER_LIMBS))),
     ]
     lists_stated = _lists(transactions, play, runs, entries)
     return Tables(public_of(_values(before, after, stated), lists_stated, shape), traces)
+
+
+def _signed_table(transactions: Sequence[Transaction], rules: Filled, shape: Shape) -> Felts:
+    """The table of signatures: an order that fills several times is signed once, and taken as often as it fills."""
+    times = Counter(_signatures(transactions, rules))
+    return fill_ecdsa(list(times), list(times.values()), shape.log_signatures)
 
 
 def _signatures(transactions: Sequence[Transaction], rules: Filled) -> list[Signed]:
@@ -106,7 +113,9 @@ def record_runs(before: State, after: State, play: Play) -> list[RecordRun]:
     runs = []
     memory = play.memory
     touched = {key >> WORD_BITS for key in memory.written if key >> WORD_BITS < ORDER_RECORD}
-    for record in [*sorted(touched - set(RECORDS)), *RECORDS]:
+    # The tree shows at least one leaf: where a batch touches none, the backstop's, as it is.
+    accounts = sorted(touched - set(RECORDS)) or [int(BACKSTOP_ACCOUNT)]
+    for record in [*accounts, *RECORDS]:
         old, new = record_words(before, record), record_words(after, record)
         is_account = record not in RECORDS
         runs.append(RecordRun(record, is_account, _words(record, old, new, play), bool(old), bool(new)))

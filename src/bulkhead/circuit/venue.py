@@ -23,6 +23,7 @@ from bulkhead.signing import Domain, domain_hash
 from bulkhead.units import Price
 from stark.air.chip import Chip, Must, Row
 
+OFF = ("scenario_accounts", "other_collateral", "top_up", "wire_onboarding")  # what has no circuit
 UNBOUNDED = 1 << 127  # the last tier has no end
 
 
@@ -58,7 +59,7 @@ def venue_of(config: VenueConfig) -> Venue:
     """What the circuit takes from a configuration; NotProvable where it has what no circuit covers."""
     if [asset.asset_id for asset in config.assets] != [NUMERAIRE] or not config.assets[0].is_settlement:
         raise NotProvable("a venue that settles with proofs has one asset, which settles; this one has others")
-    for name in ("scenario_accounts", "other_collateral", "top_up"):
+    for name in OFF:
         if getattr(config, name):
             raise NotProvable(f"a venue that settles with proofs has {name} switched off: it has no circuit yet")
     if not config.simple_moves:
@@ -70,7 +71,7 @@ def venue_of(config: VenueConfig) -> Venue:
 
 def provable(config: VenueConfig) -> VenueConfig:
     """The same configuration with all that has no circuit switched off."""
-    return config._replace(scenario_accounts=False, other_collateral=False, top_up=False, simple_moves=True)
+    return config._replace(**dict.fromkeys(OFF, False), simple_moves=True)
 
 
 class Terms(Chip):

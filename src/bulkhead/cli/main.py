@@ -2,6 +2,7 @@
 
 import typer
 
+from bulkhead.cli.circuit import circuit
 from bulkhead.cli.data import data
 from bulkhead.cli.demo import demo
 from bulkhead.cli.explain import explain
@@ -18,6 +19,7 @@ app = typer.Typer(
 )
 app.add_typer(data, name="data")
 app.add_typer(l1, name="l1")
+app.command()(circuit)
 app.command()(demo)
 app.command()(explain)
 app.command()(replay)

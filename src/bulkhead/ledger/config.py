@@ -56,6 +56,7 @@ class VenueConfig(NamedTuple):
     other_collateral: bool = True
     top_up: bool = True
     simple_moves: bool = False  # see `ledger.move.is_simple`
+    wire_onboarding: bool = True  # a plain account may be signed for as client libraries do it, see `Authority.agrees`
 
     def market(self, market_id: int) -> MarketTerms | None:
         """Terms by id, None when there is no such market."""
