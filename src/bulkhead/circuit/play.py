@@ -8,10 +8,12 @@ from typing import Any
 from bulkhead.circuit import play_force, play_ticks
 from bulkhead.circuit.accounts import Freshness
 from bulkhead.circuit.frame import Frame, Given, Mismatch
+from bulkhead.circuit.judge import Other
 from bulkhead.circuit.margin import MODE_SHIFT
 from bulkhead.circuit.memory import WordMemory
+from bulkhead.circuit.move import other_account
 from bulkhead.circuit.order import Fill, Mode
-from bulkhead.circuit.programs import account_name, programs, side_name, trade_name, writers
+from bulkhead.circuit.programs import account_name, move_name, programs, side_name, trade_name, writers
 from bulkhead.circuit.tags import Tag
 from bulkhead.circuit.venue import NotProvable, Venue
 from bulkhead.circuit.words import (
@@ -158,6 +160,17 @@ def _trade(play: Play, transaction: tx.Trade) -> None:
     play.run(trade_name(1 + ends[1] - ends[0], scales), transaction)
 
 
+def _move(play: Play, transaction: tx.Move) -> None:
+    account, other = int(transaction.account_id), other_account(transaction)
+    play.account(account, int(transaction.time_ms))
+    kind = Other.SIGNS if other % CHILDREN_PER_ACCOUNT == 0 else Other.NEW_CHILD
+    if kind is Other.NEW_CHILD and play.kind(other):
+        kind = Other.CHILD
+    if kind is not Other.NEW_CHILD:
+        play.account(other, int(transaction.time_ms))
+    play.run(move_name(kind, bool(transaction.positions or transaction.choices)), transaction)
+
+
 TAKERS: dict[type, Callable[[Play, Any], None]] = {
     tx.Deposit: _deposit,
     tx.FundDeposit: _fund_deposit,
@@ -165,6 +178,7 @@ TAKERS: dict[type, Callable[[Play, Any], None]] = {
     tx.Withdrawal: _withdrawal,
     tx.Transfer: _transfer,
     tx.Trade: _trade,
+    tx.Move: _move,
     **play_force.TAKERS,
     **play_ticks.TAKERS,
 }

@@ -18,6 +18,8 @@ from bulkhead.circuit.custody import (
 )
 from bulkhead.circuit.frame import Frame
 from bulkhead.circuit.instructions import PROGRAM_BITS, Program
+from bulkhead.circuit.judge import Other
+from bulkhead.circuit.move import move_frame
 from bulkhead.circuit.order import Mode, side_frame
 from bulkhead.circuit.register import configure_frame, configure_itself_frame, register_frame
 from bulkhead.circuit.ticks import funding_tick_frame, oracle_tick_frame, restart_frame, status_change_frame
@@ -39,6 +41,7 @@ PROGRAMS_OF: dict[type, tuple[str, ...]] = {
     tx.Withdrawal: ("withdrawal",),
     tx.Transfer: ("transfer",),
     tx.Trade: ("trade",),
+    tx.Move: ("move",),
     tx.Liquidation: ("liquidation",),
     tx.Backstop: ("backstop",),
     tx.Deleveraging: ("deleveraging, full",),
@@ -86,6 +89,17 @@ def _accounts(venue: Venue) -> dict[str, Writer]:
 
 def _sides() -> dict[str, Writer]:
     return {side_name(mode): partial(side_frame, mode=mode) for mode in Mode}
+
+
+def move_name(other: Other, trades: bool) -> str:
+    """The program of a simple move: what the other account is, and whether positions or choices may move."""
+    return f"move, {other}{', trades' if trades else ''}"
+
+
+def _moves() -> dict[str, Writer]:
+    return {
+        move_name(other, trades): partial(move_frame, other=other, trades=trades) for other in Other for trades in BOTH
+    }
 
 
 def _trades() -> dict[str, Writer]:
@@ -139,6 +153,7 @@ def writers(venue: Venue) -> dict[str, Writer]:
         **_accounts(venue),
         **_sides(),
         **_trades(),
+        **_moves(),
         **play_force.WRITERS,
         **_ticks(venue),
         **_registrations(),
