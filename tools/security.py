@@ -4,7 +4,7 @@ import sys
 from collections.abc import Iterable
 from pathlib import Path
 
-from bulkhead.circuit.coverage import OUTSIDE, STATE, TRANSACTIONS, Cover
+from bulkhead.circuit.coverage import OUTSIDE, RULES, STATE, TRANSACTIONS, Cover
 
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "security.md"
 HEAD = """# What a proof covers
@@ -24,6 +24,7 @@ def page() -> str:
     """The whole page."""
     sections = (
         table("Transactions", TRANSACTIONS.values()),
+        table("Rules", [cover for rules in RULES.values() for cover in rules.values()]),
         table("State and settlement", STATE),
         table("What a trader relies on beside the proof", OUTSIDE),
     )
