@@ -19,7 +19,7 @@ from bulkhead.limits import EXPIRY_GRACE_S
 from bulkhead.node.records import RULES_VERSION, Genesis
 from bulkhead.node.replay import Machine
 from bulkhead.signing import Signature
-from bulkhead.units import AccountId, AssetId, BookPrice, Felt, MarketId, Quote, Size, TimeMs, TimeS
+from bulkhead.units import AccountId, AssetId, BookPrice, Felt, MarketId, Price, Quote, Size, TimeMs, TimeS
 
 UNSIGNED = Signature(0, 0)
 ORDER_LIFE_S = 7 * 86_400
@@ -113,12 +113,13 @@ class World:
         )
         self.index = {market_id: max(1, int(price) >> 32) for market_id, price in prices}
         sequence = self.state.oracle.sequence + 1
-        reports = tuple(
-            OracleReport(signer, sequence, self.time_ms, prices, UNSIGNED)
-            for signer in range(len(self.config.oracle_keys))
-        )
+        reports = tuple(self.report(signer, sequence, prices) for signer in range(len(self.config.oracle_keys)))
         self.send(Prices(self.time_ms, reports))
         self.send(Clock(self.time_ms))
+
+    def report(self, signer: int, sequence: int, prices: tuple[tuple[int, Price], ...]) -> OracleReport:
+        """One signer's report, unsigned."""
+        return OracleReport(signer, sequence, self.time_ms, prices, UNSIGNED)
 
     def send(self, command: Command) -> list[VenueEvent]:
         """Hand a command to the venue and tell the listeners what came of it."""
