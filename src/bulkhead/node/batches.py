@@ -80,9 +80,13 @@ class Batches:
 class Seals:
     """Counts a journal's sealed batches without replaying it: how far a prover is behind is known at once."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, known: int = 1 << NONCE_BITS) -> None:
+        """Begins behind a snapshot with at most `known` batches: for those sealed after it, `chains` has the journal's
+        hash chain by batch number.
+        """
         self.folder, self._sealed, self._time_ms = folder, 0, 0
-        self._follower, record = _begin(folder, read_genesis(folder), 1 << NONCE_BITS)
+        self.chains: dict[int, bytes] = {}
+        self._follower, record = _begin(folder, read_genesis(folder), known)
         if record is not None:
             self._sealed, self._time_ms = record.ledger.counters.batches, int(record.venue.engine.time_ms)
 
@@ -95,7 +99,9 @@ class Seals:
                 raise ExchangeError(f"{self.folder}: record {record.sequence} is no command: {error}") from error
             if self._time_ms <= command.time_ms < 1 << TIME_MS_BITS:
                 self._time_ms = command.time_ms
-                self._sealed += isinstance(command, SealBatch)
+                if isinstance(command, SealBatch):
+                    self._sealed += 1
+                    self.chains[self._sealed] = record.chain
         return self._sealed
 
 

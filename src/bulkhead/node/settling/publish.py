@@ -1,0 +1,177 @@
+"""What is to be sent for the next batch, looked up on L1: open its proof, answer its parts, settle it.
+
+Nothing is remembered of what was sent: the rollup says which batch is next, the verifier which parts it lacks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from eth_utils.crypto import keccak
+
+from bulkhead.bridge.chain import Chain
+from bulkhead.bridge.contract import Contract
+from bulkhead.bridge.errors import Reverted
+from bulkhead.bridge.record import Deployment, Door
+from bulkhead.circuit.batch import SHAPES, Shape
+from bulkhead.circuit.venue import NotProvable
+from bulkhead.ledger.config import VenueConfig
+from bulkhead.node.batches import Seals
+from bulkhead.node.proof_file import FOLDER, ProofFile, ProofFileError, Proofs, read_proof
+from bulkhead.node.prove_batch import key_for
+from bulkhead.node.settling.events import Call, Cause, Refused, Step, Unpublishable, Waiting
+from stark.split import Split, split
+
+STEP_OVER_MAX = 1024  # as custody's own loop
+
+
+class Publication(NamedTuple):
+    """A batch's proof, cut for the verifier of its door."""
+
+    record: ProofFile
+    door: Door
+    verifier: Contract
+    reader: Contract
+    digest: bytes  # of the statement, as the verifier names it
+    split: Split
+    state_before: int
+
+    @property
+    def parts(self) -> int:
+        """Transactions before the one that settles."""
+        return 1 + len(self.split.parts)
+
+
+class Publisher:
+    """Knows the next transaction. Raises Refused, Unpublishable, JournalError, ExchangeError, and as `Chain` does."""
+
+    def __init__(self, chain: Chain, deployment: Deployment, folder: Path, config: VenueConfig, profile: str) -> None:
+        self.chain, self.deployment, self.config, self.profile = chain, deployment, config, profile
+        self.rollup, self.custody = (deployment.contract(chain, name) for name in ("rollup", "custody"))
+        self.proofs = Proofs(folder / FOLDER)
+        self.settled = int(self.rollup.call("batches"))
+        self.seals = Seals(folder, self.settled)
+        self._kept: Publication | None = None
+        self._claims: dict[bytes, Any] = {}
+
+    def wanted(self) -> Call | Waiting | None:
+        """The next transaction; None when no proof waits."""
+        self.settled = int(self.rollup.call("batches"))
+        number = self.settled + 1
+        if self.rollup.call("frozen"):
+            raise Unpublishable(0, "the rollup is frozen: no batch settles again")
+        if not self.proofs.path(number, self.profile).exists():
+            return None
+        if self.rollup.call("batches_paused"):
+            return Waiting(Cause.PAUSED)
+        found = self.publication(number)
+        state = int(self.rollup.call("state"))
+        settle = Call(Step.SETTLE, number, 0, found.reader.address, b"")
+        if state != found.state_before:
+            raise Refused(settle, f"the batch begins at state {found.state_before:#x}, and L1 is at {state:#x}")
+        if found.verifier.call("is_proven", found.digest):
+            said = list(found.record.statement)
+            return settle._replace(data=found.reader.data("settle", self.rollup.address, said))
+        return self._next_part(number, found)
+
+    def published(self, number: int) -> tuple[int, int]:
+        """Parts of a batch's proof that the verifier has accepted, and how many there are."""
+        found = self.publication(number)
+        if found.verifier.call("is_proven", found.digest):
+            return found.parts, found.parts
+        missing = self._missing(found, self._claim(number, found))
+        return (0 if missing is None else found.parts - missing.bit_count()), found.parts
+
+    def step_over(self) -> Call | None:
+        """Pass cancelled deposits at the head of custody's queue, so many that a batch does not do it by itself."""
+        passed, queued = int(self.custody.call("passed")), int(self.custody.call("queued"))
+        most, count = min(queued - passed, STEP_OVER_MAX), 0
+        while count < most and not self.custody.call("deposit_of", passed + count + 1)[1]:
+            count += 1
+        if not count:
+            return None
+        return Call(Step.STEP_OVER, 0, count, self.custody.address, self.custody.data("step_over", count))
+
+    def finish_cancel(self, number: int) -> Call:
+        """Give a deposit back whose cancellation is due."""
+        return Call(Step.FINISH_CANCEL, 0, number, self.custody.address, self.custody.data("finish_cancel", number))
+
+    def publication(self, number: int) -> Publication:
+        """A batch's proof, read and held to this journal, this deployment and the verifier's rules. Kept for one."""
+        if self._kept is None or self._kept.record.batch != number:
+            self._claims.clear()
+            self._kept = self._read(number)
+        return self._kept
+
+    def _read(self, number: int) -> Publication:
+        try:
+            record = read_proof(self.proofs.path(number, self.profile))
+        except ProofFileError as error:
+            raise Unpublishable(number, str(error)) from error
+        if record.batch != number or record.profile != self.profile:
+            raise Unpublishable(number, f"its file is of batch {record.batch}, profile {record.profile!r:.40}")
+        sealed = self.seals.count()
+        if number <= sealed and number not in self.seals.chains:  # L1 went back behind where we began to read
+            self.seals = Seals(self.proofs.folder.parent, number - 1)
+            sealed = self.seals.count()
+        if sealed < number or self.seals.chains.get(number) != record.history:
+            raise Unpublishable(number, f"its proof is of another history than this journal of {sealed} batches")
+        shape = next((each for each in SHAPES if tuple(each) == record.shape), None)
+        doors = [each for each in self.deployment.doors if each.key == record.key.hex()]
+        if shape is None or not doors:
+            known = ", ".join(f"{each.key[:16]}…" for each in self.deployment.doors)
+            raise Unpublishable(number, f"no verifier on L1 has its key {record.key.hex()[:16]}…; there are {known}")
+        key = self._key(number, shape)
+        try:
+            cut = split(key, record.statement, record.proof)
+        except ValueError as error:
+            raise Unpublishable(number, f"its proof does not hold: {error}") from error
+        door = doors[0]
+        verifier, reader = (Contract(self.chain, each.address, each.abi) for each in (door.verifier, door.reader))
+        begins = record.statement[key.system.public.index("state_before")]
+        return Publication(record, door, verifier, reader, _digest(record.statement), cut, begins)
+
+    def _key(self, number: int, shape: Shape) -> Any:
+        try:
+            return key_for(self.config, shape, self.profile).key
+        except NotProvable as error:
+            raise Unpublishable(number, str(error)) from error
+
+    def _next_part(self, number: int, found: Publication) -> Call:
+        claim = self._claim(number, found)
+        missing = self._missing(found, claim)
+        if missing is None:
+            return self._open(number, found)
+        part = (missing & -missing).bit_length() - 1  # the lowest that is missing
+        answer = found.split.parts[part]
+        data = found.verifier.data("answer", claim, part, answer.hint, answer.data)
+        return Call(Step.ANSWER, number, part, found.verifier.address, data)
+
+    def _open(self, number: int, found: Publication) -> Call:
+        said, cut = list(found.record.statement), found.split
+        data = found.verifier.data("open", said, cut.hints, cut.head)
+        return Call(Step.OPEN, number, 0, found.verifier.address, data)
+
+    def _claim(self, number: int, found: Publication) -> Any:
+        """What the verifier makes of the proof's head: it follows from it, so it is asked for once."""
+        if found.digest not in self._claims:
+            said, cut = list(found.record.statement), found.split
+            try:
+                self._claims[found.digest] = found.verifier.call("open", said, cut.hints, cut.head)
+            except Reverted as error:
+                raise Refused(self._open(number, found), error.reason) from error
+        return self._claims[found.digest]
+
+    def _missing(self, found: Publication, claim: Sequence[int]) -> int | None:
+        """Parts that are to be answered, one bit each; None where the proof is not opened."""
+        digest = _digest(claim)
+        if found.verifier.call("statement_of", digest) == bytes(32):
+            return None
+        return int(found.verifier.call("missing", digest))
+
+
+def _digest(words: Sequence[int]) -> bytes:
+    """Keccak of words as the contracts encode them."""
+    return keccak(b"".join(int(word).to_bytes(32, "big") for word in words))

@@ -1,0 +1,256 @@
+"""What the settlement service remembers: its transactions before they are sent, and what it has read of L1.
+
+One SQLite file in the exchange's folder, written in full before anything is given away. L1 is the truth about what was
+published and the exchange's journal about what was credited; so what is lost here costs at most a look at both.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import sqlite3
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from bulkhead.bridge.chain import Fees
+from bulkhead.node.settling.events import Call, SettlementError, Step
+
+FOLDER = "settlement"  # in the folder of the exchange
+BLOCKS_KEPT = 256  # of which hashes are remembered: as far back as a fork is found without reading all again
+
+SCHEMA = """
+CREATE TABLE IF NOT EXISTS meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS blocks (number INTEGER PRIMARY KEY, hash BLOB NOT NULL);
+CREATE TABLE IF NOT EXISTS told (
+    kind TEXT NOT NULL, number INTEGER NOT NULL, block INTEGER NOT NULL, body TEXT NOT NULL, PRIMARY KEY (kind, number)
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS credited (l2_number INTEGER PRIMARY KEY, l1_number INTEGER NOT NULL, body TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS attempts (
+    sender TEXT NOT NULL, nonce INTEGER NOT NULL, place INTEGER NOT NULL, hash BLOB NOT NULL, raw BLOB NOT NULL,
+    step TEXT NOT NULL, batch INTEGER NOT NULL, part INTEGER NOT NULL, target TEXT NOT NULL, data BLOB NOT NULL,
+    gas INTEGER NOT NULL, most INTEGER NOT NULL, tip INTEGER NOT NULL, sent_ms INTEGER NOT NULL,
+    abandoned INTEGER NOT NULL, PRIMARY KEY (sender, nonce, place)
+);
+CREATE TABLE IF NOT EXISTS outcomes (
+    sender TEXT NOT NULL, nonce INTEGER NOT NULL, hash BLOB NOT NULL, block INTEGER NOT NULL,
+    PRIMARY KEY (sender, nonce)
+);
+"""
+
+
+class Attempt(NamedTuple):
+    """A signed transaction of the service. Several may have one nonce: L1 takes one of them."""
+
+    nonce: int
+    place: int  # among those of its nonce, from 1
+    hash: bytes
+    raw: bytes
+    call: Call
+    gas: int
+    fees: Fees
+    sent_ms: int
+    is_abandoned: bool = False
+
+
+class Told(NamedTuple):
+    """What a contract told in a confirmed block: an entry of a queue, its cancellation, a settled batch."""
+
+    kind: str
+    number: int
+    block: int
+    body: dict[str, Any]
+
+
+class Store:
+    """The file, held alone by one process. Every method is one transaction of the file. Raises SettlementError."""
+
+    def __init__(self, folder: Path, after_commit: Callable[[], None] = lambda: None) -> None:
+        """`after_commit` is called whenever something is on the disk; tests end the world there."""
+        self.path = folder / "state.sqlite"
+        self._after_commit = after_commit
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            self._lock = os.open(folder / "lock", os.O_RDWR | os.O_CREAT, 0o644)
+        except OSError as error:
+            raise SettlementError(f"{folder} cannot hold the settlement's state: {error.strerror or error}") from error
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            # A service's thread is seldom the one that opened it; the lock keeps all others away.
+            self._file = sqlite3.connect(self.path, isolation_level=None, check_same_thread=False)
+            self._file.execute("PRAGMA synchronous = FULL")
+            self._file.executescript(SCHEMA)
+        except BlockingIOError as error:
+            os.close(self._lock)
+            raise SettlementError(f"{folder}: another settlement service is at work here; stop it first") from error
+        except sqlite3.DatabaseError as error:
+            os.close(self._lock)
+            raise SettlementError(
+                f"{self.path} is damaged ({error}); move it away: L1 and the journal know all that counts"
+            ) from error
+
+    def close(self) -> None:
+        """Give the folder back."""
+        self._file.close()
+        os.close(self._lock)
+
+    def bind(self, name: str, value: str, what: str) -> None:
+        """What this file is about, the first time; SettlementError if it is about something else."""
+        found = self.meta(name)
+        if found is None:
+            self.put_meta(name, value)
+        elif found != value:
+            raise SettlementError(f"{self.path} is of {what} {found}, not {value}: move it away to settle elsewhere")
+
+    def meta(self, name: str) -> str | None:
+        """A single value."""
+        row = self._file.execute("SELECT value FROM meta WHERE name = ?", (name,)).fetchone()
+        return None if row is None else str(row[0])
+
+    def put_meta(self, name: str, value: str) -> None:
+        """Remember a single value."""
+        with self._commit() as file:
+            file.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (name, value))
+
+    # -- what was read of L1 ---------------------------------------------------------------------------------------
+
+    def blocks(self) -> list[tuple[int, bytes]]:
+        """Blocks that were read to their end, the newest first: number and hash."""
+        return [(int(n), bytes(h)) for n, h in self._file.execute("SELECT * FROM blocks ORDER BY number DESC")]
+
+    def tip(self) -> tuple[int, bytes] | None:
+        """The newest of them."""
+        row = self._file.execute("SELECT * FROM blocks ORDER BY number DESC LIMIT 1").fetchone()
+        return None if row is None else (int(row[0]), bytes(row[1]))
+
+    def advance(self, number: int, digest: bytes, told: Iterable[Told]) -> None:
+        """All blocks up to this one are read, and this is what was told in them."""
+        rows = [(each.kind, each.number, each.block, json.dumps(each.body, sort_keys=True)) for each in told]
+        with self._commit() as file:
+            file.executemany("INSERT OR REPLACE INTO told VALUES (?, ?, ?, ?)", rows)
+            file.execute("INSERT OR REPLACE INTO blocks VALUES (?, ?)", (number, digest))
+            file.execute("DELETE FROM blocks WHERE number <= ?", (number - BLOCKS_KEPT,))
+
+    def rewind(self, number: int) -> None:
+        """Forget what was read of later blocks."""
+        with self._commit() as file:
+            file.execute("DELETE FROM told WHERE block > ?", (number,))
+            file.execute("DELETE FROM blocks WHERE number > ?", (number,))
+
+    def told(self, kind: str, number: int) -> Told | None:
+        """An entry by its number."""
+        query = "SELECT kind, number, block, body FROM told WHERE kind = ? AND number = ?"
+        return _told(self._file.execute(query, (kind, number)).fetchone())
+
+    def last(self, kind: str) -> int:
+        """The largest number of a kind, 0 where there is none."""
+        row = self._file.execute("SELECT max(number) FROM told WHERE kind = ?", (kind,)).fetchone()
+        return int(row[0] or 0)
+
+    def taken(self) -> int:
+        """How many deposits custody has handed over to L2."""
+        rows = self._file.execute("SELECT body FROM told WHERE kind = 'taken'")
+        return sum(int(json.loads(body)["count"]) for (body,) in rows)
+
+    def deposit_after(self, number: int, skipped: int = 0) -> Told | None:
+        """The first deposit beyond a number that was not cancelled, or one so many places behind it."""
+        query = """SELECT kind, number, block, body FROM told AS one WHERE kind = 'deposit' AND number > ?
+            AND NOT EXISTS (SELECT 1 FROM told WHERE kind = 'cancelled' AND number = one.number)
+            ORDER BY number LIMIT 1 OFFSET ?"""
+        return _told(self._file.execute(query, (number, skipped)).fetchone())
+
+    def credited(self, l2_number: int) -> int | None:
+        """Which deposit of L1 has a number on L2."""
+        row = self._file.execute("SELECT l1_number FROM credited WHERE l2_number = ?", (l2_number,)).fetchone()
+        return None if row is None else int(row[0])
+
+    def credit(self, l2_number: int, deposit: Told) -> None:
+        """Remember which deposit is going to have a number on L2."""
+        body = json.dumps(deposit.body, sort_keys=True)
+        with self._commit() as file:
+            file.execute("INSERT OR REPLACE INTO credited VALUES (?, ?, ?)", (l2_number, deposit.number, body))
+
+    def conflict(self, l2_number: int) -> int | None:
+        """A deposit of L1 that has a number on L2 up to this one, though L1 now tells of another, or of none."""
+        query = """SELECT credited.l1_number FROM credited
+            LEFT JOIN told ON told.kind = 'deposit' AND told.number = credited.l1_number
+            WHERE l2_number <= ? AND (told.body != credited.body
+                OR EXISTS (SELECT 1 FROM told WHERE kind = 'cancelled' AND number = credited.l1_number)) LIMIT 1"""
+        row = self._file.execute(query, (l2_number,)).fetchone()
+        return None if row is None else int(row[0])
+
+    # -- transactions ----------------------------------------------------------------------------------------------
+
+    def attempts(self, sender: str, nonce: int) -> list[Attempt]:
+        """All transactions of a nonce, in the order in which they were made."""
+        query = """SELECT nonce, place, hash, raw, step, batch, part, target, data, gas, most, tip, sent_ms, abandoned
+            FROM attempts WHERE sender = ? AND nonce = ? ORDER BY place"""
+        return [_attempt(row) for row in self._file.execute(query, (sender, nonce))]
+
+    def put_attempt(self, sender: str, made: Attempt) -> None:
+        """Remember a transaction, before it is sent."""
+        step, batch, part, to, data = made.call
+        key = (sender, made.nonce, made.place, made.hash, made.raw)
+        row = (*key, str(step), batch, part, to, data, made.gas, *made.fees, made.sent_ms, int(made.is_abandoned))
+        with self._commit() as file:
+            file.execute(f"INSERT INTO attempts VALUES ({', '.join('?' * len(row))})", row)
+
+    def abandon(self, sender: str, nonce: int) -> None:
+        """Transactions of a nonce are not to be sent again; they may yet appear in a block."""
+        with self._commit() as file:
+            file.execute("UPDATE attempts SET abandoned = 1 WHERE sender = ? AND nonce = ?", (sender, nonce))
+
+    def unbooked(self, sender: str, nonce: int) -> int | None:
+        """The first nonce below this one of which it is not known what became of it."""
+        query = """SELECT min(nonce) FROM attempts AS one WHERE sender = ? AND nonce < ? AND NOT EXISTS
+            (SELECT 1 FROM outcomes WHERE sender = one.sender AND nonce = one.nonce)"""
+        row = self._file.execute(query, (sender, nonce)).fetchone()
+        return None if row[0] is None else int(row[0])
+
+    def book(self, sender: str, nonce: int, digest: bytes, block: int) -> None:
+        """What became of a nonce: the hash that is in a block; no hash where it is somebody else's transaction."""
+        with self._commit() as file:
+            file.execute("INSERT OR REPLACE INTO outcomes VALUES (?, ?, ?, ?)", (sender, nonce, digest, block))
+
+    def unbook(self, sender: str, nonce: int) -> int | None:
+        """Forget what became of this nonce and later ones; the first block that was named there."""
+        query = "SELECT min(block) FROM outcomes WHERE sender = ? AND nonce >= ?"
+        first = self._file.execute(query, (sender, nonce)).fetchone()[0]
+        if first is None:
+            return None
+        with self._commit() as file:
+            file.execute("DELETE FROM outcomes WHERE sender = ? AND nonce >= ?", (sender, nonce))
+        return int(first)
+
+    def forget(self, sender: str, block: int) -> None:
+        """Transactions in blocks up to this one need not be sent again: their bytes are dropped."""
+        where = "sender = ? AND nonce IN (SELECT nonce FROM outcomes WHERE sender = ? AND block <= ?)"
+        with self._commit() as file:
+            file.execute(f"DELETE FROM attempts WHERE {where}", (sender, sender, block))
+            file.execute("DELETE FROM outcomes WHERE sender = ? AND block <= ?", (sender, block))
+
+    @contextmanager
+    def _commit(self) -> Iterator[sqlite3.Connection]:
+        try:
+            self._file.execute("BEGIN IMMEDIATE")
+            try:
+                yield self._file
+                self._file.execute("COMMIT")
+            except BaseException:
+                self._file.execute("ROLLBACK")
+                raise
+        except sqlite3.Error as error:
+            raise SettlementError(f"{self.path} cannot be written: {error}") from error
+        self._after_commit()
+
+
+def _told(row: Any) -> Told | None:
+    return None if row is None else Told(str(row[0]), int(row[1]), int(row[2]), json.loads(row[3]))
+
+
+def _attempt(row: Any) -> Attempt:
+    nonce, place, digest, raw, step, batch, part, target, data, gas, most, tip, sent_ms, abandoned = row
+    call = Call(Step(step), batch, part, target, bytes(data))
+    return Attempt(nonce, place, bytes(digest), bytes(raw), call, gas, Fees(most, tip), sent_ms, bool(abandoned))

@@ -1,0 +1,70 @@
+"""Reads what L1 tells in confirmed blocks, each block once, and notices when blocks that were read are gone."""
+
+from __future__ import annotations
+
+from bulkhead.bridge.chain import Block, Chain
+from bulkhead.bridge.contract import Event as L1Event
+from bulkhead.bridge.errors import Unreachable
+from bulkhead.bridge.record import Deployment
+from bulkhead.node.settling.events import Followed, Reorganised
+from bulkhead.node.settling.store import Store, Told
+
+BLOCKS_MAX = 1_000  # asked for at once: nodes refuse larger ranges
+KINDS = {
+    "Deposited": "deposit", "Cancelled": "cancelled", "Taken": "taken", "Requested": "request", "Settled": "settled"
+}  # fmt: skip
+
+
+class Watch:
+    """A reader's place on L1, kept in the store. Raises what `Chain` raises."""
+
+    def __init__(self, chain: Chain, deployment: Deployment, store: Store, confirmations: int) -> None:
+        """A block counts when so many hold it, its own the first."""
+        self.chain, self.store, self.confirmations, self._first = chain, store, confirmations, deployment.block
+        self._custody, self._rollup = (deployment.contract(chain, name) for name in ("custody", "rollup"))
+
+    def step(self, head: Block) -> Followed | Reorganised | None:
+        """Read some blocks on, or go back where L1 did; None when all that is confirmed was read."""
+        tip = self.store.tip()
+        if tip is not None and not self._is_there(*tip):
+            return self._go_back()
+        number = self._first if tip is None else tip[0]
+        last = min(head.number - self.confirmations + 1, number + BLOCKS_MAX)
+        return None if last <= number else self._read(number + 1, last)
+
+    def _read(self, first: int, last: int) -> Followed:
+        end = self.chain.block(last)
+        if end is None:
+            raise Unreachable(f"the node has no block {last}, though its head is beyond it")
+        events = self._custody.events(first, last, "Deposited", "Cancelled", "Taken")
+        events += self._rollup.events(first, last, "Requested", "Settled")
+        if not self._is_there(last, end.hash):  # the answers may be of two histories: read again
+            raise Unreachable(f"L1 was reorganised at block {last} while it was read")
+        told = [_told(event) for event in events]
+        self.store.advance(last, end.hash, told)
+        final = tuple(each.number for each in told if each.kind == "settled")
+        deposits, cancelled, requests = (
+            sum(each.kind == kind for each in told) for kind in ("deposit", "cancelled", "request")
+        )
+        return Followed(last, deposits, cancelled, requests, final)
+
+    def _go_back(self) -> Reorganised:
+        """To the newest block that was read and is still there, or to where the contracts begin."""
+        for number, digest in self.store.blocks():
+            if self._is_there(number, digest):
+                break
+        else:
+            number = self._first
+        self.store.rewind(number)
+        return Reorganised(number)
+
+    def _is_there(self, number: int, digest: bytes) -> bool:
+        found = self.chain.block(number)
+        return found is not None and found.hash == digest
+
+
+def _told(event: L1Event) -> Told:
+    """An entry as the store keeps it. States have more bits than JSON's readers like, and nobody asks for them."""
+    values = {name: value for name, value in event.values.items() if name not in ("number", "state")}
+    number = event.values["last" if event.name == "Taken" else "number"]
+    return Told(KINDS[event.name], int(number), event.log.block, values)
