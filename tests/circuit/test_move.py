@@ -13,6 +13,7 @@ from bulkhead.circuit.programs import programs
 from bulkhead.circuit.venue import venue_of
 from bulkhead.ledger import tx
 from bulkhead.ledger.move import is_simple
+from tests.circuit.attacks import forged, loose, played
 from tests.circuit.batches import Recorder, Sealed, play_all
 from tests.parse import Line
 
@@ -135,3 +136,26 @@ def test_what_a_simple_move_is(line: str, expected: bool) -> None:
     assert is_simple(player.move(_line(player, line))) is expected
     if not expected:
         player.play(f"move {line} too_many_legs")
+
+
+SIGNED = (
+    "an amount", "an account's number", "a market's number", "a leg's lots", "an expiry", "a nonce", "a leverage",
+    "a cap", "the asset's way", "the position's way", "a leg's side", "_given_choice", "an asset leg or none", "_legs",
+)  # fmt: skip
+
+
+def test_nothing_a_prover_may_choose_is_free(monkeypatch: pytest.MonkeyPatch) -> None:
+    """But what the owner signed (another table compares it), the sign of zero, the inverse of zero, and which of two
+    true reasons allows it."""
+    for text in (
+        "move owner: owner strategy 100",
+        "move owner: owner owner/LTC 10",
+        "move owner: owner strategy 0.04 BTC; owner strategy 200",
+        "move owner: owner choose BTC isolated 10x; owner owner/BTC 600; owner owner/BTC 0.05 BTC",
+    ):
+        player, play = played(START)
+        transaction = forged(player, text)
+        found = loose(monkeypatch, play, lambda one, given=transaction: one.take(0, given))
+        monkeypatch.undo()
+        names = {name.partition(": ")[2].rpartition(" ")[0] for name in found}
+        assert names - set(SIGNED) - {"is_zero", "magnitude", "check_allowed"} == set(), text

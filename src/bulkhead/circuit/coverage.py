@@ -43,8 +43,8 @@ TRANSACTIONS: dict[type, Cover] = _covers(Standing.PROVEN, {
     tx.Withdrawal: "signature, expiry, replay, initial requirement and profit lock at fresh prices, custody, payee",
     tx.Transfer: "as a withdrawal; the target is another account that signs",
     tx.Trade: "both signatures, expiry, limit price, fee cap, lots left; market status and fresh index; where "
-              "each side settles, margin in and out of an isolated child; healthy or healthier; open interest, its cap and the "
-              "fractions it moves; fees, rebates and the share of L1",
+              "each side settles, margin in and out of an isolated child; healthy or healthier; open interest, its cap "
+              "and the fractions it moves; fees, rebates and the share of L1",
     tx.OracleTick: "a quorum's signatures over one numbered vector, ages, the median, the step bound; what is refused",
     tx.StatusChange: "one of the five, by the operator's word",
     tx.Restart: "no liquidation on prices from before it",

@@ -125,7 +125,7 @@ def write_other(
     was, balance = balances
     more, count = positions
     if other is Other.SIGNS:
-        change_balance(frame, pair.other_base, balance - was)
+        frame.equal("the other balance is what it was", change_balance(frame, pair.other_base, balance - was), was)
         _count(frame, pair, more, frame.one)
         return
     check_quote(frame, "the child's balance keeps within its width", balance)

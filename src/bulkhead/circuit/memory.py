@@ -2,7 +2,16 @@
 
 from __future__ import annotations
 
-from bulkhead.circuit.words import CHOICES, ORDER_RECORD, POSITIONS, RECORDS, WORD_BITS, key_of, record_words
+from bulkhead.circuit.words import (
+    CHOICES,
+    EXPIRY_BITS,
+    ORDER_RECORD,
+    POSITIONS,
+    RECORDS,
+    WORD_BITS,
+    key_of,
+    record_words,
+)
 from bulkhead.ledger.state import State
 from bulkhead.limits import MARKETS_MAX
 
@@ -18,6 +27,8 @@ class WordMemory:
         self.told: dict[tuple[int, int, int], int] = {}  # messages that were sent: tag, about, also
         for record in RECORDS:
             self._bring(record)
+        for key, (filled, expiry_s) in state.filled.entries.items():
+            self.words[(ORDER_RECORD << WORD_BITS) + key] = filled << EXPIRY_BITS | expiry_s
 
     def _bring(self, record: int) -> None:
         self.records[record] = None
