@@ -26,6 +26,7 @@ from bulkhead.node.directory import Directory
 from bulkhead.node.exchange import Exchange
 from bulkhead.node.keys import Keys, keys_in
 from bulkhead.node.metrics import Metrics
+from bulkhead.node.replay import read_genesis
 from bulkhead.node.settings import Settings
 from bulkhead.node.sources import Live, Source, SourceError, Walk
 from bulkhead.node.store.database import Database
@@ -57,6 +58,7 @@ class Node:
 
     def __init__(self, settings: Settings, keys: Keys, exchange: Exchange, database: Database, source: Source) -> None:
         self.settings = settings
+        self.began_ms = read_genesis(exchange.journal.directory).time_ms
         self.exchange = exchange
         self.database = database
         self.source = source
@@ -67,6 +69,7 @@ class Node:
         self.store = Store(database, exchange.state.config)
         self.clock = ClockService(self.writer, source, Signers(keys, exchange.state.config), settings.clock)
         self.is_stopping = False
+        self.faucet_times: dict[int, float] = {}  # by owner: when he claimed last
         self.one_at_a_time = asyncio.Lock()  # for numbers that the node gives: accounts, places in the deposit queue
         self._keys = keys
         self._tasks: list[asyncio.Task[None]] = []

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from bulkhead.node.batches import Batches, JournalledBatch, Seals, batch_of
-from bulkhead.node.proof_file import FOLDER, ProofFileError, Proofs, read_proof, write_proof
+from bulkhead.node.proof_file import FOLDER, ProofFile, ProofFileError, Proofs, read_proof, write_proof
 from bulkhead.node.workers import Died, Pool, Progressed, Proven, Word
 from stark.parameters import PROFILES
 
@@ -132,6 +132,25 @@ class Prover:
     def _tell(self, outcome: Outcome, outcomes: list[Outcome]) -> None:
         outcomes.append(outcome)
         self.report(outcome)
+
+
+def prove_here(
+    folder: Path, number: int, profile: str, threads: int, progress: Callable[[str, float], None]
+) -> tuple[Path, ProofFile]:
+    """Prove one batch in this process and keep its proof: where nothing else is to be done meanwhile.
+
+    The key is then at hand for whoever needs it next. Raises Unprovable, and what `Prover` raises.
+    """
+    from bulkhead.node.prove_batch import prove_batch  # here, for a pool need not load the prover
+    from stark.estimate import memory_bytes
+
+    proofs = Proofs(folder / FOLDER)
+    batch = batch_of(folder, number)
+    with proofs.locked():
+        record = prove_batch(batch, profile, threads, progress, memory_bytes())
+        path = proofs.path(number, profile)
+        write_proof(path, record)
+    return path, record
 
 
 def lag(folder: Path, sealed: int, profile: str) -> int:
