@@ -18,7 +18,7 @@ def test_a_trade_is_seen_from_both_sides(live: Live, maker: Trader, taker: Trade
     assert (short["side"], short["size"], short["openPrice"]) == ("SHORT", "0.2", "59900")
     fills = [*maker.get("/user/trades"), *taker.get("/user/trades")]
     assert {(fill["side"], fill["isTaker"], fill["fee"]) for fill in fills} == {
-        ("BUY", False, "2.396"),
+        ("BUY", False, "2.395999"),
         ("SELL", True, "5.989999"),
     }
     assert maker.get("/info/markets/BTC-USD/trades")[0]["p"] == "59900"
