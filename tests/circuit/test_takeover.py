@@ -51,6 +51,28 @@ trade    other buy backstop 3000000 EOS @ 5 taker.key=operator ok
 tick     EOS 5.95                           ok
 tick     EOS 6.6                            ok
 """
+# A backstop without margin whose short is nearly as large: of the last lots, in the cheapest tier, it gains more than
+# they ask for, so that it can bear all of them though not a few less.
+GENEROUS = """
+register maker                              ok
+register taker                              ok
+register backstop                           ok
+deposit  maker 900000000                    ok
+deposit  backstop 18166000                  ok
+deposit  taker 14000000                     ok
+tick     BTC 50000 ETH 3000 XRP 0.5 LTC 50 EOS 5    ok
+trade    maker sell taker 4000 BTC @ 50000  ok
+trade    maker buy backstop 3800 BTC @ 50000 taker.key=operator ok
+trade    maker sell backstop 30000 ETH @ 3000 taker.key=operator ok
+wait     60s
+tick     ETH 2710                           ok
+wait     60s
+tick     ETH 2450                           ok
+wait     60s
+tick     ETH 2220                           ok
+wait     60s
+tick     ETH 2040 BTC 47800                 ok
+"""
 
 
 @pytest.mark.parametrize(
@@ -130,6 +152,13 @@ def test_nobody_is_deleveraged_while_the_backstop_can_take_it(
 ) -> None:
     monkeypatch.setattr(capacity, "capacity", lambda *_: claimed)
     refuses(LOW, "deleverage taker 0.7 BTC", rule)
+
+
+def test_a_few_lots_too_many_are_no_reason_where_all_can_be_borne(monkeypatch: pytest.MonkeyPatch) -> None:
+    batch = Sealed("backstop taker 4000 BTC ok", GENEROUS)
+    agrees(batch.before, batch.after, batch.transactions)
+    monkeypatch.setattr(capacity, "capacity", lambda *_: 3_800_000_000)
+    refuses(GENEROUS, "deleverage taker 1 BTC", "nor could it bear all of them")
 
 
 @pytest.mark.parametrize(("why", "ago", "rule"), [

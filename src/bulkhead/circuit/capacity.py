@@ -1,7 +1,8 @@
 """How many lots the backstop can take, in the circuit (`takeover.backstop_capacity`): at least so many, or at most.
 
-The ledger finds the capacity by bisection. Here a number of lots is shown that it can take, no fewer than it does; and
-one that it cannot, no more than one lot above what is left to it. Between the two, more lots are never better for it.
+The ledger asks for all lots first, then finds the capacity by bisection. Here a number of lots is shown that it can
+take, no fewer than it does; and one that it cannot, no more than one lot above what is left to it, nor all of them. Its
+margin is a concave function of the lots by which its risk grows, so what it can bear is one stretch of numbers.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from bulkhead.circuit.accounts import (
     peek,
     settled_account,
 )
-from bulkhead.circuit.arithmetic import bit, flipped, is_zero, magnitude, signed, wide
+from bulkhead.circuit.arithmetic import bit, either, flipped, is_zero, magnitude, signed, wide
 from bulkhead.circuit.fill import moved
 from bulkhead.circuit.frame import Frame, Value
 from bulkhead.circuit.liquidation import Closing
@@ -167,6 +168,11 @@ def check_cannot_take(frame: Frame, venue: Venue, keeper: Keeper, offer: Offer, 
     wide(frame, "its position would be too large", _below(frame, large, room), NOTIONAL_GAP_BITS)
     frame.number("it would have too many positions", _below(frame, many, places))
     wide(frame, "its initial requirement would not be covered", _below(frame, bare, trial.spare), REQUIREMENT_GAP_BITS)
+    everything = _trial(frame, venue, keeper, offer, closing.whole)  # a price may be so good that all is less than some
+    too_large = _room(frame, venue, closing.place, everything)
+    is_large = bit(frame, "all lots would be too large", lambda: int(signed(too_large) < 0))
+    short = either(frame, is_large, too_large, everything.spare)
+    wide(frame, "nor could it bear all of them", _below(frame, bare, short), REQUIREMENT_GAP_BITS)
 
 
 def _below(frame: Frame, which: Value, value: Value) -> Value:
