@@ -11,10 +11,11 @@
      was settled, each once. Only then is it known how much is owed in all, and what a claim is worth: all of it where
      custody backs it all, else the same share for everyone, rounded down. So claims never exceed what backs them.
 
-     Calldata names each account that a statement settled, and of no other anything changed: so whoever knows the last
-     state can go on where somebody else stopped. Of each statement one word is kept, the root of a Keccak tree over its payouts; owners show their path.
-     Whoever submits a statement of few accounts makes proofs that others made of the same ones useless, but brings the
-     end nearer: no statement settles nobody.
+     A statement names each account that it settles, and of no other anything changed: so whoever knows the last state
+     can go on where somebody else stopped. Whoever submits a statement of few accounts makes proofs that others made
+     of the same ones useless, but brings the end nearer: no statement settles nobody.
+
+     Of each statement one word is kept, the root of a Keccak tree over its payouts; owners show their path.
 @custom:kill Nothing here can be stopped or changed, and nothing works before the rollup is frozen.
 """
 import payouts

@@ -91,9 +91,9 @@ def __init__(
     """
     @notice Where the exchange begins: a state that everybody can compute, and the counters in it.
     @param custody Holds the collateral.
-    @param escape Who settles the last claims after a freeze. No such contract is built yet: until it is, a rollup is
-                  deployed with the zero address, and after a freeze only what is claimable already, and deposits that
-                  were not taken, can leave.
+    @param escape Who says what accounts are owed after a freeze: an `Escape` of this custody. It knows one version and
+                  configuration of the circuit. With the zero address, only what is claimable already, and deposits
+                  that were not taken, can leave then.
     @param council Who may pause and propose.
     @param fee What a forced request costs, in wei.
     @param doors The first readers.
@@ -167,7 +167,7 @@ def settle(
 def release(payments: DynArray[terms.Payment, terms.LIST_MAX]):
     """
     @notice After a freeze: what the escape has settled can be claimed. Custody never owes more than accounts held.
-    @dev The seam for the Escape contract, which is not built yet: see `escape` of the constructor.
+    @dev The Escape contract may, which has seen every account settled: see `escape` of the constructor.
     @param payments What recipients can claim from now on.
     """
     assert progress.frozen, "rollup: not frozen"

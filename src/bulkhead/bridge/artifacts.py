@@ -31,6 +31,7 @@ OF_KEY = {
     "Verifier": "Verifier.vy",
     "Reader": "Reader.vy",
 }
+OF_ESCAPE = {**{name: OF_KEY[name] for name in ("Opening", "Queries", "Verifier")}, "Escape": "Escape.vy"}
 IMPORT = re.compile(r"^(?:from ([\w.]+) )?import (\w+)", re.MULTILINE)
 SHIPPED = Path(__file__).parent / "artifacts"
 GET_VYPER = (
@@ -57,6 +58,7 @@ class SystemArtifacts(NamedTuple):
     """The contracts of one proof key: a verifier, the reader of its statements, and the rules as data.
 
     `digest` is of everything they were made from; `key` is the digest of the proof key, which `Opening` is bound to.
+    Those of an escape have no reader, version or shape: `Escape` reads its statements itself.
     """
 
     digest: str
@@ -66,6 +68,11 @@ class SystemArtifacts(NamedTuple):
     contracts: Mapping[str, Artifact]
     tapes: tuple[bytes, ...]
     constants: bytes
+
+    @property
+    def is_escape(self) -> bool:
+        """Whether they settle what is left after a freeze, and no batches."""
+        return "Escape" in self.contracts
 
 
 def shared_artifacts() -> dict[str, Artifact]:
@@ -95,15 +102,37 @@ def compile_contracts(
     `version` and `shape` are what the rollup will know them by. Made once for each digest and kept in `cache`
     (default: see `cache_folder`). Raises ArtifactError with the compiler's words, or with how to get a compiler.
     """
+    return _compiled(key, OF_KEY, {"statement.vy": statement}, (version, shape), (sources, cache))
+
+
+def compile_escape(
+    key: Key, payouts: str, *, sources: Path | None = None, cache: Path | None = None
+) -> SystemArtifacts:
+    """The contracts of an escape's key; `payouts` is the text of the module that says where its elements stand.
+
+    Kept and refused as `compile_contracts` has it.
+    """
+    return _compiled(key, OF_ESCAPE, {"payouts.vy": payouts}, (0, 0), (sources, cache))
+
+
+def _compiled(
+    key: Key,
+    names: Mapping[str, str],
+    generated: Mapping[str, str],
+    numbers: tuple[int, int],
+    folders: tuple[Path | None, Path | None],
+) -> SystemArtifacts:
+    """From the cache, or compiled: `numbers` are version and shape, `folders` the sources' and the cache's."""
     emitted = emit(key)
+    sources, cache = folders
     folder = sources_folder() if sources is None else sources
-    modules = {"shape.vy": emitted.shape, "statement.vy": statement}
-    digest = _digest(folder, modules, version, shape)
+    modules = {"shape.vy": emitted.shape, **generated}
+    digest = _digest(folder, names, modules, numbers)
     kept = (cache_folder() if cache is None else cache) / f"{digest}.json"
     if kept.is_file():
         return read_system(kept)
-    contracts = compile_sources(folder, OF_KEY, modules)
-    made = SystemArtifacts(digest, key.digest.hex(), version, shape, contracts, tuple(emitted.tapes), emitted.constants)
+    contracts = compile_sources(folder, names, modules)
+    made = SystemArtifacts(digest, key.digest.hex(), *numbers, contracts, tuple(emitted.tapes), emitted.constants)
     write_system(kept, made)
     return made
 
@@ -157,11 +186,11 @@ def cache_folder() -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "bulkhead" / "contracts"
 
 
-def _digest(folder: Path, modules: Mapping[str, str], version: int, shape: int) -> str:
+def _digest(folder: Path, names: Mapping[str, str], modules: Mapping[str, str], numbers: tuple[int, int]) -> str:
     """Of compiler, sources, generated modules and names: the same digest, the same contracts."""
     hashed = hashlib.sha256()
-    texts = {path: (folder / path).read_text(encoding="utf-8") for path in _closure(folder, OF_KEY.values())}
-    for part in (VYPER_VERSION, EVM_VERSION, str(version), str(shape), *_flat(texts), *_flat(modules)):
+    texts = {path: (folder / path).read_text(encoding="utf-8") for path in _closure(folder, names.values())}
+    for part in (VYPER_VERSION, EVM_VERSION, *map(str, numbers), *_flat(texts), *_flat(modules)):
         hashed.update(len(part.encode()).to_bytes(8, "big") + part.encode())
     return hashed.hexdigest()
 
@@ -223,7 +252,8 @@ def read_system(path: Path) -> SystemArtifacts:
         fields = json.loads(path.read_text(encoding="utf-8"))
         if fields["format"] != 1:
             raise ValueError(f"format {fields['format']}, and this program reads 1")
-        contracts = {name: _artifact(name, fields["contracts"][name]) for name in OF_KEY}
+        names = OF_ESCAPE if "Escape" in fields["contracts"] else OF_KEY
+        contracts = {name: _artifact(name, fields["contracts"][name]) for name in names}
         tapes = tuple(bytes.fromhex(tape) for tape in fields["tapes"])
         constants = bytes.fromhex(fields["constants"])
         version, shape = int(fields["version"]), int(fields["shape"])

@@ -185,6 +185,13 @@ class Chain:
         """What became of a transaction; None while it is in no block."""
         return self.read(_receipt, "eth_getTransactionReceipt", "0x" + digest.hex())
 
+    def calldata(self, digest: bytes) -> bytes:
+        """What a transaction in a block was sent with. Unreachable where the node does not have it (any more)."""
+        found = self.read(_input, "eth_getTransactionByHash", "0x" + digest.hex())
+        if found is None:
+            raise Unreachable(f"the node has no transaction 0x{digest.hex()}: it needs one that keeps all of them")
+        return found
+
     def is_known(self, digest: bytes) -> bool:
         """Whether the node has a transaction, in a block or waiting; one it dropped it has not."""
         return self.ask("eth_getTransactionByHash", "0x" + digest.hex()) is not None
@@ -321,6 +328,10 @@ def _block(told: dict[str, Any] | None) -> Block | None:
         return None
     number, time_s, base_fee = (_int(told[name]) for name in ("number", "timestamp", "baseFeePerGas"))
     return Block(number, _bytes(told["hash"]), _bytes(told["parentHash"]), time_s, base_fee)
+
+
+def _input(told: dict[str, Any] | None) -> bytes | None:
+    return None if told is None else _bytes(told["input"])
 
 
 def _receipt(told: dict[str, Any] | None) -> Receipt | None:

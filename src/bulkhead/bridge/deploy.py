@@ -17,7 +17,7 @@ from bulkhead.bridge.chain import Chain
 from bulkhead.bridge.contract import Contract, constructor_inputs, encode_arguments
 from bulkhead.bridge.errors import ChainError
 from bulkhead.bridge.gas import CODE_BYTES_MAX
-from bulkhead.bridge.record import Deployment, Door, Place, place_of
+from bulkhead.bridge.record import Deployment, Door, Exit, Place, place_of
 
 NOBODY = "0x" + "00" * 20
 EMBEDDED = "bulkhead/embedded"
@@ -47,15 +47,21 @@ def deploy(
     beginning: Beginning,
     *,
     token: str | None = None,
+    escape: SystemArtifacts | None = None,
     progress: Progress = lambda done, gas: None,
 ) -> Deployment:
     """Deploy everything. `token` None deploys the token of test networks, which anybody can mint.
 
+    `escape`: contracts that settle all accounts after a freeze; without them the rollup names whom `beginning` says.
     Raises DeployError, or what `chain.transact` raises.
     """
     doors = {(each.version, each.shape) for each in systems}
     if not systems or len(doors) < len(systems):
         raise DeployError("a rollup needs a verifier, and one alone for each version and shape")
+    if any(each.is_escape for each in systems) or (escape is not None and not escape.is_escape):
+        raise DeployError("the contracts of an escape settle no batches, and those of batches no escape")
+    if escape is not None and beginning.escape != NOBODY:
+        raise DeployError(f"the rollup is to name {beginning.escape} as its escape, and another is to be deployed")
     work = _Work(chain, signer, progress)
     shared = shared_artifacts()
     block = chain.head().number
@@ -65,15 +71,25 @@ def deploy(
         money = place_of(chain, to_checksum_address(token), shared["Token"].abi)
     custody = work.contract(shared["Custody"], {"token": money.address})
     made = tuple(work.door(each) for each in systems)
+    leaving = None if escape is None else work.exit(escape, custody.address)
     arguments = {
         **beginning._asdict(),
+        **({} if leaving is None else {"escape": leaving.escape.address}),
         "custody": custody.address,
         "doors": [{"version": each.version, "shape": each.shape, "reader": each.reader.address} for each in made],
     }
     rollup = work.contract(shared["Rollup"], arguments)
     receipt = Contract(chain, custody.address, custody.abi).transact(signer, "bind", rollup.address)
     progress("bound custody to rollup", receipt.gas_used)
-    return Deployment(chain.chain_id, block, str(signer.address), money, custody, rollup, made)
+    return Deployment(chain.chain_id, block, str(signer.address), money, custody, rollup, made, leaving)
+
+
+class Pure(NamedTuple):
+    """What a verifier trusts: two contracts without a state, and the addresses of the rules."""
+
+    opening: Place
+    queries: Place
+    data: tuple[str, ...]
 
 
 class _Work:
@@ -94,22 +110,32 @@ class _Work:
         return place_of(self.chain, address, artifact.abi)
 
     def door(self, system: SystemArtifacts) -> Door:
-        """Deploy a key's contracts: the rules as data, the two pure contracts, the verifier and the reader."""
+        """Deploy a key's contracts: those of its verifier, and the reader."""
+        pure, verifier = self.verifier(system, f"{system.version}/{system.shape}")
+        read = {"verifier": verifier.address, "version": system.version, "shape": system.shape}
+        reader = self.contract(system.contracts["Reader"], read)
+        digests = (system.key, system.digest)
+        return Door(system.version, system.shape, *digests, reader, verifier, pure.opening, pure.queries, pure.data)
+
+    def exit(self, system: SystemArtifacts, custody: str) -> Exit:
+        """Deploy the escape behind its verifier."""
+        pure, verifier = self.verifier(system, "of the escape")
+        escape = self.contract(system.contracts["Escape"], {"custody": custody, "verifier": verifier.address})
+        return Exit(system.key, system.digest, escape, verifier, pure.opening, pure.queries, pure.data)
+
+    def verifier(self, system: SystemArtifacts, suffix: str) -> tuple[Pure, Place]:
+        """Deploy a key's verifier: the rules as data, the two pure contracts, and what trusts them."""
         pieces = [*system.tapes, system.constants]
-        suffix = f"{system.version}/{system.shape}"
         data = [self._deploy(f"rules {suffix}, piece {place}", as_code(each)) for place, each in enumerate(pieces, 1)]
         opening = self.contract(system.contracts["Opening"], {"tapes": data[:-1], "constants": data[-1]})
         queries = self.contract(system.contracts["Queries"], {})
         named = {"opening": opening.address, "queries": queries.address}
         verifier = self.contract(system.contracts["Verifier"], named)
-        read = {"verifier": verifier.address, "version": system.version, "shape": system.shape}
-        reader = self.contract(system.contracts["Reader"], read)
         if self.is_embedded:
             # The specification takes seconds for a million gas; the two are pure, as `Verifier` relies on anyway.
             self.chain.ask("bulkhead_runNatively", opening.address, data)
             self.chain.ask("bulkhead_runNatively", queries.address, [])
-        digests = (system.key, system.digest)
-        return Door(system.version, system.shape, *digests, reader, verifier, opening, queries, tuple(data))
+        return Pure(opening, queries, tuple(data)), verifier
 
     def _deploy(self, name: str, code: bytes) -> str:
         receipt = self.chain.transact(self.signer, None, code)

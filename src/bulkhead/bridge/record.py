@@ -44,6 +44,18 @@ class Door(NamedTuple):
     data: tuple[str, ...]  # addresses of the rules: tapes, then constants
 
 
+class Exit(NamedTuple):
+    """The escape with its verifier: what settles all accounts after a freeze."""
+
+    key: str  # digest of the proof key, in hexadecimal
+    artifacts: str  # digest of what the contracts were made from
+    escape: Place
+    verifier: Place
+    opening: Place
+    queries: Place
+    data: tuple[str, ...]  # addresses of the rules: tapes, then constants
+
+
 class Deployment(NamedTuple):
     """All that is needed to use a rollup."""
 
@@ -54,6 +66,7 @@ class Deployment(NamedTuple):
     custody: Place
     rollup: Place
     doors: tuple[Door, ...]
+    exit: Exit | None = None  # of a rollup that was deployed without, nobody leaves after a freeze
 
     def contract(self, chain: Chain, name: str) -> Contract:
         """`token`, `custody` or `rollup`, to be called."""
@@ -79,6 +92,9 @@ class Deployment(NamedTuple):
                 f"opening {suffix}": each.opening,
                 f"queries {suffix}": each.queries,
             }
+        if self.exit is not None:
+            found |= {"escape": self.exit.escape, "escape's verifier": self.exit.verifier}
+            found |= {"escape's opening": self.exit.opening, "escape's queries": self.exit.queries}
         return found
 
 
@@ -106,10 +122,8 @@ def write_record(path: Path, deployment: Deployment) -> None:
     fields = {"format": FORMAT, **deployment._asdict()}
     for name in ("token", "custody", "rollup"):
         fields[name] = fields[name]._asdict()
-    fields["doors"] = [
-        {key: value._asdict() if isinstance(value, Place) else value for key, value in door._asdict().items()}
-        for door in deployment.doors
-    ]
+    fields["doors"] = [_flat(door) for door in deployment.doors]
+    fields["exit"] = None if deployment.exit is None else _flat(deployment.exit)
     write_text(path, json.dumps(fields, indent=1) + "\n")
 
 
@@ -122,13 +136,24 @@ def read_record(path: Path) -> Deployment:
         doors = tuple(_door(each) for each in fields["doors"])
         token, custody, rollup = (_place(fields[name]) for name in ("token", "custody", "rollup"))
         chain_id, block = int(fields["chain_id"]), int(fields["block"])
-        return Deployment(chain_id, block, _address(fields["deployer"]), token, custody, rollup, doors)
+        leaving = None if fields.get("exit") is None else _exit(fields["exit"])
+        return Deployment(chain_id, block, _address(fields["deployer"]), token, custody, rollup, doors, leaving)
     except FileNotFoundError:
         raise RecordError(
             f"{path} is not there: `bulkhead l1 deploy` writes it, or name another with --record"
         ) from None
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise RecordError(f"{path} is no deployment record: {error!r}") from error
+
+
+def _flat(door: Door | Exit) -> dict[str, Any]:
+    return {key: value._asdict() if isinstance(value, Place) else value for key, value in door._asdict().items()}
+
+
+def _exit(fields: Mapping[str, Any]) -> Exit:
+    escape, verifier, opening, queries = (_place(fields[each]) for each in ("escape", "verifier", "opening", "queries"))
+    data = tuple(_address(each) for each in fields["data"])
+    return Exit(str(fields["key"]), str(fields["artifacts"]), escape, verifier, opening, queries, data)
 
 
 def _door(fields: Mapping[str, Any]) -> Door:

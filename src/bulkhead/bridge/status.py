@@ -47,7 +47,9 @@ def status(chain: Chain, deployment: Deployment) -> Status:
     at = block.number
     places = deployment.places()
     views = {
-        name: _views(Contract(chain, places[name].address, places[name].abi), at) for name in ("rollup", "custody")
+        name: _views(Contract(chain, place.address, place.abi), at)
+        for name, place in places.items()
+        if name in ("rollup", "custody", "escape")
     }
     rollup = deployment.contract(chain, "rollup")
     pins = tuple(

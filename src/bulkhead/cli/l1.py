@@ -34,7 +34,7 @@ Where = Annotated[
 RecordFile = Annotated[Path, typer.Option("--record", help="The deployment record.")]
 KeyFile = Annotated[
     Path | None,
-    typer.Option(help=f"A file with the deployer's private key; or set {KEY_VARIABLE}.", show_default=False),
+    typer.Option(help=f"A file with the private key that signs; or set {KEY_VARIABLE}.", show_default=False),
 ]
 
 DEFAULT_L1, DEFAULT_RECORD = "l1/chain.sqlite", Path("l1/deployment.json")
@@ -71,13 +71,13 @@ def deploy(
     try:
         for option, address in (("--council", council), ("--token", token)):
             _check_address(option, address)
-        systems = _systems(exchange, profile, artifacts or [])
+        systems, leaving = _systems(exchange, profile, artifacts or [])
         beginning = _beginning(exchange, fee)
-        signer = _signer(where, key_file)
+        signer = find_signer(where, key_file)
         beginning = beginning._replace(council=to_checksum_address(council or str(signer.address)))
-        with open_chain(where, _clock, genesis=_genesis(where, str(signer.address))) as chain:
+        with open_chain(where, clock, genesis=_genesis(where, str(signer.address))) as chain:
             _tell_pace(where)
-            made = run(chain, signer, systems, beginning, token=token, progress=_report)
+            made = run(chain, signer, systems, beginning, token=token, escape=leaving, progress=_report)
             write_record(record, made)
             _show(chain, record)
     except (ChainError, ExchangeError, JournalError, ValueError, OSError) as error:
@@ -91,7 +91,7 @@ def status(where: Where = DEFAULT_L1, record: RecordFile = DEFAULT_RECORD) -> No
     from bulkhead.bridge.open import open_chain
 
     try:
-        with open_chain(where, _clock, read_only=True) as chain:
+        with open_chain(where, clock, read_only=True) as chain:
             is_sound = _show(chain, record)
     except (ChainError, OSError) as error:
         raise refuse(str(error)) from error
@@ -114,12 +114,12 @@ def serve(
     from bulkhead.bridge.embedded.provider import serving
 
     try:
-        with open_embedded(where, _clock) as embedded, serving(embedded, port) as url:
+        with open_embedded(where, clock) as embedded, serving(embedded, port) as url:
             _tell_pace(where)
             typer.echo(f"chain {embedded.chain_id}, block {embedded.tip.number}: {url}")
             while True:
                 time.sleep(1)
-                if block_s and _clock() - embedded.tip.fields["timestamp"] >= block_s:
+                if block_s and clock() - embedded.tip.fields["timestamp"] >= block_s:
                     embedded.mine()
     except KeyboardInterrupt:
         raise typer.Exit(0) from None
@@ -139,7 +139,8 @@ def _tell_pace(where: str) -> None:
         typer.echo("verifying a batch will take minutes here; seconds with `pip install 'bulkhead[native]'`")
 
 
-def _clock() -> int:
+def clock() -> int:
+    """Seconds since 1970."""
     return int(time.time())
 
 
@@ -157,7 +158,7 @@ def _check_address(option: str, text: str | None) -> None:
         raise ValueError(f"{option}: {text!r} is no address: 0x, 40 hexadecimal digits, capitals as its checksum says")
 
 
-def _signer(where: str, key_file: Path | None) -> LocalAccount:
+def find_signer(where: str, key_file: Path | None) -> LocalAccount:
     """The deployer's key. An embedded chain has one in a file beside it if nobody names another."""
     from bulkhead.bridge.chain import signer_of
     from bulkhead.bridge.open import is_url
@@ -185,7 +186,7 @@ def _genesis(where: str, deployer: str) -> Genesis | None:
 
     if is_url(where) or Path(where).exists():
         return None
-    return new_chain({deployer: RICH}, _clock())
+    return new_chain({deployer: RICH}, clock())
 
 
 def _beginning(exchange: Path, fee: int) -> Beginning:
@@ -201,15 +202,21 @@ def _beginning(exchange: Path, fee: int) -> Beginning:
     return Beginning(Sealer(state).root, counters, state.counters.batches, NOBODY, fee)
 
 
-def _systems(exchange: Path, profile: str, files: list[Path]) -> list[SystemArtifacts]:
-    """A verifier for each shape of batch: as somebody compiled it, or compiled here for the exchange."""
-    from bulkhead.bridge.artifacts import compile_contracts, read_system
+def _systems(
+    exchange: Path, profile: str, files: list[Path]
+) -> tuple[list[SystemArtifacts], SystemArtifacts | None]:
+    """A verifier for each shape of batch, and the escape: as somebody compiled them, or compiled here."""
+    from bulkhead.bridge.artifacts import compile_contracts, compile_escape, read_system
 
     if files:
-        return [read_system(path) for path in files]
+        read = [read_system(path) for path in files]
+        return [each for each in read if not each.is_escape], next((each for each in read if each.is_escape), None)
+    from bulkhead.circuit.batch import SHAPES
+    from bulkhead.circuit.escape_batch import USUAL, escape_module
     from bulkhead.circuit.layout import statement_module
     from bulkhead.circuit.venue import NotProvable
-    from bulkhead.node.prove_batch import SHAPES, key_for
+    from bulkhead.node.leave import escape_key
+    from bulkhead.node.prove_batch import key_for
     from bulkhead.node.proving import profiles
     from bulkhead.node.replay import read_genesis
 
@@ -224,7 +231,8 @@ def _systems(exchange: Path, profile: str, files: list[Path]) -> list[SystemArti
         except NotProvable as error:
             raise ValueError(f"{exchange}: {error}") from error
         made.append(compile_contracts(key, statement_module(shape), shape=shape.number))
-    return made
+    typer.echo("compiling the verifier of the escape")
+    return made, compile_escape(escape_key(config, USUAL, profile).key, escape_module(USUAL))
 
 
 def _show(chain: Chain, record: Path) -> bool:

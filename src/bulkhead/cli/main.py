@@ -5,6 +5,7 @@ import typer
 from bulkhead.cli.circuit import circuit
 from bulkhead.cli.data import data
 from bulkhead.cli.demo import demo
+from bulkhead.cli.exit import leave, rebuild
 from bulkhead.cli.explain import explain
 from bulkhead.cli.l1 import l1
 from bulkhead.cli.prove import prove, verify
@@ -25,6 +26,8 @@ app.command()(explain)
 app.command()(replay)
 app.command()(prove)
 app.command()(verify)
+app.command()(rebuild)
+app.command(name="exit")(leave)
 
 
 def main() -> None:

@@ -135,7 +135,7 @@ def settle(errand: Errand, found: FromL1, terms: Terms) -> None:
         prove_on_chain(errand.chain, errand.signer, errand.exit.verifier, public, cut, errand.report)
         errand.send(escape, "settled accounts", "settle", public)
     if not escape.call("is_finished"):
-        raise NoExit("some accounts are still to be settled: others settle at the same time, or there is none; try again")
+        raise NoExit("others settle at the same time, or there are no accounts: begin again")
 
 
 def payouts(errand: Errand, found: FromL1, shape: EscapeShape) -> list[Due]:

@@ -1,0 +1,209 @@
+"""With the operator gone: the state from calldata alone, every account settled by a proof, and exact claims."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from eth_account.signers.local import LocalAccount
+from typer.testing import CliRunner
+
+from bulkhead.bridge.contract import Contract
+from bulkhead.bridge.deploy import Beginning, DeployError, deploy
+from bulkhead.bridge.embedded.provider import serving
+from bulkhead.bridge.record import read_record, write_record
+from bulkhead.bridge.statements import Unfindable, statement_in
+from bulkhead.cli.main import app
+from bulkhead.fixed import quote_floor
+from bulkhead.ledger.accounts import health_of, settled
+from bulkhead.node import leave
+from bulkhead.node.leave import Errand, NoExit
+from bulkhead.node.rebuild import FromL1, NotRebuilt, rebuild
+from bulkhead.node.replay import write_genesis
+from bulkhead.units import TimeMs
+from tests.bridge.chains import DEPLOYER, DEPOSITOR, STRANGER
+from tests.contracts.bridge import number_of
+from tests.node.escape_world import FEE, TERMS, TINY, WEEK, World, compiled, story, world
+
+
+@pytest.fixture(scope="module")
+def begun() -> Iterator[World]:
+    """Two batches settled."""
+    with world() as made:
+        made.settle()
+        yield made
+
+
+@pytest.fixture
+def here(begun: World) -> Iterator[World]:
+    """The same for every test: what one does is undone."""
+    kept = begun.chain.ask("evm_snapshot")
+    yield begun
+    begun.chain.ask("evm_revert", kept)
+
+
+def errand(here: World, signer: LocalAccount) -> Errand:
+    """Of somebody, who tells nobody."""
+    return Errand(here.chain, here.deployment, signer)
+
+
+def found(here: World) -> FromL1:
+    """The state from L1."""
+    return rebuild(here.chain, here.deployment, story().config, story().time_ms)
+
+
+def worth(account_id: int) -> int:
+    """By the ledger."""
+    last = story().last
+    account, _ = settled(last, last.accounts[account_id])
+    return max(0, int(quote_floor(health_of(last, account).value)))
+
+
+def owed_to(owner: str) -> int:
+    """What all accounts of an owner are worth."""
+    return sum(worth(each) for each, held in story().last.accounts.items() if held.l1_owner == number_of(owner))
+
+
+def test_the_state_is_rebuilt_from_l1(here: World) -> None:
+    numbers: list[int] = []
+    made = rebuild(here.chain, here.deployment, story().config, story().time_ms, numbers.append)
+    assert made.state.accounts == story().last.accounts and made.state.markets == story().last.markets
+    assert made.state.filled.entries == story().last.filled.entries
+    assert made.root == here.contract("rollup").call("state") and numbers == [1, 2] and made.batches == 2
+
+
+def test_what_does_not_lead_to_the_state_on_l1_is_said(here: World) -> None:
+    with pytest.raises(Unfindable, match="is not in its calldata"):  # of another genesis
+        rebuild(here.chain, here.deployment, story().config, TimeMs(story().time_ms + 1))
+    door = here.deployment.doors[0]
+    other = here.deployment._replace(doors=(door._replace(reader=here.deployment.custody),))
+    with pytest.raises(NotRebuilt, match="which is not in the record: the rollup was upgraded"):
+        rebuild(here.chain, other, story().config, story().time_ms)
+    late = here.deployment._replace(block=here.chain.head().number)  # whose batches are not seen
+    with pytest.raises(NotRebuilt, match="is this the genesis of another exchange"):
+        rebuild(here.chain, late, story().config, story().time_ms)
+
+
+def test_statements_are_found_wherever_they_stand_in_calldata(here: World) -> None:
+    statement = story().statements[0]
+    for before in (b"", b"1234", b"x" * 37):
+        data = before + b"".join(each.to_bytes(32, "big") for each in statement) + b"after"
+        receipt = here.chain.transact(DEPLOYER, str(STRANGER.address), data)
+        assert statement_in(here.chain, receipt.hash, statement[:2], len(statement)) == statement
+        with pytest.raises(Unfindable):
+            statement_in(here.chain, receipt.hash, statement[:2], len(statement) + 1)
+
+
+def test_everybody_leaves_with_what_accounts_are_worth(here: World) -> None:
+    """And deposits that were not taken, and fees of requests that were not served, go back."""
+    chain = here.chain
+    here.deposit(320, 77)
+    with pytest.raises(NoExit, match="no forced request is overdue"):
+        leave.freeze(errand(here, STRANGER))
+    assert leave.ask(errand(here, DEPOSITOR), 256, 5) == 1
+    here.wait(WEEK + 60)
+    for _ in range(2):  # the second time there is nothing to do
+        leave.freeze(errand(here, STRANGER))
+    last = found(here)
+    with pytest.raises(NoExit, match="not every account is settled yet"):
+        leave.claim(errand(here, STRANGER), last, TINY, str(DEPOSITOR.address))
+    with pytest.raises(NoExit, match="this program makes those of"):
+        leave.settle(errand(here, STRANGER), last, TERMS._replace(profile="standard"))
+    leave.settle(errand(here, STRANGER), last, TERMS)
+    leave.settle(errand(here, STRANGER), last, TERMS)
+    dues = leave.payouts(errand(here, STRANGER), last, TINY)
+    assert [(due.payout.account, due.payout.amount) for due in dues] == [
+        (account, worth(account)) for account in sorted(story().last.accounts)
+    ]
+    token, custody = here.contract("token"), here.contract("custody")
+    ether = chain.balance(str(DEPOSITOR.address))
+    for owner in (DEPOSITOR, STRANGER):
+        before, owed = token.call("balanceOf", owner.address), owed_to(owner.address)
+        assert leave.claim(errand(here, DEPLOYER), last, TINY, str(owner.address)) == owed
+        assert token.call("balanceOf", owner.address) == before + owed
+        assert leave.claim(errand(here, DEPLOYER), last, TINY, str(owner.address)) == 0
+    assert all(due.is_claimed for due in leave.payouts(errand(here, STRANGER), last, TINY))
+    leave.take_back(errand(here, DEPLOYER), str(DEPOSITOR.address))
+    leave.take_back(errand(here, DEPLOYER), str(DEPOSITOR.address))
+    assert chain.balance(str(DEPOSITOR.address)) == ether + FEE
+    rest = custody.call("backing")
+    assert token.call("balanceOf", custody.address) == rest == 105_000_000_000 - sum(
+        owed_to(owner.address) for owner in (DEPOSITOR, STRANGER)
+    )
+
+
+def test_who_comes_later_goes_on_where_others_stopped(here: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    leave.ask(errand(here, DEPOSITOR), 256, 5)
+    here.wait(WEEK + 60)
+    leave.freeze(errand(here, STRANGER))
+    last, escape = found(here), here.contract("escape")
+
+    class Gone(Exception):
+        pass
+
+    honest = Contract.transact
+
+    def once(self: Contract, signer: object, name: str, *arguments: object, **options: object) -> object:
+        if name == "settle" and escape.call("chunks"):
+            raise Gone
+        return honest(self, signer, name, *arguments, **options)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(Contract, "transact", once)
+    with pytest.raises(Gone):
+        leave.settle(errand(here, STRANGER), last, TERMS)
+    monkeypatch.undo()
+    assert escape.call("chunks") == 1 and not escape.call("is_finished")
+    sent: list[str] = []
+    leave.settle(errand(here, DEPLOYER)._replace(report=lambda done, gas: sent.append(done)), last, TERMS)
+    assert sent == ["proving a statement", "settled accounts"]  # what was proven on L1 is not proven again there
+    assert escape.call("is_finished") and escape.call("chunks") == 2
+
+
+def test_a_rollup_without_an_escape_says_so(here: World) -> None:
+    without = Errand(here.chain, here.deployment._replace(exit=None), STRANGER)
+    with pytest.raises(NoExit, match="deployed without an escape"):
+        leave.settle(without, FromL1(story().last, 0, 0, 0), TERMS)
+
+
+def test_contracts_of_another_kind_are_not_deployed(here: World) -> None:
+    batches, leaving = compiled()
+    beginning = Beginning(1, {}, 0, str(DEPLOYER.address))
+    for systems, escape, match in (
+        ([leaving], None, "settle no batches"), ([batches], batches, "settle no batches"),
+    ):  # fmt: skip
+        with pytest.raises(DeployError, match=match):
+            deploy(here.chain, DEPLOYER, systems, beginning, escape=escape)
+    named = beginning._replace(escape=str(STRANGER.address))
+    with pytest.raises(DeployError, match="and another is to be deployed"):
+        deploy(here.chain, DEPLOYER, [batches], named, escape=leaving)
+
+
+def test_the_commands(here: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """From a request by force to the money, as a user does it, and as it goes wrong."""
+    write_genesis(tmp_path, story().config, story().time_ms)
+    write_record(tmp_path / "record.json", here.deployment)
+    assert read_record(tmp_path / "record.json") == here.deployment
+    (tmp_path / "key").write_text("0x" + "2" * 64)  # the depositor's
+    monkeypatch.setattr(leave, "Terms", lambda profile: TERMS._replace(profile=profile))
+    with serving(here.embedded) as url:
+        common = ["--exchange", str(tmp_path), "--l1", url, "--record", str(tmp_path / "record.json")]
+
+        def run(*arguments: str, code: int = 0) -> str:
+            result = CliRunner().invoke(app, [*arguments, *common])
+            assert result.exit_code == code, result.output
+            return result.output
+
+        leaving = ["exit", "--key-file", str(tmp_path / "key"), "--profile", "test"]
+        told = run("rebuild")
+        assert "2 batches lead to" in told and f"{len(story().last.accounts)} accounts with 4 positions" in told
+        assert "no forced request is overdue" in run(*leaving, code=1)
+        assert "request 1: come back" in run(*leaving, "--ask", "256")
+        here.wait(WEEK + 60)
+        assert "is no profile" in run(*leaving[:-1], "none", code=1)
+        assert "is no address" in run(*leaving, "--owner", "0x12", code=1)
+        told = run(*leaving)
+        assert f"was sent {owed_to(DEPOSITOR.address):,} smallest units" in told and "returned the fee" in told
+        told = run(*leaving, "--owner", str(STRANGER.address))
+        assert f"{STRANGER.address} was sent {owed_to(STRANGER.address):,}" in told
+        assert "nothing is owed to" in run(*leaving)
