@@ -62,6 +62,13 @@ TARGETS = (
     Target("proving", "Verification of 2^18", 1, False),  # seconds
     Target("proving", "Proof library: kernels", 60, False),  # seconds
     Target("settlement", "Forced request", 90_000, False),  # gas
+    Target("circuit", "Cells a trade, padding", 20_000, False),
+    Target("circuit", "A trade, isolated", 30_000, False),
+    Target("circuit", "An oracle tick", 16_000, False),  # cells
+    Target("circuit", "Trades proven", 20, True),  # a second, on two cores
+    Target("circuit", "A batch of 64", 30, False),  # seconds
+    Target("circuit", "Filling", 15, False),  # percent of proving
+    Target("circuit", "Peak memory", 3, False),  # GiB
 )
 
 
