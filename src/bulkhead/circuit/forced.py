@@ -38,7 +38,7 @@ from bulkhead.circuit.fill import trading, twice_interest
 from bulkhead.circuit.flat import leave
 from bulkhead.circuit.frame import Frame, Value
 from bulkhead.circuit.liquidate import Taking, close_lots, held_size, tell_taking
-from bulkhead.circuit.liquidation import Closing, closing_of
+from bulkhead.circuit.liquidation import Closing, check_widths, closing_of
 from bulkhead.circuit.margin import (
     HEALTHIER_BITS,
     REQUIREMENT_GAP_BITS,
@@ -244,6 +244,8 @@ def _fails_to_close(frame: Frame, venue: Venue, request: Request, settled: Settl
         _read(frame, place, settled, closing)
         before = closing.health
         after = _flat(frame, closing, forced_price(frame, venue, closing))
+        for health in (before, after):
+            check_widths(frame, health)
         short = after.maintenance - ONE * after.value - 1
         wide(frame, "it would not be healthy", short, REQUIREMENT_GAP_BITS)
         lost = frame.multiply(after.value, before.maintenance)

@@ -103,6 +103,13 @@ def reaches_target(frame: Frame, venue: Venue, health: Health) -> Value:
     return is_at_most(frame, "the target is reached or not", wanted, frame.lift(ONE * ONE * health.value), TARGET_BITS)
 
 
+def check_widths(frame: Frame, health: Health) -> None:
+    """Value and maintenance requirement have the widths of `limits`, so that products of them do not wrap."""
+    within(frame, "a requirement keeps within its width", health.maintenance, REQUIREMENT_BITS)
+    half = 1 << VALUE_WORTH_BITS
+    within(frame, "a value keeps within its width", health.value + half, VALUE_WORTH_BITS + 1)
+
+
 def zero_price(frame: Frame, closing: Closing) -> Value:
     """The worst price for the account, rounded in its favour, from one tick to the largest book price.
 
@@ -114,9 +121,7 @@ def zero_price(frame: Frame, closing: Closing) -> Value:
     price = given_narrow(frame, "a zero price", lambda: _zero_price(closing), BOOK_PRICE_BITS)
     frame.number("a zero price is at least one tick", price, -1)
     within(frame, "a notional keeps within its width", bracket.notional, NOTIONAL_WORTH_BITS)
-    within(frame, "a requirement keeps within its width", health.maintenance, REQUIREMENT_BITS)
-    half = 1 << VALUE_WORTH_BITS
-    within(frame, "a value keeps within its width", health.value + half, VALUE_WORTH_BITS + 1)
+    check_widths(frame, health)
     worth = frame.multiply(price, whole)
     within(frame, "lots at the zero price keep within their width", worth, ZERO_WORTH_BITS)
     step = frame.multiply(frame.lift(ONE * whole), health.maintenance)
