@@ -17,7 +17,7 @@ PYTHONS := python3.11 python3.12 python3.13 python3 python
 help: ## show this list
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 16
 
-demo: .venv/ready-to-run ## replay a real crash four times, once per margin mode, and write the report
+demo: .venv/ready-to-run ## replay a real crash in every margin mode, write the report; prove a batch of it and settle it
 	@$(BIN)/bulkhead demo
 
 test: .venv/ready-to-check ## run every test
@@ -63,14 +63,18 @@ clean: ## remove .venv and what the tools left behind
 	echo "Install one, or name yours: make PYTHONS=/path/to/python3.11 ..." >&2; \
 	exit 1
 
-.venv/ready-to-run: pyproject.toml | .venv/made
-	@$(BIN)/python -m pip install --quiet --editable .
+# The demo compiles the verifier of its own venue's key, and runs it natively.
+.venv/ready-to-run: pyproject.toml .venv/vyper/$(VYPER) | .venv/made
+	@$(BIN)/python -m pip install --quiet --editable '.[native]'
 	@touch $@
 
-.venv/ready-to-check: pyproject.toml | .venv/made
+.venv/ready-to-check: pyproject.toml .venv/vyper/$(VYPER) | .venv/made
 	@$(BIN)/python -m pip install --quiet --editable '.[dev]'
-	@$(BIN)/python -m venv .venv/vyper && .venv/vyper/bin/python -m pip install --quiet vyper==$(VYPER)
 	@touch .venv/ready-to-run $@
+
+.venv/vyper/$(VYPER): | .venv/made
+	@$(BIN)/python -m venv .venv/vyper && .venv/vyper/bin/python -m pip install --quiet vyper==$(VYPER)
+	@touch $@
 
 .venv/ready-to-bench: pyproject.toml .venv/ready-to-check | .venv/made
 	@$(BIN)/python -m pip install --quiet --editable '.[dev,bench]'

@@ -1,4 +1,4 @@
-"""`bulkhead demo`: a real crash, replayed once per margin mode; first one trader four ways, then everybody."""
+"""`bulkhead demo`: a real crash, once per margin mode; one trader four ways, then everybody, then a proof of it."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
+from bulkhead.cli.demo_proof import StageFailed, prove_and_settle
 from bulkhead.cli.explain import save_witnesses
 from bulkhead.lab.compare import Job, Outcome, Setting, modes_of, prices_of, run_all, story_setting
 from bulkhead.lab.prices import BAR_ORDERS, DEFAULT, BarOrder, DataError
@@ -36,8 +37,9 @@ def demo(
     seed: Annotated[int, typer.Option(min=0, help="same seed, same run")] = 1,
     workers: Annotated[int, typer.Option(min=1, max=8, help="runs side by side")] = 2,
     story_only: Annotated[bool, typer.Option("--story-only", help="stop after one trader four ways")] = False,
+    replay_only: Annotated[bool, typer.Option("--replay-only", help="prove and settle nothing")] = False,
 ) -> None:
-    """Replay a recorded crash with the same traders in four margin modes; write the report."""
+    """Replay a crash with the same traders in four margin modes, write the report; prove a batch and settle it."""
     console = Console()
     setting = Setting(prices_name, None if data is None else str(data), seed)
     try:
@@ -68,6 +70,14 @@ def demo(
     if summary.rows:
         first = next((row for row in summary.rows if row.owner == SWING.name), summary.rows[0])
         console.print(f"Why was somebody liquidated?  [bold]bulkhead explain {first.identity} --run {out}[/bold]\n")
+    if replay_only:
+        return
+    try:
+        prove_and_settle(console, out)
+    except StageFailed as problem:
+        console.print(f"[red]{problem}[/red]")
+        raise typer.Exit(1) from None
+    console.print(f"Everything took {time.monotonic() - began:.0f} s")
 
 
 def _run(console: Console, setting: Setting, orders: tuple[BarOrder, ...], workers: int) -> dict[Job, Outcome]:

@@ -114,10 +114,12 @@ class Home:
     def settle(self, record: ProofFile, config: VenueConfig, end_ms: TimeMs) -> None:
         """Move S, a minute after the batch was sealed."""
         self._clock[0] = end_ms // 1000 + SETTLES_AFTER_S
-        self.chain.what = "verifier: one part of the proof"
+        first = len(self.chain.sent)
         settle(self.chain, self.deployment, owner_of(OPERATOR), record, config)
-        last = self.chain.sent.pop()
-        self.chain.sent.append(last._replace(what="reader: settle, which moves S"))
+        parts = len(self.chain.sent) - first - 2
+        names = ("verifier: open the proof", *["verifier: answer a part"] * parts, "reader: settle, which moves S")
+        for place, name in enumerate(names, first):
+            self.chain.sent[place] = self.chain.sent[place]._replace(what=name)
 
     def claim(self, owners: Sequence[int]) -> dict[int, int]:
         """Claim for each owner; what each has of the token afterwards, in its smallest units."""
@@ -144,8 +146,6 @@ def opened(
 
     Raises NotHere where this Python has no embedded chain, StoreError where another program holds the file.
     """
-    from bulkhead.bridge.embedded.provider import EmbeddedProvider
-
     clock = [begin_ms // 1000 - HOUR_S]
     balances = {str(owner_of(owner).address): 100 * ETHER for owner in (OPERATOR, *owners)}
     folder.mkdir(parents=True, exist_ok=True)
@@ -153,6 +153,8 @@ def opened(
     for old in folder.glob(f"{CHAIN_FILE}*"):
         old.unlink()
     with open_embedded(path, lambda: clock[0], genesis=new_chain(balances, clock[0])) as embedded:
+        from bulkhead.bridge.embedded.provider import EmbeddedProvider  # here, for it is not to be had everywhere
+
         chain = Noting(EmbeddedProvider(embedded))
         chain.what = "deployment"
         operator = owner_of(OPERATOR)
