@@ -1,0 +1,69 @@
+"""A bot with ccxt, unmodified: markets, book, candles, orders, leverage, balance, positions, dead-man's switch.
+
+Runs in the environment of ccxt. What it saw is printed as JSON in the last line.
+"""
+
+import json
+import sys
+
+import ccxt
+
+GIVEN = json.loads(sys.argv[1])
+MARKET = "ETH/USDC:USDC"
+
+
+def main() -> None:
+    found: dict = {}
+    exchange = ccxt.extended(
+        {
+            "apiKey": GIVEN["api_key"],
+            "privateKey": GIVEN["private_key"],
+            "options": {"chainId": GIVEN["chain_id"], "builderFee": False},
+            "urls": {"api": {"rest": GIVEN["url"], "ws": "ws://127.0.0.1:9"}},
+        }
+    )
+    exchange.enableRateLimit = False
+    markets = exchange.load_markets()
+    found["markets"] = sorted(markets)
+    found["balance"] = exchange.fetch_balance()["USDC"]["total"]
+    book = exchange.fetch_order_book(MARKET)
+    found["book"] = [book["bids"][0], book["asks"][0]]
+    exchange.fetch_ticker(MARKET)
+    exchange.fetch_tickers()
+    exchange.fetch_ohlcv(MARKET, "1m")
+    exchange.fetch_trades(MARKET)
+    exchange.fetch_funding_rate_history(MARKET)
+    exchange.fetch_open_interest_history(MARKET, "1h")
+    exchange.set_leverage(7, MARKET)
+    found["leverage"] = exchange.fetch_leverage(MARKET)["longLeverage"]
+    resting = exchange.create_order(MARKET, "limit", "buy", 0.5, 2900)
+    found["open"] = [(order["price"], order["amount"], order["status"]) for order in exchange.fetch_open_orders(MARKET)]
+    edited = exchange.edit_order(resting["id"], MARKET, "limit", "buy", 0.6, 2910)
+    found["edited"] = [(order["price"], order["amount"]) for order in exchange.fetch_open_orders(MARKET)]
+    exchange.cancel_order(edited["id"], MARKET)
+    exchange.create_order(MARKET, "market", "sell", 0.4, 2990)
+    position = exchange.fetch_positions([MARKET])[0]
+    found["position"] = (position["side"], position["contracts"], position["entryPrice"])
+    found["trades"] = [(trade["side"], trade["amount"]) for trade in exchange.fetch_my_trades(MARKET)]
+    exchange.fetch_funding_history(MARKET)
+    exchange.fetch_trading_fee(MARKET)
+    exchange.create_order(
+        MARKET, "limit", "buy", 0.1, 3200, {"triggerPrice": 3200, "triggerDirection": "up"}
+    )
+    exchange.cancel_all_orders_after(60_000)
+    exchange.cancel_all_orders(MARKET)
+    found["after"] = len(exchange.fetch_open_orders(MARKET))
+    found["closed"] = sorted({order["status"] for order in exchange.fetch_closed_orders(MARKET)})
+    exchange.fetch_deposits()
+    try:
+        exchange.create_order(MARKET, "limit", "buy", 0.5, 1)
+    except ccxt.BaseError as error:
+        found["refused"] = type(error).__name__
+    try:
+        exchange.create_order(MARKET, "limit", "buy", 3_000, 3000)
+    except ccxt.BaseError as error:
+        found["too_much"] = type(error).__name__
+    print(json.dumps(found))
+
+
+main()

@@ -1,0 +1,24 @@
+"""ccxt, unmodified, on our venue."""
+
+from tests.api.live import CHAIN, Live, Trader
+from tests.clients.environments import session
+
+
+def test_unmodified_ccxt_trades_over_rest(live: Live, maker: Trader) -> None:
+    trader = Trader(live, 404)
+    trader.claim()
+    found = session(
+        "ccxt", "ccxt_session.py", url=live.url, chain_id=CHAIN, api_key=trader.api_key, private_key=hex(trader.private)
+    )
+    assert len(found["markets"]) == 5
+    assert found["balance"] == 100_000
+    assert found["book"] == [[2990, 5], [3010, 5]]
+    assert found["leverage"] == 7
+    assert found["open"] == [[2900, 0.5, "open"]]
+    assert found["edited"] == [[2910, 0.6]]
+    assert found["position"] == ["short", "0.4", "2990"]
+    assert found["trades"] == [["sell", 0.4]]
+    assert found["after"] == 0
+    assert found["closed"] == ["canceled", "closed"]
+    assert found["refused"] == "InvalidOrder"
+    assert found["too_much"] == "InsufficientFunds"
