@@ -19,6 +19,6 @@ def test_unmodified_ccxt_trades_over_rest(live: Live, maker: Trader) -> None:
     assert found["position"] == ["short", "0.4", "2990"]
     assert found["trades"] == [["sell", 0.4]]
     assert found["after"] == 0
-    assert found["closed"] == ["canceled", "closed"]
+    assert found["closed"] == ["closed"]
     assert found["refused"] == "InvalidOrder"
     assert found["too_much"] == "InsufficientFunds"

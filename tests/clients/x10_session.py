@@ -83,7 +83,7 @@ async def look(client: RestApiClient, found: dict) -> None:
     found["markets"] = sorted(markets)
     found["leverage_of_tier"] = str(markets[MARKET].trading_config.max_leverage_for_position_value(Decimal(1000)))
     await info.get_settings()
-    found["assets"] = sorted((await info.get_assets_dict()))
+    found["assets"] = sorted(await info.get_assets_dict())
     await info.get_market_statistics(market_name=MARKET)
     await info.get_orderbook_snapshot(market_name=MARKET)
     candles = await info.get_candles_history(
