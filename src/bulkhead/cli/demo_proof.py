@@ -26,7 +26,7 @@ BATCH = 1
 STANDARD, ONCHAIN = "standard", "onchain"
 DOLLAR = 1_000_000
 WORDS = (
-    "an hour and a half of the crash on a venue that settles with proofs.\n"
+    "an hour and a half of the crash of November 2018 on a venue that settles with proofs.\n"
     "Everybody signs; money, and requests to leave by force, come from Ethereum; a script adds what would not come\n"
     "by itself, so that one batch has every kind of transaction there is."
 )
