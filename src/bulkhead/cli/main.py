@@ -8,8 +8,10 @@ from bulkhead.cli.demo import demo
 from bulkhead.cli.exit import leave, rebuild
 from bulkhead.cli.explain import explain
 from bulkhead.cli.l1 import l1
+from bulkhead.cli.node import node
 from bulkhead.cli.prove import prove, verify
 from bulkhead.cli.replay import replay
+from bulkhead.cli.settle import settle
 
 app = typer.Typer(
     name="bulkhead",
@@ -23,9 +25,11 @@ app.add_typer(l1, name="l1")
 app.command()(circuit)
 app.command()(demo)
 app.command()(explain)
+app.command()(node)
 app.command()(replay)
 app.command()(prove)
 app.command()(verify)
+app.command()(settle)
 app.command()(rebuild)
 app.command(name="exit")(leave)
 

@@ -27,6 +27,7 @@ from bulkhead.units import AccountId, MarketId, Quote, TimeMs
 
 SUBMISSION_WINDOW_S = 3 * 86_400  # of the contracts: how old a batch may be when it settles
 AHEAD_S = 900  # and how far ahead of its block
+SEALED_WITHIN_S = 3_600  # what is credited is sealed by then
 WITHDRAWAL, CLOSE = 1, 2  # kinds of forced requests
 
 RETRY_FIRST_MS, RETRY_MAX_MS = 1_000, 600_000  # a refused command is in the journal too, so it is seldom tried again
@@ -169,7 +170,7 @@ class Feed:
         if not self._custody.call("deposit_of", number)[1]:
             return Held(Queue.DEPOSITS, number, "it is cancelled, in a block that is not confirmed yet")
         ready_s = int(self._custody.call("cancellable_s", number))
-        if not ready_s or ready_s > head.time_s + SUBMISSION_WINDOW_S + AHEAD_S:
+        if not ready_s or ready_s > head.time_s + SUBMISSION_WINDOW_S + AHEAD_S + SEALED_WITHIN_S:
             return None
         if head.time_s >= ready_s:
             return Due(number)

@@ -1,0 +1,391 @@
+"""The settlement service with real proofs on the embedded chain: the whole way, and what can go wrong on it."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+from web3.types import RPCEndpoint
+
+from bulkhead.bridge.chain import Chain, signer_of
+from bulkhead.bridge.embedded.provider import EmbeddedProvider, serving
+from bulkhead.cli.main import app
+from bulkhead.node.proof_file import FOLDER, Proofs, read_proof, write_proof
+from bulkhead.node.settling.events import (
+    Cause, Displaced, Event, Fed, Followed, Halted, Idle, Included, OutOfFunds, Reorganised,
+    Sent, SettlementError, Stage, Waiting,
+)  # fmt: skip
+from stark.split import Split, split
+from tests.bridge.chains import DEPOSITOR, ETHER, STRANGER
+from tests.node.settling_world import (
+    BATCHES,
+    CALLS,
+    DOLLAR,
+    FED,
+    NOW_MS,
+    PROFILE,
+    RECIPIENT,
+    SETTLER,
+    START_S,
+    TERMS,
+    Killed,
+    Killing,
+    World,
+    alone,
+    calls,
+    expected,
+    opened,
+    quick_profile,
+    run,
+    until_waiting,
+    world,
+)
+
+STUCK_MS = TERMS.stuck_ms
+
+
+@pytest.fixture(autouse=True, scope="module")
+def profile() -> Iterator[None]:
+    """Proofs that take seconds."""
+    with quick_profile():
+        yield
+
+
+@pytest.fixture
+def at(tmp_path: Path) -> Iterator[World]:
+    """Two proven batches, and a chain that makes a block for each transaction."""
+    with world(tmp_path) as made:
+        yield made
+
+
+@pytest.fixture
+def slow(tmp_path: Path) -> Iterator[World]:
+    """The same, and blocks are made when a test says so."""
+    with world(tmp_path, automine=False) as made:
+        yield made
+
+
+def test_from_a_deposit_to_a_claim(at: World) -> None:
+    assert [each.transaction for each in FED if isinstance(each, Fed)] == [
+        "Deposit",
+        "Refund",
+        "FundDeposit",
+        "Deposit",
+    ]
+    heard: list[Event] = []
+    before = at.sent()
+    with at.service(report=heard.append) as service:
+        assert [each.stage for each in service.statuses()] == [Stage.PROVEN, Stage.PROVEN]
+        stages = []
+        while not isinstance(event := service.step(NOW_MS), Idle):
+            if isinstance(event, Sent):
+                status = service.status(event.batch)
+                stages.append((status.number, status.stage, status.published, status.parts))
+        part = Stage.PUBLISHED
+        assert stages[:CALLS] == [(1, part, 1, 3), (1, part, 2, 3), (1, part, 3, 3), (1, Stage.SETTLED, 0, 0)]
+        assert [each.stage for each in service.statuses()] == [Stage.FINAL, Stage.FINAL]
+        with pytest.raises(SettlementError, match="has 2 sealed batches: there is none of number 3"):
+            service.status(3)
+    assert calls(heard, Sent) == calls(heard, Included) == expected(1, 2)
+    assert [number for each in heard if isinstance(each, Followed) for number in each.final] == [1, 2]
+    assert at.sent() - before == BATCHES * CALLS
+    token, custody = (at.deployment.contract(at.chain, name) for name in ("token", "custody"))
+    for recipient, amount in ((RECIPIENT, 250 * DOLLAR), (str(DEPOSITOR.address), 3 * DOLLAR)):
+        assert custody.call("claimable", recipient) == amount
+        custody.transact(STRANGER, "claim", recipient)
+        assert token.call("balanceOf", recipient) == amount
+    assert token.call("balanceOf", custody.address) == (1000 + 5 + 50 - 250) * DOLLAR == custody.call("backing")
+    with at.service() as service:  # nothing is left to do
+        assert calls(run(service), Sent) == [] and at.sent() - before == BATCHES * CALLS
+
+
+def test_killed_after_every_write_and_around_every_sending(at: World) -> None:
+    before, deaths = at.sent(), 0
+    provider = Killing(at)
+    mortal = at._replace(chain=Chain(provider))
+    while True:
+        try:
+            with mortal.service(after_commit=provider.written) as service:
+                run(service)
+                break
+        except Killed:
+            deaths += 1
+    assert deaths >= 5 * BATCHES * CALLS  # written, before and after sending, booked, and its block read
+    assert at.sent() - before == BATCHES * CALLS and at.batches() == BATCHES
+
+
+def test_a_reorganisation_takes_back_what_was_sent(at: World) -> None:
+    before = at.chain.ask("evm_snapshot")
+    sent = at.sent()
+    with at.service() as service:
+        while at.batches() < 1:
+            service.step(NOW_MS)
+        middle = at.chain.ask("evm_snapshot")
+        run(service)
+        assert [each.stage for each in service.statuses()] == [Stage.FINAL, Stage.FINAL]
+        for block, again in ((middle, (2,)), (before, (1, 2))):
+            at.chain.ask("evm_revert", block)
+            told = run(service)
+            assert any(isinstance(each, Reorganised) for each in told)
+            assert calls(told, Included)[-CALLS * len(again) :] == expected(*again)
+            assert at.batches() == BATCHES and at.sent() - sent == BATCHES * CALLS
+            assert [each.stage for each in service.statuses()] == [Stage.FINAL, Stage.FINAL]
+
+
+def test_a_batch_is_final_when_so_many_blocks_hold_it(at: World) -> None:
+    with at.service(terms=TERMS._replace(confirmations=3)) as service:
+        while at.batches() < BATCHES:
+            service.step(NOW_MS)
+        run(service)
+        assert [each.stage for each in service.statuses()] == [Stage.FINAL, Stage.SETTLED]
+        at.embedded.mine()
+        assert run(service) and service.status(2).stage is Stage.SETTLED
+        at.embedded.mine()
+        assert [each.final for each in run(service) if isinstance(each, Followed)] == [(2,)]
+        assert service.status(2).stage is Stage.FINAL
+    with pytest.raises(SettlementError, match="at least 1, not 0"):
+        at.service(terms=TERMS._replace(confirmations=0))
+
+
+def test_a_dropped_transaction_is_given_again(slow: World) -> None:
+    with slow.service() as service:
+        [sent] = [each for each in until_waiting(service) if isinstance(each, Sent)]
+        slow.chain.ask("anvil_dropTransaction", "0x" + sent.hash.hex())
+        again = service.step(NOW_MS)
+        assert again == sent._replace(is_repeated=True) and slow.chain.is_known(sent.hash)
+    slow.embedded.close()  # what waits in a node's memory is lost when it stops
+    with opened(slow.folder.parent, automine=False) as later, later.service() as service:
+        assert not later.chain.is_known(sent.hash)
+        assert until_waiting(service)[-1] == again
+        later.embedded.mine()
+        assert [each.hash for each in until_waiting(service) if isinstance(each, Included)] == [sent.hash]
+
+
+def test_a_stuck_transaction_is_replaced_at_a_higher_fee(slow: World) -> None:
+    with slow.service() as service:
+        [sent] = [each for each in until_waiting(service) if isinstance(each, Sent)]
+        assert isinstance(service.step(NOW_MS + STUCK_MS - 1), Waiting)
+        replaced = service.step(NOW_MS + STUCK_MS)
+        assert isinstance(replaced, Sent) and replaced.attempt == 2 and replaced.nonce == sent.nonce
+        assert not slow.chain.is_known(sent.hash) and slow.chain.is_known(replaced.hash)
+        first, second = service.store.attempts(str(SETTLER.address), sent.nonce)
+        assert all(8 * now >= 9 * was for was, now in zip(first.fees, second.fees, strict=True))
+        assert isinstance(service.step(NOW_MS + STUCK_MS), Waiting)  # counted from the newest
+        slow.embedded.mine()
+        [included] = [each for each in until_waiting(service, NOW_MS + STUCK_MS) if isinstance(each, Included)]
+        assert included.hash == replaced.hash
+        [waiting] = service.store.attempts(str(SETTLER.address), sent.nonce + 1)
+    capped = TERMS._replace(fee_max=waiting.fees.most * 5 // 4)  # once an eighth more, not twice
+    with slow.service(terms=capped) as service:
+        told = service.step(NOW_MS + 2 * STUCK_MS)
+        assert isinstance(told, Sent) and told.attempt == 2
+        told = service.step(NOW_MS + 3 * STUCK_MS)
+        assert isinstance(told, Waiting) and told.cause is Cause.FEE and str(capped.fee_max) in told.detail
+
+
+def test_a_node_that_takes_no_replacement_keeps_the_first(slow: World) -> None:
+    """The first is included after all, while the second was refused: the receipt says which it was."""
+    with slow.service() as service:
+        [sent] = [each for each in until_waiting(service) if isinstance(each, Sent)]
+        [made] = service.store.attempts(str(SETTLER.address), sent.nonce)
+        service.store.put_attempt(str(SETTLER.address), made._replace(place=2, hash=bytes(32), raw=b"\x02"))
+        slow.embedded.mine()
+        included = [each for each in until_waiting(service) if isinstance(each, Included)]
+        assert [each.hash for each in included] == [sent.hash]
+
+
+def test_an_empty_account_is_waited_for(at: World) -> None:
+    alone(at)
+    poor = signer_of("0x" + "7" * 64)
+    with at.service(signer=poor) as service:
+        told = [service.step(NOW_MS) for _ in range(3)][-1]
+        assert isinstance(told, OutOfFunds) and told.address == poor.address and told.held == 0 < told.needed
+        assert service.step(NOW_MS) == told and service.halted is None
+        at.chain.ask("anvil_setBalance", poor.address, hex(ETHER))
+        assert calls(run(service), Included) == expected(1)
+
+
+def test_a_proof_that_l1_refuses_stops_the_service(at: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    alone(at)
+
+    def spoiled(*arguments: Any) -> Split:
+        made = split(*arguments)
+        last = made.parts[-1]
+        return made._replace(parts=[*made.parts[:-1], last._replace(data=bytes([last.data[0] ^ 1]) + last.data[1:])])
+
+    heard: list[Event] = []
+    with monkeypatch.context() as patched, at.service(report=heard.append) as service:
+        patched.setattr("bulkhead.node.settling.publish.split", spoiled)
+        while not isinstance(event := service.step(NOW_MS), Halted):
+            pass
+        assert event.batch == 1 and event.reason.startswith("L1 refuses to answer part 2 of batch 1: queries: ")
+        assert service.step(NOW_MS) is event and heard[-1] is event and service.follow(0) is event
+        assert at.batches() == 0
+    with at.service() as service:  # an operator has put a better proof there
+        assert calls(run(service), Included) == expected(1)[2:]
+
+
+@pytest.mark.parametrize(
+    ("changed", "reason"),
+    [
+        ({"proof": b"\0"}, "its proof does not hold"),
+        ({"history": bytes(32)}, "is of another history than this journal of 2 batches"),
+        ({"key": bytes(32)}, "no verifier on L1 has its key 0000000000000000…"),
+        ({"batch": 2}, "its file is of batch 2, profile 'quick'"),
+        ({"shape": (1,)}, "no verifier on L1 has its key"),
+    ],
+)
+def test_a_file_that_proves_nothing_here_stops_the_service(at: World, changed: dict[str, Any], reason: str) -> None:
+    path = Proofs(at.folder / FOLDER).path(1, PROFILE)
+    write_proof(path, read_proof(path)._replace(**changed))
+    sent = at.sent()
+    with at.service() as service:
+        told = [service.step(NOW_MS) for _ in range(2)][-1]
+        assert isinstance(told, Halted) and told.batch == 1 and reason in told.reason
+        assert service.status(1).stage is Stage.PROVEN
+    path.write_bytes(b"\x05")
+    with at.service() as service:
+        told = service.step(NOW_MS)
+        assert isinstance(told, Halted) and "is not the proof of a batch" in told.reason
+    assert at.sent() == sent
+
+
+def test_a_batch_of_another_state_than_l1s_stops_the_service(at: World) -> None:
+    proofs = Proofs(at.folder / FOLDER)
+    first, second = (proofs.path(number, PROFILE) for number in (1, 2))
+    record = read_proof(second)
+    write_proof(first, record._replace(batch=1, history=read_proof(first).history))
+    with at.service() as service:
+        told = [service.step(NOW_MS) for _ in range(3)][-1]
+        assert isinstance(told, Halted) and "the batch begins at state 0x" in told.reason
+
+
+def test_two_services_on_one_folder_refuse_each_other(at: World) -> None:
+    with at.service(), pytest.raises(SettlementError, match="another settlement service is at work here"):
+        at.service()
+    with at.service() as service:
+        service.store.put_meta("rollup", "0x12")
+    with pytest.raises(SettlementError, match="is of rollup 0x12, not 0x"):
+        at.service()
+    (at.folder / "settlement" / "state.sqlite").write_bytes(b"something else, and long enough for a header" * 9)
+    with pytest.raises(SettlementError, match="is damaged"):
+        at.service()
+    shutil.rmtree(at.folder / "settlement")
+    at.service().close()
+
+
+def test_what_others_publish_is_not_published_again(at: World, tmp_path: Path) -> None:
+    """Two operators, each with a copy of the folder, by turns: no part is sent twice, and both see the end."""
+    other = at._replace(folder=tmp_path / "other")
+    shutil.copytree(at.folder, other.folder)
+    before = at.sent() + at.sent(STRANGER)
+    with at.service() as one, other.service(signer=STRANGER) as two:
+        told: list[Event] = []
+        while told[-2:] != [Idle(), Idle()]:
+            told += [one.step(NOW_MS), two.step(NOW_MS)]
+    assert sorted(calls(told, Included)) == sorted(expected(1, 2))
+    assert at.sent() + at.sent(STRANGER) - before == BATCHES * CALLS
+    assert at.sent(STRANGER) > 0
+
+
+def test_a_nonce_that_somebody_else_used_is_given_up(slow: World) -> None:
+    with slow.service() as service:
+        [sent] = [each for each in until_waiting(service) if isinstance(each, Sent)]
+        slow.chain.ask("anvil_dropTransaction", "0x" + sent.hash.hex())
+        foreign = slow.chain.send(slow.chain.prepare(SETTLER, RECIPIENT, value=1))
+        told = service.step(NOW_MS)
+        assert isinstance(told, Waiting) and "replacement" in told.detail  # it pays no more than the other one
+        slow.embedded.mine()
+        assert slow.chain.receipt(foreign) is not None
+        assert Waiting(Cause.INCLUSION, f"no receipt yet for nonce {sent.nonce}") in [
+            service.step(NOW_MS) for _ in range(2)
+        ]
+        told_later = [service.step(NOW_MS + STUCK_MS) for _ in range(3)]
+        assert Displaced(sent.nonce) in told_later
+        again = [each for each in told_later if isinstance(each, Sent)]
+        assert [each.nonce for each in again] == [sent.nonce + 1]
+
+
+def test_transactions_of_the_account_that_are_not_ours_are_let_through(slow: World) -> None:
+    slow.chain.send(slow.chain.prepare(SETTLER, RECIPIENT, value=1))
+    with slow.service() as service:
+        service.step(NOW_MS)
+        told = service.step(NOW_MS)
+        assert isinstance(told, Waiting) and told.cause is Cause.UNKNOWN_NONCE
+        slow.embedded.mine()
+        assert until_waiting(service)
+
+
+def test_a_node_that_does_not_answer_is_waited_for(at: World) -> None:
+    class Silent(EmbeddedProvider):
+        is_silent = False
+
+        def make_request(self, method: RPCEndpoint, params: Any) -> Any:
+            if self.is_silent:
+                raise OSError("connection refused")
+            return super().make_request(method, params)
+
+    provider = Silent(at.embedded)
+    with at._replace(chain=Chain(provider)).service() as service:
+        provider.is_silent = True
+        told = service.step(NOW_MS)
+        assert isinstance(told, Waiting) and told.cause is Cause.UNREACHABLE and "connection refused" in told.detail
+        provider.is_silent = False
+        pauses: list[float] = []
+        assert service.follow(7.0, lambda: len(pauses) == 2, clock=lambda: NOW_MS / 1000, sleep=pauses.append) is None
+        assert pauses == [7.0, 7.0] and at.batches() == BATCHES
+
+
+def test_a_pause_is_waited_for_and_a_freeze_is_the_end(at: World) -> None:
+    rollup = at.deployment.contract(at.chain, "rollup")
+    rollup.transact(SETTLER, "pause", True, True)
+    with at.service() as service:
+        told = [service.step(NOW_MS) for _ in range(3)][-1]
+        assert told == Waiting(Cause.PAUSED)
+        rollup.transact(SETTLER, "pause", False, False)
+        rollup.transact(DEPOSITOR, "request_withdrawal", 64, 5, value=1000)
+        at.chain.ask("evm_increaseTime", 8 * 86_400)
+        at.embedded.mine()
+        rollup.transact(STRANGER, "freeze")
+        told = [service.step(NOW_MS) for _ in range(3)][-1]
+        assert told == Halted(0, "the rollup is frozen: no batch settles again")
+
+
+def test_a_batch_that_is_too_old_stops_the_service(at: World) -> None:
+    at.chain.ask("evm_increaseTime", 4 * 86_400)
+    at.embedded.mine()
+    with at.service() as service:
+        for _ in range(40):
+            told = service.step(NOW_MS)
+        assert told == Halted(1, "L1 refuses to settle batch 1: rollup: too old")
+
+
+def test_a_node_by_url(at: World) -> None:
+    alone(at)
+    with serving(at.embedded) as url:
+        chain = Chain.connect(url)
+        with at._replace(chain=chain).service() as service:
+            assert calls(run(service), Included) == expected(1)
+
+
+def test_the_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with world(tmp_path) as made:
+        alone(made)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("BULKHEAD_L1_KEY", SETTLER.key.hex())
+    monkeypatch.setattr("bulkhead.cli.settle.time", lambda: NOW_MS / 1000)
+    monkeypatch.setattr("bulkhead.cli.settle.clock", lambda: START_S)
+    command = ["settle", "--journal", "exchange", "--l1", "chain.sqlite", "--record", "deployment.json", "--once"]
+    told = CliRunner().invoke(app, [*command, "--profile", PROFILE])
+    assert told.exit_code == 0
+    for line in ("sent opening of batch 1: nonce ", "part 2 of batch 1 is in block ", "batch 1 is final", "2: sealed"):
+        assert line in told.output
+    assert "'none' is no profile; there are" in CliRunner().invoke(app, [*command, "--profile", "none"]).output
+    told = CliRunner().invoke(app, [*command, "--profile", PROFILE, "--feed"])
+    assert told.exit_code == 0 and "batch 1: final" in told.output  # the deposits were credited before
+    monkeypatch.setenv("BULKHEAD_L1_KEY", "0x12")
+    assert "not a private key" in CliRunner().invoke(app, command).output
