@@ -14,6 +14,7 @@ from bulkhead.bridge.deploy import Beginning, DeployError, deploy
 from bulkhead.bridge.embedded.provider import serving
 from bulkhead.bridge.record import read_record, write_record
 from bulkhead.bridge.statements import Unfindable, statement_in
+from bulkhead.circuit.escape_batch import USUAL
 from bulkhead.cli.main import app
 from bulkhead.fixed import quote_floor
 from bulkhead.ledger.accounts import health_of, settled
@@ -117,12 +118,16 @@ def test_everybody_leaves_with_what_accounts_are_worth(here: World) -> None:
         (account, worth(account)) for account in sorted(story().last.accounts)
     ]
     token, custody = here.contract("token"), here.contract("custody")
-    ether = chain.balance(str(DEPOSITOR.address))
+    ether, told = chain.balance(str(DEPOSITOR.address)), []
+    claiming = errand(here, DEPLOYER)._replace(report=lambda done, gas: told.append((done, gas)))
     for owner in (DEPOSITOR, STRANGER):
         before, owed = token.call("balanceOf", owner.address), owed_to(owner.address)
-        assert leave.claim(errand(here, DEPLOYER), last, TINY, str(owner.address)) == owed
+        assert leave.claim(claiming, last, TINY, str(owner.address)) == owed
         assert token.call("balanceOf", owner.address) == before + owed
         assert leave.claim(errand(here, DEPLOYER), last, TINY, str(owner.address)) == 0
+    # Each of the usual tree's other levels costs a word of calldata and a hash.
+    gas = [gas + (USUAL.log_payouts - TINY.log_payouts) * 1_000 for done, gas in told if done.startswith("claimed")]
+    assert len(gas) == 3 and max(gas) < 150_000
     assert all(due.is_claimed for due in leave.payouts(errand(here, STRANGER), last, TINY))
     leave.take_back(errand(here, DEPLOYER), str(DEPOSITOR.address))
     leave.take_back(errand(here, DEPLOYER), str(DEPOSITOR.address))
