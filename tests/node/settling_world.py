@@ -139,7 +139,7 @@ def until_waiting(service: Settlement, now_ms: int = NOW_MS) -> list[Event]:
 def contents(folder: Path) -> tuple[object, ...]:
     """All that the service of an exchange's folder remembers."""
     with closing(sqlite3.connect(folder / "settlement" / "state.sqlite")) as file:
-        names = ("meta", "blocks", "told", "credited", "attempts", "outcomes")
+        names = ("meta", "blocks", "told", "fed", "attempts", "outcomes")
         return tuple(tuple(file.execute(f"SELECT * FROM {name}")) for name in names)
 
 

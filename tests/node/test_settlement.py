@@ -16,9 +16,21 @@ from bulkhead.bridge.embedded.provider import EmbeddedProvider, serving
 from bulkhead.cli.main import app
 from bulkhead.node.proof_file import FOLDER, Proofs, read_proof, write_proof
 from bulkhead.node.settling.events import (
-    Cause, Displaced, Event, Fed, Followed, Halted, Idle, Included, OutOfFunds, Reorganised,
-    Sent, SettlementError, Stage, Waiting,
-)  # fmt: skip
+    Cause,
+    Displaced,
+    Event,
+    Fed,
+    Followed,
+    Halted,
+    Idle,
+    Included,
+    OutOfFunds,
+    Reorganised,
+    Sent,
+    SettlementError,
+    Stage,
+    Waiting,
+)
 from stark.split import Split, split
 from tests.bridge.chains import DEPOSITOR, ETHER, STRANGER
 from tests.node.settling_world import (
@@ -30,7 +42,6 @@ from tests.node.settling_world import (
     PROFILE,
     RECIPIENT,
     SETTLER,
-    START_S,
     TERMS,
     Killed,
     Killing,
@@ -274,8 +285,6 @@ def test_two_services_on_one_folder_refuse_each_other(at: World) -> None:
     (at.folder / "settlement" / "state.sqlite").write_bytes(b"something else, and long enough for a header" * 9)
     with pytest.raises(SettlementError, match="is damaged"):
         at.service()
-    shutil.rmtree(at.folder / "settlement")
-    at.service().close()
 
 
 def test_what_others_publish_is_not_published_again(at: World, tmp_path: Path) -> None:
@@ -378,7 +387,7 @@ def test_the_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("BULKHEAD_L1_KEY", SETTLER.key.hex())
     monkeypatch.setattr("bulkhead.cli.settle.time", lambda: NOW_MS / 1000)
-    monkeypatch.setattr("bulkhead.cli.settle.clock", lambda: START_S)
+    monkeypatch.setattr("bulkhead.cli.settle.clock", lambda: NOW_MS // 1000)
     command = ["settle", "--journal", "exchange", "--l1", "chain.sqlite", "--record", "deployment.json", "--once"]
     told = CliRunner().invoke(app, [*command, "--profile", PROFILE])
     assert told.exit_code == 0

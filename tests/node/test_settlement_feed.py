@@ -160,7 +160,7 @@ def test_a_credited_deposit_may_come_back_as_it_was_but_not_as_another(at: Betwe
         at.chain.ask("evm_revert", before)
         at.deposit(TRADER, 299)
         told = run(service)[-1]
-        assert isinstance(told, Halted) and "deposit 1, which the exchange has credited, is another one" in told.reason
+        assert isinstance(told, Halted) and "deposit 1, which the exchange has processed, is another one" in told.reason
     with at.service() as service:
         assert isinstance(run(service)[-1], Halted)
 

@@ -81,14 +81,16 @@ class Feed:
         return self._deposit(now_ms, head) or done
 
     def check(self) -> None:
-        """Whether L1 still has what the exchange was credited. To be asked when L1 has told something new."""
-        number = self.store.conflict(self.intake.look(lambda state: state.counters.deposits))
-        if number is not None:
-            raise Unpublishable(
-                0,
-                f"deposit {number}, which the exchange has credited, is another one on L1 now, or was given back: "
-                "batches with it cannot settle",
-            )
+        """Whether L1 still has what the exchange was fed. To be asked when L1 has told something new."""
+        seen = self._look()
+        for kind, name, count in (("deposit", "deposit", seen.deposits), ("request", "forced request", seen.forced)):
+            number = self.store.conflict(kind, count)
+            if number is not None:
+                raise Unpublishable(
+                    0,
+                    f"{name} {number}, which the exchange has processed, is another one on L1 now, or was given back: "
+                    "batches with it cannot settle",
+                )
 
     # -- forced requests -------------------------------------------------------------------------------------------
 
@@ -104,6 +106,7 @@ class Feed:
         body = asked.body
         if seen.oracle_ms <= body["included_ms"]:
             return Held(Queue.REQUESTS, number, "no oracle tick was signed after its inclusion yet")
+        self.store.feed(number, asked)
 
         def make(time_ms: TimeMs) -> Submit:
             included_ms, account = TimeMs(body["included_ms"]), AccountId(body["account"])
@@ -130,7 +133,7 @@ class Feed:
         stopped = self._is_cancelled(deposit.number, head)
         if stopped is not None:
             return stopped
-        self.store.credit(number, deposit)
+        self.store.feed(number, deposit)
         body = deposit.body
         account, amount, depositor = AccountId(body["account"]), int(body["amount"]), int(body["depositor"], 16)
         is_creditable = self._look(account).is_creditable
@@ -149,7 +152,7 @@ class Feed:
 
     def _of_l1(self, l2_number: int) -> Told | None:
         """The deposit that is next on L2: behind the last one that was credited, cancelled ones left out."""
-        before = self.store.credited(l2_number - 1)
+        before = self.store.fed("deposit", l2_number - 1)
         if before is not None:
             return self.store.deposit_after(before)
         if not self.store.last("deposit"):

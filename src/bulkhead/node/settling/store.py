@@ -27,7 +27,10 @@ CREATE TABLE IF NOT EXISTS blocks (number INTEGER PRIMARY KEY, hash BLOB NOT NUL
 CREATE TABLE IF NOT EXISTS told (
     kind TEXT NOT NULL, number INTEGER NOT NULL, block INTEGER NOT NULL, body TEXT NOT NULL, PRIMARY KEY (kind, number)
 ) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS credited (l2_number INTEGER PRIMARY KEY, l1_number INTEGER NOT NULL, body TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS fed (
+    kind TEXT NOT NULL, l2_number INTEGER NOT NULL, l1_number INTEGER NOT NULL, body TEXT NOT NULL,
+    PRIMARY KEY (kind, l2_number)
+) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS attempts (
     sender TEXT NOT NULL, nonce INTEGER NOT NULL, place INTEGER NOT NULL, hash BLOB NOT NULL, raw BLOB NOT NULL,
     step TEXT NOT NULL, batch INTEGER NOT NULL, part INTEGER NOT NULL, target TEXT NOT NULL, data BLOB NOT NULL,
@@ -161,24 +164,25 @@ class Store:
             ORDER BY number LIMIT 1 OFFSET ?"""
         return _told(self._file.execute(query, (number, skipped)).fetchone())
 
-    def credited(self, l2_number: int) -> int | None:
-        """Which deposit of L1 has a number on L2."""
-        row = self._file.execute("SELECT l1_number FROM credited WHERE l2_number = ?", (l2_number,)).fetchone()
+    def fed(self, kind: str, l2_number: int) -> int | None:
+        """Which entry of L1 has a number on L2."""
+        query = "SELECT l1_number FROM fed WHERE kind = ? AND l2_number = ?"
+        row = self._file.execute(query, (kind, l2_number)).fetchone()
         return None if row is None else int(row[0])
 
-    def credit(self, l2_number: int, deposit: Told) -> None:
-        """Remember which deposit is going to have a number on L2."""
-        body = json.dumps(deposit.body, sort_keys=True)
+    def feed(self, l2_number: int, entry: Told) -> None:
+        """Remember which entry is going to have a number on L2."""
+        body = json.dumps(entry.body, sort_keys=True)
         with self._commit() as file:
-            file.execute("INSERT OR REPLACE INTO credited VALUES (?, ?, ?)", (l2_number, deposit.number, body))
+            file.execute("INSERT OR REPLACE INTO fed VALUES (?, ?, ?, ?)", (entry.kind, l2_number, entry.number, body))
 
-    def conflict(self, l2_number: int) -> int | None:
-        """A deposit of L1 that has a number on L2 up to this one, though L1 now tells of another, or of none."""
-        query = """SELECT credited.l1_number FROM credited
-            LEFT JOIN told ON told.kind = 'deposit' AND told.number = credited.l1_number
-            WHERE l2_number <= ? AND (told.body != credited.body
-                OR EXISTS (SELECT 1 FROM told WHERE kind = 'cancelled' AND number = credited.l1_number)) LIMIT 1"""
-        row = self._file.execute(query, (l2_number,)).fetchone()
+    def conflict(self, kind: str, l2_number: int) -> int | None:
+        """An entry of L1 with a number on L2 up to this one, though L1 tells of another now, or has given it back."""
+        query = """SELECT fed.l1_number FROM fed
+            LEFT JOIN told ON told.kind = fed.kind AND told.number = fed.l1_number
+            WHERE fed.kind = ? AND l2_number <= ? AND (told.body != fed.body OR (fed.kind = 'deposit' AND EXISTS
+                (SELECT 1 FROM told WHERE kind = 'cancelled' AND number = fed.l1_number))) LIMIT 1"""
+        row = self._file.execute(query, (kind, l2_number)).fetchone()
         return None if row is None else int(row[0])
 
     # -- transactions ----------------------------------------------------------------------------------------------
