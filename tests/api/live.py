@@ -6,19 +6,17 @@ import asyncio
 import itertools
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import httpx
-import uvicorn
 from eth_account import Account as Ethereum
 from eth_account.messages import encode_defunct
 
-from bulkhead.api.app import make_app
 from bulkhead.api.bodies import AccountCreation
 from bulkhead.api.onboarding import KEY_PATH, SUBACCOUNT_PATH, registration_message
+from bulkhead.api.serve import Address, serve
 from bulkhead.node import logs
 from bulkhead.node.app import Node, open_node
 from bulkhead.node.settings import ClockSettings, FaucetSettings, HttpSettings, LimitSettings, Settings, VenueSettings
@@ -69,17 +67,6 @@ def settings_for(folder: Path, **limits: int) -> Settings:
     )
 
 
-class Server(uvicorn.Server):
-    """Runs in a thread, so the process's signals are not its business."""
-
-    def install_signal_handlers(self) -> None:
-        return None
-
-    @contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        yield
-
-
 class Live:
     """A running node. `on_loop` runs something where its objects live."""
 
@@ -90,7 +77,7 @@ class Live:
         self.node: Node
         self._clients: list[httpx.Client] = []
         self._loop: asyncio.AbstractEventLoop
-        self._server: Server
+        self._stop: asyncio.Event
         self._problem: BaseException | None = None
         self._ready = threading.Event()
         self._thread = threading.Thread(target=self._run, daemon=True)
@@ -108,19 +95,13 @@ class Live:
             self._ready.set()
 
     async def _serve(self) -> None:
-        self._loop = asyncio.get_running_loop()
+        self._loop, self._stop = asyncio.get_running_loop(), asyncio.Event()
         self.node = open_node(self.settings, source=self.source)
-        await self.node.start()
-        config = uvicorn.Config(make_app(self.node), port=0, log_level="warning", lifespan="off")
-        self._server = Server(config)
-        serving = asyncio.create_task(self._server.serve())
-        while not self._server.started:
-            await asyncio.sleep(0.01)
-        port = self._server.servers[0].sockets[0].getsockname()[1]
-        self.url = f"http://127.0.0.1:{port}"
+        await serve(self.node, ready=self._listening, stop=self._stop, takes_signals=False)
+
+    def _listening(self, address: Address) -> None:
+        self.url = address.url
         self._ready.set()
-        await serving
-        await self.node.stop()
 
     def on_loop(self, question: Callable[[], Any]) -> Any:
         """Run a function in the node's event loop."""
@@ -140,7 +121,7 @@ class Live:
         """End in order."""
         for client in self._clients:
             client.close()
-        self._server.should_exit = True
+        self._loop.call_soon_threadsafe(self._stop.set)
         self._thread.join(30)
         assert not self._thread.is_alive()
 

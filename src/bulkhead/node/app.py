@@ -66,7 +66,7 @@ class Node:
         self.metrics = Metrics()
         self.clock_ms = wall_clock
         self.writer = Writer(exchange, wall_clock, settings.limits.queue_max)
-        self.store = Store(database, exchange.state.config)
+        self.store = Store(database, exchange.state.config, exchange.machine.authority)
         self.clock = ClockService(self.writer, source, Signers(keys, exchange.state.config), settings.clock)
         self.is_stopping = False
         self.faucet_times: dict[int, float] = {}  # by owner: when he claimed last

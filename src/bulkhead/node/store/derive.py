@@ -45,14 +45,14 @@ _Entering = list[tuple[Order, Terms, Leg | None]]
 class Deriver:
     """Follows every command of one venue. `orders` has the open ones, `held` the open positions."""
 
-    def __init__(self, config: VenueConfig, staging: Staging) -> None:
+    def __init__(self, config: VenueConfig, staging: Staging, authority: Authority) -> None:
         self.config = config
         self.staging = staging
         self.sequence = 0
         self.orders: dict[int, Row] = {}
         self.held = Held(config, staging)
         self.candles = Candles(config, staging)
-        self._authority = Authority(config, verify=False)
+        self._authority = authority  # the exchange's own, which remembers the hashes of its orders
         self._batch_first = 1
 
     def load(self, opened: list[Row], held: list[Row], candles: list[Row], progress: dict[str, str]) -> None:

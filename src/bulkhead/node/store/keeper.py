@@ -9,6 +9,7 @@ from typing import TypeVar
 
 from sqlalchemy import Select, func, select
 
+from bulkhead.ledger.authority import Authority
 from bulkhead.ledger.config import VenueConfig
 from bulkhead.node.exchange import Answer
 from bulkhead.node.store.database import Database
@@ -27,11 +28,11 @@ class Store:
     A write that fails is tried again: rows wait in memory, and the journal has everything in any case.
     """
 
-    def __init__(self, database: Database, config: VenueConfig) -> None:
+    def __init__(self, database: Database, config: VenueConfig, authority: Authority) -> None:
         self.database = database
         self.failure = ""
         self.staging = Staging()
-        self.deriver = Deriver(config, self.staging)
+        self.deriver = Deriver(config, self.staging, authority)
         self.written = 0  # the last sequence in the tables
         self._pool = ThreadPoolExecutor(2, thread_name_prefix="store")
         self._dirty = asyncio.Event()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from bulkhead.ledger.authority import Authority
 from bulkhead.node import snapshot
 from bulkhead.node.journal import Journal
 from bulkhead.node.records import COMMANDS, EXCHANGE
@@ -27,7 +28,7 @@ def catch_up(journal: Journal, database: Database, progress: Callable[[int, int]
     """
     begin = read_genesis(journal.directory)
     staging = Staging()
-    deriver = Deriver(begin.config, staging)
+    deriver = Deriver(begin.config, staging, Authority(begin.config, verify=False))
     load(database, deriver)
     first, last = deriver.sequence + 1, journal.tip.sequence
     if first - 1 > last:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 Row = dict[str, Any]
@@ -22,6 +23,7 @@ class Staging:
         self._rows: dict[str, dict[Any, Row]] = {}
         self._notes: dict[str, str] = {}
         self.count = 0
+        self.watch: Callable[[str, Row], None] | None = None  # told of every row at once, before it is final
 
     def put(self, table: str, key: Any, row: Row) -> None:
         """Write this row at the next flush. It may still change until then."""
@@ -30,6 +32,8 @@ class Staging:
             rows = self._rows[table] = {}
         rows[key] = row
         self.count += 1
+        if self.watch is not None:
+            self.watch(table, row)
 
     def note(self, name: str, value: object) -> None:
         """Write a line of progress at the next flush."""

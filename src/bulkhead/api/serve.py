@@ -1,0 +1,129 @@
+"""Run a node and its interface in one event loop, until somebody asks it to end."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import signal
+import socket
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
+
+import uvicorn
+from starlette.routing import BaseRoute
+
+from bulkhead.api.app import make_app
+from bulkhead.api.call import Api
+from bulkhead.node.app import Node
+
+KEEP_ALIVE_S = 75
+GRACE_S = 10
+SOCKETS_MAX = 10_000
+PATIENCE_S = 0.02
+
+
+class Address(NamedTuple):
+    """Where the interface listens."""
+
+    url: str
+    streams: str
+
+
+class Server(uvicorn.Server):
+    """Whoever runs it takes the process's signals."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Leave them alone."""
+        yield
+
+
+async def serve(
+    node: Node,
+    *,
+    ready: Callable[[Address], None] | None = None,
+    more: Callable[[Api], list[BaseRoute]] | None = None,
+    stop: asyncio.Event | None = None,
+    takes_signals: bool = True,
+) -> None:
+    """Start the node, listen, and end in order on SIGINT, SIGTERM, `stop`, or when the writer has failed."""
+    stop = asyncio.Event() if stop is None else stop
+    http = node.settings.http
+    listening = _listen(http.host, http.port)
+    config = uvicorn.Config(
+        make_app(node, more),
+        log_level="warning",
+        access_log=False,
+        lifespan="off",
+        timeout_keep_alive=KEEP_ALIVE_S,
+        timeout_graceful_shutdown=GRACE_S,
+        limit_concurrency=SOCKETS_MAX,
+        ssl_certfile=http.tls_certificate or None,
+        ssl_keyfile=http.tls_key or None,
+        server_header=False,
+        h11_max_incomplete_event_size=32_768,
+    )
+    server = Server(config)
+    try:
+        await node.start()
+        serving = asyncio.create_task(server.serve([listening]), name="server")
+        while not server.started and not serving.done():
+            await asyncio.sleep(PATIENCE_S)
+        if ready is not None:
+            ready(_address(listening, bool(http.tls_key)))
+        with _signals(stop) if takes_signals else contextlib.nullcontext():
+            await _until_told(node, stop, serving)
+        server.should_exit = True
+        await serving
+    finally:
+        await node.stop()
+        listening.close()
+
+
+async def _until_told(node: Node, stop: asyncio.Event, serving: asyncio.Task[None]) -> None:
+    waiting = asyncio.create_task(stop.wait())
+    try:
+        while not stop.is_set() and not serving.done() and not node.writer.failure:
+            await asyncio.wait([waiting, serving], timeout=1.0, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        waiting.cancel()
+
+
+@contextlib.contextmanager
+def _signals(stop: asyncio.Event) -> Iterator[None]:
+    """Set `stop` on SIGINT and SIGTERM. A second one ends the process the hard way; the journal survives that too."""
+    loop = asyncio.get_running_loop()
+
+    def told(number: int) -> None:
+        loop.remove_signal_handler(number)
+        stop.set()
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, told, number)
+    try:
+        yield
+    finally:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.remove_signal_handler(number)
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    """A socket that listens, before anything else is started: a port that is taken is told at once."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listening = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listening.bind((host, port))
+        listening.listen(2_048)
+    except OSError:
+        listening.close()
+        raise
+    listening.setblocking(False)
+    return listening
+
+
+def _address(listening: socket.socket, is_secure: bool) -> Address:
+    host, port = listening.getsockname()[:2]
+    shown = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+    letter = "s" if is_secure else ""
+    return Address(f"http{letter}://{shown}", f"ws{letter}://{shown}/stream.extended.exchange")
