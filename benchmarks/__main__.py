@@ -62,6 +62,8 @@ TARGETS = (
     Target("proving", "Verification of 2^18", 1, False),  # seconds
     Target("proving", "Proof library: kernels", 60, False),  # seconds
     Target("settlement", "Forced request", 90_000, False),  # gas
+    Target("escape", "Rebuild of 10,000", 60, False),  # seconds
+    Target("escape", "A claim after", 150_000, False),  # gas
     Target("circuit", "Cells a trade, padding", 20_000, False),
     Target("circuit", "A trade, isolated", 30_000, False),
     Target("circuit", "An oracle tick", 16_000, False),  # cells
