@@ -12,6 +12,7 @@ from bulkhead.cli.node import node
 from bulkhead.cli.prove import prove, verify
 from bulkhead.cli.replay import replay
 from bulkhead.cli.settle import settle
+from bulkhead.cli.up import up
 
 app = typer.Typer(
     name="bulkhead",
@@ -26,6 +27,7 @@ app.command()(circuit)
 app.command()(demo)
 app.command()(explain)
 app.command()(node)
+app.command()(up)
 app.command()(replay)
 app.command()(prove)
 app.command()(verify)
