@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import atexit
+import fcntl
+import os
 import shutil
 import sqlite3
-import tempfile
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
-from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple, cast
 from unittest.mock import patch
@@ -16,24 +15,21 @@ from unittest.mock import patch
 from eth_account.signers.local import LocalAccount
 from web3.types import RPCEndpoint
 
-from bulkhead.bridge.artifacts import compile_contracts
 from bulkhead.bridge.chain import Chain
-from bulkhead.bridge.deploy import Beginning, deploy
+from bulkhead.bridge.deploy import deploy
 from bulkhead.bridge.embedded.node import Embedded, Genesis
 from bulkhead.bridge.embedded.provider import EmbeddedProvider
 from bulkhead.bridge.open import new_chain
 from bulkhead.bridge.record import Deployment, read_record, write_record
 from bulkhead.circuit.batch import SMALL
-from bulkhead.circuit.layout import statement_module
 from bulkhead.engine.command import Submit
-from bulkhead.ledger.batch import Sealer
-from bulkhead.ledger.state import genesis
 from bulkhead.node.batches import batch_of
 from bulkhead.node.exchange import Answer
+from bulkhead.node.on_chain import beginning_of, contracts_of
 from bulkhead.node.proof_file import FOLDER, Proofs, write_proof
-from bulkhead.node.prove_batch import key_for, prove_batch
+from bulkhead.node.prove_batch import prove_batch
 from bulkhead.node.settlement import Settlement, Terms
-from bulkhead.node.settling.events import Cause, Event, Idle, Included, Sent, Step, Waiting
+from bulkhead.node.settling.events import Cause, Event, Fed, Idle, Included, Sent, Step, Waiting
 from bulkhead.node.settling.intake import ExchangeIntake, Make
 from bulkhead.reject import Reject
 from bulkhead.units import TimeMs
@@ -175,16 +171,32 @@ class Killing(EmbeddedProvider):
 
 
 @contextmanager
-def quick_profile() -> Iterator[None]:
-    """While inside, there is a profile for tests of the chain."""
-    with patch.dict(PROFILES, {PROFILE: QUICK}):
+def quick_profile(base: Path) -> Iterator[None]:
+    """While inside, there is a profile for tests of the chain, and `proven` in pytest's folder `base`.
+
+    Processes that share the tests share that folder's parent: what one of them has proven, the others find.
+    """
+    root = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+    with patch.dict(PROFILES, {PROFILE: QUICK}), (root / "settling.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not (root / "settling").exists():
+            unfinished = root / "settling.part"
+            _prove(unfinished)
+            unfinished.rename(root / "settling")
+        fcntl.flock(lock, fcntl.LOCK_UN)
+        PROVEN.append(root / "settling")
         yield
+        PROVEN.pop()
+
+
+PROVEN: list[Path] = []
+"""The folder with exchange, chain and record that every test gets a copy of."""
 
 
 @contextmanager
 def world(folder: Path, *, automine: bool = True) -> Iterator[World]:
     """A copy of what was made once, with the two batches proven and nothing of them on L1."""
-    made = proven()
+    made = PROVEN[-1]
     for name in ("exchange", "chain.sqlite", "deployment.json"):
         if (made / name).is_dir():
             shutil.copytree(made / name, folder / name)
@@ -207,11 +219,8 @@ def opened(folder: Path, *, automine: bool = True, begin: Genesis | None = None)
         embedded.close()
 
 
-@cache
-def proven() -> Path:
-    """The folder with exchange, chain and record, made the way an operator makes them."""
-    folder = Path(tempfile.mkdtemp(prefix="bulkhead-settling-"))
-    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+def _prove(folder: Path) -> None:
+    """Make it, the way an operator does."""
     venue = Venue(folder / "exchange")
     for line in ("register maker ok", "register taker ok"):
         venue.play(line)
@@ -225,7 +234,8 @@ def proven() -> Path:
         with Settlement(
             folder / "exchange", found.chain, deployment, SETTLER, intake=Ledgered(venue), terms=TERMS
         ) as service:
-            FED.extend(run(service))
+            told = [each.transaction for each in run(service) if isinstance(each, Fed)]
+    assert told == ["Deposit", "Refund", "FundDeposit", "Deposit"]
     venue.seal()
     venue.batch("wait 3s; withdraw maker 250 ok; transfer maker taker 100 ok")
     venue.exchange.close()
@@ -235,11 +245,6 @@ def proven() -> Path:
         made = prove_batch(batch_of(folder / "exchange", number), PROFILE, 2, lambda step, share: None)
         write_proof(proofs.path(number, PROFILE), made)
     shutil.rmtree(folder / "exchange" / "settlement")
-    return folder
-
-
-FED: list[Event] = []
-"""What the service told while the exchange of `proven` was credited its deposits."""
 
 
 def fund(chain: Chain, deployment: Deployment, deposits: list[tuple[int, int]]) -> None:
@@ -256,9 +261,6 @@ def fund(chain: Chain, deployment: Deployment, deposits: list[tuple[int, int]]) 
 
 def _deployed(chain: Chain, venue: Venue) -> Deployment:
     """As `bulkhead l1 deploy` does it."""
-    key = key_for(venue.config, SMALL, PROFILE).key
-    system = compile_contracts(key, statement_module(SMALL), shape=SMALL.number)
-    first = genesis(venue.config, TimeMs(START_MS))
-    counters = {name: int(value) for name, value in first.counters._asdict().items()} | {"time_ms": START_MS}
-    beginning = Beginning(Sealer(first).root, counters, first.counters.batches, str(DEPLOYER.address), 1000)
+    system = contracts_of(venue.config, SMALL, PROFILE)
+    beginning = beginning_of(venue.config, TimeMs(START_MS), council=str(DEPLOYER.address), fee=1000)
     return deploy(chain, DEPLOYER, [system], beginning)

@@ -17,6 +17,7 @@ from bulkhead.node.exchange import Answer
 from bulkhead.node.records import COMMANDS
 from bulkhead.node.settlement import Settlement
 from bulkhead.node.settling.events import (
+    Call,
     Event,
     Fed,
     Followed,
@@ -25,6 +26,7 @@ from bulkhead.node.settling.events import (
     Idle,
     Included,
     Queue,
+    Refused,
     Reorganised,
     SettlementError,
     Step,
@@ -242,6 +244,35 @@ def test_forced_requests_wait_for_a_tick_and_are_done_or_fail_by_name(at: Betwee
     assert isinstance(done, ForcedWithdrawal) and done.included_ms % 1000 == 0
     closed = submitted(at)[-1]
     assert closed == ForcedClose(closed.time_ms, 4, included_ms, TRADER, 2, DEPOSITOR_NUMBER)  # type: ignore[attr-defined, arg-type]
+
+
+def test_a_processed_request_that_is_another_one_after_a_reorganisation_stops_the_service(at: Between) -> None:
+    before = at.chain.ask("evm_snapshot")
+    at.rollup.transact(STRANGER, "request_withdrawal", TRADER, 7, value=FEE)
+    at.tick(1)
+    with at.service() as service:
+        assert fed(run(service)) == [("ForcedWithdrawal", 1, 1, "wrong_owner")]
+        at.chain.ask("evm_revert", before)
+        at.rollup.transact(STRANGER, "request_withdrawal", TRADER, 8, value=FEE)
+        told = run(service)[-1]
+        assert isinstance(told, Halted) and told.reason.startswith("forced request 1, which the exchange has processed")
+
+
+def test_many_cancelled_deposits_are_stepped_over_on_l1(at: Between) -> None:
+    """Custody passes 32 in a row by itself; when it says that there are more, they are passed by a transaction."""
+    for amount in (1, 2, 3):
+        at.deposit(TRADER, amount)
+    for number in (1, 2):
+        at.custody.transact(DEPOSITOR, "announce_cancel", number)
+    at.pass_time(contracts.CANCEL_DELAY)
+    for number in (1, 2):
+        at.custody.transact(STRANGER, "finish_cancel", number)
+    with at.service() as service:
+        run(service)
+        service._hear_refusal(Refused(Call(Step.SETTLE, 1, 0, "", b""), "custody: step over first"))
+        included = [each for each in run(service) if isinstance(each, Included)]
+        assert [(each.step, each.part) for each in included] == [(Step.STEP_OVER, 2)]
+        assert at.custody.call("passed") == 2 and run(service) == [Idle()]
 
 
 def test_a_deposit_above_the_cap_is_held_and_seldom_tried(tmp_path: Path) -> None:
