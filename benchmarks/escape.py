@@ -84,7 +84,7 @@ def leaving() -> list[Row]:
     claim = [int.from_bytes(answer[at : at + 32], "big") for at in range(0, len(answer), 32)]
     for number, part in enumerate(cut.parts):
         chain.call(chain.verifier, "answer", [*claim, number, part.hint], part.data)
-    chain.settle(tables.public)
+    chain.give(tables.public)
     settled = gas.total
     payout = payouts_of(tables.public, USUAL)[0]
     assert payout is not None

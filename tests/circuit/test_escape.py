@@ -326,6 +326,24 @@ def test_nothing_that_a_prover_gives_can_be_otherwise(name: str, case: Any) -> N
     assert free == set()
 
 
+def test_lies_are_refused_by_name() -> None:
+    """Of a child that owes money: what each lie of one given value is refused for."""
+    venue = venue_of(CRASH.config)
+    program, names = escape_programs(venue)["escape, 1 positions"], set()
+    for place in range(len(program.instructions)):
+        for lie in (1, -1, 1 << 64):
+            frame = Lying(program.name, 1, Settling(CRASH, venue).memory, program.start)
+            frame.row, frame.lie = place, lie
+            try:
+                Settling(CRASH, venue).writers[program.name](frame, venue, CHILD)
+            except Mismatch as problem:
+                names.add(str(problem).split(": ")[1])
+    assert names >= {
+        "who owes is paid nothing", "value is rounded down", "funding is rounded up", "a position is cut",
+        "what was topped up", "an account's head is cut", "a kind of account",
+    }  # fmt: skip
+
+
 def test_every_cell_matters() -> None:
     """What no rule of a row notices, a bus does: on a sample of rows. Those of records have a test of their own."""
     state = replace(CRASH, accounts={MAKER: CRASH.accounts[MAKER], TAKER: CRASH.accounts[TAKER]})

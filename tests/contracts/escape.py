@@ -98,7 +98,7 @@ class Exit(Bridge):
                 elements[at] = changed.get(f"{name}_{place}", elements[at])
         return elements
 
-    def settle(self, said: Sequence[int]) -> None:  # type: ignore[override]
+    def give(self, said: Sequence[int]) -> None:
         """Give the escape a statement."""
         self.call(self.escape, "settle", said)
 

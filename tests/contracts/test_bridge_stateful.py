@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from hypothesis import settings, strategies
-from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
+from bulkhead.circuit.escape_batch import NOBODY_LEFT, payouts_of
 from tests.contracts.bridge import (
     CANCEL_DELAY,
     CLOSE,
@@ -18,10 +19,10 @@ from tests.contracts.bridge import (
     STRANGER,
     WITHDRAWAL,
     Batch,
-    Bridge,
     Request,
     number_of,
 )
+from tests.contracts.escape import FIRST, Exit, Payout
 from tests.contracts.machine import SENDER, Reverted
 
 RECIPIENTS = (0xABC, 0xDEF)
@@ -47,7 +48,7 @@ class Ends(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.bridge = Bridge()
+        self.bridge = Exit()
         self.queue: list[Entry] = []
         self.passed = self.backing = 0
         self.claimable = dict.fromkeys(RECIPIENTS, 0)
@@ -56,6 +57,10 @@ class Ends(RuleBasedStateMachine):
         self.returned: set[int] = set()
         self.earned = dict.fromkeys((SENDER, STRANGER), 0)
         self.frozen = self.no_deposits = self.no_batches = False
+        self.settled: list[list[int]] = []  # statements of the escape, and which of their payouts were claimed
+        self.escaped: set[tuple[int, int]] = set()
+        self.ended = False
+        self.escape_total = self.escape_backing = 0
 
     def same(self, expected: str | None, address: str, method: str, *arguments: int, **options: object) -> bool:
         """Whether it was done; that it was, or why it was not, is what the model says."""
@@ -209,6 +214,55 @@ class Ends(RuleBasedStateMachine):
         if self.same(expected, self.bridge.rollup, "collect", sender=settler):
             self.earned[settler] = 0
 
+    @rule(owed=strategies.lists(amounts, min_size=1, max_size=2), ends=strategies.booleans(), skips=few)
+    def settle_accounts(self, owed: list[int], ends: bool, skips: int) -> None:
+        left = FIRST + len(self.settled)
+        after = NOBODY_LEFT if ends else left + 1
+        before = left + 1 if skips == 1 else left
+        paid = [Payout(64, recipient, amount) for recipient, amount in zip(RECIPIENTS, owed, strict=False)]
+        said = self.bridge.said(before, after, paid, state=self.bridge.head.state)
+        expected = None
+        if not self.frozen:
+            expected = "escape: not frozen"
+        elif self.ended:
+            expected = "escape: finished"
+        elif skips == 1:
+            expected = "escape: another root"
+        if self.same(expected, self.bridge.escape, "settle", *said):
+            self.settled.append(said)
+            self.escape_total += sum(owed)
+            self.ended = ends
+            self.escape_backing = self.backing if ends else 0
+
+    @rule(chunk=few, place=strategies.integers(0, 1))
+    def claim_from_escape(self, chunk: int, place: int) -> None:
+        if not self.settled:
+            return
+        chunk %= len(self.settled)
+        payout = payouts_of(self.settled[chunk], self.bridge.shape)[place]
+        owed = 0 if payout is None else payout.amount
+        if self.escape_total > self.escape_backing:
+            owed = owed * self.escape_backing // self.escape_total
+        expected = None
+        if not self.ended:
+            expected = "escape: not finished"
+        elif (chunk, place) in self.escaped:
+            expected = "escape: claimed"
+        elif payout is None:
+            expected = "escape: nobody"
+        elif not owed:
+            expected = "escape: nothing to claim"
+        try:
+            self.bridge.claim(chunk, self.settled[chunk], place)
+            outcome = None
+        except Reverted as refused:
+            outcome = str(refused)
+        assert outcome == expected
+        if outcome is None and payout is not None:
+            self.escaped.add((chunk, place))
+            self.backing -= owed
+            self.claimable[payout.owner] += owed
+
     @invariant()
     def custody_holds_queue_accounts_and_claims(self) -> None:
         queued = sum(entry.said[1] for entry in self.queue[self.passed :] if entry.waits)
@@ -224,5 +278,24 @@ class Ends(RuleBasedStateMachine):
         assert self.bridge.number(self.bridge.rollup, "state") == self.bridge.head.state
 
 
+class Escapes(Ends):
+    """The same, from a freeze on: what comes then is rare in an order that is drawn."""
+
+    @initialize(amount=amounts, waits=amounts)
+    def end(self, amount: int, waits: int) -> None:
+        self.deposit(amount, DEPOSITORS[0], False)
+        self.settle(1, 0, "", [], SENDER)
+        self.deposit(waits, DEPOSITORS[1], False)
+        self.request(64, 1, False)
+        self.wait(FORCED_DEADLINE + 1)
+        self.freeze()
+
+    @rule(owed=strategies.lists(amounts, min_size=1, max_size=2), ends=strategies.sampled_from((True, True, False)))
+    def settle_next_accounts(self, owed: list[int], ends: bool) -> None:
+        self.settle_accounts(owed, ends, 0)
+
+
 TestEnds = Ends.TestCase
 TestEnds.settings = settings(max_examples=150, stateful_step_count=60, deadline=None)
+TestEscapes = Escapes.TestCase
+TestEscapes.settings = settings(max_examples=50, stateful_step_count=40, deadline=None)

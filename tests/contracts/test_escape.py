@@ -26,7 +26,7 @@ def refuses(chain: Exit, said: list[int], reason: str) -> None:
     """A statement is refused by name, and nothing is noted."""
     before = [chain.number(chain.escape, name) for name in ("accounts", "chunks", "total", "is_finished")]
     with pytest.raises(Reverted) as refused:
-        chain.settle(said)
+        chain.give(said)
     assert str(refused.value) == reason
     assert before == [chain.number(chain.escape, name) for name in ("accounts", "chunks", "total", "is_finished")]
 
@@ -38,7 +38,7 @@ def settled(chain: Exit, *amounts: int) -> list[list[int]]:
         chain.said(MIDDLE, NOBODY_LEFT, [Payout(64, ONE, amounts[2])]),
     ]
     for each in said:
-        chain.settle(each)
+        chain.give(each)
     return said
 
 
@@ -66,11 +66,11 @@ def test_statements_follow_each_other(chain: Exit) -> None:
     first = chain.said(FIRST, MIDDLE, [Payout(64, ONE, 60)])
     second = chain.said(MIDDLE, NOBODY_LEFT, [Payout(64, TWO, 40)])
     refuses(chain, second, "escape: another root")
-    chain.settle(first)
+    chain.give(first)
     refuses(chain, first, "escape: another root")
     with pytest.raises(Reverted, match="escape: not finished"):
         chain.claim(0, first, 0)
-    chain.settle(second)
+    chain.give(second)
     for said in (first, second, chain.said(NOBODY_LEFT, NOBODY_LEFT, [])):
         refuses(chain, said, "escape: finished")
     assert [chain.number(chain.escape, name) for name in ("total", "backing", "chunks")] == [100, 100, 2]
@@ -87,7 +87,7 @@ def test_nothing_is_settled_before_a_freeze_or_without_a_proof() -> None:
 
 
 def test_a_venue_without_accounts_is_finished_at_once(chain: Exit) -> None:
-    chain.settle(chain.said(NOBODY_LEFT, NOBODY_LEFT, [], accounts_start=NOBODY_LEFT))
+    chain.give(chain.said(NOBODY_LEFT, NOBODY_LEFT, [], accounts_start=NOBODY_LEFT))
     assert chain.number(chain.escape, "is_finished") == 1
 
 
@@ -122,7 +122,7 @@ def test_each_payout_is_claimed_once_by_its_path(chain: Exit) -> None:
 def test_what_is_nobodys_stays(chain: Exit, owner: int) -> None:
     """An account without an owner on L1, and words that are no address: they hold up nobody else."""
     said = chain.said(FIRST, NOBODY_LEFT, [Payout(64, owner, 5), Payout(64, ONE, 7)])
-    chain.settle(said)
+    chain.give(said)
     with pytest.raises(Reverted, match="^escape: nobody$"):
         chain.claim(0, said, 0)
     chain.claim(0, said, 1)
@@ -153,7 +153,7 @@ def test_claims_never_exceed_what_backs_them(chain: Exit, amounts: tuple[int, in
 
 
 def test_followers_are_told(chain: Exit) -> None:
-    chain.settle(chain.said(FIRST, NOBODY_LEFT, [Payout(64, ONE, 200)]))
+    chain.give(chain.said(FIRST, NOBODY_LEFT, [Payout(64, ONE, 200)]))
     first, last = chain.evm.result.logs
     assert first.topics == ["0x" + each.hex() for each in (keccak256(b"Settled(uint256,uint256,uint256)"), word(0))]
     assert first.data[1] == word(NOBODY_LEFT) + word(200)
@@ -170,7 +170,7 @@ def test_a_claim_stays_below_150_000_gas() -> None:
     chain = Exit(SHAPE._replace(log_payouts=8))
     chain.freeze(10_000)
     said = chain.said(FIRST, NOBODY_LEFT, [Payout(64, ONE + place, 9) for place in range(256)])
-    chain.settle(said)
+    chain.give(said)
     chain.claim(0, said, 255)
     assert chain.gas + 10 * 2000 + 5 * 2900 < 150_000
 
@@ -201,7 +201,7 @@ def test_everybody_leaves_with_what_was_proven() -> None:
             chain.call(chain.verifier, "answer", [*claim, number, part.hint], part.data)
         for place in range(len(said)):
             refuses(chain, [value + (at == place) for at, value in enumerate(said)], "escape: not proven")
-        chain.settle(said)
+        chain.give(said)
     owed = dict.fromkeys((MAKER, TAKER, OTHER), 0)
     for chunk, said in enumerate(made.statements):
         for place, payout in enumerate(payouts_of(said, SHAPE)):
