@@ -9,6 +9,7 @@ from tempfile import TemporaryDirectory
 import pytest
 
 from bulkhead.bridge.errors import Reverted
+from bulkhead.bridge.record import RecordError
 from bulkhead.circuit.batch import MEDIUM, circuit_of
 from bulkhead.circuit.programs import PROGRAMS_OF
 from bulkhead.engine.command import PlaceOrder
@@ -20,7 +21,7 @@ from bulkhead.lab.signed import L1Call, SignedWorld
 from bulkhead.ledger.tx import ForcedClose, ForcedWithdrawal, Trade
 from bulkhead.node.batches import JournalledBatch, batch_of
 from bulkhead.node.on_chain import contracts_of
-from bulkhead.node.proof_file import ProofFile
+from bulkhead.node.proof_file import ProofFile, ProofFileError
 from bulkhead.node.prove_batch import fill
 from bulkhead.node.proving import prove_here
 from bulkhead.node.rebuild import rebuild
@@ -158,3 +159,15 @@ def test_it_settles_nowhere_else(world: Proven, record: ProofFile, home: Home, l
     with pytest.raises(Reverted, match=said):
         home.settle(record, config(), world.end_ms)
     assert home.state() == before
+
+
+def test_a_record_that_no_verifier_here_takes_sends_nothing(world: Proven, record: ProofFile, home: Home) -> None:
+    sent = len(home.chain.sent)
+    with pytest.raises(ProofFileError, match="a shape that this program does not have"):
+        home.settle(record._replace(shape=(9,)), config(), world.end_ms)
+    with pytest.raises(ProofFileError, match="does not hold"):
+        home.settle(record._replace(proof=record.proof[:-32]), config(), world.end_ms)
+    home.deployment = home.deployment._replace(doors=())
+    with pytest.raises(RecordError, match="no verifier of the deployment has the key"):
+        home.settle(record, config(), world.end_ms)
+    assert len(home.chain.sent) == sent
