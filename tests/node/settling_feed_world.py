@@ -109,8 +109,8 @@ class Between(NamedTuple):
 
 
 @contextmanager
-def between(folder: Path, config: VenueConfig | None = None) -> Iterator[Between]:
-    """A fresh exchange with one trader, and fresh contracts that know of nothing yet."""
+def between(folder: Path, config: VenueConfig | None = None, *, settled: int = 0) -> Iterator[Between]:
+    """A fresh exchange with one trader, and fresh contracts that know of nothing but `settled` batches."""
     begin = new_chain({str(role.address): 1000 * ETHER for role in ROLES}, START_S, CHAIN_ID)
     embedded = Embedded.open(None, lambda: START_S, begin)
     exchange = Exchange.open(folder / "exchange", config or small_config(), START_MS, verify=False)
@@ -121,7 +121,7 @@ def between(folder: Path, config: VenueConfig | None = None) -> Iterator[Between
         counters = {
             "deposits": 0, "withdrawals": 0, "forced": 0, "transactions": 0, "fresh_after_ms": 0, "time_ms": 0
         }  # fmt: skip
-        deployment = deploy(chain, DEPLOYER, [system], Beginning(1, counters, 0, str(DEPLOYER.address), FEE))
+        deployment = deploy(chain, DEPLOYER, [system], Beginning(1, counters, settled, str(DEPLOYER.address), FEE))
         made = Between(folder / "exchange", embedded, chain, deployment, exchange)
         made.register(TRADER)
         yield made

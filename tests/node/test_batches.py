@@ -108,6 +108,10 @@ def test_from_a_snapshot_the_same_batches_are_found(tmp_path: Path) -> None:
             assert first > sealed or told(batch_of(tmp_path, first)) == whole[first]
         assert begun[1] == 0 < begun[sealed] and len(set(begun.values())) == 4  # at each snapshot, and at the genesis
         assert Seals(tmp_path).count() == sealed
+        for known in range(sealed + 1):  # every seal behind what is known has its chain, wherever reading began
+            seals = Seals(tmp_path, known)
+            assert seals.count() == sealed and set(seals.chains) >= set(range(known + 1, sealed + 1))
+            assert all(chain == whole[number][1] for number, chain in seals.chains.items())
         for path in paths[1:]:  # what is damaged is passed over
             path.write_bytes(path.read_bytes()[:-1])
         assert Batches(tmp_path, sealed).sealed == min(value for value in begun.values() if value)

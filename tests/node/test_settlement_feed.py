@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 import threading
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -18,6 +18,7 @@ from bulkhead.node.records import COMMANDS
 from bulkhead.node.settlement import Settlement
 from bulkhead.node.settling.events import (
     Call,
+    Cause,
     Event,
     Fed,
     Followed,
@@ -30,9 +31,11 @@ from bulkhead.node.settling.events import (
     Reorganised,
     SettlementError,
     Step,
+    Waiting,
 )
 from bulkhead.node.settling.feed import AHEAD_S, RETRY_FIRST_MS, SEALED_WITHIN_S, SUBMISSION_WINDOW_S
 from bulkhead.node.settling.intake import ExchangeIntake, LoopIntake, Make
+from bulkhead.node.writer import Busy, Stopped
 from bulkhead.reject import Reject
 from bulkhead.units import AccountId
 from tests.bridge.chains import DEPOSITOR, STRANGER
@@ -297,6 +300,15 @@ def test_a_deposit_above_the_cap_is_held_and_seldom_tried(tmp_path: Path) -> Non
             assert fed([service.step(NOW_MS + 3 * RETRY_FIRST_MS)]) == [("Deposit", 2, 2, "")]
 
 
+def test_a_journal_that_has_lost_its_end_is_not_fed(tmp_path: Path) -> None:
+    with between(tmp_path, settled=2) as at:
+        at.deposit(TRADER, 60)
+        with at.service() as service:
+            told = run(service)
+            assert told[-1] == Halted(0, "L1 has settled 2 batches, and this journal has sealed 0")
+            assert fed(told) == [] and at.balance() == 0
+
+
 def test_without_an_intake_l1_is_followed_and_nothing_is_fed(at: Between) -> None:
     at.deposit(TRADER, 300)
     with at.service(intake=None) as service:
@@ -315,20 +327,28 @@ def test_an_exchange_in_an_event_loop_is_fed_from_the_services_thread(
         threads.add(threading.get_ident())
         return inner.submit(make)
 
+    async def never(make: Make) -> Answer | Reject:
+        await asyncio.sleep(60)
+        raise AssertionError
+
+    def raising(error: Exception) -> Callable[[Make], Awaitable[Answer | Reject]]:
+        async def send(make: Make) -> Answer | Reject:
+            raise error
+
+        return send
+
     async def main() -> None:
         loop = asyncio.get_running_loop()
         with at.service(intake=LoopIntake(loop, at.exchange, send)) as service:
-            told = await loop.run_in_executor(None, run, service)
-            assert fed(told) == [("Deposit", 1, 1, "")]
-        monkeypatch.setattr("bulkhead.node.settling.intake.ANSWER_TIMEOUT_S", 0.01)
-
-        async def never(make: Make) -> Answer | Reject:
-            await asyncio.sleep(60)
-            raise AssertionError
-
+            assert fed(await loop.run_in_executor(None, run, service)) == [("Deposit", 1, 1, "")]
         at.deposit(TRADER, 1)
-        with at.service(intake=LoopIntake(loop, at.exchange, never)) as service:
-            with pytest.raises(SettlementError, match="has not answered"):
+        monkeypatch.setattr("bulkhead.node.settling.intake.ANSWER_TIMEOUT_S", 0.01)
+        for sending, detail in ((never, "no answer for 0.01 s"), (raising(Busy("9 wait")), "9 wait")):
+            with at.service(intake=LoopIntake(loop, at.exchange, sending)) as service:
+                told = [await loop.run_in_executor(None, service.step, NOW_MS) for _ in range(2)][-1]
+                assert told == Waiting(Cause.EXCHANGE, detail)
+        with at.service(intake=LoopIntake(loop, at.exchange, raising(Stopped("its disk has failed")))) as service:
+            with pytest.raises(SettlementError, match="its disk has failed"):
                 await loop.run_in_executor(None, run, service)
 
     asyncio.run(main())

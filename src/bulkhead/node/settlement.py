@@ -24,13 +24,13 @@ from eth_account.signers.local import LocalAccount
 from bulkhead.bridge.chain import Block, Chain
 from bulkhead.bridge.errors import ChainError, Reverted, RpcError, Unreachable
 from bulkhead.bridge.record import Deployment, check_record
-from bulkhead.node.replay import ExchangeError, read_genesis
-from bulkhead.node.segment import JournalError
+from bulkhead.node.replay import read_genesis
 from bulkhead.node.settling.events import (
     BatchStatus,
     Call,
     Cause,
     Event,
+    ExchangeBusy,
     Fed,
     Followed,
     Halted,
@@ -148,8 +148,8 @@ class Settlement:
             event = Halted(error.batch, error.reason)
         except (Unreachable, RpcError) as error:
             event = Waiting(Cause.UNREACHABLE, str(error))
-        except (JournalError, ExchangeError):
-            raise
+        except ExchangeBusy as error:
+            event = Waiting(Cause.EXCHANGE, str(error))
         except ChainError as error:
             event = Halted(0, f"L1 said something that it should not: {error}")
         if isinstance(event, Halted):
@@ -182,8 +182,10 @@ class Settlement:
         if followed is not None:
             self._hear_l1(followed)
             return followed
-        if self._feed is not None and not self._is_checked:
-            self._feed.check()
+        if not self._is_checked:
+            self._publisher.check()
+            if self._feed is not None:
+                self._feed.check()
             self._is_checked = True
         held = self._feed_one(now_ms, head)
         if isinstance(held, Fed):

@@ -11,6 +11,10 @@ class SettlementError(Exception):
     """The service cannot be started or kept as asked; the text says what to do."""
 
 
+class ExchangeBusy(Exception):
+    """The exchange takes nothing now; it may have taken what it has not answered, which its counters will say."""
+
+
 class Unpublishable(Exception):
     """Nothing that is tried again will settle this batch; the text says why."""
 
@@ -56,6 +60,7 @@ class Cause(StrEnum):
     PAUSED = "the council has paused batches"
     AHEAD = "the batch is ahead of L1's clock"
     UNREACHABLE = "L1 does not answer"
+    EXCHANGE = "the exchange takes nothing now"
     REFUSED = "L1 refused, which is tried once more"
     UNKNOWN_NONCE = "other transactions of this account wait"
 

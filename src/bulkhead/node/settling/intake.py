@@ -9,7 +9,8 @@ from typing import Protocol, TypeVar
 from bulkhead.engine.command import Command
 from bulkhead.ledger.state import State
 from bulkhead.node.exchange import Answer, Exchange
-from bulkhead.node.settling.events import SettlementError
+from bulkhead.node.settling.events import ExchangeBusy, SettlementError
+from bulkhead.node.writer import Busy, Malformed, Stopped
 from bulkhead.reject import Reject
 from bulkhead.units import TimeMs
 
@@ -22,7 +23,10 @@ ANSWER_TIMEOUT_S = 60.0
 
 
 class Intake(Protocol):
-    """Whatever runs the exchange."""
+    """Whatever runs the exchange. Raises ExchangeBusy where it takes nothing now, SettlementError where it has ended.
+
+    Journal and ledger may raise JournalError and ExchangeError besides.
+    """
 
     def look(self, read: Callable[[State], Seen]) -> Seen:
         """Something of the state between two commands; `read` must keep nothing of the state itself."""
@@ -52,7 +56,7 @@ class ExchangeIntake:
 
 
 class LoopIntake:
-    """An exchange in the event loop of another thread, behind its writer's `send`."""
+    """An exchange in the event loop of another thread, behind its writer's `send`. Not to be used in that loop."""
 
     def __init__(
         self,
@@ -87,4 +91,8 @@ class LoopIntake:
             return running.result(ANSWER_TIMEOUT_S)
         except TimeoutError:
             running.cancel()
-            raise SettlementError(f"the exchange has not answered for {ANSWER_TIMEOUT_S:.0f} s") from None
+            raise ExchangeBusy(f"no answer for {ANSWER_TIMEOUT_S:g} s") from None
+        except Busy as error:
+            raise ExchangeBusy(str(error)) from error
+        except (Stopped, Malformed) as error:
+            raise SettlementError(f"the exchange has not taken a command from L1: {error}") from error

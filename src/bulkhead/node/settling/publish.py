@@ -56,6 +56,12 @@ class Publisher:
         self._kept: Publication | None = None
         self._claims: dict[bytes, Any] = {}
 
+    def check(self) -> None:
+        """Whether the journal has all that L1 has settled; one that does not is another's, or has lost its end."""
+        settled, sealed = int(self.rollup.call("batches")), self.seals.count()
+        if sealed < settled:
+            raise Unpublishable(0, f"L1 has settled {settled} batches, and this journal has sealed {sealed}")
+
     def wanted(self) -> Call | Waiting | None:
         """The next transaction; None when no proof waits."""
         self.settled = int(self.rollup.call("batches"))

@@ -81,18 +81,29 @@ class Store:
             raise SettlementError(f"{folder} cannot hold the settlement's state: {error.strerror or error}") from error
         try:
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            # A service's thread is seldom the one that opened it; the lock keeps all others away.
-            self._file = sqlite3.connect(self.path, isolation_level=None, check_same_thread=False)
-            self._file.execute("PRAGMA synchronous = FULL")
-            self._file.executescript(SCHEMA)
+            self._file = self._open()
         except BlockingIOError as error:
             os.close(self._lock)
             raise SettlementError(f"{folder}: another settlement service is at work here; stop it first") from error
-        except sqlite3.DatabaseError as error:
+        except SettlementError:
             os.close(self._lock)
+            raise
+
+    def _open(self) -> sqlite3.Connection:
+        """The file with its tables. One thread at a time uses it, though seldom the one that opened it."""
+        file = None
+        try:
+            file = sqlite3.connect(self.path, isolation_level=None, check_same_thread=False)
+            file.execute("PRAGMA synchronous = FULL")
+            file.executescript(SCHEMA)
+        except sqlite3.Error as error:
+            if file is not None:
+                file.close()
             raise SettlementError(
-                f"{self.path} is damaged ({error}); move it away: L1 and the journal know all that counts"
+                f"{self.path} is damaged, or cannot be written ({error}); if damaged, move it away: "
+                "L1 and the journal know all that counts"
             ) from error
+        return file
 
     def close(self) -> None:
         """Give the folder back."""
