@@ -267,3 +267,12 @@ class PreviewBody(Body, frozen=True, kw_only=True):
     type: Literal["LIMIT", "MARKET"] = "LIMIT"
     reduce_only: bool = False
     post_only: bool = False
+
+
+class SizeBody(Body, frozen=True, kw_only=True):
+    """How much to trade so that the worst stress loses no more than this."""
+
+    market: Name
+    side: Side
+    loss: Decimal
+    margin_mode: Literal["cross", "isolated", "strategy", "scenario"] = "cross"

@@ -37,6 +37,7 @@ class Api:
     def __init__(self, node: Node) -> None:
         self.node = node
         self.markets = Markets(node.exchange.state.config)
+        self.solvency: tuple[float, dict[str, Any]] | None = None  # when it was summed, and what it came to
         self.days: dict[int, tuple[float, dict[str, str]]] = {}  # by market: when they were put together, statistics
 
     @property

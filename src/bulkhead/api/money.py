@@ -63,7 +63,7 @@ async def transfer(call: Call) -> dict[str, Any]:
         assert isinstance(tx, Transfer)
         authority = call.api.node.exchange.machine.authority
         raise _unsigned(call, authority.transfer_hash(tx, call.account.owner_key), amount)
-    event = _done(answer)
+    event = accepted(answer)
     return {"validSignature": True, "id": place_id(event.number, 0)}
 
 
@@ -100,7 +100,7 @@ async def withdraw(call: Call) -> int:
         assert isinstance(tx, Withdrawal)
         authority = call.api.node.exchange.machine.authority
         raise _unsigned(call, authority.withdrawal_hash(tx, call.account.owner_key), amount)
-    return place_id(_done(answer).number, 0)
+    return place_id(accepted(answer).number, 0)
 
 
 def _first(one: int | str | None, other: int | str | None, name: str) -> int | str:
@@ -150,7 +150,7 @@ def _unsigned(call: Call, message_hash: int, amount: int) -> ApiError:
     return error
 
 
-def _done(answer: Answer | Reject) -> StateChanged:
+def accepted(answer: Answer | Reject) -> StateChanged:
     """The ledger's acceptance, or why it refused."""
     if isinstance(answer, Reject):
         raise rejected(answer)
@@ -186,7 +186,7 @@ async def node_deposit(call: Call, account_id: AccountId, amount: int) -> StateC
             number = node.exchange.state.counters.deposits + 1
             return Submit(now, Deposit(now, number, account_id, asset_id, amount))
 
-        return _done(await node.writer.send(make))
+        return accepted(await node.writer.send(make))
 
 
 async def bridge_config(call: Call) -> dict[str, Any]:

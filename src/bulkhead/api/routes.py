@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from bulkhead.api import account, info, money, onboarding, operator, orders
+from bulkhead.api import account, evidence, info, modes, money, onboarding, operator, orders, previews
 from bulkhead.api.call import Endpoint
 
 ENDPOINTS: list[Endpoint] = [
     *orders.ENDPOINTS,
     *account.ENDPOINTS,
+    *previews.ENDPOINTS,
+    *modes.ENDPOINTS,
+    *evidence.ENDPOINTS,
     *info.ENDPOINTS,
     *money.ENDPOINTS,
     *onboarding.ENDPOINTS,

@@ -147,14 +147,12 @@ class Deriver:
                 "l1_share": int(event.fees.l1),
                 "profit": profit,
                 "is_taker": bool(place),
-                "trade_type": trade_type,
+                "trade_type": trade_type if place else "TRADE",  # the maker's side was an order like any other
                 "created_ms": int(event.time_ms),
                 "sequence": self.sequence,
             }
             self.staging.put("fills", fill["fill_id"], fill)
-            self.held.filled(
-                fill, int(event.size) if side == BUY else -int(event.size), trade_type if place else "TRADE"
-            )
+            self.held.filled(fill, int(event.size) if side == BUY else -int(event.size), str(fill["trade_type"]))
 
     def _filled(self, order: Row, size: int, value: int, fee: int, time_ms: int) -> None:
         order["filled"] += size
