@@ -63,7 +63,7 @@ accounts: public(uint256)
 # Statements so far, and the root of each one's payouts.
 chunks: public(uint256)
 roots: public(HashMap[uint256, bytes32])
-# Of all accounts that were settled, before any haircut.
+# Of all accounts that were settled and have an owner, before any haircut.
 total: public(uint256)
 # What custody held for accounts and funds when the last one was settled.
 backing: public(uint256)
@@ -110,7 +110,8 @@ def settle(said: uint256[payouts.LENGTH]):
         assert used <= 1, "escape: used or not"
         assert used == 1 or said[at] | owner | amount == 0, "escape: unused, but not empty"
         nodes[place] = self._leaf(place, owner, amount)
-        total += amount
+        if 0 < owner and owner < 2**160:  # what is nobody's is no claim, and takes nothing from those that are
+            total += amount
         at += 4
     count: uint256 = payouts.COUNT
     for depth: uint256 in range(payouts.DEPTH):

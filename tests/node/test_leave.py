@@ -14,6 +14,7 @@ from bulkhead.bridge.deploy import Beginning, DeployError, deploy
 from bulkhead.bridge.embedded.provider import serving
 from bulkhead.bridge.record import read_record, write_record
 from bulkhead.bridge.statements import Unfindable, statement_in
+from bulkhead.bridge.status import status
 from bulkhead.circuit.escape_batch import USUAL
 from bulkhead.cli.main import app
 from bulkhead.fixed import quote_floor
@@ -128,6 +129,7 @@ def test_everybody_leaves_with_what_accounts_are_worth(here: World) -> None:
     # Each of the usual tree's other levels costs a word of calldata and a hash.
     gas = [gas + (USUAL.log_payouts - TINY.log_payouts) * 1_000 for done, gas in told if done.startswith("claimed")]
     assert len(gas) == 3 and max(gas) < 150_000
+    assert status(chain, here.deployment).views["escape"]["is_finished"] is True
     assert all(due.is_claimed for due in leave.payouts(errand(here, STRANGER), last, TINY))
     leave.take_back(errand(here, DEPLOYER), str(DEPOSITOR.address))
     leave.take_back(errand(here, DEPLOYER), str(DEPOSITOR.address))
