@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from bulkhead.circuit.record import RecordRun, Records, Word, asked_by
-from bulkhead.circuit.words import CHANGED, HISTORY, MONEY_RECORD, POSITIONS, RECORD, key_of
+from bulkhead.circuit.words import CHANGED, HISTORY, MONEY_RECORD, ORACLE_RECORD, POSITIONS, RECORD, key_of
 from bulkhead.limits import TREE_DEPTH
 from stark.air.check import check
 from stark.air.chip import Must
@@ -150,3 +150,18 @@ def test_a_record_has_one_run() -> None:
     run = RecordRun(ACCOUNT, True, words(FIXED))
     system, public, _ = shown([run])
     assert "tree" in "; ".join(str(each) for each in check(system, public, tables_of([run, run], 6)))
+
+
+def test_an_account_without_words_is_none() -> None:
+    """A leaf made of nothing would be published nowhere, so that nobody else could rebuild the tree."""
+    made = [RecordRun(ACCOUNT, True, words(FIXED)), RecordRun(NEW, True, {}, existed=False)]
+    assert "a record has words" in attack(made)
+    assert "a record has words" in attack([RecordRun(NEW, True, {}), RecordRun(ACCOUNT, True, words(FIXED))])
+
+
+def test_the_venues_records_stay() -> None:
+    """The oracle's words are zeros before the first tick: without a digest it could come back with more of them."""
+    oracle = {0: Word(0, 0), 1: Word(0, 0)}
+    assert attack([RecordRun(ORACLE_RECORD, False, oracle)]) == ""
+    for existed in (False, True):
+        assert "other records exist" in attack([RecordRun(ORACLE_RECORD, False, oracle, existed, not existed)])

@@ -79,6 +79,11 @@ class Records(Chip):
             must.boolean(f"{name} is a bit", getattr(row, name))
         must.zero("a record's rows name it", row.live * (after.record - row.record))
         must.zero("a record is an account in all its rows", row.live * (after.is_account - row.is_account))
+        # An end without words would hash an empty list: a leaf of an account that nobody made, and nobody is told of.
+        must.zero("a record has words", (1 - row.live) * after.end)
+        # A digest of zero would hide how many words it is made of when it comes back.
+        others = (row.live + row.end) * (1 - row.is_account)
+        must.zero("other records exist", others * (2 - row.exists_before - row.exists_after))
         must.zero("idle rows name no record", (1 - row.live - row.end) * row.record)
         must.zero("idle rows name no account", (1 - row.live - row.end) * row.is_account)
         must.zero("only live rows are fixed", (1 - row.live) * row.fixed)
