@@ -10,7 +10,7 @@ from dataclasses import replace
 
 from benchmarks import Row
 from bulkhead.bridge.payouts import PayoutTree
-from bulkhead.circuit.batch import BOTH, MEDIUM, Lists, public_of
+from bulkhead.circuit.batch import MEDIUM, Lists, names_of, public_of
 from bulkhead.circuit.escape_batch import USUAL, payouts_of
 from bulkhead.circuit.escape_trace import escape_traces
 from bulkhead.circuit.rebuild import Rebuilt
@@ -118,8 +118,7 @@ def batches(state: State) -> list[list[int]]:
             changed += [(key_of(int(taken[-1].account_id), number), value) for number, value in words.items() if value]
         tree.update({int(each.account_id): leaf_of(each) for each in taken})
         before, root = root, commitment(grown, tree.root)
-        values = {f"{name}_{when}": 0 for name in BOTH for when in ("before", "after")}
-        values |= {"state_before": before, "state_after": root, "batches_before": 0, "now_s": 0}
+        values = dict.fromkeys(names_of(MEDIUM), 0) | {"state_before": before, "state_after": root}
         made.append(public_of(values, Lists([], [], [], changed), MEDIUM))
     return made
 
