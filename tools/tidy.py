@@ -19,7 +19,7 @@ DIVIDES = "src/bulkhead/fixed.py"
 # Modules that read bytes of strangers: `python -O` removes assertions, and a crash is no verdict.
 HOSTILE = ("src/bulkhead/codec", "src/bulkhead/signing", "src/stark/verifier", "src/stark/proof")
 
-GIVEN = {"tmp_path"}  # pytest's word, not ours
+GIVEN = {"tmp_path", "tmp_path_factory"}  # pytest's words, not ours
 SHORTHAND = {"qty", "pos", "tmp", "amt", "px", "idx", "cfg", "acct", "liq", "mgr", "alice", "bob"}
 LATER = re.compile(r"\b(TODO|FIXME|XXX|HACK)\b")
 ROUNDING_CALLS = {"float", "divmod", "round"}

@@ -19,6 +19,7 @@ from bulkhead.api.call import Api, Call, Endpoint, answered, refused
 from bulkhead.api.errors import ApiError
 from bulkhead.api.limits import Limiter, Verdict
 from bulkhead.api.routes import ENDPOINTS
+from bulkhead.api.streams.routes import stream_routes
 from bulkhead.node.app import Node
 from bulkhead.node.directory import ApiKey
 from bulkhead.node.writer import Busy, Malformed, Stopped
@@ -124,12 +125,13 @@ async def _bad_request(request: Request, error: Exception) -> Response:
 
 
 def make_app(node: Node, more: Callable[[Api], list[BaseRoute]] | None = None) -> Starlette:
-    """The application over a node that is started. `more` adds routes of other parts, such as the streams."""
+    """The application over a node that is started. `more` adds routes of other parts."""
     api = Api(node)
     gate = Gate(api)
     routes: list[BaseRoute] = [
         Route(endpoint.path, gate.endpoint(endpoint), methods=[endpoint.method]) for endpoint in ENDPOINTS
     ]
+    routes += stream_routes(api)
     if more is not None:
         routes += more(api)
     origins = node.settings.http.cors_origins

@@ -14,6 +14,7 @@ from starlette.routing import BaseRoute
 
 from bulkhead.api.app import make_app
 from bulkhead.api.call import Api
+from bulkhead.api.streams.protocol import server_options
 from bulkhead.node.app import Node
 
 KEEP_ALIVE_S = 75
@@ -62,6 +63,7 @@ async def serve(
         ssl_keyfile=http.tls_key or None,
         server_header=False,
         h11_max_incomplete_event_size=32_768,
+        **server_options(node.settings.streams),
     )
     server = Server(config)
     try:

@@ -170,6 +170,11 @@ class Book:
             return []
         return [(abs(rank), self._size_at(rank)) for rank in reversed(self._ranks[side][-levels:])]
 
+    def size_at(self, side: int, price: BookPrice) -> Size:
+        """The lots that rest at a price."""
+        rank = -price if side else price
+        return self._size_at(rank) if rank in self._levels else _NO_LOTS
+
     def fillable(self, side: int, price: BookPrice, size: Size) -> Size:
         """How many of `size` lots a taker on `side` finds at `price` or better, before `settle` has its say."""
         limit = price if side else -price

@@ -58,6 +58,16 @@ class LimitSettings(Struct, frozen=True, forbid_unknown_fields=True):
     api_keys_per_account: Positive = 20
 
 
+class StreamSettings(Struct, frozen=True, forbid_unknown_fields=True):
+    """WebSockets. A client is dropped when it answers no ping, or when so much waits for it to be read."""
+
+    ping_s: Seconds = 15.0
+    pong_s: Seconds = 30.0  # some clients open a second socket and read it late: patience costs little
+    queue_bytes: Positive = 1_048_576  # of one connection: the snapshot of a deep book, or a minute of a busy one
+    connections: Positive = 9_000
+    connections_of_address: Positive = 4_000
+
+
 class ClockSettings(Struct, frozen=True, forbid_unknown_fields=True):
     """Ticks, batches and snapshots."""
 
@@ -84,6 +94,7 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True):
     venue: VenueSettings = VenueSettings()
     http: HttpSettings = HttpSettings()
     limits: LimitSettings = LimitSettings()
+    streams: StreamSettings = StreamSettings()
     clock: ClockSettings = ClockSettings()
     faucet: FaucetSettings = FaucetSettings()
 

@@ -97,10 +97,10 @@ class AccountTopic(Topic):
             self.publish(frame)
 
     def _balances(self, *, is_snapshot: bool) -> list[Frame]:
-        calls, self._calls = self._calls, []
         data: dict[str, Any] = {"balance": shapes.balance_shape(self._api, self.account_id)}
-        if calls:
-            data["marginCalls"] = [self._call(row) for row in calls]
+        if self._calls and not is_snapshot:
+            data["marginCalls"] = [self._call(row) for row in self._calls]
+            self._calls.clear()
         spot = {"spotBalances": shapes.spot_balances(self._api, self.account_id)}
         return [
             self._frame("BALANCE", data, is_snapshot=is_snapshot),

@@ -18,8 +18,6 @@ from bulkhead.node.app import Node
 from bulkhead.node.directory import READ, ApiKey
 
 KEY_HEADER = "x-api-key"
-CONNECTIONS_MAX = 10_000
-CONNECTIONS_OF_ADDRESS = 4_000
 LOOK_S = 10.0  # between two looks at the keys of open connections
 
 
@@ -44,7 +42,8 @@ class Doorman:
         address = address_of(socket)
         if not self.may(socket):
             raise ApiError(429, errors.APPLICATION, "too many connections at once", headers={"Retry-After": "1"})
-        if self._by_address[address] >= CONNECTIONS_OF_ADDRESS or self.connections >= CONNECTIONS_MAX:
+        limits = self._node.settings.streams
+        if self._by_address[address] >= limits.connections_of_address or self.connections >= limits.connections:
             raise ApiError(503, errors.APPLICATION, "too many connections are open", headers={"Retry-After": "10"})
         self._by_address[address] += 1
         try:
@@ -53,6 +52,10 @@ class Doorman:
             self._by_address[address] -= 1
             if not self._by_address[address]:
                 del self._by_address[address]
+
+    def seat(self, socket: WebSocket) -> Seat:
+        """The outbound side of a connection that is open."""
+        return Seat(socket, self._node.settings.streams.queue_bytes)
 
     def may(self, socket: WebSocket) -> bool:
         """Whether this address may ask for one thing more."""

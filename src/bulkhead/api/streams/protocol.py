@@ -11,8 +11,8 @@ from typing import Any
 
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
-PING_S = 15.0
-PONG_S = 30.0  # some clients open a second socket and read it late: patience costs us nothing
+from bulkhead.node.settings import StreamSettings
+
 MESSAGE_BYTES = 65_536
 LINGER_S = 5.0  # from the end of a connection until what it has not read is thrown away
 
@@ -52,12 +52,12 @@ class StreamProtocol(WebSocketsSansIOProtocol):
             self._cut = self.loop.call_later(LINGER_S, self.transport.abort)
 
 
-def server_options(ping_s: float = PING_S, pong_s: float = PONG_S) -> dict[str, Any]:
+def server_options(settings: StreamSettings) -> dict[str, Any]:
     """What `uvicorn.Config` is to be told. Frames are not compressed: that costs 300 kB for each idle connection."""
     return {
         "ws": StreamProtocol,
-        "ws_ping_interval": ping_s,
-        "ws_ping_timeout": pong_s,
+        "ws_ping_interval": settings.ping_s,
+        "ws_ping_timeout": settings.pong_s,
         "ws_max_size": MESSAGE_BYTES,
         "ws_per_message_deflate": False,
     }

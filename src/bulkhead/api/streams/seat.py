@@ -14,8 +14,7 @@ from typing import Any, NamedTuple
 
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
-QUEUE_BYTES = 1 << 20  # a snapshot of a deep book fits, and a minute of a busy one
-QUEUE_FRAMES = 4_096
+FRAME_BYTES = 100  # what a frame costs beside its text
 PATIENCE_S = 5.0  # for a close frame to be written
 
 
@@ -36,8 +35,9 @@ BAD_FRAME = Closing(1003, "text is expected")
 class Seat:
     """One connection. `offer` never waits."""
 
-    def __init__(self, socket: WebSocket) -> None:
+    def __init__(self, socket: WebSocket, queue_bytes: int) -> None:
         self.socket = socket
+        self._queue_bytes = queue_bytes
         self.closing: Closing | None = None
         self.waiting_bytes = 0
         self._queue: deque[str] = deque()
@@ -49,8 +49,8 @@ class Seat:
         if self.closing is not None:
             return
         self._queue.append(text)
-        self.waiting_bytes += len(text)
-        if self.waiting_bytes > QUEUE_BYTES or len(self._queue) > QUEUE_FRAMES:
+        self.waiting_bytes += len(text) + FRAME_BYTES
+        if self.waiting_bytes > self._queue_bytes:
             self.close(SLOW)
         else:
             self._wake.set()
@@ -72,7 +72,7 @@ class Seat:
             self._wake.clear()
             while queue:
                 text = queue.popleft()
-                self.waiting_bytes -= len(text)
+                self.waiting_bytes -= len(text) + FRAME_BYTES
                 await send(text)
 
     async def run(self, read: Coroutine[Any, Any, None]) -> None:

@@ -1,0 +1,105 @@
+"""The account stream: what REST would answer, told when it changes."""
+
+import time
+
+from tests.api.live import Fixed, Live, Trader
+from tests.api.streams.sockets import heard, opened, rpc_on, until
+
+
+def test_a_newcomer_is_told_what_there_is(live: Live, maker: Trader) -> None:
+    order = maker.placed("BUY", "0.2", "58000")
+    with opened(live, "/account", maker.api_key) as socket:
+        frames = [heard(socket) for _ in range(4)]
+    assert [frame["type"] for frame in frames] == ["ORDER", "POSITION", "BALANCE", "SPOT_BALANCE"]
+    assert [frame["seq"] for frame in frames] == [1, 2, 3, 4]
+    assert frames[0]["data"]["orders"] == maker.get("/user/orders")
+    assert frames[0]["data"]["orders"][0]["id"] == order
+    assert frames[2]["data"]["balance"]["equity"] == maker.get("/user/balance")["equity"]
+    assert "marginCalls" not in frames[2]["data"]
+
+
+def test_an_order_is_told_from_its_placing_to_its_end(live: Live, maker: Trader, taker: Trader) -> None:
+    with opened(live, "/account", maker.api_key) as socket:
+        [heard(socket) for _ in range(4)]
+        body = maker.order("SELL", "0.5", "60050")
+        order = int(maker.place(body).json()["data"]["id"])
+        new = until(socket, lambda frame: frame["type"] == "ORDER")[-1]["data"]["orders"][0]
+        assert (new["id"], new["externalId"], new["status"]) == (order, body["id"], "NEW")
+        taker.placed("BUY", "0.2", "60050")
+        part = until(socket, lambda frame: frame["type"] == "ORDER")[-1]["data"]["orders"][0]
+        assert (part["status"], part["filledQty"]) == ("PARTIALLY_FILLED", "0.2")
+        [trade] = until(socket, lambda frame: frame["type"] == "TRADE")[-1]["data"]["trades"]
+        assert [trade] == maker.get("/user/trades", limit=1)
+        position = until(socket, lambda frame: frame["type"] == "POSITION")[-1]["data"]["positions"][0]
+        assert (position["side"], position["size"], position["status"]) == ("SHORT", "0.2", "OPENED")
+        maker.http.delete(f"/api/v1/user/order/{order}")
+        left = until(socket, lambda frame: frame["type"] == "ORDER")[-1]["data"]["orders"][0]
+        assert (left["status"], left["cancelledQty"]) == ("CANCELLED", "0.3")
+        taker.placed("SELL", "0.2", "60040")
+        maker.placed("BUY", "0.2", "60040")
+        ended = until(socket, lambda f: f["type"] == "POSITION" and f["data"]["positions"][-1]["status"] == "CLOSED")
+        closed = ended[-1]["data"]["positions"][-1]
+        [history] = maker.get("/user/positions/history", limit=1)
+        assert (closed["id"], closed["realisedPnl"]) == (history["id"], history["realisedPnl"])
+        balance = until(socket, lambda frame: frame["type"] == "BALANCE")[-1]["data"]["balance"]
+        assert balance["balance"] == maker.get("/user/balance")["balance"]
+
+
+def test_protection_is_told_with_its_parent_and_not_while_it_sleeps(live: Live, maker: Trader, taker: Trader) -> None:
+    with opened(live, "/account", taker.api_key) as socket:
+        [heard(socket) for _ in range(4)]
+        parent = taker.order("BUY", "0.1", "59000")
+        parent["stopLoss"] = taker.leg("SELL", "0.1", "57000", "57500", parent)
+        parent["tpSlType"] = "ORDER"
+        assert taker.place(parent).status_code == 200
+        told = until(socket, lambda frame: frame["type"] == "ORDER")[-1]["data"]["orders"]
+        assert [order["type"] for order in told] == ["LIMIT"]
+        assert told[0]["stopLoss"]["triggerPrice"] == "57500"
+        taker.http.post("/api/v1/user/order/massCancel", json={"cancelAll": True})
+        until(socket, lambda f: f["type"] == "ORDER" and f["data"]["orders"][0]["status"] == "CANCELLED")
+
+
+def test_money_that_comes_goes_and_moves_is_told(live: Live, maker: Trader, taker: Trader) -> None:
+    with opened(live, "/account", maker.api_key) as socket, rpc_on(live) as rpc:
+        [heard(socket) for _ in range(4)]
+        name = f"account.{taker.vault}"
+        rpc.ask("subscribe", scope="account", selector={"account": str(taker.vault)}, apiKey=taker.api_key)
+        greeting = [rpc.next(name) for _ in range(4)]
+        assert [frame["data"]["isSnapshot"] for frame in greeting] == [True] * 4
+        number = maker.claim()
+        deposit = until(socket, lambda frame: frame["type"] == "DEPOSIT")[-1]["data"]
+        assert (deposit["deposit"]["status"], deposit["deposit"]["amount"]) == ("PROCESSED", "100000")
+        assert int(deposit["operation"]["id"]) == number
+        maker.http.post("/api/v1/user/transfer", json=maker.transfer(taker, 7_000_000)).raise_for_status()
+        sent = until(socket, lambda frame: frame["type"] == "TRANSFER")[-1]["data"]["operation"]
+        assert (sent["amount"], sent["counterpartyAccountId"]) == ("-7", taker.vault)
+        kinds = [rpc.next(name)]
+        while kinds[-1]["type"] != "ACCOUNT.TRANSFER":
+            kinds.append(rpc.next(name))
+        assert kinds[-1]["data"]["operation"]["amount"] == "7"
+        maker.http.post("/api/v1/user/withdrawal", json=maker.withdrawal(5_000_000)).raise_for_status()
+        gone = until(socket, lambda frame: frame["type"] == "WITHDRAWAL")[-1]["data"]["withdrawal"]
+        assert (gone["amount"], gone["status"]) == ("5", "IN_PROGRESS")
+
+
+def test_margin_calls_come_beside_the_balance(live: Live, maker: Trader) -> None:
+    assert isinstance(live.source, Fixed)
+    trader = Trader(live, 606)
+    trader.claim()
+    maker.placed("SELL", "20", "3000", market="ETH-USD")
+    trader.placed("BUY", "20", "3000", market="ETH-USD")
+    trader.http.post("/api/v1/user/withdrawal", json=trader.withdrawal(93_500_000_000)).raise_for_status()
+    with opened(live, "/account", trader.api_key) as socket:
+        [heard(socket) for _ in range(4)]
+        found: list[dict] = []
+        price, end_s = 3_000.0, time.monotonic() + 20
+        while {call["level"] for call in found} != {66, 80}:
+            assert time.monotonic() < end_s, (price, found)
+            price -= 12
+            live.source.now["ETH-USD"] = price
+            frames = until(socket, lambda frame: frame["type"] == "BALANCE")
+            found += frames[-1]["data"].get("marginCalls", [])
+    live.source.now["ETH-USD"] = 3_000.0
+    first = found[0]
+    assert (first["level"], first["accountId"], first["holderId"]) == (66, trader.vault, trader.vault)
+    assert 66 <= 100 * float(first["maintenanceMargin"]) / float(first["value"]) < 80
