@@ -12,14 +12,14 @@ from rich.console import Console
 
 from bulkhead.circuit.batch import MEDIUM
 from bulkhead.cli import demo_proof
-from bulkhead.cli.demo_proof import StageFailed, prove_and_settle
+from bulkhead.cli.demo_proof import Made, StageFailed, prove_and_settle
 
 
 @pytest.fixture
 def console(monkeypatch: pytest.MonkeyPatch) -> Console:
     """What is told; proofs are taken as made, and the chain's are of the profile whose key is made quickest."""
-    verdict = SimpleNamespace(shape=MEDIUM.number)
-    monkeypatch.setattr(demo_proof, "_prove", lambda console, world, profile: (Path(profile), verdict))
+    verdict = SimpleNamespace(shape=MEDIUM.number, proof_bytes=1, bits=100.0, seconds=0.0)
+    monkeypatch.setattr(demo_proof, "_prove", lambda console, world, profile: Made(Path(profile), verdict, 1.0, 1.0))
     monkeypatch.setattr(demo_proof, "ONCHAIN", "test")
     return Console(record=True, width=200, file=StringIO())
 

@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
@@ -25,10 +25,11 @@ if TYPE_CHECKING:  # what proves, and what talks to Ethereum, takes seconds to i
 BATCH = 1
 STANDARD, ONCHAIN = "standard", "onchain"
 DOLLAR = 1_000_000
+COLUMNS = 3
 WORDS = (
-    "an hour and a half of the crash of November 2018 on a venue that settles with proofs.\n"
-    "Everybody signs; money, and requests to leave by force, come from Ethereum; a script adds what would not come\n"
-    "by itself, so that one batch has every kind of transaction there is."
+    "an hour and a half of the crash of November 2018 on a venue that settles with proofs. Everybody signs; money, "
+    "and requests to leave by force, come from Ethereum; a script adds what would not come by itself, so that one batch "
+    "has every kind of transaction there is."
 )
 
 
@@ -50,10 +51,10 @@ def prove_and_settle(console: Console, out: Path) -> None:
         world = play(out / "journals" / "proven", address_of)
         batch = batch_of(world.folder, BATCH)
         kinds = Counter(type(each).__name__ for each in batch.transactions)
-        console.print(_kinds(kinds))
-        verdict = _prove(console, world, STANDARD)[1]
+        made = _prove(console, world, STANDARD)
+        console.print(_batch(kinds, made))
         try:
-            _settle(console, world, out / "l1", verdict, kinds["Trade"])
+            _settle(console, world, out / "l1", made.verdict, kinds["Trade"])
         except NotHere as absent:
             console.print(f"[yellow]Proven, but not settled here: {absent}[/yellow]")
             return
@@ -62,51 +63,53 @@ def prove_and_settle(console: Console, out: Path) -> None:
     _tell(console, out)
 
 
-def _kinds(kinds: Counter[str]) -> Table:
-    """How many transactions of each kind the batch has, in two rows of pairs."""
-    table = Table(title=f"One batch of {kinds.total()} transactions", title_justify="left", box=SIMPLE_HEAD)
-    pairs = kinds.most_common()
-    columns = 3
-    for _ in range(columns):
-        table.add_column("kind")
+class Made(NamedTuple):
+    """A proof that was made and verified here, and what that took."""
+
+    path: Path
+    verdict: Verdict
+    seconds: float
+    gigabytes: float  # the most that this process had until then
+
+
+def _batch(kinds: Counter[str], made: Made) -> Table:
+    """How many transactions of each kind the batch has, and what its proof took: pairs in three columns."""
+    title = f"One batch of {kinds.total()} transactions, proven"
+    table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, show_header=False)
+    for _ in range(COLUMNS):
+        table.add_column("")
         table.add_column("", justify="right")
-    height = -(-len(pairs) // columns)
-    for row in range(height):
-        cells = [pairs[place] for place in range(row, len(pairs), height)]
-        table.add_row(*(text for kind, count in cells for text in (kind, str(count))))
+    verdict = made.verdict
+    spent = {
+        "bytes": f"{verdict.proof_bytes:,}",
+        "proven bits": f"{verdict.bits}",
+        "peak memory": f"{made.gigabytes:.1f} GB",
+        "proven in": f"{made.seconds:.1f} s",
+        "on cores": f"{os.cpu_count()}",
+        "verified in": f"{verdict.seconds:.2f} s",
+    }
+    for pairs in ([(kind, str(count)) for kind, count in kinds.most_common()], list(spent.items())):
+        for row in range(0, len(pairs), COLUMNS):
+            table.add_row(*(text for pair in pairs[row : row + COLUMNS] for text in pair))
+        table.add_section()
     return table
 
 
-def _prove(console: Console, world: Proven, profile: str) -> tuple[Path, Verdict]:
-    """Prove, verify from the file alone, and say what it took."""
+def _prove(console: Console, world: Proven, profile: str) -> Made:
+    """Prove, and verify from the file alone."""
     from bulkhead.lab.proven import config
     from bulkhead.node.proof_file import read_proof
     from bulkhead.node.proving import prove_here
     from bulkhead.node.vouch import ProofRefused, check
 
-    cores = os.cpu_count() or 1
     begun = time.monotonic()
     with _bar(console) as report:
-        path, _ = prove_here(world.folder, BATCH, profile, cores, report)
+        path, _ = prove_here(world.folder, BATCH, profile, os.cpu_count() or 1, report)
     seconds = time.monotonic() - begun
     try:
-        verdict = check(read_proof(path), config())
+        return Made(path, check(read_proof(path), config()), seconds, _peak_gigabytes())
     except ProofRefused as refused:
         raise StageFailed(f"{path} is refused: {refused}") from refused
-    table = Table(title=f"The batch, profile {profile}", title_justify="left", box=SIMPLE_HEAD)
-    for name in ("transactions", "bytes", "proven bits", "proven in", "cores", "peak memory", "verified in"):
-        table.add_column(name, justify="right")
-    table.add_row(
-        f"{verdict.said.transactions:,}",
-        f"{verdict.proof_bytes:,}",
-        f"{verdict.bits}",
-        f"{seconds:.1f} s",
-        str(cores),
-        f"{_peak_gigabytes():.1f} GB",
-        f"{verdict.seconds:.2f} s",
-    )
-    console.print(table)
-    return path, verdict
 
 
 def _settle(console: Console, world: Proven, folder: Path, verdict: Verdict, trades: int) -> None:
@@ -126,16 +129,22 @@ def _settle(console: Console, world: Proven, folder: Path, verdict: Verdict, tra
     with opened(folder, [contracts], venue, world.begin_ms, owners) as home:
         _tell_pace(console)
         home.ask(world.calls)
-        path = _prove(console, world, ONCHAIN)[0]
+        made = _prove(console, world, ONCHAIN)
+        console.print(
+            f"  Proven again for the chain: {made.verdict.proof_bytes:,} bytes, {made.verdict.bits} bits, "
+            f"{made.seconds:.1f} s, {made.gigabytes:.1f} GB\n",
+            highlight=False,
+        )
         with console.status("settling"):
-            home.settle(read_proof(path), venue, world.end_ms)
+            home.settle(read_proof(made.path), venue, world.end_ms)
         balances = home.claim([HEDGER, EXILE, RETAIL])
         _gas(console, home, trades)
         said = {HEDGER: "withdrew", EXILE: "was forced out with", RETAIL: "had a deposit for nobody sent back:"}
         for owner, words in said.items():
             console.print(f"  account {owner} {words} ${balances[owner] / DOLLAR:,.2f}, claimed on L1", highlight=False)
         found = rebuild(home.chain, home.deployment, venue, world.begin_ms)
-        console.print(f"  S is {found.root:#066x}: L1's calldata alone leads to it\n", highlight=False)
+        console.print("  L1's calldata alone leads to the state that the rollup has now:", highlight=False)
+        console.print(f"  {found.root:#066x}\n", highlight=False)
 
 
 def _tell_pace(console: Console) -> None:
@@ -149,8 +158,8 @@ def _tell_pace(console: Console) -> None:
 def _gas(console: Console, home: Home, trades: int) -> None:
     """Every kind of transaction on L1, and what the batch cost."""
     table = Table(title="On L1", title_justify="left", box=SIMPLE_HEAD)
-    table.add_column("transactions")
-    for name in ("count", "calldata bytes", "gas", "seconds here"):
+    table.add_column("transactions", no_wrap=True)
+    for name in ("count", "bytes", "gas", "seconds"):
         table.add_column(name, justify="right")
     groups: dict[str, list[Sent]] = {}
     for sent in home.chain.sent:
@@ -162,12 +171,12 @@ def _gas(console: Console, home: Home, trades: int) -> None:
     console.print(table)
     verifying = home.verifying()
     gas = sum(each.gas for each in verifying)
-    console.print(
-        f"  The batch settled in {len(verifying)} transactions, of at most {max(each.gas for each in verifying):,} gas "
-        f"and {max(each.octets for each in verifying):,} bytes:\n  {gas:,} gas, {gas // trades:,} for each of "
-        f"{trades} trades",
-        highlight=False,
-    )
+    most, largest = max(each.gas for each in verifying), max(each.octets for each in verifying)
+    for line in (
+        f"The batch took {gas:,} gas, {gas // trades:,} for each of {trades} trades, in {len(verifying)} transactions",
+        f"of at most {most:,} gas and {largest:,} bytes.",
+    ):
+        console.print(f"  {line}", highlight=False)
 
 
 def _tell(console: Console, out: Path) -> None:

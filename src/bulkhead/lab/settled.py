@@ -117,7 +117,7 @@ class Home:
         first = len(self.chain.sent)
         settle(self.chain, self.deployment, owner_of(OPERATOR), record, config)
         parts = len(self.chain.sent) - first - 2
-        names = ("verifier: open the proof", *["verifier: answer a part"] * parts, "reader: settle, which moves S")
+        names = ("verifier: open a proof", *["verifier: answer a part"] * parts, "reader: settle, move S")
         for place, name in enumerate(names, first):
             self.chain.sent[place] = self.chain.sent[place]._replace(what=name)
 
