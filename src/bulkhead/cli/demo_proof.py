@@ -28,8 +28,8 @@ DOLLAR = 1_000_000
 COLUMNS = 3
 WORDS = (
     "an hour and a half of the crash of November 2018 on a venue that settles with proofs. Everybody signs; money, "
-    "and requests to leave by force, come from Ethereum; a script adds what would not come by itself, so that one batch "
-    "has every kind of transaction there is."
+    "and requests to leave by force, come from Ethereum; a script adds what would not come by itself, so that one "
+    "batch has every kind of transaction there is."
 )
 
 
