@@ -58,6 +58,8 @@ def settle(rollup: address, said: uint256[statement.LENGTH]):
     @param said The statement's elements, which the verifier has seen proven.
     """
     assert staticcall VERIFIER.is_proven(keccak256(abi_encode(said))), "reader: not proven"
+    assert said[statement.VERSION] == VERSION, "reader: version"
+    assert said[statement.SHAPE] == SHAPE, "reader: shape"
     at: uint256 = statement.DEPOSIT_START
     deposits: DynArray[terms.Deposit, statement.QUEUE] = []
     for place: uint256 in range(statement.QUEUE):

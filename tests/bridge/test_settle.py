@@ -40,6 +40,7 @@ def statement(time_ms: int, included_ms: int) -> list[int]:
     values |= {"paid_recipient_0": int(STRANGER.address, 16), "paid_amount_0": 120}
     values |= {"forced_kind_0": 1, "forced_account_0": ACCOUNT, "forced_subject_0": 120, "forced_sender_0": depositor}
     values |= {"forced_included_ms_0": included_ms}
+    values |= {"version": 1, "shape": 7}
     return Layout().elements(values | {f"{name}_used_0": 1 for name in ("deposit", "paid", "forced")})
 
 

@@ -73,6 +73,7 @@ class Bridge(Chain):
         super().__init__(machine)
         self.layout = layout
         self.head = Head()
+        self.doors: dict[str, tuple[int, int]] = {}  # what readers are for
         self.now_s = START_S
         for role in ROLES:
             self.machine.fund(role, 10**24)
@@ -86,10 +87,12 @@ class Bridge(Chain):
             self.call(self.token, "mint", [number_of(depositor), 10**9])
             self.call(self.token, "approve", [number_of(self.custody), 2**255], sender=depositor)
 
-    def reader_for(self, version: int, shape: int) -> str:
-        """A reader whose verifier believes everything."""
-        verifier = self.machine.deploy(BELIEVER)
-        return self.place(compiled("Reader", "", self.layout.module), [number_of(verifier), version, shape])
+    def reader_for(self, version: int, shape: int, verifier: str = "") -> str:
+        """A reader, with a verifier that believes everything unless another is named."""
+        verifier = verifier or self.machine.deploy(BELIEVER)
+        reader = self.place(compiled("Reader", "", self.layout.module), [number_of(verifier), version, shape])
+        self.doors[reader] = version, shape
+        return reader
 
     def terms_of_rollup(self) -> list[int]:
         """The words of its constructor."""
@@ -138,8 +141,13 @@ class Bridge(Chain):
 
     def submit(self, values: dict[str, int], sender: str = SENDER, reader: str | None = None) -> None:
         """Settle a statement of these values."""
-        said = self.layout.elements(values)
+        said = self.said(values, reader)
         self.call(reader or self.reader, "settle", [number_of(self.rollup), *said], sender=sender)
+
+    def said(self, values: dict[str, int], reader: str | None = None) -> list[int]:
+        """A statement of these values, made for a reader."""
+        version, shape = self.doors[reader or self.reader]
+        return self.layout.elements({"version": version, "shape": shape} | values)
 
     def settle(self, batch: Batch = Batch(), sender: str = SENDER) -> None:  # noqa: B008 - a frozen value
         """Seal and settle a batch; L2 moves on when L1 accepted it."""

@@ -14,7 +14,6 @@ from tests.contracts.bridge import (
     ESCAPE,
     FEE,
     FORCED_DEADLINE,
-    LAYOUT,
     OWNERS,
     SHAPE,
     START_S,
@@ -48,6 +47,8 @@ def full(bridge: Bridge) -> Batch:
 
 HEAD = [
     ({"state_before": 999}, "rollup: another state"),
+    ({"version": VERSION + 1}, "reader: version"),
+    ({"shape": SHAPE + 1}, "reader: shape"),
     ({"batches_before": 8}, "rollup: batch number"),
     ({"batches_before": 10}, "rollup: batch number"),
     ({"deposits_before": 4}, "rollup: deposits before"),
@@ -160,7 +161,7 @@ def test_a_batch_settles_once_and_in_its_turn(bridge: Bridge) -> None:
 def test_what_is_not_proven_is_not_read(bridge: Bridge) -> None:
     """A verifier that answers no."""
     no = bridge.machine.deploy(bytes.fromhex("600a600c600039600a6000f3600060005260206000f3"))
-    reader = bridge.place(compiled("Reader", "", LAYOUT.module), [number_of(no), VERSION, SHAPE])
+    reader = bridge.reader_for(VERSION, SHAPE, no)
     with pytest.raises(Reverted, match="reader: not proven"):
         bridge.submit(bridge.values(Batch()), reader=reader)
 
@@ -283,7 +284,7 @@ def test_who_calls_back_when_paid_is_paid_once(bridge: Bridge) -> None:
         bridge.call(greedy, "call_back", [number_of(bridge.rollup)], calldata)
 
     forced = [bridge.request(), bridge.request()]
-    relay(bridge.reader, "settle", number_of(bridge.rollup), *LAYOUT.elements(bridge.values(Batch(forced=forced))))
+    relay(bridge.reader, "settle", number_of(bridge.rollup), *bridge.said(bridge.values(Batch(forced=forced))))
     for _ in range(2):
         relay(bridge.rollup, "request_withdrawal", 64, 5, value=FEE)
     when_paid("collect")

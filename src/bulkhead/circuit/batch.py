@@ -32,6 +32,7 @@ from bulkhead.circuit.words import (
 )
 from bulkhead.ledger.commitment import VERSION, config_root
 from bulkhead.ledger.config import VenueConfig
+from bulkhead.signing.messages import short_string
 from stark.air.chip import Must
 from stark.air.expr import Expr
 from stark.air.system import Public, System
@@ -44,7 +45,8 @@ BOTH = (
     "state", "accounts", "orders", "markets", "money", "oracle", "counters",
     "deposits", "withdrawals", "forced", "transactions", "fresh_after_ms", "time_ms",
 )  # fmt: skip
-SINGLE = ("batches_before", "now_s")
+SINGLE = ("batches_before", "now_s", "chain", "version", "shape")
+CIRCUIT_VERSION = 1  # of programs and tables; a change that L1 must be told of raises it
 LISTS = {
     "deposit": ("account", "amount", "depositor", "used"),
     "paid": ("recipient", "amount", "used"),
@@ -125,6 +127,12 @@ def circuit_of(config: VenueConfig, shape: Shape) -> System:
             must.receive(RECORD, [record, *(getattr(public, f"{name}_{when}") for when in ("before", "after"))])
         must.receive(ORDERS, [public.now_s, public.orders_before, public.orders_after])
         _queues(public, must, shape)
+        for tag, said, made in (
+            (Tag.CHAIN, public.chain, short_string(config.chain_id)), (Tag.VERSION, public.version, CIRCUIT_VERSION),
+            (Tag.SHAPE, public.shape, shape.number),
+        ):  # fmt: skip
+            must.send(MESSAGE, [int(tag), 0, said])
+            must.receive(MESSAGE, [int(tag), 0, made])
 
     tables = [
         Rules(), Programs(list(programs(venue).values())), Terms(venue), Records(), LiveOrders(), MerkleUpdate(),

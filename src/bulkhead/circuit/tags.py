@@ -21,6 +21,11 @@ class Tag(IntEnum):
     FORCED_SENDER = auto()
     FORCED_INCLUDED_MS = auto()
 
+    # Of the statement itself: for which chain, version and shape it is made.
+    CHAIN = auto()
+    VERSION = auto()
+    SHAPE = auto()
+
     # Of the table of terms, about a market; and a tier where there are several.
     TIER_LOWER = auto()  # the least notional that is in the tier
     TIER_UPPER = auto()  # and the most

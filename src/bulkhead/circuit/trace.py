@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from bulkhead.circuit.batch import Lists, Shape, public_of
+from bulkhead.circuit.batch import CIRCUIT_VERSION, Lists, Shape, public_of
 from bulkhead.circuit.filling import Filled, fill_rules
 from bulkhead.circuit.forced import forced_of
 from bulkhead.circuit.frame import Mismatch
@@ -26,6 +26,7 @@ from bulkhead.ledger.state import State
 from bulkhead.ledger.tree import AccountTree
 from bulkhead.ledger.tx import Deposit, ForcedClose, ForcedWithdrawal, FundDeposit, Refund, Transaction
 from bulkhead.limits import TREE_DEPTH
+from bulkhead.signing.messages import short_string
 from stark.chips.ecdsa_table import fill_ecdsa
 from stark.chips.merkle_update import Change, MerkleUpdate
 from stark.chips.poseidon import Poseidon, Sponge, list_sponge
@@ -89,7 +90,10 @@ def tables_of(play: Play, after: State, transactions: Sequence[Transaction], sha
         Range().fill(cells(numbers, slice(0, NUMBER_LIMBS))),
     ]
     lists_stated = _lists(transactions, play, runs, entries)
-    return Tables(public_of(_values(before, after, stated), lists_stated, shape), traces)
+    values = _values(before, after, stated) | {
+        "chain": short_string(before.config.chain_id), "version": CIRCUIT_VERSION, "shape": shape.number,
+    }  # fmt: skip
+    return Tables(public_of(values, lists_stated, shape), traces)
 
 
 def _signed_table(transactions: Sequence[Transaction], rules: Filled, shape: Shape) -> Felts:

@@ -7,7 +7,7 @@ switches off what has no circuit: scenario accounts, other collateral and top-up
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from bulkhead.circuit.frame import ABOUT
 from bulkhead.circuit.tags import Tag
@@ -71,7 +71,8 @@ def venue_of(config: VenueConfig) -> Venue:
 
 def provable(config: VenueConfig) -> VenueConfig:
     """The same configuration with all that has no circuit switched off."""
-    return config._replace(**dict.fromkeys(OFF, False), simple_moves=True)
+    off: dict[str, Any] = dict.fromkeys(OFF, False)
+    return config._replace(**off, simple_moves=True)
 
 
 class Terms(Chip):

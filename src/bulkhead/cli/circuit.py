@@ -47,11 +47,11 @@ def circuit(
     for name in ("program", "rows", "numbers", "words", "permutations", "signatures", "cells"):
         asked.add_column(name, justify="left" if name == "program" else "right", no_wrap=name == "program")
     each = programs(venue_of(config))
-    shown = [figures for figures in figures_of(systems[0], each) if whole or _is_plain(figures.name)]
-    for figures in shown:
-        asked.add_row(figures.name, *(f"{number:,}" for number in figures[1:]))
+    for program in figures_of(systems[0], each):
+        if whole or _is_plain(program.name):
+            asked.add_row(program.name, *(f"{number:,}" for number in program[1:]))
     console.print(asked)
-    rows = sum(len(program.instructions) for program in each.values())
+    rows = sum(len(made.instructions) for made in each.values())
     console.print(f"{len(each)} programs, {rows:,} instructions, for {len(PROGRAMS_OF)} kinds of transaction.")
     if not whole:
         console.print("[dim]`--all` lists every variant.[/dim]")

@@ -11,13 +11,13 @@ from math import floor
 from pathlib import Path
 from typing import NamedTuple
 
-from bulkhead.circuit.batch import Shape
+from bulkhead.circuit.batch import SHAPES, Shape
 from bulkhead.circuit.venue import NotProvable
 from bulkhead.codec import BYTES_MAX, CodecError
 from bulkhead.ledger.commitment import config_root
 from bulkhead.ledger.config import VenueConfig
 from bulkhead.node.proof_file import FOLDER, ProofFile
-from bulkhead.node.prove_batch import SHAPES, key_for, system_for
+from bulkhead.node.prove_batch import key_for, system_for
 from bulkhead.node.records import GENESIS, RULES_VERSION
 from bulkhead.node.replay import GENESIS_FILE, ExchangeError
 from bulkhead.node.statement import Said, StatementError, read_statement

@@ -1,0 +1,248 @@
+"""Every refusal is an envelope with the wire's code, and says what a reader needs; nothing that is sent makes a 5xx."""
+
+from __future__ import annotations
+
+import json
+import random
+import socket
+import time
+from typing import Any
+
+import pytest
+
+from bulkhead.api.errors import rejected
+from bulkhead.reject import Reject
+from tests.api.live import Live, Trader, salts
+
+NINES = "9" * 400
+NUMBERS = [
+    "1E+999", "1e-999", "NaN", "Infinity", "-1", "+1", "0x10", "", " 1", "1 ", "1_000", "0." + "0" * 30 + "1",
+    "1" * 50, NINES, "\u0661", "1,0", ".5", "5.", "--1", "1e", "null",
+]  # fmt: skip
+
+
+def code(answer: Any) -> tuple[int, int]:
+    """Status and code of a refusal."""
+    body = answer.json()
+    assert body["status"] == "ERROR" and isinstance(body["error"]["code"], int), body
+    return answer.status_code, body["error"]["code"]
+
+
+@pytest.fixture(scope="module")
+def trader(live: Live) -> Trader:
+    made = Trader(live, 701)
+    made.claim()
+    return made
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({"market": "NOPE-USD"}, (404, 1001)),
+        ({"qty": "0"}, (400, 1120)),
+        ({"qty": "0.0000001"}, (400, 1121)),
+        ({"price": "59000.5"}, (400, 1124)),
+        ({"price": "0"}, (400, 1141)),
+        ({"price": None}, (400, 1130)),
+        ({"type": "TWAP"}, (400, 1132)),
+        ({"type": "MARKET"}, (400, 1139)),
+        ({"type": "CONDITIONAL"}, (400, 1143)),
+        ({"type": "TPSL", "reduceOnly": True}, (400, 1131)),
+        ({"type": "TPSL"}, (400, 1145)),
+        ({"timeInForce": "TOB"}, (400, 1133)),
+        ({"timeInForce": "GTC"}, (400, 1133)),
+        ({"settlement": None}, (400, 1133)),
+        ({"id": ""}, (400, 1133)),
+        ({"id": "x" * 129}, (400, 1133)),
+        ({"expiryEpochMillis": 1}, (400, 1101)),  # the signature is looked at before the clock
+        ({"expiryEpochMillis": (int(time.time()) + 200 * 86_400) * 1000}, (400, 1101)),
+        ({"side": "SELL"}, (400, 1101)),
+        ({"nonce": "1"}, (400, 1101)),
+        ({"fee": "0.0006"}, (400, 1101)),
+        ({"reduceOnly": True}, (422, 1137)),
+        ({"qty": 1}, (400, 1133)),
+    ],
+)
+def test_an_order_that_is_wrong_is_refused_by_the_codes_of_the_wire(
+    trader: Trader, changes: dict[str, Any], expected: tuple[int, int]
+) -> None:
+    answer = trader.place({**trader.order("BUY", "0.01", "59000"), **changes})
+    assert code(answer) == expected, answer.text
+
+
+def test_a_bad_signature_is_told_the_hash_and_the_amounts(trader: Trader) -> None:
+    body = trader.order("BUY", "0.01234", "58765", fee="0.0005")
+    body["settlement"]["signature"]["r"] = "0x1"
+    answer = trader.place(body)
+    assert code(answer) == (400, 1101)
+    expected = answer.json()["error"]["expected"][0]
+    assert (expected["syntheticAmount"], expected["collateralAmount"]) == ("12340", "-725160100")
+    assert (expected["feeAmount"], expected["hash"]) == ("362581", hex(int(body["id"])))
+    assert expected["hash"] in answer.json()["error"]["debugInfo"]
+
+
+def test_other_refusals_of_orders(live: Live, trader: Trader) -> None:
+    body = trader.order("BUY", "0.01", "58000")
+    assert trader.place(body).status_code == 200
+    assert code(trader.place(body)) == (409, 1134)
+    assert code(trader.place(trader.order("BUY", "0.01", "30000"))) == (422, 1141)
+    assert code(trader.place(trader.order("BUY", "0.01", "58000", fee="0.0001"))) == (422, 1128)
+    assert code(trader.place(trader.order("BUY", "160", "58000"))) == (422, 1140)
+    other = Trader(live, 702)
+    foreign = other.order("BUY", "0.01", "58000")
+    assert code(trader.place(foreign)) == (400, 1102)
+    foreign["settlement"]["collateralPosition"] = str(trader.vault)
+    assert code(trader.place(foreign)) == (400, 1100)
+    assert code(trader.http.delete("/api/v1/user/order/999999999")) == (404, 1142)
+    assert code(trader.http.delete("/api/v1/user/order")) == (400, 1133)
+    assert code(trader.http.post("/api/v1/user/order/massCancel", json={})) == (400, 1133)
+    assert code(trader.http.post("/api/v1/user/order/rfq", json=body)) == (422, 1132)
+    assert code(trader.http.post("/api/v1/vault/user/deposits", json={})) == (422, 1009)
+    for leverage, expected in (("500", 1050), ("0", 1049), ("2.5", 1053)):
+        answer = trader.http.patch("/api/v1/user/leverage", json={"market": "BTC-USD", "leverage": leverage})
+        assert code(answer) == (400, expected)
+    trader.http.post("/api/v1/user/order/massCancel", json={"cancelAll": True})
+
+
+def test_money_that_does_not_match_its_settlement_stays(live: Live, trader: Trader) -> None:
+    other = Trader(live, 703)
+    path = "/api/v1/user/transfer/onchain"
+    body = trader.transfer(other, 5_000_000)
+    assert code(trader.http.post(path, json={**body, "amount": "6"})) == (400, 1602)
+    assert code(trader.http.post(path, json={**body, "toVault": 64})) == (400, 1602)
+    assert code(trader.http.post(path, json={**body, "transferredAsset": "0x7"})) == (400, 1605)
+    spoiled = {**body, "settlement": {**body["settlement"], "nonce": next(salts)}}
+    answer = trader.http.post(path, json=spoiled)
+    assert code(answer) == (400, 1101)
+    assert answer.json()["error"]["expected"][0]["amount"] == "5000000"
+    assert trader.http.post(path, json=body).json()["data"]["validSignature"] is True
+    assert code(trader.http.post(path, json=body)) == (409, 1134)
+    draft = trader.withdrawal(1_000_000)
+    soon = {**draft, "settlement": {**draft["settlement"], "expiration": {"seconds": int(time.time()) + 86_400}}}
+    assert code(trader.http.post("/api/v1/user/withdrawal", json=soon)) == (400, 1604)
+    assert code(trader.http.post("/api/v1/user/withdrawal", json={**draft, "amount": "2"})) == (400, 1602)
+    much = trader.withdrawal(10**15)
+    assert code(trader.http.post("/api/v1/user/withdrawal", json=much)) == (422, 1140)
+    assert isinstance(trader.http.post("/api/v1/user/withdrawal", json=draft).json()["data"], int)
+
+
+def test_onboarding_believes_nobody(live: Live, trader: Trader) -> None:
+    other = Trader(live, 704)
+    assert code(trader.onboard(l1Signature="00" * 65)) == (401, 1101)
+    assert code(trader.onboard(l2Key="0x5")) in {(400, 1100), (409, 1100)}
+    stolen = {**trader.creation(0, "REGISTER"), "wallet": other.ethereum.address}
+    assert code(trader.onboard(accountCreation=stolen)) == (401, 1101)
+    old = {**trader.creation(0, "REGISTER"), "time": "2020-01-01T00:00:00Z"}
+    assert code(trader.onboard(accountCreation=old)) == (401, 1101)
+    assert code(trader.ask_key(other.vault)) == (404, 1004)
+    assert trader.subaccount(1, 4_711).status_code == 200
+    assert code(trader.subaccount(1, 4_712)) == (409, 1009)
+    wrong = trader.agreement(999)
+    made = trader.http.post(
+        "/auth/onboard/subaccount",
+        json={
+            "l2Key": hex(other.key), "l2Signature": wrong, "accountCreation": trader.creation(2, "CREATE_SUB_ACCOUNT"),
+            "description": "",
+        },
+        headers=trader.headers("/auth/onboard/subaccount"),
+    )  # fmt: skip
+    assert code(made) == (400, 1101)
+
+
+def test_scopes_expiry_and_addresses_of_keys_are_kept(live: Live, trader: Trader) -> None:
+    def key(**body: Any) -> dict[str, str]:
+        return {"X-Api-Key": trader.ask_key(trader.vault, **body).json()["data"]["key"]}
+
+    http, order = live.client(), trader.order("BUY", "0.01", "58000")
+    reader = key(scopes=["read"])
+    assert http.get("/api/v1/user/balance", headers=reader).status_code == 200
+    assert code(http.post("/api/v1/user/order", json=order, headers=reader)) == (403, 1009)
+    trading = key(scopes=["read", "trade"])
+    assert code(http.post("/api/v1/user/withdrawal", json={}, headers=trading)) == (403, 1009)
+    assert code(http.get("/api/v1/user/balance", headers=key(expiresAt=1))) == (401, 1500)
+    assert code(http.get("/api/v1/user/balance", headers=key(addresses=["10.0.0.0/8"]))) == (403, 1500)
+    assert http.get("/api/v1/user/balance", headers=key(addresses=["127.0.0.0/8"])).status_code == 200
+    assert code(trader.ask_key(trader.vault, addresses=["nowhere"])) == (400, 1133)
+    stored = (live.settings.place / "derived.sqlite").read_bytes()
+    assert trading["X-Api-Key"].encode() not in stored
+
+
+def test_numbers_of_every_kind_are_refused_or_right(trader: Trader) -> None:
+    order = trader.order("BUY", "0.01", "58000")
+    for number in NUMBERS:
+        for field in ("qty", "price", "fee", "builderFee"):
+            answer = trader.place({**order, field: number})
+            assert 400 <= answer.status_code < 500, (field, number, answer.text)
+        for path in ("/user/orders/{}", "/user/trades?cursor={}", "/user/trades?limit={}", "/info/receipts/{}"):
+            answer = trader.http.get(f"/api/v1{path}".format(number.replace(" ", "%20").replace("+", "%2B")))
+            assert answer.status_code < 500, (path, number, answer.text)
+
+
+def test_bodies_of_every_kind_are_refused(trader: Trader) -> None:
+    bodies = [
+        b"", b"{", b"[]", b"null", b"1e999", b'"x"', b"\xff\xfe", b"{}" * 10, b'{"id":' * 50, b"[" * 30_000,
+        b'{"a":' * 10_000 + b"1" + b"}" * 10_000, json.dumps({"id": "\ud800"}).encode(), b'{"id":1e400}',
+        b'{"expiryEpochMillis":' + b"9" * 5_000 + b"}", b"\x00" * 100,
+    ]  # fmt: skip
+    paths = [
+        "/api/v1/user/order", "/api/v1/user/order/massCancel", "/api/v1/user/transfer", "/api/v1/user/withdrawal",
+        "/api/v1/user/order/preview", "/api/v1/user/order/size", "/api/v1/user/configuration", "/api/v1/user/move",
+        "/api/v1/user/strategies", "/auth/onboard", "/auth/onboard/subaccount", "/api/v1/user/account/api-key",
+    ]  # fmt: skip
+    for path in paths:
+        for body in bodies:
+            answer = trader.http.post(path, content=body)
+            assert 400 <= answer.status_code < 500, (path, body[:40], answer.text)
+            assert answer.json()["status"] == "ERROR"
+    answer = trader.http.post(paths[0], content=b'{"x":"' + b"y" * 10_000_000 + b'"}')
+    assert (answer.status_code, answer.json()["error"]["code"]) == (413, 1133)
+    assert trader.http.get("/api/v1/user/balance").status_code == 200
+
+
+def test_an_order_with_any_field_spoiled_is_refused(trader: Trader) -> None:
+    draw = random.Random(7)
+    wild = [None, True, [], {}, "", -1, 1.5, "x" * 1_000, 1 << 70, {"a": 1}, ["0x1"], "0x", "0xzz", "-0x1", "é"]
+    sound = trader.order("BUY", "0.01", "58000")
+    for _ in range(120):
+        body = json.loads(json.dumps(sound))
+        target = body
+        if draw.random() < 0.5:
+            target = body["settlement"]
+            if draw.random() < 0.5:
+                target = target["signature"]
+        target[draw.choice(list(target))] = draw.choice(wild)
+        answer = trader.place(body)
+        assert answer.status_code < 500, (body, answer.text)
+    trader.http.post("/api/v1/user/order/massCancel", json={"cancelAll": True})
+
+
+def test_what_is_not_there_and_what_is_not_allowed_is_an_envelope_too(live: Live, trader: Trader) -> None:
+    http = live.client()
+    assert code(http.get("/api/v1/nothing")) == (404, 1009)
+    assert code(http.put("/api/v1/user/order")) == (405, 1009)
+    assert code(http.get("/api/v1/user/balance")) == (401, 1500)
+    assert code(http.get("/api/v1/info/markets/NOPE/stats")) == (404, 1001)
+    assert code(http.get("/api/v1/info/candles/BTC-USD/trades", params={"interval": "PT7M"})) == (400, 1005)
+    assert code(trader.http.get("/api/v1/user/assetOperations", params={"type": "GIFT"})) == (400, 1133)
+    assert http.get("/health").json()["status"] == "OK"
+    assert b"bulkhead_commands_total" in http.get("/metrics").content
+
+
+def test_idle_sockets_and_half_requests_harm_nobody(live: Live, trader: Trader) -> None:
+    port = int(live.url.rsplit(":", 1)[1])
+    idle = [socket.create_connection(("127.0.0.1", port)) for _ in range(400)]
+    for number, one in enumerate(idle):
+        if number % 2:
+            one.sendall(b"POST /api/v1/user/order HTTP/1.1\r\nHost: x\r\nContent-Length: 999\r\n\r\n{")
+    began = time.monotonic()
+    for _ in range(10):
+        assert trader.http.get("/api/v1/user/balance").status_code == 200
+    assert time.monotonic() - began < 5
+    for one in idle:
+        one.close()
+
+
+def test_every_reject_has_a_code_and_a_status_below_500() -> None:
+    for reject in Reject:
+        error = rejected(reject)
+        assert 400 <= error.status < 500 and error.code >= 1000 and error.extra["reject"] == reject.name
