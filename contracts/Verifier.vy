@@ -57,16 +57,18 @@ def open(
     @param statement The words that are proven.
     @param hints See `Opening.open`.
     @param data The head of the proof.
-    @return The claim, to be given back with every part. Opening the same head twice begins anew.
+    @return The claim, to be given back with every part. Opening a head again changes nothing: whoever did could else
+            take back the parts that others have answered.
     """
     claim: uint256[shape.CLAIM] = staticcall OPENING.open(statement, hints, data)
     digest: bytes32 = keccak256(abi_encode(claim))
     about: bytes32 = keccak256(abi_encode(statement))
     size: uint256 = (claim[shape.CLAIM_COUNT] + shape.PARTS - 1) // shape.PARTS
     parts: uint256 = (claim[shape.CLAIM_COUNT] + size - 1) // size
-    self.statement_of[digest] = about
-    self.missing[digest] = 2**parts - 1
-    log Opened(statement=about, claim=digest)
+    if self.statement_of[digest] == empty(bytes32):
+        self.statement_of[digest] = about
+        self.missing[digest] = 2**parts - 1
+        log Opened(statement=about, claim=digest)
     return claim
 
 
