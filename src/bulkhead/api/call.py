@@ -23,6 +23,8 @@ from bulkhead.reject import Reject
 from bulkhead.units import AccountId
 
 BODY_TIMEOUT_S = 15.0
+DISCARDED_MAX = 32 << 20  # bytes of a body that is refused
+CLOSE = {"Connection": "close"}
 ID_LIMIT = 1 << 63
 LIST_MAX = 1_000
 
@@ -107,27 +109,30 @@ class Call:
             raise bad(f"body: {type(error).__name__}") from error
 
     async def octets(self) -> bytes:
-        """The body's bytes, no more and no longer than is allowed."""
+        """The body's bytes, no more and no longer than is allowed.
+
+        What is too large is read on for a while and thrown away: whoever is still sending would not see the answer.
+        """
         limit = self.api.node.settings.limits.body_bytes
-        close = {"Connection": "close"}
-        too_large = ApiError(413, errors.PARAMETERS, f"a body has at most {limit} bytes", headers=close)
         length = self.request.headers.get("content-length", "0")
         if not length.isascii() or not length.isdigit() or len(length) > 18:
             raise bad("content-length is not a number")
-        if int(length) > limit:
-            raise too_large
-        parts, total = [], 0
+        parts: list[bytes] = []
+        total = 0
         try:
             async with asyncio.timeout(BODY_TIMEOUT_S):
                 async for part in self.request.stream():
                     total += len(part)
-                    if total > limit:
-                        raise too_large
-                    parts.append(part)
+                    if total <= limit:
+                        parts.append(part)
+                    elif total > DISCARDED_MAX:
+                        break
         except TimeoutError as error:
-            raise ApiError(408, errors.PARAMETERS, "the body took too long", headers=close) from error
+            raise ApiError(408, errors.PARAMETERS, "the body took too long", headers=CLOSE) from error
         except ClientDisconnect as error:
             raise bad("the client went away") from error
+        if total > limit:
+            raise ApiError(413, errors.PARAMETERS, f"a body has at most {limit} bytes", headers=CLOSE)
         return b"".join(parts)
 
     def path(self, name: str) -> str:
