@@ -157,8 +157,9 @@ OUTSIDE = (
         "refused by name on a venue that settles with proofs (`scenario_accounts`)",
     ),
     Cover(
-        "Censorship", Standing.NOT_YET,
-        "L1 queues forced requests and lets anybody freeze when one is overdue; the escape after it is not built",
+        "Censorship", Standing.CANNOT,
+        "a proof cannot say what was left out. L1 queues forced requests, and when one is overdue anybody may freeze, "
+        "prove what every account is worth, and claim",
     ),
     Cover(
         "Upgrades", Standing.CANNOT,
