@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 
 from bulkhead.circuit.frame import Mismatch
+from bulkhead.circuit.judge import Other
 from bulkhead.circuit.play import Play
-from bulkhead.circuit.programs import programs
+from bulkhead.circuit.programs import move_name, programs
 from bulkhead.circuit.venue import venue_of
 from bulkhead.ledger import tx
 from bulkhead.ledger.move import is_simple
@@ -103,6 +104,21 @@ def _line(player: Recorder, text: str) -> Line:
 def test_a_move_that_the_ledger_rejects_has_no_proof(line: str, rule: str) -> None:
     said = refused(line)
     assert any(part in said for part in rule.split("|")), said
+
+
+def test_a_choice_alone_is_no_move(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It would be judged as one; and beside a new child it would leave an account of nothing, which the ledger has not.
+
+    What such a message would name as the other account is the prover's choice, for no leg does.
+    """
+    player, play = played(START)
+    transaction = forged(player, "move owner: owner choose LTC isolated 10x")
+    assert isinstance(transaction, tx.Move)
+    child = int(transaction.account_id) + int(transaction.choices[0][1].market_id)
+    monkeypatch.setattr("bulkhead.circuit.move.other_account", lambda _: child)
+    play.account(int(transaction.account_id), int(transaction.time_ms))
+    with pytest.raises(Mismatch, match="an asset or a position moves"):
+        play.run(move_name(Other.NEW_CHILD, trades=True), transaction)
 
 
 def test_a_stale_price_stops_a_move() -> None:

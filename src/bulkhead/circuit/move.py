@@ -137,6 +137,7 @@ def _legs(frame: Frame, tx: Move | None, place: Place, *, trades: bool) -> Legs:
         nothing = Chosen(zero, zero, zero, zero, zero)
         return Legs(has_asset, outward, amount, zero, zero, zero, zero, zero, nothing)
     has_position = bit(frame, "a position leg or none", lambda: int(leg is not None))
+    frame.number("an asset or a position moves", has_asset + has_position, -1)
     carried = bit(frame, "the position's way", lambda: int(leg is None or leg.source == (tx and tx.account_id)))
     lots = given_narrow(frame, "a leg's lots", lambda: abs(int(leg.size)) if leg else 0, SIZE_BITS)
     frame.number("a leg has some lots", lots, -1 * has_position)
