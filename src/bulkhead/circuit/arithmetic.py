@@ -123,7 +123,11 @@ def magnitude(frame: Frame, rule: str, value: Value) -> Signed:
 def divided_floor(frame: Frame, rule: str, numerator: Value, denominator: Value, bits: int = NUMBER_BITS) -> Value:
     """floor(numerator / denominator), of so many bits beside its sign; the denominator is a number above zero."""
     quotient = frame.given(lambda: div_floor(signed(numerator), int(denominator)))
-    wide(frame, rule, quotient + (1 << bits), bits + 1)
+    biased = quotient + (1 << bits)
+    if bits > NUMBER_BITS:  # rounded up to 192 bits and times a denominator of 64, it could wrap around the prime
+        within(frame, rule, biased, bits + 1)
+    else:
+        wide(frame, rule, biased, bits + 1)  # 128 bits at most, times 64
     remainder = frame.multiply(quotient, denominator, -1, numerator)  # quotient * denominator - numerator, not above 0
     frame.add(frame.constant(0), -1, remainder, Flag.NUMBER, rule)
     frame.number(rule, denominator + remainder, -1)
