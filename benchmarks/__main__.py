@@ -61,6 +61,9 @@ TARGETS = (
     Target("proving", "Proving, per cell", 3.3, False),  # microseconds a cell and core, blow-up 4
     Target("proving", "Verification of 2^18", 1, False),  # seconds
     Target("proving", "Proof library: kernels", 60, False),  # seconds
+    Target("api", "Signed orders", 1_500, True),  # a second, over HTTP
+    Target("api", "Acknowledgement at 500/s, p50", 5, False),  # milliseconds
+    Target("api", "Acknowledgement at 500/s, p99", 25, False),
     Target("settlement", "Forced request", 90_000, False),  # gas
     Target("escape", "Rebuild of 10,000", 60, False),  # seconds
     Target("escape", "A claim after", 150_000, False),  # gas

@@ -1,4 +1,4 @@
-"""The interface end to end: signed limit orders over HTTP keep-alive, acknowledged when they are journalled and handled.
+"""The interface end to end: signed limit orders over HTTP keep-alive, answered when they are journalled and handled.
 
 The node runs in a process of its own, client and node share the machine's cores (two, where the figures are quoted).
 Orders are signed beforehand; each signature is checked and each order is on the disk before its answer. The client is
@@ -10,63 +10,21 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-import subprocess
-import sys
 import tempfile
 import time
 from pathlib import Path
 
-import httpx
-
 from benchmarks import Row
 from bulkhead.node.store.database import Database
-from tests.api.live import CHAIN, Trader
+from tests.api.live import Trader
+from tests.api.remote import Remote
 
 CONNECTIONS = 8
 ORDERS = 12_000
 PACED = 500  # a second
 PACED_S = 8
 TRADERS = 8
-
-
-class Remote:
-    """A node in another process, as tests know one."""
-
-    def __init__(self, folder: Path) -> None:
-        environment = {
-            **os.environ,
-            "BULKHEAD_VENUE__CHAIN_ID": CHAIN,
-            "BULKHEAD_VENUE__ORACLE_SIGNERS": "1",
-            "BULKHEAD_HTTP__PORT": "0",
-            "BULKHEAD_HTTP__SIGNING_DOMAIN": "ours.example",
-            "BULKHEAD_LIMITS__REQUESTS_PER_MINUTE": "100000000",
-            "BULKHEAD_LIMITS__BURST": "100000000",
-            "BULKHEAD_FAUCET__ENABLED": "true",
-            "BULKHEAD_FAUCET__DOLLARS": "100000000",
-            "BULKHEAD_FAUCET__PAUSE_S": "0",
-        }
-        settings = folder / "node.toml"
-        settings.write_text(f'folder = "{folder / "node"}"\n')
-        command = [sys.executable, "-c", "from bulkhead.cli.main import main; main()", "node", "--config", str(settings)]
-        self.process = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True)
-        assert self.process.stdout is not None
-        self.url = ""
-        for line in self.process.stdout:
-            if "listening on" in line:
-                self.url = line.split()[-1]
-                break
-        self.clients: list[httpx.Client] = []
-
-    def client(self) -> httpx.Client:
-        made = httpx.Client(base_url=self.url, timeout=30)
-        self.clients.append(made)
-        return made
-
-    def stop(self) -> None:
-        for client in self.clients:
-            client.close()
-        self.process.terminate()
-        self.process.wait(60)
+QUANTILES = (("p50", 0.5), ("p99", 0.99))
 
 
 def requests_of(traders: list[Trader], count: int, host: str) -> list[bytes]:
@@ -137,9 +95,9 @@ def run() -> list[Row]:
     import uvloop
 
     with tempfile.TemporaryDirectory(prefix="bulkhead-bench-") as name:
-        remote = Remote(Path(name))
+        remote = Remote(Path(name), dollars=100_000_000)
         try:
-            traders = [Trader(remote, 900 + number) for number in range(TRADERS)]  # type: ignore[arg-type]
+            traders = [Trader(remote, 900 + number) for number in range(TRADERS)]
             for trader in traders:
                 trader.claim()
             host, port = remote.url.removeprefix("http://").split(":")
@@ -162,10 +120,9 @@ def run() -> list[Row]:
         database.close()
     note = f"{CONNECTIONS} connections, client on the same cores"
     return [
-        {"figure": f"Signed orders over HTTP, {note}", "value": rate, "unit": "/s", "reference": "", "ratio": ""},
-        {"figure": "Node's processor time for an order", "value": spent * 1e6, "unit": "µs", "reference": "", "ratio": ""},
-        _wait("p50", waits, 0.5),
-        _wait("p99", waits, 0.99),
+        _row(f"Signed orders over HTTP, {note}", rate, "/s"),
+        _row("Node's processor time for an order", spent * 1e6, "µs"),
+        *(_row(f"Acknowledgement at {PACED}/s, {name}", 1000 * _at(waits, part), "ms") for name, part in QUANTILES),
     ]
 
 
@@ -175,6 +132,9 @@ def cpu_seconds(process: int) -> float:
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
-def _wait(name: str, waits: list[float], share: float) -> Row:
-    value = 1000 * waits[int(share * (len(waits) - 1))]
-    return {"figure": f"Acknowledgement at {PACED}/s, {name}", "value": value, "unit": "ms", "reference": "", "ratio": ""}
+def _row(figure: str, value: float, unit: str) -> Row:
+    return {"figure": figure, "value": value, "unit": unit, "reference": "", "ratio": ""}
+
+
+def _at(waits: list[float], part: float) -> float:
+    return waits[int(part * (len(waits) - 1))]

@@ -33,9 +33,9 @@ from bulkhead.signing import (
     transfer_hash,
     withdrawal_hash,
 )
+from tests.api.remote import CHAIN, Remote
 
 logs.set_up()
-CHAIN = "BH_1337_test"
 PRICES = {"BTC-USD": 60_000.0, "ETH-USD": 3_000.0, "XRP-USD": 0.6, "LTC-USD": 80.0, "EOS-USD": 1.0}
 salts = itertools.count(1)
 
@@ -129,7 +129,7 @@ class Live:
 class Trader:
     """An owner with an Ethereum key who has onboarded, and signs."""
 
-    def __init__(self, live: Live, seed: int) -> None:
+    def __init__(self, live: Live | Remote, seed: int) -> None:
         self.live = live
         self.ethereum = Ethereum.from_key(seed.to_bytes(32, "big"))
         self.private = 1_000_003 * seed + 17

@@ -39,6 +39,7 @@ async def metrics(call: Call) -> Response:
     node.metrics.sequence.set(node.exchange.sequence)
     node.metrics.store_lag.set(node.store.deriver.sequence - node.store.written)
     node.metrics.batches.set(node.exchange.state.counters.batches)
+    node.metrics.unproven.set(node.unproven)
     return Response(node.metrics.text(), media_type="text/plain; version=0.0.4")
 
 

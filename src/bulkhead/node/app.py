@@ -40,6 +40,7 @@ from bulkhead.units import AccountId, TimeMs
 log = structlog.get_logger("bulkhead.node")
 
 FIRST_PRICES = {"BTC-USD": 60_000.0, "ETH-USD": 3_000.0, "XRP-USD": 0.6, "LTC-USD": 80.0, "EOS-USD": 1.0}
+COUNTED_AGE_S = 5.0
 MakeConfig = Callable[[Keys, str], VenueConfig]
 
 
@@ -72,6 +73,7 @@ class Node:
         self.faucet_times: dict[int, float] = {}  # by owner: when he claimed last
         self.one_at_a_time = asyncio.Lock()  # for numbers that the node gives: accounts, places in the deposit queue
         self._keys = keys
+        self._counted = (-COUNTED_AGE_S, 0)  # when, and how many batches had no proof
         self._tasks: list[asyncio.Task[None]] = []
         self._writing: asyncio.Task[None] | None = None
         # The store first: whoever hears after it finds the rows of a group derived.
@@ -125,8 +127,20 @@ class Node:
 
     @property
     def is_browned_out(self) -> bool:
-        """So much waits that only cancels and reduce-only orders are taken."""
-        return self.writer.depth >= self.settings.limits.brown_out_depth
+        """So much waits for the writer, or for the prover, that only cancels and reduce-only orders are taken."""
+        limits = self.settings.limits
+        if self.writer.depth >= limits.brown_out_depth:
+            return True
+        return bool(limits.brown_out_batches) and self.unproven > limits.brown_out_batches
+
+    @property
+    def unproven(self) -> int:
+        """Sealed batches without a proof in the node's folder; looked up again when it is a few seconds old."""
+        now_s = time.monotonic()
+        if now_s - self._counted[0] > COUNTED_AGE_S:
+            proofs = {path.name.split(".")[0] for path in (self.settings.place / "proofs").glob("batch-*.proof")}
+            self._counted = (now_s, max(0, self.exchange.state.counters.batches - len(proofs)))
+        return self._counted[1]
 
     def next_account_id(self) -> AccountId:
         """An id that no account has. Ask under `one_at_a_time`."""

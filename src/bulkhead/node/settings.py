@@ -54,6 +54,7 @@ class LimitSettings(Struct, frozen=True, forbid_unknown_fields=True):
     burst: Positive = 500
     queue_max: Positive = 4_000  # commands that wait for the writer; then 429
     brown_out_depth: Positive = 3_000  # from here on only cancels and reduce-only orders are taken
+    brown_out_batches: Annotated[int, Meta(ge=0)] = 0  # the same when more sealed batches have no proof; 0: never
     body_bytes: Positive = 65_536
     api_keys_per_account: Positive = 20
 

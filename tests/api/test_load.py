@@ -1,0 +1,87 @@
+"""Limits under load: too many requests, a node that is browned out, and one whose disk has failed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from bulkhead.api.limits import BUCKETS_MAX, Limiter
+from bulkhead.node.app import Node
+from bulkhead.node.journal import Journal, JournalError
+from bulkhead.node.writer import Writer
+from tests.api.live import Fixed, Live, Trader, settings_for
+
+
+def test_a_bucket_fills_evenly_and_is_not_shared() -> None:
+    limiter = Limiter(60, 3)
+    assert [limiter.ask("one", 0.0).is_allowed for _ in range(4)] == [True, True, True, False]
+    assert limiter.ask("other", 0.0).is_allowed
+    assert limiter.ask("one", 0.5).wait_s == pytest.approx(0.5)
+    assert [limiter.ask("one", 1.0).is_allowed for _ in range(2)] == [True, False]
+    for number in range(BUCKETS_MAX + 10):
+        limiter.ask(str(number), 2.0)
+    assert len(limiter._buckets) == BUCKETS_MAX
+
+
+def test_too_many_requests_are_told_so_in_headers(tmp_path: Path) -> None:
+    live = Live(settings_for(tmp_path, requests_per_minute=60, burst=10), Fixed())
+    try:
+        client = live.client()
+        answers = [client.get("/api/v1/info/starknet") for _ in range(12)]
+        assert [answer.status_code for answer in answers].count(429) >= 1
+        assert answers[0].headers["X-RateLimit-Limit"] == "60"
+        last = answers[-1]
+        assert (last.status_code, last.json()["error"]["code"]) == (429, 1006)
+        assert int(last.headers["Retry-After"]) >= 1 and last.headers["X-RateLimit-Remaining"] == "0"
+        assert client.get("/api/v1/user/balance", headers={"X-Api-Key": "guess"}).status_code == 429
+    finally:
+        live.stop()
+
+
+def test_a_loaded_node_takes_cancels_and_what_reduces(live: Live, monkeypatch: pytest.MonkeyPatch) -> None:
+    trader = Trader(live, 901)
+    trader.claim()
+    resting = trader.placed("BUY", "0.01", "59000")
+    monkeypatch.setattr(Node, "is_browned_out", True)
+    refused = trader.place(trader.order("BUY", "0.01", "59000"))
+    assert (refused.status_code, refused.json()["error"]["code"]) == (429, 1012)
+    reducing = trader.place(trader.order("SELL", "0.01", "61000", reduceOnly=True))
+    assert reducing.json()["error"]["code"] == 1137  # taken in, and refused for what it is
+    assert trader.http.delete(f"/api/v1/user/order/{resting}").status_code == 200
+
+
+def test_a_node_is_browned_out_by_what_waits_and_by_what_is_not_proven(
+    live: Live, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert not live.node.is_browned_out
+    depth = live.settings.limits.brown_out_depth
+    monkeypatch.setattr(Writer, "depth", depth)
+    assert live.node.is_browned_out
+    monkeypatch.undo()
+    limits = msgspec.structs.replace(live.settings.limits, brown_out_batches=1)
+    monkeypatch.setattr(live.node, "settings", msgspec.structs.replace(live.settings, limits=limits))
+    monkeypatch.setattr(Node, "unproven", 1)
+    assert not live.node.is_browned_out
+    monkeypatch.setattr(Node, "unproven", 2)
+    assert live.node.is_browned_out
+
+
+def test_a_failed_disk_is_maintenance_and_health_says_why(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    live = Live(settings_for(tmp_path), Fixed())
+    trader = Trader(live, 902)
+    trader.claim()
+
+    def failing(journal: Journal) -> int:
+        raise JournalError("no space left on device")
+
+    monkeypatch.setattr(Journal, "commit", failing)
+    answer = trader.place(trader.order("BUY", "0.01", "59000"))
+    assert (answer.status_code, answer.json()["error"]["code"]) == (503, 1010)
+    again = trader.place(trader.order("BUY", "0.01", "59000"))
+    assert (again.status_code, again.json()["error"]["code"]) == (503, 1010)
+    health = live.client().get("/health")
+    assert health.status_code == 503 and "no space left" in health.json()["error"]["message"]
+    monkeypatch.undo()
+    live.stop()

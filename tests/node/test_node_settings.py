@@ -1,0 +1,41 @@
+"""Settings: what is unknown, wrong or dangerous is refused by name, before anything is opened."""
+
+from pathlib import Path
+
+import pytest
+
+from bulkhead.node.settings import SettingsError, load_settings
+
+
+def test_a_file_and_then_the_environment(tmp_path: Path) -> None:
+    file = tmp_path / "node.toml"
+    file.write_text('folder = "here"\n[http]\nport = 9000\n[limits]\nburst = 7\n')
+    found = load_settings(file, {"BULKHEAD_HTTP__PORT": "9001", "BULKHEAD_HTTP__HOST": "::1", "BULKHEAD_DATA": "x"})
+    assert (found.folder, found.http.port, found.http.host, found.limits.burst) == ("here", 9001, "::1", 7)
+    assert found.database_url == "sqlite:///here/derived.sqlite"
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("colour = 1", "colour"),
+        ("[http]\nport = 70000", "port"),
+        ("[http]\nport = '80'", "port"),
+        ("[limits]\nqueue_max = 0", "queue_max"),
+        ("[venue]\nchain_id = 'SN_MAIN'", "chain_id"),
+        ("[venue]\nchain_id = 'BH_1_abc'\n[faucet]\nenabled = true", "not a test network"),
+        ("[http]\ntls_key = 'x'", "go together"),
+        ("[limits]\nqueue_max = 10\nbrown_out_depth = 11", "brown_out_depth"),
+        ("not toml", "node.toml"),
+    ],
+)
+def test_what_is_wrong_is_named(tmp_path: Path, text: str, said: str) -> None:
+    file = tmp_path / "node.toml"
+    file.write_text(text)
+    with pytest.raises(SettingsError, match=said):
+        load_settings(file, {})
+
+
+def test_a_table_is_not_overwritten_by_a_value() -> None:
+    with pytest.raises(SettingsError, match="is a value, not a table"):
+        load_settings(None, {"BULKHEAD_FOLDER": "x", "BULKHEAD_FOLDER__X": "1", "BULKHEAD_FOLDER__X__Y": "1"})
