@@ -14,7 +14,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
-from bulkhead.api import errors
+from bulkhead.api import errors, openapi
 from bulkhead.api.call import Api, Call, Endpoint, answered, refused
 from bulkhead.api.errors import ApiError
 from bulkhead.api.limits import Limiter, Verdict
@@ -132,6 +132,7 @@ def make_app(node: Node, more: Callable[[Api], list[BaseRoute]] | None = None) -
         Route(endpoint.path, gate.endpoint(endpoint), methods=[endpoint.method]) for endpoint in ENDPOINTS
     ]
     routes += stream_routes(api)
+    routes += openapi.routes(ENDPOINTS)
     if more is not None:
         routes += more(api)
     origins = node.settings.http.cors_origins

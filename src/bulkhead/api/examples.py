@@ -1,0 +1,88 @@
+"""Examples for the documentation: what to send and what comes back. Tests send each body to a node."""
+
+from __future__ import annotations
+
+from typing import Any
+
+_SIGNATURE = {"r": "0x5beefd6d…", "s": "0x2b6a84fb…"}
+_SETTLEMENT = {"signature": _SIGNATURE, "starkKey": "0x4838c4ed…", "collateralPosition": "128"}
+_ORDER = {
+    "id": "my-first-order",
+    "market": "BTC-USD",
+    "type": "LIMIT",
+    "side": "BUY",
+    "qty": "0.01",
+    "price": "59000",
+    "reduceOnly": False,
+    "postOnly": True,
+    "timeInForce": "GTT",
+    "expiryEpochMillis": 1_796_126_400_000,
+    "fee": "0.0005",
+    "nonce": "123456789",
+    "selfTradeProtectionLevel": "ACCOUNT",
+    "settlement": _SETTLEMENT,
+}
+
+EXAMPLES: dict[tuple[str, str], tuple[Any, Any]] = {
+    ("POST", "/api/v1/user/order"): (_ORDER, {"id": 17, "externalId": "my-first-order"}),
+    ("POST", "/api/v1/user/order/massCancel"): ({"markets": ["BTC-USD"], "cancelAll": False}, {}),
+    ("PATCH", "/api/v1/user/leverage"): (
+        {"market": "BTC-USD", "leverage": "5"},
+        {"market": "BTC-USD", "leverage": "5", "marginMode": "CROSS"},
+    ),
+    ("POST", "/api/v1/user/order/preview"): (
+        {"market": "BTC-USD", "side": "BUY", "qty": "0.1", "price": "60000"},
+        {
+            "market": "BTC-USD",
+            "size": "0.1",
+            "reject": None,
+            "modes": [
+                {
+                    "marginMode": "isolated",
+                    "margin": "120",
+                    "fee": "3",
+                    "l1Share": "0.02",
+                    "liquidationPrice": "59516",
+                    "atStake": "117",
+                }
+            ],
+        },
+    ),
+    ("POST", "/api/v1/user/order/size"): (
+        {"market": "BTC-USD", "side": "BUY", "loss": "250", "marginMode": "isolated"},
+        {"market": "BTC-USD", "marginMode": "isolated", "size": "0.2", "loss": "249.1", "isMonotone": True},
+    ),
+    ("POST", "/api/v1/user/configuration"): (
+        {
+            "market": "ETH-USD",
+            "marginMode": "isolated",
+            "leverage": 5,
+            "topUpCap": "100",
+            "expiration": 1_796_126_400,
+            "nonce": 1,
+            "signature": _SIGNATURE,
+        },
+        {"market": "ETH-USD", "marginMode": "isolated", "leverage": 5},
+    ),
+    ("POST", "/api/v1/user/move"): (
+        {
+            "assets": [{"source": 128, "target": 130, "amount": 100_000_000}],
+            "expiration": 1_796_126_400,
+            "nonce": 2,
+            "signature": _SIGNATURE,
+        },
+        {"receipt": 42},
+    ),
+    ("GET", "/api/v1/info/starknet"): (
+        None,
+        {"name": "Perpetuals", "version": "v0", "chainId": "BH_1337_local", "revision": 1},
+    ),
+    ("GET", "/api/v1/user/balance"): (
+        None,
+        {"collateralName": "USD", "balance": "100000", "equity": "100012.5", "availableForTrade": "99892.5"},
+    ),
+    ("GET", "/api/v1/user/orders/{id}/receipt"): (
+        None,
+        {"orderId": 17, "sequence": 90_210, "chain": "5f0c…", "status": "SEALED"},
+    ),
+}
