@@ -222,6 +222,7 @@ async def market_shape(api: Api, wire: Wire) -> dict[str, Any]:
     return {
         "name": terms.name,
         "uiName": terms.name,
+        "marketId": int(terms.market_id),  # in signed configurations and moves
         "type": "PERPETUAL",
         "assetName": terms.name.split("-")[0],
         "assetPrecision": wire.size_places,

@@ -1,0 +1,43 @@
+"""The SDK that a trader imports: async, typed, signing by itself.
+
+    async with Exchange("http://127.0.0.1:8080") as exchange:
+        trader = await exchange.trader(api_key, stark_key)
+        await trader.place(NewOrder(market="BTC-USD", side="BUY", quantity="0.01", price=60_000))
+
+`Owner` onboards with an Ethereum key, `Exchange.feeds` follows books, trades and the account, `client.l1.L1` deposits
+and exits.
+"""
+
+from bulkhead.client.account import AccountFeed, Update
+from bulkhead.client.errors import ClientError, RateLimited, Refused, TooSlow, Unreachable, Unreadable
+from bulkhead.client.exchange import Exchange
+from bulkhead.client.feeds import BookFeed, Feeds, TradeFeed
+from bulkhead.client.onboarding import Access, Owner
+from bulkhead.client.orders import Exit, NewOrder, Trigger, whole
+from bulkhead.client.signer import AssetLeg, ModeChoice, PositionLeg
+from bulkhead.client.trader import Trader
+
+__all__ = [
+    "Access",
+    "AccountFeed",
+    "AssetLeg",
+    "BookFeed",
+    "ClientError",
+    "Exchange",
+    "Exit",
+    "Feeds",
+    "ModeChoice",
+    "NewOrder",
+    "Owner",
+    "PositionLeg",
+    "RateLimited",
+    "Refused",
+    "TooSlow",
+    "TradeFeed",
+    "Trader",
+    "Trigger",
+    "Unreachable",
+    "Unreadable",
+    "Update",
+    "whole",
+]

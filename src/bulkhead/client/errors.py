@@ -1,0 +1,39 @@
+"""What can go wrong between a trader and an exchange."""
+
+from __future__ import annotations
+
+
+class ClientError(Exception):
+    """Any failure of this SDK."""
+
+
+class Refused(ClientError):
+    """The exchange said no. `code` is the wire's; `reject` the exchange's own name for the reason, where it has one."""
+
+    def __init__(self, status: int, code: int, message: str, reject: str = "", debug: str = "") -> None:
+        super().__init__(f"{message} (code {code}, HTTP {status})" + (f"; {debug}" if debug else ""))
+        self.status = status
+        self.code = code
+        self.message = message
+        self.reject = reject
+        self.debug = debug
+
+
+class RateLimited(Refused):
+    """Too many requests, or the node is loaded; it may be asked again in `retry_s` seconds."""
+
+    def __init__(self, refused: Refused, retry_s: float) -> None:
+        super().__init__(refused.status, refused.code, refused.message, refused.reject, refused.debug)
+        self.retry_s = retry_s
+
+
+class Unreachable(ClientError):
+    """No answer: whether a request was done is not known. Ask for the order by its external id."""
+
+
+class Unreadable(ClientError):
+    """An answer that is not what this SDK knows."""
+
+
+class TooSlow(ClientError):
+    """The program takes updates more slowly than they come; the feed has ended. Begin it again for a snapshot."""

@@ -1,0 +1,126 @@
+"""An exchange by its URL: what everybody may see. `trader` makes of it what one account may do. Start reading here."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from types import TracebackType
+from typing import Any
+
+from bulkhead.client.feeds import Feeds
+from bulkhead.client.models import Candle, Depth, FundingRate, Market, PublicTrade, SigningDomain, Statistics
+from bulkhead.client.signer import Signer
+from bulkhead.client.trader import Trader
+from bulkhead.client.transport import Transport
+from bulkhead.signing import Domain
+
+INFO = "/api/v1/info"
+RPC_PATH = "/stream.extended.exchange/v2/rpc"
+
+
+class Exchange:
+    """One exchange. `async with Exchange(url) as exchange:` closes connections in the end.
+
+    Every call may raise Refused, RateLimited, Unreachable or Unreadable.
+    """
+
+    def __init__(self, url: str) -> None:
+        self.transport = Transport(url)
+        self._markets: dict[str, Market] = {}
+        self._domain: SigningDomain | None = None
+        self._feeds: list[Feeds] = []
+
+    # -- what everybody may see ----------------------------------------------------------------------------------------
+
+    async def markets(self) -> dict[str, Market]:
+        """Every market by name, as it is now."""
+        found = await self.transport.ask("GET", f"{INFO}/markets", list[Market])
+        self._markets = {market.name: market for market in found}
+        return dict(self._markets)
+
+    async def market(self, name: str) -> Market:
+        """A market's terms; looked up once, so its statistics may be old. KeyError where there is none."""
+        if name not in self._markets:
+            await self.markets()
+        return self._markets[name]
+
+    async def statistics(self, market: str) -> Statistics:
+        """Prices, funding and volume of now."""
+        return await self.transport.ask("GET", f"{INFO}/markets/{market}/stats", Statistics)
+
+    async def depth(self, market: str) -> Depth:
+        """The best hundred prices of each side."""
+        return await self.transport.ask("GET", f"{INFO}/markets/{market}/orderbook", Depth)
+
+    async def trades(self, market: str, limit: int = 100) -> list[PublicTrade]:
+        """The last trades, newest first; no more than 1,000."""
+        return await self.transport.ask(
+            "GET", f"{INFO}/markets/{market}/trades", list[PublicTrade], query={"limit": limit}
+        )
+
+    async def candles(
+        self, market: str, interval: str = "PT1M", *, kind: str = "trades", limit: int = 100, end_ms: int | None = None
+    ) -> list[Candle]:
+        """Candles, newest first. `kind`: trades, mark-prices or index-prices."""
+        query = {"interval": interval, "limit": limit, "endTime": end_ms}
+        return await self.transport.ask("GET", f"{INFO}/candles/{market}/{kind}", list[Candle], query=query)
+
+    async def funding(self, market: str, limit: int = 100) -> list[FundingRate]:
+        """Funding rates that were paid, newest first."""
+        return await self.transport.ask(
+            "GET", f"{INFO}/{market}/funding", list[FundingRate], query={"limit": limit}
+        )
+
+    async def domain(self) -> SigningDomain:
+        """Where signatures count; looked up once."""
+        if self._domain is None:
+            self._domain = await self.transport.ask("GET", f"{INFO}/starknet", SigningDomain)
+        return self._domain
+
+    async def solvency(self) -> dict[str, Any]:
+        """What the exchange owes, and what it has."""
+        return await self.transport.ask("GET", f"{INFO}/solvency", dict[str, Any])
+
+    # -- accounts and streams ------------------------------------------------------------------------------------------
+
+    async def trader(self, api_key: str, private_key: int | str) -> Trader:
+        """An account, by its API key and its Stark key. Raises Refused for a key that is not good, and ValueError
+        for a Stark key that is not this account's."""
+        secret = int(private_key, 16) if isinstance(private_key, str) else private_key
+        domain = await self.domain()
+        named = Domain(domain.chain_id, domain.name, domain.version, domain.revision)
+        trader = Trader(self, api_key, Signer(named, 0, secret))
+        account = await trader.account()
+        if int(account.l2_key, 16) != trader.signer.key:
+            raise ValueError(f"the Stark key is not the one of account {account.id}")
+        trader.signer.account_id = account.l2_vault
+        return trader
+
+    async def feeds(self) -> Feeds:
+        """Live updates on one connection, which is made now and made again whenever it breaks."""
+        url = self.transport.url.replace("http", "ws", 1) + RPC_PATH
+        feeds = Feeds(self, url)
+        await feeds.open()
+        self._feeds.append(feeds)
+        return feeds
+
+    async def mid(self, market: str) -> Decimal:
+        """Half-way between best bid and ask; the index price where a side is empty."""
+        now = await self.statistics(market)
+        if now.bid_price and now.ask_price:
+            return (now.bid_price + now.ask_price) / 2
+        return now.index_price
+
+    async def close(self) -> None:
+        """Close streams and connections."""
+        for feeds in self._feeds:
+            await feeds.close()
+        self._feeds.clear()
+        await self.transport.close()
+
+    async def __aenter__(self) -> Exchange:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()

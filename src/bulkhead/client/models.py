@@ -1,0 +1,312 @@
+"""What the exchange answers, typed. Numbers of money and size are `Decimal`; times are milliseconds since the epoch.
+
+Fields that are not named here are ignored, so that a newer exchange can be used.
+"""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+from msgspec import Struct, field
+
+
+class Model(Struct, frozen=True, rename="camel", kw_only=True):
+    """Names on the wire are camelCase."""
+
+
+class Contract(Model, frozen=True):
+    """How a market's numbers are signed: ids of what is traded and paid with, and smallest units in one unit."""
+
+    synthetic_id: str
+    synthetic_resolution: int
+    collateral_id: str
+    collateral_resolution: int
+
+
+class Statistics(Model, frozen=True):
+    """A market now and in its last day. Prices are 0 where there is none."""
+
+    mark_price: Decimal
+    index_price: Decimal
+    last_price: Decimal
+    bid_price: Decimal
+    ask_price: Decimal
+    funding_rate: Decimal
+    next_funding_rate: int
+    open_interest: Decimal
+    daily_volume: Decimal
+
+
+class Limits(Model, frozen=True):
+    """What orders must keep to."""
+
+    min_order_size: Decimal
+    min_order_size_change: Decimal
+    min_price_change: Decimal
+    max_leverage: Decimal
+
+
+class Market(Model, frozen=True):
+    """A market. `status` ACTIVE takes every order."""
+
+    name: str
+    market_id: int
+    status: str
+    market_stats: Statistics
+    trading_config: Limits
+    l2_config: Contract
+
+
+class Level(Model, frozen=True):
+    """A price of a book, and what rests there."""
+
+    price: Decimal
+    quantity: Decimal = field(name="qty")
+
+
+class Depth(Model, frozen=True):
+    """Both sides of a book, best first."""
+
+    bid: list[Level]
+    ask: list[Level]
+
+
+class Balance(Model, frozen=True):
+    """An account's money. `margin_ratio` is maintenance over equity: it is liquidated at 1."""
+
+    balance: Decimal
+    equity: Decimal
+    available_for_trade: Decimal
+    available_for_withdrawal: Decimal
+    unrealised_pnl: Decimal
+    initial_margin: Decimal
+    maintenance_margin: Decimal
+    margin_ratio: Decimal
+
+
+class Position(Model, frozen=True):
+    """A position. `size` is unsigned; `holder_id` the account it lies in: the isolated child where there is one."""
+
+    id: int
+    market: str
+    status: str
+    side: str
+    size: Decimal
+    open_price: Decimal
+    mark_price: Decimal
+    unrealised_pnl: Decimal
+    realised_pnl: Decimal
+    leverage: Decimal
+    margin_mode: str = "CROSS"
+    liquidation_price: Decimal = Decimal(0)
+    margin: Decimal = Decimal(0)
+    holder_id: int = 0
+
+    @property
+    def signed_size(self) -> Decimal:
+        """Above zero for a long position."""
+        return self.size if self.side == "LONG" else -self.size
+
+
+class Order(Model, frozen=True):
+    """An order. `sequence` is its place in the exchange's journal."""
+
+    id: int
+    external_id: str
+    market: str
+    type: str
+    side: str
+    status: str
+    quantity: Decimal = field(name="qty")
+    price: Decimal | None = None
+    average_price: Decimal = Decimal(0)
+    filled: Decimal = field(name="filledQty", default=Decimal(0))
+    fee_paid: Decimal = field(name="payedFee", default=Decimal(0))
+    status_reason: str = "NONE"
+    reduce_only: bool = False
+    post_only: bool = False
+    margin_mode: str = "CROSS"
+    sequence: int = 0
+    order_hash: str = ""
+
+    @property
+    def is_open(self) -> bool:
+        """It may still trade."""
+        return self.status in ("NEW", "PARTIALLY_FILLED", "UNTRIGGERED")
+
+
+class Placed(Model, frozen=True):
+    """What an order was given."""
+
+    id: int
+    external_id: str
+
+
+class Trade(Model, frozen=True):
+    """A fill of an account."""
+
+    id: int
+    market: str
+    order_id: int
+    side: str
+    price: Decimal
+    quantity: Decimal = field(name="qty")
+    value: Decimal
+    fee: Decimal
+    is_taker: bool
+    trade_type: str
+    created_time: int
+
+
+class PublicTrade(Struct, frozen=True, kw_only=True):
+    """A fill as everybody sees it; `side` is the taker's."""
+
+    id: int = field(name="i")
+    market: str = field(name="m")
+    side: str = field(name="S")
+    price: Decimal = field(name="p")
+    quantity: Decimal = field(name="q")
+    trade_type: str = field(name="tT")
+    time_ms: int = field(name="T")
+
+
+class FundingRate(Struct, frozen=True, kw_only=True):
+    """What longs pay shorts for an hour, as a part of the position's value."""
+
+    market: str = field(name="m")
+    rate: Decimal = field(name="f")
+    time_ms: int = field(name="T")
+
+
+class Price(Struct, frozen=True, kw_only=True):
+    """A mark or index price."""
+
+    market: str = field(name="m")
+    price: Decimal = field(name="p")
+    time_ms: int = field(name="ts")
+
+
+class Candle(Struct, frozen=True, kw_only=True):
+    """Prices of a span; `volume` where trades made them."""
+
+    open: Decimal = field(name="o")
+    high: Decimal = field(name="h")
+    low: Decimal = field(name="l")
+    close: Decimal = field(name="c")
+    time_ms: int = field(name="T")
+    volume: Decimal | None = field(name="v", default=None)
+
+
+class Fees(Model, frozen=True):
+    """Rates of an account in a market."""
+
+    market: str
+    maker_fee_rate: Decimal
+    taker_fee_rate: Decimal
+
+
+class Account(Model, frozen=True):
+    """An account. `l2_vault` is its number in everything that is signed."""
+
+    id: int
+    description: str
+    account_index: int
+    l2_key: str
+    l2_vault: int
+    kind: str = "MAIN"
+    parent_id: int = 0
+    nonce: int = 0
+
+
+class Onboarded(Model, frozen=True):
+    """An owner's main account."""
+
+    default_account: Account
+
+
+class Strategies(Model, frozen=True):
+    """Strategy accounts, and the number that the next one would have."""
+
+    strategies: list[Account]
+    next_account_id: int
+
+
+class Choice(Model, frozen=True):
+    """The margin mode of a market, as it was signed."""
+
+    market: str
+    margin_mode: str
+    leverage: int
+    top_up_cap: Decimal
+
+
+class Configuration(Model, frozen=True):
+    """What was signed so far, and the nonce that the next signature must carry."""
+
+    account_id: int
+    next_nonce: int
+    choices: list[Choice]
+
+
+class Leverage(Model, frozen=True):
+    """Leverage and margin mode in force."""
+
+    market: str
+    leverage: Decimal
+    margin_mode: str = "CROSS"
+
+
+class ModePreview(Model, frozen=True):
+    """An order in one margin mode: what it asks, what it costs, and what one bad position could take."""
+
+    margin_mode: str
+    is_current: bool
+    needs_move: bool
+    reject: str | None
+    margin: Decimal
+    fee: Decimal
+    l1_share: Decimal
+    position_size: Decimal
+    liquidation_price: Decimal | None
+    at_stake: Decimal
+    free_after: Decimal
+
+
+class Preview(Model, frozen=True):
+    """An order in every mode. `reject`: why it would be refused now, None where it would not."""
+
+    market: str
+    size: Decimal
+    reject: str | None
+    modes: list[ModePreview]
+
+
+class Operation(Model, frozen=True):
+    """Money that came, went or moved; a negative amount left."""
+
+    id: int
+    type: str
+    status: str
+    amount: Decimal
+    time: int
+
+
+class MarginCall(Model, frozen=True):
+    """Maintenance has reached `level` hundredths of the value of the account `holder_id`."""
+
+    id: int
+    level: int
+    holder_id: int
+    value: Decimal
+    maintenance_margin: Decimal
+    time: int
+
+
+class SigningDomain(Model, frozen=True):
+    """Where signatures count, and the name in which owners onboard."""
+
+    name: str
+    version: str
+    chain_id: str
+    revision: int
+    signing_domain: str = ""

@@ -1,0 +1,113 @@
+"""An order as a trader thinks of it, and the signed body that it becomes."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any, Literal
+
+from bulkhead.client.models import Market
+from bulkhead.client.signer import Signer, decimal_text, new_salt
+
+Side = Literal["BUY", "SELL"]
+Number = Decimal | int | str
+FEE_CAP = Decimal("0.0005")  # the largest rate that is signed unless another is given
+LIFETIME_S = 3_600
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trigger:
+    """When an order that waits enters the market: its price reached from below (UP) or from above (DOWN)."""
+
+    price: Number
+    source: Literal["MARK", "INDEX", "LAST"] = "MARK"
+    direction: Literal["UP", "DOWN"] | None = None  # None: up for a buy, down for a sale
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Exit:
+    """A take-profit or stop-loss. `price` is the worst that is accepted once the trigger has fired."""
+
+    trigger: Number
+    price: Number
+    source: Literal["MARK", "INDEX", "LAST"] = "MARK"
+    execution: Literal["MARKET", "LIMIT"] = "MARKET"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewOrder:
+    """An order. `price` is the worst that is accepted, for market orders too; `fee` the largest rate."""
+
+    market: str
+    side: Side
+    quantity: Number
+    price: Number
+    kind: Literal["LIMIT", "MARKET", "CONDITIONAL"] = "LIMIT"
+    time_in_force: Literal["GTT", "IOC", "FOK"] = "GTT"
+    post_only: bool = False
+    reduce_only: bool = False
+    fee: Number = FEE_CAP
+    lifetime_s: int = LIFETIME_S
+    external_id: str = ""  # empty: the hash that is signed, in decimal
+    replaces: str = ""  # external id of an open order that this one takes the place of, atomically
+    trigger: Trigger | None = None
+    take_profit: Exit | None = None
+    stop_loss: Exit | None = None
+    self_trade: Literal["ACCOUNT", "CLIENT", "DISABLED"] = "ACCOUNT"
+
+
+def body_of(order: NewOrder, market: Market, signer: Signer) -> dict[str, Any]:
+    """The signed body. Raises SigningError for numbers that cannot be signed."""
+    nonce, expiry_ms = new_salt(), (int(time.time()) + order.lifetime_s) * 1000
+    is_buy, quantity, fee = order.side == "BUY", Decimal(order.quantity), Decimal(order.fee)
+    terms = (is_buy, quantity, Decimal(order.price))
+    message, settlement = signer.settlement(market.l2_config, terms, fee, nonce, expiry_ms)
+    is_market = order.kind == "MARKET"
+    body: dict[str, Any] = {
+        "id": order.external_id or str(message),
+        "market": market.name,
+        "type": order.kind,
+        "side": order.side,
+        "qty": decimal_text(quantity),
+        "price": decimal_text(Decimal(order.price)),
+        "reduceOnly": order.reduce_only,
+        "postOnly": order.post_only,
+        "timeInForce": "IOC" if is_market and order.time_in_force == "GTT" else order.time_in_force,
+        "expiryEpochMillis": expiry_ms,
+        "fee": decimal_text(fee),
+        "nonce": str(nonce),
+        "selfTradeProtectionLevel": order.self_trade,
+        "settlement": settlement,
+    }
+    if order.replaces:
+        body["cancelId"] = order.replaces
+    if order.trigger is not None:
+        body["trigger"] = _trigger(order.trigger, is_buy)
+    for name, leg in (("takeProfit", order.take_profit), ("stopLoss", order.stop_loss)):
+        if leg is not None:
+            signed = (not is_buy, quantity, Decimal(leg.price))
+            body["tpSlType"] = "ORDER"
+            body[name] = {
+                "triggerPrice": decimal_text(Decimal(leg.trigger)),
+                "triggerPriceType": leg.source,
+                "price": decimal_text(Decimal(leg.price)),
+                "priceType": leg.execution,
+                "settlement": signer.settlement(market.l2_config, signed, fee, nonce, expiry_ms)[1],
+            }
+    return body
+
+
+def _trigger(trigger: Trigger, is_buy: bool) -> dict[str, str]:
+    return {
+        "triggerPrice": decimal_text(Decimal(trigger.price)),
+        "triggerPriceType": trigger.source,
+        "direction": trigger.direction or ("UP" if is_buy else "DOWN"),
+        "executionPriceType": "LIMIT",
+    }
+
+
+def whole(value: Number, step: Decimal, *, up: bool = False) -> Decimal:
+    """A multiple of a step, at or below the value; at or above it with `up`."""
+    count, rest = divmod(Decimal(value), step)
+    return (count + (1 if up and rest else 0)) * step

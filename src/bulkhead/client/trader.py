@@ -1,0 +1,225 @@
+"""One account: its money, orders, positions and margin modes. What moves money or risk is signed here."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from bulkhead.client.models import (
+    Account,
+    Balance,
+    Configuration,
+    Fees,
+    Leverage,
+    Operation,
+    Order,
+    Placed,
+    Position,
+    Preview,
+    Strategies,
+    Trade,
+)
+from bulkhead.client.orders import NewOrder, Number, Side, body_of, whole
+from bulkhead.client.signer import AssetLeg, MarketIds, ModeChoice, PositionLeg, Signer, decimal_text
+
+if TYPE_CHECKING:
+    from bulkhead.client.exchange import Exchange
+
+USER = "/api/v1/user"
+Answer = TypeVar("Answer")
+
+
+class Trader:
+    """An account of an exchange. Made by `Exchange.trader`."""
+
+    def __init__(self, exchange: Exchange, api_key: str, signer: Signer) -> None:
+        self.exchange = exchange
+        self.api_key = api_key
+        self.signer = signer
+
+    @property
+    def account_id(self) -> int:
+        """The account's number, on the wire its vault."""
+        return self.signer.account_id
+
+    async def _ask(
+        self, method: str, path: str, kind: type[Answer], *, query: dict[str, Any] | None = None, body: Any = None
+    ) -> Answer:
+        headers = {"X-Api-Key": self.api_key}
+        return await self.exchange.transport.ask(method, USER + path, kind, query=query, body=body, headers=headers)
+
+    # -- what there is -------------------------------------------------------------------------------------------------
+
+    async def account(self) -> Account:
+        """The account itself."""
+        return await self._ask("GET", "/account/info", Account)
+
+    async def balance(self) -> Balance:
+        """Its money."""
+        return await self._ask("GET", "/balance", Balance)
+
+    async def positions(self, market: str | None = None) -> list[Position]:
+        """Open positions, those of isolated children among them."""
+        return await self._ask("GET", "/positions", list[Position], query={"market": market})
+
+    async def orders(self, market: str | None = None) -> list[Order]:
+        """Open orders, those that wait for a trigger among them."""
+        return await self._ask("GET", "/orders", list[Order], query={"market": market})
+
+    async def order(self, order_id: int) -> Order:
+        """One order, open or not."""
+        return await self._ask("GET", f"/orders/{order_id}", Order)
+
+    async def orders_named(self, external_id: str) -> list[Order]:
+        """Orders by the name that was given to them: how to find out what became of one when no answer came."""
+        return await self._ask("GET", f"/orders/external/{external_id}", list[Order])
+
+    async def trades(self, limit: int = 100, cursor: int | None = None) -> list[Trade]:
+        """Fills, newest first; `cursor` is the id of the last one that is known."""
+        return await self._ask("GET", "/trades", list[Trade], query={"limit": limit, "cursor": cursor})
+
+    async def fees(self, market: str) -> Fees:
+        """Rates of this account."""
+        return (await self._ask("GET", "/fees", list[Fees], query={"market": market}))[0]
+
+    async def operations(self, limit: int = 50) -> list[Operation]:
+        """Deposits, withdrawals and transfers, newest first."""
+        return await self._ask("GET", "/assetOperations", list[Operation], query={"limit": limit})
+
+    # -- orders --------------------------------------------------------------------------------------------------------
+
+    async def place(self, order: NewOrder) -> Placed:
+        """Sign and send an order; answered when it is journalled and handled."""
+        market = await self.exchange.market(order.market)
+        return await self._ask("POST", "/order", Placed, body=body_of(order, market, self.signer))
+
+    async def take(
+        self, market: str, side: Side, quantity: Number, *, slippage: Number = "0.005", reduce_only: bool = False
+    ) -> Order:
+        """Trade at once, at no more than so much worse than the best price; what became of it."""
+        terms = await self.exchange.market(market)
+        now = await self.exchange.statistics(market)
+        best = (now.ask_price if side == "BUY" else now.bid_price) or now.index_price
+        worst = best * (1 + Decimal(slippage) if side == "BUY" else 1 - Decimal(slippage))
+        price = whole(worst, terms.trading_config.min_price_change, up=side == "SELL")
+        order = NewOrder(
+            market=market, side=side, quantity=quantity, price=price, kind="MARKET", reduce_only=reduce_only
+        )
+        return await self.order((await self.place(order)).id)
+
+    async def cancel(self, order_id: int) -> None:
+        """Cancel an order. Refused (1142) where it has left already."""
+        await self._ask("DELETE", f"/order/{order_id}", dict[str, Any])
+
+    async def cancel_all(self, market: str | None = None) -> None:
+        """Cancel every order, or those of a market."""
+        body: dict[str, Any] = {"cancelAll": True} if market is None else {"markets": [market]}
+        await self._ask("POST", "/order/massCancel", dict[str, Any], body=body)
+
+    async def dead_man(self, seconds: int) -> None:
+        """Have everything cancelled unless this is sent again within so many seconds; 0 ends it."""
+        await self._ask("POST", "/deadmanswitch", dict[str, Any], query={"countdownTime": seconds})
+
+    async def preview(self, order: NewOrder) -> Preview:
+        """An order in each margin mode, before it is sent: margin, fees, liquidation price, what is at stake."""
+        body = {
+            "market": order.market,
+            "side": order.side,
+            "qty": decimal_text(Decimal(order.quantity)),
+            "price": decimal_text(Decimal(order.price)),
+            "type": "MARKET" if order.kind == "MARKET" else "LIMIT",
+            "reduceOnly": order.reduce_only,
+            "postOnly": order.post_only,
+        }
+        return await self._ask("POST", "/order/preview", Preview, body=body)
+
+    # -- margin modes --------------------------------------------------------------------------------------------------
+
+    async def leverage(self, market: str) -> Leverage:
+        """Leverage and margin mode in force."""
+        return (await self._ask("GET", "/leverage", list[Leverage], query={"market": market}))[0]
+
+    async def lower_leverage(self, market: str, leverage: int) -> None:
+        """Judge new orders at no more than this leverage. To go beyond what was signed takes `choose_mode`."""
+        await self._ask("PATCH", "/leverage", dict[str, Any], body={"market": market, "leverage": str(leverage)})
+
+    async def configuration(self) -> Configuration:
+        """What was signed so far."""
+        return await self._ask("GET", "/configuration", Configuration)
+
+    async def choose_mode(
+        self, market: str, mode: str, *, leverage: int = 0, top_up_cap: Number = 0
+    ) -> None:
+        """Sign that fills in a market settle in the account (`cross`) or in a child of its own (`isolated`)."""
+        cap, ids = Decimal(top_up_cap), await self._ids([market])
+        nonce = (await self.configuration()).next_nonce
+        body = {
+            "market": market,
+            "marginMode": mode,
+            "leverage": leverage,
+            "topUpCap": decimal_text(cap),
+            **self.signer.configuration(ids[market].market_id, mode, leverage, cap, nonce),
+        }
+        await self._ask("POST", "/configuration", dict[str, Any], body=body)
+
+    async def move(
+        self,
+        assets: Sequence[AssetLeg] = (),
+        positions: Sequence[PositionLeg] = (),
+        choices: Sequence[ModeChoice] = (),
+    ) -> None:
+        """Money and positions among the owner's accounts, and new modes: all of it or nothing."""
+        ids = await self._ids([*(leg.market for leg in positions), *(one.market for one in choices)])
+        nonce = (await self.configuration()).next_nonce
+        body = self.signer.move(assets, positions, choices, ids, nonce)
+        await self._ask("POST", "/move", dict[str, Any], body=body)
+
+    async def add_margin(self, market: str, amount: Number) -> None:
+        """Money into the isolated child of a market; below zero, out of it."""
+        child = self.account_id + (await self._ids([market]))[market].market_id
+        value = Decimal(amount)
+        source, target = (self.account_id, child) if value > 0 else (child, self.account_id)
+        await self.move([AssetLeg(source, target, abs(value))])
+
+    async def strategies(self) -> Strategies:
+        """Strategy accounts below this one."""
+        return await self._ask("GET", "/strategies", Strategies)
+
+    async def add_strategy(self, description: str = "") -> Trader:
+        """A new strategy account, isolated from everything else and cross inside, traded with the same Stark key."""
+        account_id = (await self.strategies()).next_account_id
+        owner = await self._ask("GET", "/client/info", dict[str, Any])
+        wallet = int(owner["evmWalletAddress"], 16)
+        body = {
+            "accountId": account_id,
+            "description": description,
+            "signature": self.signer.strategy(account_id, wallet),
+        }
+        await self._ask("POST", "/strategies", Account, body=body)
+        return await self.strategy(account_id)
+
+    async def strategy(self, account_id: int) -> Trader:
+        """A strategy account as a trader of its own, under a new API key."""
+        key = await self._ask("POST", f"/strategies/{account_id}/api-key", dict[str, Any])
+        return Trader(self.exchange, str(key["key"]), self.signer.of(account_id))
+
+    async def _ids(self, names: Sequence[str]) -> dict[str, MarketIds]:
+        found = [await self.exchange.market(name) for name in names]
+        return {one.name: MarketIds(one.market_id, one.l2_config.synthetic_resolution) for one in found}
+
+    # -- money ---------------------------------------------------------------------------------------------------------
+
+    async def claim_test_money(self) -> None:
+        """Play money, on a test network."""
+        await self._ask("POST", "/claim", dict[str, Any], body={})
+
+    async def transfer(self, target: int, target_key: int, amount: Number) -> int:
+        """Money to any other account, whose public key is named too; the operation's id."""
+        body = self.signer.transfer(target, target_key, Decimal(amount))
+        return int((await self._ask("POST", "/transfer/onchain", dict[str, Any], body=body))["id"])
+
+    async def withdraw(self, amount: Number, recipient: str) -> int:
+        """Money to an address on L1, where it can be claimed when its batch has settled; the operation's id."""
+        body = self.signer.withdrawal(int(recipient, 16), Decimal(amount))
+        return await self._ask("POST", "/withdrawal", int, body=body)

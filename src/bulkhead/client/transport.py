@@ -1,0 +1,115 @@
+"""Requests over HTTP: one session that keeps its connections, envelopes opened, errors as exceptions."""
+
+from __future__ import annotations
+
+from typing import Any, TypeVar
+
+import aiohttp
+import msgspec
+
+from bulkhead.client.errors import ClientError, RateLimited, Refused, Unreachable, Unreadable
+
+TIMEOUT_S = 30.0
+Answer = TypeVar("Answer")
+_encode = msgspec.json.Encoder(decimal_format="string").encode
+
+
+class Page(msgspec.Struct, frozen=True):
+    """Where a list goes on."""
+
+    count: int
+    cursor: int | None = None
+
+
+class Transport:
+    """HTTP to one exchange. Close it, or use it as a context."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url.rstrip("/")
+        self._session: aiohttp.ClientSession | None = None
+
+    @property
+    def session(self) -> aiohttp.ClientSession:
+        """The session, made in the event loop that first asks."""
+        if self._session is None:
+            self._session = aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=TIMEOUT_S))
+        return self._session
+
+    async def ask(
+        self,
+        method: str,
+        path: str,
+        kind: type[Answer],
+        *,
+        query: dict[str, Any] | None = None,
+        body: Any = None,
+        headers: dict[str, str] | None = None,
+    ) -> Answer:
+        """The `data` of an answer. Raises Refused, RateLimited, Unreachable or Unreadable."""
+        return (await self.page(method, path, kind, query=query, body=body, headers=headers))[0]
+
+    async def page(
+        self,
+        method: str,
+        path: str,
+        kind: type[Answer],
+        *,
+        query: dict[str, Any] | None = None,
+        body: Any = None,
+        headers: dict[str, str] | None = None,
+    ) -> tuple[Answer, int | None]:
+        """The same, and the cursor of the next part of a list (None: there is none)."""
+        asked = {name: _text(value) for name, value in (query or {}).items() if value is not None}
+        data = None if body is None else _encode(body)
+        sent = {**(headers or {}), **({} if body is None else {"Content-Type": "application/json"})}
+        try:
+            async with self.session.request(method, self.url + path, params=asked, data=data, headers=sent) as answer:
+                octets, status = await answer.read(), answer.status
+                retry = answer.headers.get("Retry-After", "1")
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            raise Unreachable(f"{method} {path}: {type(error).__name__}: {error}") from error
+        return _opened(octets, status, retry, kind)
+
+    async def close(self) -> None:
+        """Let go of connections."""
+        if self._session is not None:
+            await self._session.close()
+            self._session = None
+
+
+class _Problem(msgspec.Struct, frozen=True, rename="camel"):
+    code: int
+    message: str
+    debug_info: str = ""
+    reject: str = ""
+
+
+class _Envelope(msgspec.Struct, frozen=True):
+    status: str
+    data: msgspec.Raw = msgspec.Raw(b"null")
+    error: _Problem | None = None
+    pagination: Page | None = None
+
+
+def _opened(octets: bytes, status: int, retry: str, kind: type[Answer]) -> tuple[Answer, int | None]:
+    try:
+        envelope = msgspec.json.decode(octets, type=_Envelope)
+        if envelope.error is None and status < 300:
+            cursor = None if envelope.pagination is None else envelope.pagination.cursor
+            return msgspec.json.decode(envelope.data, type=kind, strict=False), cursor
+    except (msgspec.MsgspecError, ValueError) as error:
+        raise Unreadable(f"HTTP {status}: {error}: {octets[:200]!r}") from error
+    raise _refused(envelope.error, status, retry)
+
+
+def _refused(problem: _Problem | None, status: int, retry: str) -> ClientError:
+    if problem is None:
+        return Unreadable(f"HTTP {status} without an error")
+    found = Refused(status, problem.code, problem.message, problem.reject, problem.debug_info)
+    return RateLimited(found, float(retry) if retry.isdigit() else 1.0) if status == 429 else found
+
+
+def _text(value: Any) -> Any:
+    if isinstance(value, list | tuple):
+        return [_text(one) for one in value]
+    return value if isinstance(value, str) else format(value, "f") if hasattr(value, "as_tuple") else str(value)
