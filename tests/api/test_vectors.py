@@ -32,7 +32,7 @@ API_KEY = (
 
 def hash_of(body: NewOrder, is_buy: bool) -> tuple[tuple[int, ...], int]:
     assert body.settlement is not None and body.price is not None
-    priced = Priced(is_buy, decimal(body.qty, "qty"), decimal(body.price, "price"))
+    priced = Priced(is_buy, decimal(body.quantity, "qty"), decimal(body.price, "price"))
     signed = signed_order(BTC, 1_000_000, priced, body, body.settlement)
     config = default_config((Felt(2),), Felt(3), chain_id="SN_OURS")
     message = Authority(config, verify=False).order_hash(signed.order)
@@ -45,7 +45,7 @@ def body_of(side: str, fee: str, nonce: str, r: str, s: str, builder: str | None
         signature=SignatureBody(r=r, s=s), stark_key=hex(KEY), collateral_position="10002"
     )
     return NewOrder(
-        id="x", market="BTC-USD", type="LIMIT", side=side, qty="0.01234", price="98765",  # type: ignore[arg-type]
+        id="x", market="BTC-USD", type="LIMIT", side=side, quantity="0.01234", price="98765",  # type: ignore[arg-type]
         expiry_epoch_millis=1_796_126_400_000, fee=fee, nonce=nonce, settlement=settlement, builder_fee=builder,
     )  # fmt: skip
 

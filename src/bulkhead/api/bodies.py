@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from msgspec import Meta, Struct
+from msgspec import Meta, Struct, field
 
 Text = Annotated[str, Meta(max_length=128)]
 Note = Annotated[str, Meta(max_length=1_000)]
@@ -66,7 +66,7 @@ class NewOrder(Body, frozen=True, kw_only=True):
     market: Name
     type: OrderKind
     side: Side
-    qty: Decimal
+    quantity: Decimal = field(name="qty")
     price: Decimal | None = None
     reduce_only: bool | None = None
     post_only: bool | None = None
@@ -262,7 +262,7 @@ class PreviewBody(Body, frozen=True, kw_only=True):
 
     market: Name
     side: Side
-    qty: Decimal
+    quantity: Decimal = field(name="qty")
     price: Decimal | None = None
     type: Literal["LIMIT", "MARKET"] = "LIMIT"
     reduce_only: bool = False

@@ -147,12 +147,16 @@ def page(found: dict[str, Any]) -> str:
         for method, operation in methods.items():
             parts.setdefault(operation["tags"][0], []).append(_entry(path, method, operation))
     body = "".join(f"<h2>{html.escape(part)}</h2>{''.join(entries)}" for part, entries in parts.items())
-    return (
-        "<!doctype html><meta charset=utf-8><title>Bulkhead's interface</title><style>"
-        "body{font:15px/1.5 system-ui;max-width:62rem;margin:2rem auto;padding:0 1rem}"
-        "pre{background:#8881;padding:.6rem;overflow:auto}code{font-size:.95em}summary{cursor:pointer}</style><h1>Bulkhead's interface</h1>"
-        f"<p>{html.escape(found['info']['description'])} <a href=/openapi.json>OpenAPI</a></p>{body}"
-    )
+    words = html.escape(found["info"]["description"])
+    return f"{HEAD}<p>{words} <a href=/openapi.json>OpenAPI</a></p>{body}"
+
+
+HEAD = (
+    "<!doctype html><meta charset=utf-8><title>Bulkhead's interface</title><style>"
+    "body{font:15px/1.5 system-ui;max-width:62rem;margin:2rem auto;padding:0 1rem}"
+    "pre{background:#8881;padding:.6rem;overflow:auto}code{font-size:.95em}summary{cursor:pointer}"
+    "</style><h1>Bulkhead's interface</h1>"
+)
 
 
 def _entry(path: str, method: str, operation: dict[str, Any]) -> str:

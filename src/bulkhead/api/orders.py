@@ -106,7 +106,7 @@ def _order(call: Call, wire: Wire, collateral: int, body: NewOrder) -> tuple[Mak
         raise bad("settlement is missing")
     if body.price is None:
         raise ApiError(400, errors.PRICE_MISSING, "price is missing")
-    priced = Priced(body.side == "BUY", decimal(body.qty, "qty"), decimal(body.price, "price"))
+    priced = Priced(body.side == "BUY", decimal(body.quantity, "qty"), decimal(body.price, "price"))
     _check_size(wire, priced)
     own = signed_order(wire, collateral, priced, body, body.settlement)
     terms = Terms(
@@ -148,7 +148,7 @@ def _protection(call: Call, wire: Wire, collateral: int, body: NewOrder) -> tupl
     if body.take_profit is None and body.stop_loss is None:
         raise ApiError(400, errors.TPSL_TRIGGER, "takeProfit or stopLoss is missing")
     is_whole = body.tp_sl_type == "POSITION"
-    quantity = decimal(body.qty, "qty")
+    quantity = decimal(body.quantity, "qty")
     if is_whole != (not quantity.numerator):
         raise ApiError(400, errors.TPSL_SIZE, "qty must be 0 for tpSlType POSITION, and above 0 for ORDER")
     lots = wire.lots(quantity)
@@ -174,7 +174,7 @@ def _leg(
     """One leg on the closing side. A profit is taken where the price has gone the position's way, a loss stopped where
     it has gone the other."""
     is_position = body.tp_sl_type == "POSITION"
-    quantity = leg_quantity(wire, leg, name) if is_position else decimal(body.qty, "qty")
+    quantity = leg_quantity(wire, leg, name) if is_position else decimal(body.quantity, "qty")
     signed = signed_order(
         wire, collateral, Priced(is_buy, quantity, decimal(leg.price, f"{name}.price")), body, leg.settlement
     )

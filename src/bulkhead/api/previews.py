@@ -62,7 +62,7 @@ def _unsigned(call: Call, wire: Wire, body: PreviewBody) -> Order:
         amounts = order_amounts(
             OrderTerms(
                 is_buy,
-                decimal(body.qty, "qty"),
+                decimal(body.quantity, "qty"),
                 decimal(price, "price"),
                 exact(FEE_CAP),
                 exact("0"),
