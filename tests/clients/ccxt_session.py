@@ -34,7 +34,10 @@ def main() -> None:
     exchange.fetch_trades(MARKET)
     exchange.fetch_funding_rate_history(MARKET)
     exchange.fetch_open_interest_history(MARKET, "1h")
-    exchange.set_leverage(7, MARKET)
+    try:
+        exchange.set_leverage(7, MARKET)
+    except ccxt.BaseError as error:
+        found["refused_leverage"] = type(error).__name__
     found["leverage"] = exchange.fetch_leverage(MARKET)["longLeverage"]
     resting = exchange.create_order(MARKET, "limit", "buy", 0.5, 2900)
     found["open"] = [(order["price"], order["amount"], order["status"]) for order in exchange.fetch_open_orders(MARKET)]

@@ -11,8 +11,6 @@ import statistics
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
-import ccxt.async_support as ccxt
-
 LIVE_TIMEOUT_S = 5.0
 
 
@@ -55,6 +53,8 @@ class Live:
     """The median of several venues' last prices, through ccxt. A market needs a majority of the venues."""
 
     def __init__(self, venues: Sequence[str], markets: Sequence[str]) -> None:
+        import ccxt.async_support as ccxt  # a second, which only live prices have to wait
+
         unknown = [name for name in venues if name not in ccxt.exchanges]
         if unknown or not venues:
             raise SourceError(f"no venue of live prices: {', '.join(unknown) or 'none is named'}; see ccxt.exchanges")
@@ -62,6 +62,7 @@ class Live:
         self._venues: list[Any] = [
             getattr(ccxt, name)({"enableRateLimit": True, "timeout": int(LIVE_TIMEOUT_S * 1000)}) for name in venues
         ]
+        self._silences = (ccxt.BaseError, TimeoutError, OSError)
         self._symbols = {name: name.split("-")[0] for name in markets}
 
     async def prices(self) -> Mapping[str, float]:
@@ -88,7 +89,7 @@ class Live:
                             if last and last > 0:
                                 found[symbol] = float(last)
                             break
-        except (ccxt.BaseError, TimeoutError, OSError):
+        except self._silences:
             return found  # a venue that fails has no vote; the majority is counted by whoever asked
         return found
 

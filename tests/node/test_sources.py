@@ -1,0 +1,87 @@
+"""Sources of prices: a walk by its seed, medians of live venues, and numbers that are no prices."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import ccxt
+import ccxt.async_support as venues
+import pytest
+
+from bulkhead.ledger.defaults import default_config
+from bulkhead.node.app import source_of
+from bulkhead.node.clock import index_of
+from bulkhead.node.sources import Live, SourceError, Walk
+from bulkhead.units import Felt
+
+CONFIG = default_config((Felt(2),), Felt(3))
+
+
+def test_a_walk_is_its_seeds() -> None:
+    async def steps(seed: int) -> list[float]:
+        walk = Walk({"BTC-USD": 100.0}, seed)
+        return [(await walk.prices())["BTC-USD"] for _ in range(5)]
+
+    one, same, other = asyncio.run(steps(1)), asyncio.run(steps(1)), asyncio.run(steps(2))
+    assert one == same != other
+    assert all(abs(price / 100 - 1) < 0.05 for price in one)
+
+
+class Venue:
+    """A live venue as ccxt would show it."""
+
+    said: dict[str, dict[str, float | None]] = {}
+
+    def __init__(self, options: dict[str, Any]) -> None:
+        self.markets = {"BTC/USDT": {}, "ETH/USD": {}}
+
+    async def load_markets(self) -> None:
+        return None
+
+    async def fetch_ticker(self, symbol: str) -> dict[str, float | None]:
+        found = self.said[type(self).__name__].get(symbol, -1.0)
+        if found == -1.0:
+            raise ccxt.NetworkError("gone")
+        return {"last": found}
+
+    async def close(self) -> None:
+        return None
+
+
+def test_live_prices_are_medians_of_a_majority(monkeypatch: pytest.MonkeyPatch) -> None:
+    names = ("binance", "kraken", "bitfinex")
+    for name in names:
+        monkeypatch.setattr(venues, name, type(name, (Venue,), {}))
+    Venue.said = {
+        "binance": {"BTC/USDT": 100.0, "ETH/USD": 5.0},
+        "kraken": {"BTC/USDT": 900.0, "ETH/USD": None},
+        "bitfinex": {"BTC/USDT": 101.0},
+    }
+
+    async def ask() -> Any:
+        live = Live(names, ["BTC-USD", "ETH-USD", "XRP-USD"])
+        first = await live.prices()
+        Venue.said = {name: {} for name in names}
+        with pytest.raises(SourceError, match="no market has a price"):
+            await live.prices()
+        await live.close()
+        return first
+
+    assert asyncio.run(ask()) == {"BTC-USD": 101.0}
+
+
+@pytest.mark.parametrize("name", ["", "simulated-", "simulated-x", "live:", "live:nobody,binance", "recorded"])
+def test_a_source_that_is_none_is_named(name: str) -> None:
+    with pytest.raises(SourceError):
+        source_of(name, CONFIG)
+
+
+@pytest.mark.parametrize("dollars", [0.0, -1.0, float("nan"), float("inf"), 1e15, 5e14])
+def test_numbers_that_are_no_prices_reach_no_tick(dollars: float) -> None:
+    assert int(index_of(dollars, 1)) == 0
+
+
+def test_a_price_is_dollars_for_a_coin_in_lots() -> None:
+    assert int(index_of(60_000.0, 1_000_000)) == 60_000 << 32
+    assert 0 <= (60_000 << 32) - int(index_of(0.6, 10)) < 1 << 20
