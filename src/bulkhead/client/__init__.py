@@ -12,6 +12,7 @@ from bulkhead.client.account import AccountFeed, Update
 from bulkhead.client.errors import ClientError, RateLimited, Refused, TooSlow, Unreachable, Unreadable
 from bulkhead.client.exchange import Exchange
 from bulkhead.client.feeds import BookFeed, Feeds, TradeFeed
+from bulkhead.client.models import Balance, Market, Order, Position, Preview, PublicTrade, Trade
 from bulkhead.client.onboarding import Access, Owner
 from bulkhead.client.orders import Exit, NewOrder, Trigger, whole
 from bulkhead.client.signer import AssetLeg, ModeChoice, PositionLeg
@@ -21,18 +22,25 @@ __all__ = [
     "Access",
     "AccountFeed",
     "AssetLeg",
+    "Balance",
     "BookFeed",
     "ClientError",
     "Exchange",
     "Exit",
     "Feeds",
+    "Market",
     "ModeChoice",
     "NewOrder",
+    "Order",
     "Owner",
+    "Position",
     "PositionLeg",
+    "Preview",
+    "PublicTrade",
     "RateLimited",
     "Refused",
     "TooSlow",
+    "Trade",
     "TradeFeed",
     "Trader",
     "Trigger",
