@@ -1,5 +1,6 @@
-"""The test of a cluster is collected only where ray is installed: `pip install bulkhead[cluster]`."""
+"""Tests of what is not installed everywhere: ray by `pip install bulkhead[cluster]`, pgserver up to Python 3.12."""
 
 from importlib.util import find_spec
 
-collect_ignore = [] if find_spec("ray") else ["test_cluster.py"]
+NEEDED = {"test_cluster.py": "ray", "test_postgres.py": "pgserver"}
+collect_ignore = [name for name, module in NEEDED.items() if find_spec(module) is None]

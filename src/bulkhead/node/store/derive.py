@@ -21,6 +21,7 @@ from bulkhead.engine.event import (
     Replaced,
     Rested,
     StateChanged,
+    StatusChanged,
     Traded,
     Triggered,
 )
@@ -29,6 +30,7 @@ from bulkhead.keepers.event import FundingMoved, MarginCalled, ToppedUp, VenueEv
 from bulkhead.keepers.witness import Witness
 from bulkhead.ledger.authority import Authority
 from bulkhead.ledger.config import VenueConfig
+from bulkhead.ledger.state import Status
 from bulkhead.ledger.tx import Order
 from bulkhead.limits import EXPIRY_GRACE_S
 from bulkhead.node.store import money
@@ -54,12 +56,15 @@ class Deriver:
         self.candles = Candles(config, staging)
         self._authority = authority  # the exchange's own, which remembers the hashes of its orders
         self._batch_first = 1
+        self._reducing: set[int] = set()  # markets in which every order only reduces
+        self._taking: dict[int, None] = {}  # orders that took in this command, and of which nothing more was said
 
     def load(self, opened: list[Row], held: list[Row], candles: list[Row], progress: dict[str, str]) -> None:
         """Go on from what was written: open orders, open positions, the last candles, and where it stood."""
         self.orders = {row["order_id"]: row for row in opened}
         self.sequence = int(progress.get("sequence", "0"))
         self._batch_first = int(progress.get("batch_first", "1"))
+        self._reducing = {int(market_id) for market_id in progress.get("reducing", "").split()}
         self.held.load(held, progress)
         self.candles.load(candles)
 
@@ -68,6 +73,7 @@ class Deriver:
         if sequence <= self.sequence:
             return
         self.sequence = sequence
+        self._taking.clear()
         entering: _Entering | None = None
         for event in events:
             kind = type(event)
@@ -79,6 +85,8 @@ class Deriver:
                 handler = _HANDLERS.get(kind)
                 if handler is not None:
                     handler(self, event)
+        for order_id in self._taking:
+            self._done(order_id)
         self.staging.note("sequence", sequence)
 
     # -- orders ----------------------------------------------------------------------------------------------------
@@ -105,7 +113,7 @@ class Deriver:
             "filled": 0,
             "value": 0,
             "fee": 0,
-            "reduce_only": leg is not None or terms.reduce_only,
+            "reduce_only": leg is not None or terms.reduce_only or event.market_id in self._reducing,
             "post_only": terms.post_only,
             "time_in_force": FORCES[terms.time_in_force],
             "expiry_ms": (int(signed.expiration_s) - EXPIRY_GRACE_S) * 1000,
@@ -153,6 +161,10 @@ class Deriver:
             }
             self.staging.put("fills", fill["fill_id"], fill)
             self.held.filled(fill, int(event.size) if side == BUY else -int(event.size), str(fill["trade_type"]))
+        if taker is not None:
+            self._taking[event.taker_order_id] = None
+        if maker is not None and maker["reduce_only"] and not self._closes(maker):
+            self._done(event.maker_order_id)
 
     def _filled(self, order: Row, size: int, value: int, fee: int, time_ms: int) -> None:
         order["filled"] += size
@@ -164,8 +176,22 @@ class Deriver:
         if order["status"] == "FILLED":
             del self.orders[order["order_id"]]
 
+    def _closes(self, order: Row) -> bool:
+        """There is still a position that an order can reduce."""
+        held = self.held.open.get((order["account_id"], order["market_id"]))
+        return held is not None and held["side"] == ("SHORT" if order["side"] == "BUY" else "LONG")
+
+    def _done(self, order_id: int) -> None:
+        """An order that traded all it could: it was cut to its position, or to its parent's fills, while it traded, and
+        left without another word."""
+        order = self.orders.pop(order_id, None)
+        if order is not None:
+            order["size"], order["status"] = order["filled"], "FILLED"
+            self.staging.put("orders", order_id, order)
+
     def _changed(self, order_id: int, time_ms: int, **fields: object) -> None:
         """Change an open order; one that leaves is no longer open."""
+        self._taking.pop(order_id, None)
         order = self.orders.get(order_id)
         if order is None:
             return
@@ -187,9 +213,24 @@ class Deriver:
 
     def _triggered(self, event: Triggered) -> None:
         self._changed(event.order_id, int(event.time_ms), status="NEW")
+        if event.market_id in self._reducing and event.order_id in self.orders:
+            self.orders[event.order_id]["reduce_only"] = True
+
+    def _status_changed(self, event: StatusChanged) -> None:
+        """In a market that only reduces, every order that rests does, and goes on doing so."""
+        if event.status is Status.REDUCE_ONLY:
+            self._reducing.add(int(event.market_id))
+            for order in self.orders.values():
+                if order["market_id"] == event.market_id and order["status"] != "UNTRIGGERED":
+                    order["reduce_only"] = True
+                    self.staging.put("orders", order["order_id"], order)
+        else:
+            self._reducing.discard(int(event.market_id))
+        self.staging.note("reducing", " ".join(str(market_id) for market_id in sorted(self._reducing)))
 
     def _resized(self, event: Reduced | Rested) -> None:
         """An order was cut to its position, or grew with its parent: what it may trade in all follows."""
+        self._taking.pop(event.order_id, None)
         order = self.orders.get(event.order_id)
         if order is not None and order["filled"] + int(event.size) != order["size"]:
             self._changed(event.order_id, int(event.time_ms), size=order["filled"] + int(event.size))
@@ -248,6 +289,7 @@ _HANDLERS: dict[type, Any] = {
     Expired: Deriver._expired,
     Replaced: Deriver._replaced,
     Triggered: Deriver._triggered,
+    StatusChanged: Deriver._status_changed,
     Reduced: Deriver._resized,
     Rested: Deriver._resized,
     StateChanged: Deriver._state_changed,
