@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from bulkhead.circuit.record import RecordRun, Records, Word, asked_by
-from bulkhead.circuit.words import CHANGED, HISTORY, MONEY_RECORD, ORACLE_RECORD, POSITIONS, RECORD, key_of
+from bulkhead.circuit.words import CHANGED, CHOICES, HISTORY, MONEY_RECORD, ORACLE_RECORD, POSITIONS, RECORD, key_of
 from bulkhead.limits import TREE_DEPTH
 from stark.air.check import check
 from stark.air.chip import Must
@@ -14,12 +14,22 @@ from stark.chips.merkle_update import TREE
 from stark.chips.poseidon import Poseidon
 from stark.chips.ranges import Numbers, Range
 from stark.chips.tables import cells
-from stark.field import Felts
+from stark.field import Felts, from_ints
 from stark.poseidon import hash_many
 from tests.stark.mutation import unnoticed
 
 ACCOUNT, CHILD, NEW = 64, 65, 128
 FIXED = {0: 1000, 1: 2000, 2: 3000, 3: 4000, 4: 0}
+
+
+def position(market: int, rest: int = 11 << 160 | 12) -> int:
+    """A position's word."""
+    return market << 224 | rest
+
+
+def choice(market: int, rest: int = 2 << 72 | 5 << 64 | 7) -> int:
+    """A choice's word."""
+    return market << 80 | rest
 
 
 def words(fixed: dict[int, int], **changes: Word) -> dict[int, Word]:
@@ -29,9 +39,11 @@ def words(fixed: dict[int, int], **changes: Word) -> dict[int, Word]:
 
 def runs() -> list[RecordRun]:
     """Accounts that change, lose a position, gain one, appear and vanish, and the venue's money."""
-    changed = words(FIXED) | {3: Word(4000, 4500, 7), POSITIONS + 1: Word(11, 0, 8), POSITIONS + 3: Word(12, 12)}
-    gone = {number: Word(value, 0, 5) for number, value in FIXED.items()} | {POSITIONS + 1: Word(3, 0, 6)}
-    fresh = {number: Word(0, value, 9) for number, value in FIXED.items()} | {POSITIONS + 63: Word(0, 77, 10)}
+    changed = words(FIXED) | {3: Word(4000, 4500, 7), POSITIONS + 1: Word(position(1), 0, 8)}
+    changed |= {POSITIONS + 3: Word(position(3), position(3)), CHOICES + 3: Word(choice(3), choice(3))}
+    changed |= {CHOICES: Word(choice(0), choice(0, 1), 11), CHOICES + 5: Word(0, 0, 12)}
+    gone = {number: Word(value, 0, 5) for number, value in FIXED.items()} | {POSITIONS + 1: Word(position(1), 0, 6)}
+    fresh = {number: Word(0, value, 9) for number, value in FIXED.items()} | {POSITIONS + 63: Word(0, position(63), 10)}
     return [
         RecordRun(ACCOUNT, True, changed),
         RecordRun(CHILD, True, gone, exists=False),
@@ -89,7 +101,7 @@ def test_digests_are_those_of_the_lists() -> None:
     assert not list(check(system, public, traces))
     records = system.tables[0]
     assert records.degree == 5
-    assert records.trace_width == 26 and records.bus_width == 3
+    assert records.trace_width == 31 and records.bus_width == 5
 
 
 def test_every_cell_of_a_record_matters() -> None:
@@ -104,7 +116,7 @@ def test_every_cell_of_a_record_matters() -> None:
 
 @pytest.mark.parametrize("count", range(6))
 def test_lists_of_any_length_are_hashed(count: int) -> None:
-    positions = {POSITIONS + market: Word(market, market) for market in range(1, count + 1)}
+    positions = {POSITIONS + market: Word(position(market), position(market)) for market in range(1, count + 1)}
     system, public, traces = shown([RecordRun(ACCOUNT, True, words(FIXED) | positions)])
     assert not list(check(system, public, traces))
 
@@ -117,7 +129,7 @@ def attack(all_runs: list[RecordRun]) -> str:
 
 def test_a_zero_is_not_listed() -> None:
     """A position of nothing stays in the list: it would count, and fill the account."""
-    table_of = shown([RecordRun(ACCOUNT, True, words(FIXED) | {POSITIONS + 1: Word(5, 6, 3)})])
+    table_of = shown([RecordRun(ACCOUNT, True, words(FIXED) | {POSITIONS + 1: Word(position(1), 6, 3)})])
     table = table_of[2][0]
     column = list(Records.columns).index("value_after")
     table[column, 5] = 0
@@ -165,3 +177,41 @@ def test_the_venues_records_stay() -> None:
     assert attack([RecordRun(ORACLE_RECORD, False, oracle)]) == ""
     for existed in (False, True):
         assert "other records exist" in attack([RecordRun(ORACLE_RECORD, False, oracle, existed, not existed)])
+
+
+@pytest.mark.parametrize(
+    ("number", "value"),
+    [
+        (CHOICES + 2, choice(1)),  # the market would have no choice
+        (CHOICES + 2, choice(1, (1 << 80) - 1)),
+        (CHOICES + 1, choice(2, 0)),  # with 2**80 more below it
+        (CHOICES, choice(1)),
+        (CHOICES - 1, choice(1)),
+        (POSITIONS + 1, choice(1)),
+        (POSITIONS - 1, choice(1)),
+        (POSITIONS + 2, position(1)),
+        (POSITIONS + 1, position(2, 0)),
+        (CHOICES + 1, position(1)),
+        (POSITIONS + (1 << 27), position(1)),  # times 2**224 it would wrap around the prime
+    ],
+)
+def test_a_word_stands_under_the_market_it_names(number: int, value: int) -> None:
+    """Untouched, so that no program has cut it."""
+    found = attack([RecordRun(ACCOUNT, True, words(FIXED) | {number: Word(value, value)})])
+    assert "a word stands under its market's number" in found
+
+
+def test_a_position_has_a_market() -> None:
+    """As the position of none, a choice would be what it is."""
+    assert "number (" in attack([RecordRun(ACCOUNT, True, words(FIXED) | {POSITIONS: Word(choice(1), choice(1))})])
+
+
+@pytest.mark.parametrize("bits", [16, 17, 32, 63])
+def test_what_is_below_a_market_is_not_wider(bits: int) -> None:
+    """Else a choice of the second market could pass for one of the first, with the difference below it."""
+    number = CHOICES + 1
+    system, public, traces = shown([RecordRun(ACCOUNT, True, words(FIXED) | {number: Word(choice(2), choice(2))})])
+    for name, value in (("part_3", (2 << 8 | 5) + (1 << 16)), ("part_3", (1 << bits) + 5)):
+        table = traces[0].copy()
+        table[list(Records.columns).index(name), 5] = from_ints([value])[0]
+        assert "number" in "; ".join(str(each) for each in check(system, public, [table, *traces[1:]]))

@@ -4,6 +4,10 @@ A record is a list of words in the order of `ledger.commitment`. The first ones,
 (an account's positions, say) are there where they are not zero. Words that a transaction touched take their history
 from memory; the others stay. An account sends its digests to the tree, the venue's money to the statement: each takes
 one message for a record, so that a second run of rows for the same record finds no taker.
+
+The digest is of words and not of their numbers. So of a position and a choice it is shown that the word found stands
+under the number of the market that it names: else a choice, say, could be put under another number, and whoever asks
+for it would find that there is none.
 """
 
 from __future__ import annotations
@@ -12,7 +16,7 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from bulkhead.circuit.listing import Side, constrain_runs
-from bulkhead.circuit.words import CHANGED, FIXED_WORDS, HISTORY, RECORD, WORD_BITS
+from bulkhead.circuit.words import CHANGED, CHOICES, FIXED_WORDS, HISTORY, POSITIONS, RECORD, WORD_BITS
 from bulkhead.limits import TREE_DEPTH
 from stark.air.chip import Chip, Must, Row
 from stark.air.expr import Expr
@@ -25,6 +29,11 @@ from stark.poseidon import hash_many
 from stark.prime import PRIME
 
 BEFORE, AFTER = Side("before"), Side("after")
+# Where the market stands in a word, and what is below it, cut into numbers of 64 bits but for the last, which has less.
+POSITION_MARKET, CHOICE_MARKET = 224, 80
+PARTS = ("part_0", "part_1", "part_2", "part_3")
+POSITION_TOP_BITS, CHOICE_TOP_BITS = POSITION_MARKET - 3 * NUMBER_BITS, CHOICE_MARKET - NUMBER_BITS
+MARKET_BITS = 16
 
 
 class Word(NamedTuple):
@@ -46,12 +55,12 @@ class RecordRun(NamedTuple):
 
 
 class Records(Chip):
-    """One row a word and one more a record: 26 cells, 3 of its buses, and 3 numbers; idle rows are zeros."""
+    """One row a word and one more a record: 31 cells, 5 of its buses, and 9 numbers; idle rows are zeros."""
 
     name = "records"
     columns = (
         "live", "end", "fixed", "is_account", "record", "word", "value_before", "value_after", "touched", "written",
-        "changed", "inverse", *BEFORE.columns, *AFTER.columns,
+        "changed", "inverse", *BEFORE.columns, *AFTER.columns, "is_choice", *PARTS,
     )  # fmt: skip
 
     def constrain(self, row: Row, must: Must) -> None:
@@ -61,6 +70,7 @@ class Records(Chip):
         self.publish(row, must, key)
         self._words(row, must)
         self._presence(row, must)
+        self._places(row, must)
         BEFORE.constrain(row, must, row.value_before)
         AFTER.constrain(row, must, row.value_after)
         must.send(HISTORY, [key, row.value_before, 0], row.touched)
@@ -117,6 +127,36 @@ class Records(Chip):
         must.zero("an account that does not exist has no head", begins * (1 - row.next.exists_after) * row.next.inverse)
         must.zero("a word that is not there has no inverse", (1 - row.present_after) * row.inverse)
 
+    def _places(self, row: Row, must: Must) -> None:
+        """A position or a choice that was there stands under its market's number: 1 to 2**16, a choice from 0 on.
+
+            position = market * 2**224 + 224 bits;  choice = market * 2**80 + 80 bits
+
+        The second is below the first, so neither is taken for the other. What is left there is for programs.
+        """
+        is_choice, listed = row.is_choice, row.live - row.fixed  # only live rows are fixed
+        must.boolean("is_choice is a bit", is_choice)
+        parts = [getattr(row, name) for name in PARTS]
+        for name, cell in (("is_choice", is_choice), *zip(PARTS, parts, strict=True)):
+            must.zero(f"a fixed or idle row has no {name}", (1 - listed) * cell)
+        market = row.word - POSITIONS - (CHOICES - POSITIONS) * is_choice
+        unit = (1 - is_choice) * (1 << POSITION_MARKET) + is_choice * (1 << CHOICE_MARKET)
+        top = (1 - is_choice) * (1 << 3 * NUMBER_BITS) + is_choice * (1 << NUMBER_BITS)
+        below = parts[0] + parts[1] * (1 << NUMBER_BITS) + parts[2] * (1 << 2 * NUMBER_BITS) + parts[3] * top
+        must.zero(
+            "a word stands under its market's number",
+            listed * (row.value_before - row.present_before * market * unit - below),
+        )
+        for name, part in zip(PARTS[1:3], parts[1:3], strict=True):
+            must.zero(f"a choice has no {name}", is_choice * part)
+        for part in parts:
+            is_number(must, part, NUMBER_BITS, listed)
+        missing = [1 << NUMBER_BITS - bits for bits in (POSITION_TOP_BITS, CHOICE_TOP_BITS)]
+        is_number(must, parts[3] * (missing[0] + is_choice * (missing[1] - missing[0])), NUMBER_BITS, listed)
+        # A word's number has 32 bits, so what is multiplied here does not wrap.
+        last = (row.word - POSITIONS - 1) * (1 << NUMBER_BITS - MARKET_BITS)
+        is_number(must, last, NUMBER_BITS, listed - is_choice)
+
     def fill(self, runs: Sequence[RecordRun], log_rows: int) -> tuple[Felts, list[Sponge]]:
         """The table, records in the order given, and the lists that are to be hashed."""
         rows: list[list[int]] = []
@@ -135,7 +175,28 @@ def asked_by(runs: Sequence[RecordRun]) -> list[int]:
         numbers = sorted(run.words)
         asked += [number for word in numbers for number in numbers_asked(word, WORD_BITS)]
         asked += [after - word - 1 for word, after in zip(numbers, numbers[1:], strict=False)]
+        for number in numbers:
+            if run.is_account and number >= FIXED_WORDS:
+                asked += _asked_by_place(number, run.words[number].before)
     return asked
+
+
+def _cut(number: int, before: int) -> list[int]:
+    """Whether a word that is not fixed is a choice, and its parts below the market's number."""
+    mask = (1 << NUMBER_BITS) - 1
+    if number >= CHOICES:
+        below = before & (1 << CHOICE_MARKET) - 1
+        return [1, below & mask, 0, 0, below >> NUMBER_BITS]
+    below = before & (1 << POSITION_MARKET) - 1
+    return [0, *(below >> shift & mask for shift in range(0, POSITION_MARKET, NUMBER_BITS))]
+
+
+def _asked_by_place(number: int, before: int) -> list[int]:
+    is_choice, *parts = _cut(number, before)
+    if is_choice:
+        return [*parts, parts[3] << NUMBER_BITS - CHOICE_TOP_BITS]
+    last = max(0, number - POSITIONS - 1) << NUMBER_BITS - MARKET_BITS
+    return [*parts, parts[3] << NUMBER_BITS - POSITION_TOP_BITS, last]
 
 
 def _rows_of(run: RecordRun) -> tuple[list[list[int]], list[Sponge]]:
@@ -159,7 +220,7 @@ def _rows_of(run: RecordRun) -> tuple[list[list[int]], list[Sponge]]:
         rows.append([
             1, 0, int(is_fixed), int(run.is_account), run.record, number, word.before, word.after,
             int(word.written > 0), word.written, int(word.after != word.before), inverted,
-            *sides[0][place], *sides[1][place],
+            *sides[0][place], *sides[1][place], *([0] * 5 if is_fixed else _cut(number, word.before)),
         ])  # fmt: skip
-    end = [0, 1, 0, int(run.is_account), run.record, *[0] * 7, *sides[0][-1], *sides[1][-1]]
+    end = [0, 1, 0, int(run.is_account), run.record, *[0] * 7, *sides[0][-1], *sides[1][-1], *[0] * 5]
     return [*rows, end], hashed
