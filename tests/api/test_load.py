@@ -85,3 +85,13 @@ def test_a_failed_disk_is_maintenance_and_health_says_why(tmp_path: Path, monkey
     assert health.status_code == 503 and "no space left" in health.json()["error"]["message"]
     monkeypatch.undo()
     live.stop()
+
+
+def test_nobody_says_for_others_where_he_is_and_other_origins_are_refused(live: Live) -> None:
+    trader = Trader(live, 903)
+    key = trader.ask_key(trader.vault, addresses=["10.0.0.0/8"]).json()["data"]["key"]
+    client = live.client()
+    spoofed = {"X-Api-Key": key, "X-Forwarded-For": "10.1.2.3"}
+    assert client.get("/api/v1/user/balance", headers=spoofed).status_code == 403
+    answer = client.get("/api/v1/info/starknet", headers={"Origin": "https://elsewhere.example"})
+    assert "access-control-allow-origin" not in answer.headers

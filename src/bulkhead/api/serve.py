@@ -50,7 +50,11 @@ async def serve(
     """Start the node, listen, and end in order on SIGINT, SIGTERM, `stop`, or when the writer has failed."""
     stop = asyncio.Event() if stop is None else stop
     http = node.settings.http
-    listening = _listen(http.host, http.port)
+    try:
+        listening = _listen(http.host, http.port)
+    except OSError:
+        await node.stop()
+        raise
     config = uvicorn.Config(
         make_app(node, more),
         log_level="warning",
@@ -62,6 +66,8 @@ async def serve(
         ssl_certfile=http.tls_certificate or None,
         ssl_keyfile=http.tls_key or None,
         server_header=False,
+        proxy_headers=bool(http.trusted_proxies),  # whoever is believed may say from which address a request comes
+        forwarded_allow_ips=list(http.trusted_proxies),
         h11_max_incomplete_event_size=32_768,
         **server_options(node.settings.streams),
     )

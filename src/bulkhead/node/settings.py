@@ -44,6 +44,7 @@ class HttpSettings(Struct, frozen=True, forbid_unknown_fields=True):
     tls_certificate: str = ""
     tls_key: str = ""
     cors_origins: tuple[str, ...] = ()
+    trusted_proxies: tuple[str, ...] = ()  # addresses whose X-Forwarded-For is believed
     signing_domain: str = "bulkhead.local"  # the name in onboarding messages
 
 
