@@ -61,6 +61,8 @@ TARGETS = (
     Target("proving", "Proving, per cell", 3.3, False),  # microseconds a cell and core, blow-up 4
     Target("proving", "Verification of 2^18", 1, False),  # seconds
     Target("proving", "Proof library: kernels", 60, False),  # seconds
+    Target("streams", "Book delta to 100 subscribers at 20/s, p99", 50, False),  # milliseconds
+    Target("streams", "Book delta to 100 subscribers at 200/s, p99", 50, False),
     Target("api", "Signed orders", 1_500, True),  # a second, over HTTP
     Target("api", "Acknowledgement at 500/s, p50", 5, False),  # milliseconds
     Target("api", "Acknowledgement at 500/s, p99", 25, False),
@@ -71,7 +73,7 @@ TARGETS = (
     Target("circuit", "A trade, isolated", 30_000, False),
     Target("circuit", "An oracle tick", 16_000, False),  # cells
     Target("circuit", "Trades proven", 20, True),  # a second, on two cores
-    Target("circuit", "A batch of 64", 30, False),  # seconds
+    Target("circuit", "A batch of these", 30, False),  # seconds
     Target("circuit", "Filling", 15, False),  # percent of proving
     Target("circuit", "Peak memory", 3, False),  # GiB
 )

@@ -169,6 +169,32 @@ def test_a_key_that_is_revoked_ends_its_streams(live: Live) -> None:
     assert live.on_loop(lambda: list(hub_of(live).accounts)) == []
 
 
+@pytest.mark.parametrize("place", ["_sort", "_flush"])
+def test_a_stream_that_fails_drops_its_listeners_and_nothing_else(
+    live: Live, monkeypatch: pytest.MonkeyPatch, place: str
+) -> None:
+    def broken(*given: object) -> None:
+        raise RuntimeError("made by a test")
+
+    trader = Trader(live, 808)
+    trader.claim()
+    with opened(live, "/orderbooks/BTC-USD") as client, pytest.raises(ConnectionClosed) as closed:
+        heard(client)
+        with monkeypatch.context() as patch:
+            patch.setattr(hub_of(live), place, broken)
+            trader.placed("BUY", "0.1", "59000")
+            with opened(live, "/orderbooks/BTC-USD") as early:  # while the other is still being dropped, or just after
+                assert heard(early)["data"]["b"][0]["p"] == "59000"
+            heard(client)
+    assert closed.value.rcvd is not None and closed.value.rcvd.code == seat.FAILED.code
+    with opened(live, "/orderbooks/BTC-USD") as client:
+        assert heard(client)["data"]["b"][0]["p"] == "59000"
+        trader.placed("BUY", "0.1", "58000")
+        assert heard(client)["data"]["b"] == [{"p": "58000", "q": "0.1", "c": "0.1"}]
+        trader.http.post("/api/v1/user/order/massCancel", json={"cancelAll": True})
+    assert live.node.writer.failure == ""
+
+
 def test_a_thousand_idle_sockets_cost_little_and_hear_everything(live: Live) -> None:
     async def crowd() -> tuple[int, float]:
         before = resident_bytes()

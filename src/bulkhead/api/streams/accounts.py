@@ -42,7 +42,7 @@ class AccountTopic(Topic):
             "margin_calls": self._calls.append,
             "positions": lambda row: self._positions.__setitem__(row["position_id"], row),
         }
-        self._pulse = Pulse(PULSE_S, self._tell_worth)
+        self._pulse = Pulse(PULSE_S, self._tell_worth, self.fail)
 
     # -- hearing -----------------------------------------------------------------------------------------------------
 

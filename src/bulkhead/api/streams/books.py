@@ -34,7 +34,7 @@ class BookTopic(Topic):
         self._places: dict[int, Place] = {}  # by order id
         self._told: tuple[dict[BookPrice, int], dict[BookPrice, int]] = ({}, {})  # lots by price, of each side
         self._changed: dict[Place, None] = {}
-        self._pulse = Pulse(PAUSE_S, self.flush)
+        self._pulse = Pulse(PAUSE_S, self.flush, self.fail)
         self._is_following = False
 
     # -- following the book ------------------------------------------------------------------------------------------
@@ -56,8 +56,10 @@ class BookTopic(Topic):
 
     def rest(self) -> None:
         """Forget everything once nobody listens."""
-        if self.listeners or self.best.listeners:
-            return
+        if not (self.listeners or self.best.listeners):
+            self._forget()
+
+    def _forget(self) -> None:
         self._is_following = False
         self._places.clear()
         self._changed.clear()
@@ -79,6 +81,14 @@ class BookTopic(Topic):
                 del self._places[order_id]
         if self._changed:
             self._pulse.ask()
+
+    def fail(self) -> None:
+        """Those who hear of the best levels alone are dropped with all others."""
+        super().fail()
+        self.best.fail()
+        if self._is_following:  # those who are dropped leave later than others may join
+            self._forget()
+            self.follow()
 
     # -- telling -----------------------------------------------------------------------------------------------------
 

@@ -30,7 +30,7 @@ class CandleTopic(Topic):
         self._folded: Row | None = None
         self._minute: Row | None = None
         self._is_ready = False
-        self._pulse = Pulse(PAUSE_S, self._flush)
+        self._pulse = Pulse(PAUSE_S, self._flush, self.fail)
 
     async def prepare(self) -> None:
         """Read the minutes of the span so far, once. Those that are told meanwhile are the newest, and are kept."""

@@ -65,6 +65,7 @@ class Hub:
         self._touched: dict[int, AccountTopic] = {}
         self._turn = 0
         self._is_repriced = False
+        self._has_failed = False
         self._handlers: dict[type, Callable[[Any], None]] = {
             Rested: self._rested,
             Traded: self._traded,
@@ -108,6 +109,9 @@ class Hub:
 
     def heard(self, answers: Sequence[Answer]) -> None:
         """A group was handled, and its rows are derived. Never raises: the writer must not suffer from a stream."""
+        if self._has_failed:
+            self._fail()
+            return
         try:
             handlers = self._handlers
             for answer in answers:
@@ -117,10 +121,28 @@ class Hub:
                         handler(event)
             self._flush()
         except Exception:
-            log.exception("a stream failed; its listeners may miss something")
+            log.exception("the streams failed; every listener is dropped")
+            self._fail()
+
+    def _fail(self) -> None:
+        """Nobody knows who was not told of what: everybody connects again, and gets a snapshot."""
+        self._has_failed = False
+        self._orders.clear()
+        self._touched.clear()
+        candles = [one for found in self._candles.values() for one in found.values()]
+        several = (self.books, self.trades, self.funding, self.prices, self.accounts)
+        for topic in [*candles, *(one for found in several for one in found.values())]:
+            topic.fail()
 
     def _row(self, table: str, row: Row) -> None:
-        """A row was derived. Called while a group is derived, before `heard`."""
+        """A row was derived. Called while a group is derived, before `heard`; never raises either."""
+        try:
+            self._sort(table, row)
+        except Exception:
+            log.exception("a stream failed", table=table)
+            self._has_failed = True
+
+    def _sort(self, table: str, row: Row) -> None:
         if table in ACCOUNT_TABLES:
             topic = self.accounts.get(row["account_id"])
             if topic is not None:

@@ -14,7 +14,7 @@ from bulkhead.api.errors import ApiError, bad
 from bulkhead.api.streams.connect import Doorman
 from bulkhead.api.streams.frame import Frame, text_of
 from bulkhead.api.streams.hub import Hub
-from bulkhead.api.streams.seat import BAD_FRAME, TOO_FAST, Seat
+from bulkhead.api.streams.seat import BAD_FRAME, TOO_FAST, Closing, Seat
 from bulkhead.api.streams.topic import Topic
 from bulkhead.node.store.candles import INDICES, MARKS, TRADES
 
@@ -74,6 +74,10 @@ class Subscription:
     def hear(self, frame: Frame) -> None:
         """Send it on, under the connection's next number."""
         self._session.seat.offer(frame.rpc(self._name, self._session.next_number()))
+
+    def drop(self, closing: Closing) -> None:
+        """End the connection, and every other subscription with it."""
+        self._session.seat.close(closing)
 
 
 class Session:

@@ -29,6 +29,7 @@ SLOW = Closing(4008, "slow reader: too much was waiting; connect again for a sna
 NO_KEY = Closing(4001, "the API key was revoked, or its time is up")
 TALKATIVE = Closing(4009, "nothing is to be sent on this socket")
 TOO_FAST = Closing(4029, "too many requests")
+FAILED = Closing(4011, "the stream failed, and it has been logged; connect again for a snapshot")
 BAD_FRAME = Closing(1003, "text is expected")
 
 

@@ -6,8 +6,12 @@ import asyncio
 from collections.abc import Callable
 from typing import Protocol
 
+import structlog
+
 from bulkhead.api.streams.frame import Frame
-from bulkhead.api.streams.seat import Seat
+from bulkhead.api.streams.seat import FAILED, Closing, Seat
+
+log = structlog.get_logger("bulkhead.streams")
 
 
 class Listener(Protocol):
@@ -15,6 +19,9 @@ class Listener(Protocol):
 
     def hear(self, frame: Frame) -> None:
         """One more frame."""
+
+    def drop(self, closing: Closing) -> None:
+        """End the connection."""
 
 
 class PathListener:
@@ -28,6 +35,10 @@ class PathListener:
         """Send it on."""
         self._number += 1
         self._seat.offer(frame.plain(self._number))
+
+    def drop(self, closing: Closing) -> None:
+        """End the connection."""
+        self._seat.close(closing)
 
 
 class Topic:
@@ -53,6 +64,11 @@ class Topic:
         """Tell it nothing more."""
         self.listeners.pop(listener, None)
 
+    def fail(self) -> None:
+        """Something was not told: better no stream than a wrong one."""
+        for listener in self.listeners:
+            listener.drop(FAILED)
+
     def publish(self, frame: Frame) -> None:
         """Tell everybody."""
         for listener in self.listeners:
@@ -62,8 +78,9 @@ class Topic:
 class Pulse:
     """Runs something at most so often: at once after a pause, else when the pause is over."""
 
-    def __init__(self, pause_s: float, work: Callable[[], None]) -> None:
+    def __init__(self, pause_s: float, work: Callable[[], None], fail: Callable[[], None]) -> None:
         self._pause_s = pause_s
+        self._fail = fail
         self._work = work
         self._next_s = 0.0
         self._is_due = False
@@ -83,4 +100,8 @@ class Pulse:
     def _run(self) -> None:
         self._is_due = False
         self._next_s = asyncio.get_running_loop().time() + self._pause_s
-        self._work()
+        try:
+            self._work()
+        except Exception:  # in the event loop nobody else would hear of it
+            log.exception("a stream failed; its listeners are dropped")
+            self._fail()
