@@ -9,7 +9,7 @@ import pytest
 
 from bulkhead.api.limits import BUCKETS_MAX, Limiter
 from bulkhead.node.app import Node
-from bulkhead.node.journal import Journal, JournalError
+from bulkhead.node.journal import JournalError
 from bulkhead.node.writer import Writer
 from tests.api.live import Fixed, Live, Trader, settings_for
 
@@ -73,10 +73,10 @@ def test_a_failed_disk_is_maintenance_and_health_says_why(tmp_path: Path, monkey
     trader = Trader(live, 902)
     trader.claim()
 
-    def failing(journal: Journal) -> int:
+    def failing() -> int:
         raise JournalError("no space left on device")
 
-    monkeypatch.setattr(Journal, "commit", failing)
+    monkeypatch.setattr(live.node.exchange.journal, "commit", failing)
     answer = trader.place(trader.order("BUY", "0.01", "59000"))
     assert (answer.status_code, answer.json()["error"]["code"]) == (503, 1010)
     again = trader.place(trader.order("BUY", "0.01", "59000"))
