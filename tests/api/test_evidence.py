@@ -57,6 +57,6 @@ def test_receipts_name_the_place_in_the_journal(live: Live, maker: Trader) -> No
         time.sleep(0.1)
     assert status == "SEALED"
     batches = live.client().get("/api/v1/info/batches").json()["data"]
-    assert batches[0]["batch"] >= 1 and not batches[0]["isProven"]
+    assert batches[0]["batch"] >= 1 and batches[0]["status"] == "SEALED"
     gone = live.client().get("/api/v1/info/receipts/99999999").status_code
     assert gone == 404

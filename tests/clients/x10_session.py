@@ -174,6 +174,7 @@ async def protect(client: RestApiClient, found: dict) -> None:
     )  # fmt: skip
     opened = (await client.account.get_open_orders()).data
     found["waiting"] = sorted((str(order.type), str(order.status)) for order in opened)
+    found["protecting"] = sorted((str(order.tp_sl_type), str(order.qty)) for order in opened if order.tp_sl_type)
     await orders.mass_cancel(cancel_all=True)
 
 

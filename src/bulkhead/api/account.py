@@ -22,6 +22,7 @@ from bulkhead.reject import Reject
 from bulkhead.units import MarketId
 
 PAGE, LONG_PAGE, OPERATIONS_PAGE = 100, 10_000, 50
+CLAIMABLE = "READY_FOR_CLAIM"
 OPERATION_TYPES = ("CLAIM", "DEPOSIT", "FAST_WITHDRAWAL", "SLOW_WITHDRAWAL", "TRANSFER")
 
 
@@ -258,13 +259,25 @@ async def operations(call: Call) -> Page:
         wheres.append(table.c.type.in_(kinds))
     states = [state.upper() for state in call.request.query_params.getlist("status")]
     if states:
-        wheres.append(table.c.status.in_(states))
+        wheres.append(table.c.status.in_(["IN_PROGRESS" if state == CLAIMABLE else state for state in states]))
     if call.text("startTime"):
         wheres.append(table.c.time_ms >= call.number("startTime", 0))
     if call.text("endTime"):
         wheres.append(table.c.time_ms <= call.number("endTime", 0))
     rows, cursor = await page(call, table, "operation_id", wheres, OPERATIONS_PAGE)
-    return Page([operation_shape(row) for row in rows], cursor)
+    settled = await _settled(call)
+    found = [operation_shape(row, settled) for row in rows]
+    return Page([one for one in found if not states or one["status"] in states], cursor)
+
+
+async def _settled(call: Call) -> int:
+    """The last command that is final on L1: withdrawals up to it can be claimed there."""
+    final = call.api.node.progress.final
+    if not final:
+        return 0
+    query = select(tables.batches.c.sequence_last).where(tables.batches.c.batch == final)
+    rows = await call.api.node.store.rows(query)
+    return int(rows[0]["sequence_last"]) if rows else 0
 
 
 def _kinds(asked: list[str]) -> list[str]:
@@ -280,12 +293,15 @@ def _kinds(asked: list[str]) -> list[str]:
     return found
 
 
-def operation_shape(row: Row) -> dict[str, Any]:
-    """An operation on an account's money."""
+def operation_shape(row: Row, settled: int = 0) -> dict[str, Any]:
+    """An operation on an account's money. `settled`: the last command that is final on L1."""
+    status = row["status"]
+    if status == "IN_PROGRESS" and row["sequence"] <= settled:
+        status = CLAIMABLE
     shape: dict[str, Any] = {
         "id": str(row["operation_id"]),
         "type": row["type"],
-        "status": row["status"],
+        "status": status,
         "amount": money(row["amount"]),
         "fee": money(row["fee"]),
         "asset": row["asset_id"],

@@ -131,20 +131,19 @@ async def insurance(call: Call) -> dict[str, Any]:
 
 
 async def batches(call: Call) -> Page:
-    """Sealed batches, newest first, and whether each is proven."""
+    """Sealed batches, newest first, and how far each has come: SEALED, PROVEN, or FINAL on L1."""
     rows, cursor = await page(call, tables.batches, "batch", [], PAGE)
     return Page([_batch(call, row) for row in rows], cursor)
 
 
 def _batch(call: Call, row: Row) -> dict[str, Any]:
-    proofs = call.api.node.settings.place / "proofs"
     return {
         "batch": row["batch"],
         "sealedTime": row["sealed_ms"],
         "firstSequence": row["sequence_first"],
         "lastSequence": row["sequence_last"],
         "commands": row["commands"],
-        "isProven": any(proofs.glob(f"batch-{row['batch']:010d}.*.proof")),
+        "status": call.api.node.progress.of(row["batch"]),
     }
 
 
@@ -174,9 +173,8 @@ async def _place(call: Call, sequence: int) -> dict[str, Any]:
         raise ApiError(404, errors.NOT_ALLOWED, "this record cannot be read") from error
     query = select(table).where(table.c.sequence_first <= sequence, table.c.sequence_last >= sequence)
     rows = await call.api.node.store.rows(query)
-    batch = _batch(call, rows[0]) if rows else None
-    status = "ACCEPTED" if batch is None else ("PROVEN" if batch["isProven"] else "SEALED")
-    return {"sequence": sequence, "chain": chain.hex(), "batch": batch, "status": status}
+    batch = rows[0]["batch"] if rows else 0
+    return {"sequence": sequence, "chain": chain.hex(), "batch": batch, "status": call.api.node.progress.of(batch)}
 
 
 async def solvency(call: Call) -> dict[str, Any]:

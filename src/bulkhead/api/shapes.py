@@ -63,16 +63,20 @@ def order_shape(api: Api, row: Row, legs: Iterable[Row] = ()) -> dict[str, Any]:
         "marginMode": margin_mode(api, row["account_id"], row["market_id"]),
     }
     if "trigger" in extra:
-        _add_trigger(shape, wire, row, extra["trigger"])
+        _add_trigger(shape, wire, row, extra)
     for leg in legs:
         name = _leg_name(leg["side"], json.loads(leg["extra"])["trigger"])
         shape[name] = _leg(wire, leg, json.loads(leg["extra"])["trigger"])
     return shape
 
 
-def _add_trigger(shape: dict[str, Any], wire: Wire, row: Row, trigger: dict[str, Any]) -> None:
+def _add_trigger(shape: dict[str, Any], wire: Wire, row: Row, extra: dict[str, Any]) -> None:
+    """What an order waits for. One that closes a whole position knows its size when it fires; until then it says 0."""
+    trigger = extra["trigger"]
     if row["kind"] == "TPSL":
-        shape["tpSlType"] = "ORDER"
+        shape["tpSlType"] = extra["tpSlType"]
+        if extra["tpSlType"] == "POSITION" and row["status"] == "UNTRIGGERED":
+            shape["qty"] = "0"
         shape[_leg_name(row["side"], trigger)] = _leg(wire, row, trigger)
         return
     shape["trigger"] = {

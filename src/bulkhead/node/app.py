@@ -24,6 +24,7 @@ from bulkhead.limits import CHILDREN_PER_ACCOUNT
 from bulkhead.node.clock import ClockService, Signers
 from bulkhead.node.directory import Directory
 from bulkhead.node.exchange import Exchange
+from bulkhead.node.finality import Progress
 from bulkhead.node.keys import Keys, keys_in
 from bulkhead.node.metrics import Metrics
 from bulkhead.node.replay import read_genesis
@@ -40,7 +41,6 @@ from bulkhead.units import AccountId, TimeMs
 log = structlog.get_logger("bulkhead.node")
 
 FIRST_PRICES = {"BTC-USD": 60_000.0, "ETH-USD": 3_000.0, "XRP-USD": 0.6, "LTC-USD": 80.0, "EOS-USD": 1.0}
-COUNTED_AGE_S = 5.0
 MakeConfig = Callable[[Keys, str], VenueConfig]
 
 
@@ -69,11 +69,11 @@ class Node:
         self.writer = Writer(exchange, wall_clock, settings.limits.queue_max)
         self.store = Store(database, exchange.state.config, exchange.machine.authority)
         self.clock = ClockService(self.writer, source, Signers(keys, exchange.state.config), settings.clock)
+        self.progress = Progress(settings.place)
         self.is_stopping = False
         self.faucet_times: dict[int, float] = {}  # by owner: when he claimed last
         self.one_at_a_time = asyncio.Lock()  # for numbers that the node gives: accounts, places in the deposit queue
         self._keys = keys
-        self._counted = (-COUNTED_AGE_S, 0)  # when, and how many batches had no proof
         self._tasks: list[asyncio.Task[None]] = []
         self._writing: asyncio.Task[None] | None = None
         # The store first: whoever hears after it finds the rows of a group derived.
@@ -136,11 +136,7 @@ class Node:
     @property
     def unproven(self) -> int:
         """Sealed batches without a proof in the node's folder; looked up again when it is a few seconds old."""
-        now_s = time.monotonic()
-        if now_s - self._counted[0] > COUNTED_AGE_S:
-            proofs = {path.name.split(".")[0] for path in (self.settings.place / "proofs").glob("batch-*.proof")}
-            self._counted = (now_s, max(0, self.exchange.state.counters.batches - len(proofs)))
-        return self._counted[1]
+        return max(0, self.exchange.state.counters.batches - len(self.progress.proven))
 
     def next_account_id(self) -> AccountId:
         """An id that no account has. Ask under `one_at_a_time`."""

@@ -25,7 +25,7 @@ from bulkhead.engine.event import (
     Traded,
     Triggered,
 )
-from bulkhead.engine.order import Leg, Terms
+from bulkhead.engine.order import Leg, Protects, Terms
 from bulkhead.keepers.event import FundingMoved, MarginCalled, ToppedUp, VenueEvent
 from bulkhead.keepers.witness import Witness
 from bulkhead.ledger.authority import Authority
@@ -40,8 +40,9 @@ from bulkhead.node.store.staging import Row, Staging
 from bulkhead.node.store.tables import place_id
 from bulkhead.node.store.wording import FORCES, KINDS, OPEN, SIDES, reason_of, trigger_words
 
-_Entering = list[tuple[Order, Terms, Leg | None]]
-"""Orders of one command in the order in which the engine accepts them, each with the leg that it is, if one."""
+_Entering = list[tuple[Order, Terms, Leg | None, bool]]
+"""Orders of one command in the order in which the engine accepts them, each with the leg that it is, if one, and whether
+that closes a whole position."""
 
 
 class Deriver:
@@ -91,12 +92,13 @@ class Deriver:
 
     # -- orders ----------------------------------------------------------------------------------------------------
 
-    def _accepted(self, event: Accepted, entering: tuple[Order, Terms, Leg | None]) -> None:
-        signed, terms, leg = entering
+    def _accepted(self, event: Accepted, entering: tuple[Order, Terms, Leg | None, bool]) -> None:
+        signed, terms, leg, is_whole = entering
         is_waiting = leg is not None or terms.trigger is not None
         extra: dict[str, Any] = {}
         if leg is not None:
             extra["trigger"] = trigger_words(leg.trigger)
+            extra["tpSlType"] = "POSITION" if is_whole else "ORDER"
         elif terms.trigger is not None:
             extra["trigger"] = trigger_words(terms.trigger)
         row: Row = {
@@ -277,10 +279,11 @@ def _entering(command: Command) -> _Entering:
     """The orders a command may bring in, its own before those that protect it."""
     if isinstance(command, PlaceOrder):
         legs = [leg for leg in (command.take_profit, command.stop_loss) if leg is not None]
-        return [(command.order, command.terms, None), *((leg.order, Terms(), leg) for leg in legs)]
+        is_whole = command.protects is Protects.POSITION
+        return [(command.order, command.terms, None, False), *((leg.order, Terms(), leg, is_whole) for leg in legs)]
     assert isinstance(command, PlaceProtection), "nothing else brings orders in"
     legs = [leg for leg in (command.take_profit, command.stop_loss) if leg is not None]
-    return [(leg.order, Terms(), leg) for leg in legs]
+    return [(leg.order, Terms(), leg, not command.size) for leg in legs]
 
 
 _HANDLERS: dict[type, Any] = {
