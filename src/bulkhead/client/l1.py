@@ -38,8 +38,8 @@ class L1:
     @classmethod
     def connect(cls, url: str, record: Path, ethereum_key: str, report: Report = lambda done, gas: None) -> L1:
         """By a node's URL and the deployment's record. Raises ChainError, and ValueError for what is no key."""
-        deployment = read_record(record)
-        return cls(Chain.connect(url, chain_id=deployment.chain_id), deployment, signer_of(ethereum_key), report)
+        deployment, signer = read_record(record), signer_of(ethereum_key)
+        return cls(Chain.connect(url, chain_id=deployment.chain_id), deployment, signer, report)
 
     # -- money in and out ----------------------------------------------------------------------------------------------
 
