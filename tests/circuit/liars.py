@@ -74,8 +74,8 @@ def unnoticed(state: State, steps: Sequence[Step]) -> set[str]:
     name, found = steps[-1][0], set()
     instructions = Play(state, venue_of(state.config)).programs[name].instructions
     for row, instruction in enumerate(instructions):
-        is_own_number = Flag.ZERO in instruction.flags and Flag.NUMBER in instruction.flags
-        if Flag.GIVEN not in instruction.flags or is_own_number:
+        is_own_number = instruction.flags & Flag.ZERO and instruction.flags & Flag.NUMBER
+        if not instruction.flags & Flag.GIVEN or is_own_number:
             continue
         for lie in LIES:
             try:
@@ -93,7 +93,7 @@ def escapes(state: State, steps: Sequence[Step]) -> set[str]:
     instructions = Play(state, venue_of(state.config)).programs[name].instructions
     honest = _honest_signatures(state, steps)
     for row, instruction in enumerate(instructions):
-        if Flag.GIVEN not in instruction.flags:
+        if not instruction.flags & Flag.GIVEN:
             continue
         for lie in LIES:
             try:

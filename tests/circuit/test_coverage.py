@@ -21,7 +21,7 @@ from tools import security
 MACHINE = {
     "arithmetic", "close", "coverage", "decode", "describe", "escape", "escape_batch", "escape_trace", "filling",
     "frame", "instructions", "layout", "listing", "memory", "play", "play_force", "play_ticks", "programs",
-    "rebuild", "record", "tags", "trace", "venue", "words",
+    "rebuild", "record", "room", "tags", "trace", "venue", "words",
 }  # fmt: skip
 # Parts of a file of the ledger's or the rules' that is cut in several here, with the file.
 PARTS = {

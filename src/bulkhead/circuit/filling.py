@@ -15,7 +15,7 @@ from bulkhead.circuit.instructions import FLAGS, TIME_SHIFT, Flag, Program
 from bulkhead.circuit.rules import Rules
 from bulkhead.circuit.venue import Term
 from stark.chips.poseidon import Sponge, list_sponge
-from stark.field import Felts, from_ints
+from stark.field import Felts, from_ints, to_montgomery
 from stark.prime import PRIME
 
 Places = NDArray[np.int64]
@@ -121,8 +121,11 @@ def fill_rules(
 
 
 def small(column: NDArray[np.int64]) -> Felts:
-    """Small numbers that are not negative, as elements."""
-    return from_ints(column.tolist())
+    """Small numbers that are not negative, as elements: without a Python integer for each."""
+    assert column.size == 0 or column.min() >= 0, "a negative number is no small one"
+    plain = np.zeros((column.size, 4), np.uint64)
+    plain[:, 0] = column
+    return to_montgomery(plain)
 
 
 def _written(frames: Sequence[Given], starts: Places, column: Felts) -> list[int]:

@@ -17,7 +17,7 @@ from stark.poseidon import hash_many
 from stark.prime import PRIME
 
 NUMBER_LIMIT = 1 << 64
-NOTHING = Flag(0)
+NOTHING = 0  # no flag
 ABOUT = 1 << 32  # a message is about a number times this, and another one
 Hint = Callable[[], int]
 
@@ -112,7 +112,7 @@ class Frame:
     # --- instructions ---------------------------------------------------------------------------------------------
 
     def _write(
-        self, flags: Flag, operands: tuple[Value | None, Value | None], constant: int, value: int, rule: str = "",
+        self, flags: int, operands: tuple[Value | None, Value | None], constant: int, value: int, rule: str = "",
         times: int = 0,
     ) -> Value:  # fmt: skip
         """One row; an operand that is None is the row itself."""
@@ -128,7 +128,7 @@ class Frame:
         self.values.append(value)
         return Value(self, at)
 
-    def add(self, left: Value, factor: int, right: Value, flags: Flag = NOTHING, rule: str = "") -> Value:
+    def add(self, left: Value, factor: int, right: Value, flags: int = NOTHING, rule: str = "") -> Value:
         """left + factor * right."""
         values = self.values
         value = (values[left.at] + factor * values[right.at]) % PRIME
@@ -136,7 +136,7 @@ class Frame:
 
     def multiply(
         self, left: Value, right: Value, factor: int = 0, addend: Value | None = None,
-        flags: Flag = NOTHING, rule: str = "",
+        flags: int = NOTHING, rule: str = "",
     ) -> Value:  # fmt: skip
         """left * right, plus factor * addend where there is one."""
         values = self.values

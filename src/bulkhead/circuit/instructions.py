@@ -19,15 +19,15 @@ A program is a straight line of instructions. Each computes the cell `c` of its 
 
 from __future__ import annotations
 
-from enum import IntFlag
+from enum import IntEnum
 from typing import NamedTuple
 
 PROGRAM_BITS = 15  # instructions of all programs together
 TIME_SHIFT = PROGRAM_BITS  # a moment of memory: the frame's number, then the instruction's
 
 
-class Flag(IntFlag):
-    """What a row does; the operations exclude each other."""
+class Flag(IntEnum):
+    """What a row does, combined by `|`; the operations exclude each other. Plain numbers, for playing combines many."""
 
     FIRST = 1
     ADD = 2
@@ -49,7 +49,7 @@ TIMES_SHIFT = len(FLAGS)  # in a packed instruction, `times` plus one stands abo
 class Instruction(NamedTuple):
     """One row of a program; operands are places in the program, counted from its first instruction."""
 
-    flags: Flag
+    flags: int
     left: int
     right: int
     constant: int = 0
