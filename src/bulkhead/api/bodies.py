@@ -276,3 +276,9 @@ class SizeBody(Body, frozen=True, kw_only=True):
     side: Side
     loss: Decimal
     margin_mode: Literal["cross", "isolated", "strategy", "scenario"] = "cross"
+
+
+class WebhookBody(Body, frozen=True, kw_only=True):
+    """Where margin calls are to be sent."""
+
+    url: Annotated[str, Meta(max_length=500)]

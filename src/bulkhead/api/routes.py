@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bulkhead.api import account, evidence, info, modes, money, onboarding, operator, orders, previews
+from bulkhead.api import account, evidence, info, modes, money, onboarding, operator, orders, previews, webhooks
 from bulkhead.api.call import Endpoint
 
 ENDPOINTS: list[Endpoint] = [
@@ -13,6 +13,7 @@ ENDPOINTS: list[Endpoint] = [
     *evidence.ENDPOINTS,
     *info.ENDPOINTS,
     *money.ENDPOINTS,
+    *webhooks.ENDPOINTS,
     *onboarding.ENDPOINTS,
     *operator.ENDPOINTS,
 ]

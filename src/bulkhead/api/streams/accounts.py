@@ -99,7 +99,7 @@ class AccountTopic(Topic):
     def _balances(self, *, is_snapshot: bool) -> list[Frame]:
         data: dict[str, Any] = {"balance": shapes.balance_shape(self._api, self.account_id)}
         if self._calls and not is_snapshot:
-            data["marginCalls"] = [self._call(row) for row in self._calls]
+            data["marginCalls"] = [call_shape(row) for row in self._calls]
             self._calls.clear()
         spot = {"spotBalances": shapes.spot_balances(self._api, self.account_id)}
         return [
@@ -172,14 +172,15 @@ class AccountTopic(Topic):
             "marginMode": shapes.margin_mode(self._api, self.account_id, row["market_id"]),
         }
 
-    def _call(self, row: Row) -> dict[str, Any]:
-        """A margin call: maintenance has reached `level` hundredths of the holder's value."""
-        return {
-            "id": row["call_id"],
-            "level": row["level"],
-            "accountId": self.account_id,
-            "holderId": row["holder_id"],
-            "value": money(int(row["value"])),
-            "maintenanceMargin": money(int(row["maintenance"])),
-            "time": row["time_ms"],
-        }
+
+def call_shape(row: Row) -> dict[str, Any]:
+    """A margin call: maintenance has reached `level` hundredths of the holder's value."""
+    return {
+        "id": row["call_id"],
+        "level": row["level"],
+        "accountId": row["account_id"],
+        "holderId": row["holder_id"],
+        "value": money(int(row["value"])),
+        "maintenanceMargin": money(int(row["maintenance"])),
+        "time": row["time_ms"],
+    }

@@ -15,11 +15,12 @@ import structlog
 from bulkhead.api.call import Api
 from bulkhead.api.errors import bad
 from bulkhead.api.info import INTERVALS
-from bulkhead.api.streams.accounts import AccountTopic
+from bulkhead.api.streams.accounts import AccountTopic, call_shape
 from bulkhead.api.streams.books import BookTopic
 from bulkhead.api.streams.candles import CandleTopic
 from bulkhead.api.streams.markets import KINDS, FundingTopic, PriceTopic, TradesTopic
 from bulkhead.api.streams.topic import Topic
+from bulkhead.api.webhooks import is_test_network
 from bulkhead.engine.event import (
     Cancelled,
     Expired,
@@ -37,6 +38,7 @@ from bulkhead.limits import CHILDREN_PER_ACCOUNT
 from bulkhead.node.exchange import Answer
 from bulkhead.node.store.candles import INDICES, MARKS, TRADES
 from bulkhead.node.store.staging import Row
+from bulkhead.node.webhooks import Courier
 
 log = structlog.get_logger("bulkhead.streams")
 
@@ -66,6 +68,8 @@ class Hub:
         self._turn = 0
         self._is_repriced = False
         self._has_failed = False
+        chain_id = api.node.exchange.state.config.chain_id
+        self._courier = Courier(api.node.database, is_test=is_test_network(chain_id))
         self._handlers: dict[type, Callable[[Any], None]] = {
             Rested: self._rested,
             Traded: self._traded,
@@ -150,6 +154,8 @@ class Hub:
                 self._touched[row["account_id"]] = topic
             if table == "fills" and row["is_taker"]:
                 self.trades[row["market_id"]].traded(row)
+            elif table == "margin_calls":
+                self._courier.tell(row["account_id"], {"type": "MARGIN_CALL", "data": call_shape(row)})
         elif table == "candles":
             for candle in self._candles[row["market_id"], row["kind"]].values():
                 candle.seen(row)

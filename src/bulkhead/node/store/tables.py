@@ -1,7 +1,7 @@
 """The tables. Money is whole 10^-6 USD, sizes are lots, prices whole quote per lot: as the ledger has them.
 
-Everything but `users`, `accounts_named` and `api_keys` is derived: it may be dropped, and is then made anew
-from the journal. Those three are what traders told this node and no journal knows.
+Everything but `users`, `accounts_named`, `api_keys` and `webhooks` is derived: it may be dropped, and is then made anew
+from the journal. Those four are what traders told this node and no journal knows.
 """
 
 from __future__ import annotations
@@ -249,4 +249,12 @@ api_keys = _table(
     _number("created_ms"),
     _flag("revoked"),
     Index("keys_of_account", "account_id"),
+)
+
+webhooks = _table(
+    "webhooks",
+    _number("account_id", key=True),
+    _text("url"),
+    _text("secret"),  # signs what is sent there
+    _number("created_ms"),
 )
