@@ -1,8 +1,8 @@
 """A node: the only place where its objects are made and put together. Start reading here.
 
-    open   keys, configuration, exchange (replayed), derived tables (caught up), directory of owners and keys
-    start  writer, store and clock as tasks of the event loop
-    stop   nothing more is taken, what was taken is done, a snapshot is written, everything is closed
+    open   keys, configuration, exchange (replayed), derived tables (caught up), directory of owners and keys, L1
+    start  writer, store and clock as tasks of the event loop; prover and settlement beside it
+    stop   proving ends, nothing more is taken, what was taken is done, a snapshot is written, everything is closed
 """
 
 from __future__ import annotations
@@ -11,10 +11,11 @@ import asyncio
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from typing import TYPE_CHECKING
 
 import structlog
 
-from bulkhead.engine.command import Submit
+from bulkhead.engine.command import SealBatch, Submit
 from bulkhead.ledger.authority import Authority
 from bulkhead.ledger.config import BACKSTOP_ACCOUNT, VenueConfig
 from bulkhead.ledger.defaults import USD, default_config
@@ -38,9 +39,13 @@ from bulkhead.reject import Reject
 from bulkhead.signing import Signature, sign
 from bulkhead.units import AccountId, TimeMs
 
+if TYPE_CHECKING:  # what proves, and what talks to Ethereum, takes seconds to import
+    from bulkhead.node.settles import Settles
+
 log = structlog.get_logger("bulkhead.node")
 
 FIRST_PRICES = {"BTC-USD": 60_000.0, "ETH-USD": 3_000.0, "XRP-USD": 0.6, "LTC-USD": 80.0, "EOS-USD": 1.0}
+LIVE_ORDERS_MAX = 1_000  # of a venue that settles: as many as the circuit's table holds, less some spare
 MakeConfig = Callable[[Keys, str], VenueConfig]
 
 
@@ -54,10 +59,25 @@ def config_of(keys: Keys, chain_id: str) -> VenueConfig:
     return default_config(keys.oracle_public, keys.backstop_public, chain_id)
 
 
+def settling_config_of(keys: Keys, chain_id: str) -> VenueConfig:
+    """The same venue with what has no circuit switched off, and as many live orders as every batch can carry."""
+    from bulkhead.circuit.venue import provable  # here, for what proves takes seconds to import
+
+    return provable(config_of(keys, chain_id))._replace(filled_orders_max=LIVE_ORDERS_MAX)
+
+
 class Node:
     """Everything that runs. Made by `open_node`; `start` and `stop` belong in one event loop."""
 
-    def __init__(self, settings: Settings, keys: Keys, exchange: Exchange, database: Database, source: Source) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        keys: Keys,
+        exchange: Exchange,
+        database: Database,
+        source: Source,
+        settles: Settles | None = None,
+    ) -> None:
         self.settings = settings
         self.began_ms = read_genesis(exchange.journal.directory).time_ms
         self.exchange = exchange
@@ -70,6 +90,7 @@ class Node:
         self.store = Store(database, exchange.state.config, exchange.machine.authority)
         self.clock = ClockService(self.writer, source, Signers(keys, exchange.state.config), settings.clock)
         self.progress = Progress(settings.place)
+        self.settles = settles
         self.is_stopping = False
         self.faucet_times: dict[int, float] = {}  # by owner: when he claimed last
         self.one_at_a_time = asyncio.Lock()  # for numbers that the node gives: accounts, places in the deposit queue
@@ -78,15 +99,22 @@ class Node:
         self._writing: asyncio.Task[None] | None = None
         # The store first: whoever hears after it finds the rows of a group derived.
         self.writer.listeners += [self.store.heard, self.metrics.heard]
+        if settles is not None:
+            self.writer.gate = settles.gate
+            self.writer.listeners.append(settles.gate.heard)
 
     async def start(self) -> None:
-        """Begin to work. The first tick is done when this returns, so that there are prices."""
+        """Begin to work. The first tick is done when this returns, so that there are prices. Raises SettlementError."""
         self._writing = asyncio.create_task(self.writer.run(), name="writer")
         self._tasks = [asyncio.create_task(self.store.run(), name="store")]
+        if self.settles is not None and self.exchange.state.counters.transactions:
+            await self.writer.send(SealBatch)  # what the gate has not seen is no part of what it measures
         if BACKSTOP_ACCOUNT not in self.exchange.state.accounts:
             await self._register_backstop()
         await self.clock.tick()
         self._tasks.append(asyncio.create_task(self.clock.run(), name="clock"))
+        if self.settles is not None:
+            await self.settles.start(self.writer)
         log.info("node started", sequence=self.exchange.sequence, chain=self.exchange.state.config.chain_id)
 
     async def stop(self) -> None:
@@ -94,6 +122,8 @@ class Node:
         if self.is_stopping:
             return
         self.is_stopping = True
+        if self.settles is not None:
+            await self.settles.stop()
         self.writer.close()
         if self._writing is not None:
             with suppress(Exception):  # told by `writer.failure` already
@@ -118,6 +148,7 @@ class Node:
             "store": self.store.failure,
             "prices": self.clock.source_failure,
             "clock": "" if self._is_ticking() else "no tick for too long",
+            **({} if self.settles is None else self.settles.failures),
         }
         return {part: reason for part, reason in found.items() if reason}
 
@@ -179,22 +210,31 @@ def source_of(name: str, config: VenueConfig) -> Source:
     raise SourceError(f"prices {name!r}: not simulated-SEED and not live:VENUE,VENUE")
 
 
+def _settles(settings: Settings, exchange: Exchange) -> Settles | None:
+    if not settings.settlement.l1:
+        return None
+    from bulkhead.node.settles import open_settles
+
+    return open_settles(settings, exchange)
+
+
 def open_node(
     settings: Settings,
     *,
     source: Source | None = None,
-    make_config: MakeConfig = config_of,
+    make_config: MakeConfig | None = None,
     is_rebuilding: bool = False,
     progress: Callable[[int, int], None] | None = None,
 ) -> Node:
     """Open everything a node needs, replaying what must be. Call inside the event loop that will run it.
 
-    Raises SettingsError, KeysError, ExchangeError, JournalError, DatabaseError, AheadOfJournal or SourceError, each
-    with what to do; then nothing is left open.
+    Raises SettingsError, KeysError, ExchangeError, JournalError, DatabaseError, AheadOfJournal, SourceError or
+    SettlementError, each with what to do; then nothing is left open.
     """
     folder = settings.place
     keys = keys_in(folder, settings.venue.oracle_signers)
-    config = make_config(keys, settings.venue.chain_id)
+    make = make_config or (settling_config_of if settings.venue.settles else config_of)
+    config = make(keys, settings.venue.chain_id)
     source = source_of(settings.prices, config) if source is None else source
     exchange = Exchange.open(folder, config, wall_clock(), progress=progress)
     try:
@@ -203,7 +243,8 @@ def open_node(
         database = Database(settings.database_url)
         behind = (rebuild if is_rebuilding else catch_up)(exchange.journal, database, progress)
         log.info("derived tables are up to date", commands=behind)
-        return Node(settings, keys, exchange, database, source)
+        settles = _settles(settings, exchange)
+        return Node(settings, keys, exchange, database, source, settles)
     except BaseException:
         exchange.close()
         raise

@@ -54,7 +54,7 @@ class Batches:
         self.sealed = self._machine.state.counters.batches  # how many were found, or passed over
         self._machine.state.applied = []
         # A snapshot is taken in the middle of a batch, of which the first transactions are not known.
-        self._before = None if record is not None else _copy(self._machine.state)
+        self._before = None if record is not None else copy_of(self._machine.state)
 
     def new(self) -> Iterator[JournalledBatch]:
         """Batches sealed since the last call, which must have been read to its end."""
@@ -70,7 +70,7 @@ class Batches:
             if not any(isinstance(event, BatchSealed) for event in events):
                 continue
             transactions, state.applied = tuple(state.applied or ()), []
-            before, self._before = self._before, _copy(state)
+            before, self._before = self._before, copy_of(state)
             self.sealed += 1
             assert state.counters.batches == self.sealed, "nothing but a seal ends a batch"
             if before is not None:
@@ -130,6 +130,6 @@ def _begin(folder: Path, begin: Genesis, sealed_max: int) -> tuple[Follower, Exc
     return Follower(folder, genesis), None
 
 
-def _copy(state: State) -> State:
+def copy_of(state: State) -> State:
     """The state as it is now, which the machine goes on from. Records are frozen, so both share them."""
     return ledger_state(state.config, ledger_record(state))

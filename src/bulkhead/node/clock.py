@@ -65,6 +65,7 @@ class ClockService:
         self._settings = settings
         self._sealed_after = writer.exchange.state.counters.transactions
         self._sealed_ms = writer.now()
+        self._batches = writer.exchange.state.counters.batches
         self._snapshot_after = writer.exchange.sequence
 
     async def run(self) -> None:
@@ -114,9 +115,14 @@ class ClockService:
 
     async def _seal(self) -> None:
         """A batch ends when it has enough transactions, or is old enough and not empty."""
-        done = self._writer.exchange.state.counters.transactions - self._sealed_after
+        counters = self._writer.exchange.state.counters
+        if counters.batches != self._batches:  # somebody else has ended one: this one is a tick old at most
+            self._batches = counters.batches
+            self._sealed_after, self._sealed_ms = counters.transactions, self._writer.now()
+        done = counters.transactions - self._sealed_after
         age_s = (self._writer.now() - self._sealed_ms) / 1000
         if done >= self._settings.batch_transactions or (done and age_s >= self._settings.batch_s):
             await self._writer.send(SealBatch)
-            self._sealed_after = self._writer.exchange.state.counters.transactions
+            counters = self._writer.exchange.state.counters
+            self._batches, self._sealed_after = counters.batches, counters.transactions
             self._sealed_ms = self._writer.now()

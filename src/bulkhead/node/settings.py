@@ -14,6 +14,8 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import Meta, Struct
 
+from stark.parameters import PROFILES
+
 PREFIX = "BULKHEAD_"
 TEST_CHAINS = ("1337", "31337", "11155111", "17000", "560048")
 """Chain ids where money is play money: local ones, Sepolia, Holesky, Hoodi. Only there is a faucet."""
@@ -87,6 +89,21 @@ class FaucetSettings(Struct, frozen=True, forbid_unknown_fields=True):
     pause_s: Annotated[float, Meta(ge=0)] = 60.0
 
 
+class SettlementSettings(Struct, frozen=True, forbid_unknown_fields=True):
+    """Where batches settle: the node then proves them, in processes of its own, and takes the proofs to L1."""
+
+    l1: str = ""  # a node's URL, or the file of an embedded chain; empty: nothing is proven or settled here
+    record: str = ""  # the record of the deployment, as `bulkhead l1 deploy` writes it
+    key_file: str = ""  # the private key that pays; empty: beside an embedded chain
+    profile: str = "onchain"  # of the proofs: what the verifiers on L1 take
+    confirmations: Annotated[int, Meta(ge=0)] = 0  # blocks that make it final; 0: 12 at a node, 1 on an embedded chain
+    fee_max_gwei: Annotated[int, Meta(ge=0)] = 0  # for a unit of gas; 0: as L1 asks
+    pause_s: Seconds = 2.0  # between looks at L1 when there is nothing to do
+    workers: Positive = 1  # batches that are proven at once
+    threads: Annotated[int, Meta(ge=0)] = 0  # of each; 0: the cores there are, shared
+    faucet_key_file: str = ""  # a key on L1 of its own, for the faucet's deposits of the test token
+
+
 class Settings(Struct, frozen=True, forbid_unknown_fields=True):
     """Everything a node can be told. The defaults run a local test venue."""
 
@@ -99,6 +116,7 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True):
     streams: StreamSettings = StreamSettings()
     clock: ClockSettings = ClockSettings()
     faucet: FaucetSettings = FaucetSettings()
+    settlement: SettlementSettings = SettlementSettings()
 
     @property
     def place(self) -> Path:
@@ -138,9 +156,32 @@ def check_settings(settings: Settings) -> Settings:
         raise SettingsError(f"faucet.enabled: chain {chain[1]} is not a test network, and its money is real")
     if bool(settings.http.tls_certificate) != bool(settings.http.tls_key):
         raise SettingsError("http.tls_certificate and http.tls_key go together")
+    _check_settlement(settings)
     if settings.limits.brown_out_depth > settings.limits.queue_max:
         raise SettingsError("limits.brown_out_depth must not be above limits.queue_max")
     return settings
+
+
+def _check_settlement(settings: Settings) -> None:
+    """What settling asks of the other tables."""
+    settlement = settings.settlement
+    if not settlement.l1:
+        return
+    if not settings.venue.settles:
+        raise SettingsError("settlement.l1 needs venue.settles = true: only such a venue's batches can be proven")
+    if not settlement.record:
+        raise SettingsError("settlement.l1 needs settlement.record, the file that `bulkhead l1 deploy` writes")
+    if settlement.profile not in PROFILES:
+        raise SettingsError(f"settlement.profile: {settlement.profile!r} is none of {', '.join(PROFILES)}")
+    if settings.faucet.enabled and not settlement.faucet_key_file:
+        raise SettingsError(
+            "faucet.enabled needs settlement.faucet_key_file here: what it gives must be deposited on L1, by another "
+            "account than the one that settles"
+        )
+    for name in ("record", "key_file", "faucet_key_file"):
+        file = getattr(settlement, name)
+        if file and not Path(file).is_file():
+            raise SettingsError(f"settlement.{name}: there is no file {file}")
 
 
 def _set(found: dict[str, Any], name: str, text: str) -> None:

@@ -271,6 +271,11 @@ class Settlement:
             return BatchStatus(number, Stage.PROVEN)
         return BatchStatus(number, Stage.PUBLISHED if published else Stage.PROVEN, published, parts)
 
+    def counts(self) -> tuple[int, int, int]:
+        """How many batches are sealed, settled on L1, and final. Raises as `status` does."""
+        final = self.store.last("settled")
+        return self._publisher.seals.count(), max(int(self._publisher.rollup.call("batches")), final), final
+
     def statuses(self, count: int = 20) -> list[BatchStatus]:
         """Of the newest batches, in order."""
         sealed = self._publisher.seals.count()

@@ -11,9 +11,11 @@ import asyncio
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from enum import Enum
+from typing import Protocol
 
 from bulkhead.codec import CodecError
-from bulkhead.engine.command import Command
+from bulkhead.engine.command import Command, SealBatch
 from bulkhead.node.exchange import Answer, Exchange
 from bulkhead.node.signatures import Signatures
 from bulkhead.reject import Reject
@@ -23,7 +25,8 @@ GROUP_MAX = 128
 """Commands of one group: what is handled without letting the event loop do anything else, some ten milliseconds."""
 
 Make = Callable[[TimeMs], Command]
-"""Makes a command for the moment at which it enters. Called once, in order, just before it is journalled."""
+"""Makes a command for the moment at which it enters, just before it is journalled. Called in order; again where a batch
+must end before the command."""
 Listener = Callable[[Sequence[Answer]], None]
 """Hears of every group that was handled, in order, before anybody else is answered. Must not raise."""
 
@@ -40,12 +43,33 @@ class Malformed(Exception):
     """A command with a field that its type does not allow; it never reached the journal."""
 
 
+class Entry(Enum):
+    """What a gate has done with a command."""
+
+    TAKE = "take it into this group"
+    LAST = "take it, and end the group"
+    WAIT = "end the group before it"
+    SEAL = "end the batch before it"
+
+
+class Oversized(Exception):
+    """A command that is more than a batch could prove, however empty; the text says what it would take."""
+
+
+class Gate(Protocol):
+    """Whoever says where batches must end; see `bulkhead.node.gate`."""
+
+    def ask(self, command: Command) -> Entry:
+        """What to do with the next command of a group. Raises Oversized."""
+
+
 class Writer:
     """Feeds one exchange. `send` from anywhere in the event loop; `run` is the task that does the work."""
 
     def __init__(self, exchange: Exchange, clock: Callable[[], TimeMs], queue_max: int) -> None:
         self.exchange = exchange
         self.listeners: list[Listener] = []
+        self.gate: Gate | None = None  # of a venue whose batches are proven
         self.failure = ""  # why nothing more is taken, once the disk has failed
         self.groups = 0
         self._clock = clock
@@ -106,9 +130,22 @@ class Writer:
         while self._waiting and len(made) < GROUP_MAX:
             make, answer = self._waiting.popleft()
             try:
-                made.append((make(now), answer))
+                command = make(now)
+                entry = Entry.TAKE if self.gate is None else self.gate.ask(command)
+            except Oversized as error:
+                _fail(answer, Malformed(str(error)))
+                continue
             except Exception as error:  # the maker's own: it must not cost the others their turn
                 _fail(answer, error)
+                continue
+            if entry in (Entry.WAIT, Entry.SEAL):
+                self._waiting.appendleft((make, answer))
+                if entry is Entry.SEAL:
+                    made.append((SealBatch(now), _unheard()))
+                break
+            made.append((command, answer))
+            if entry is Entry.LAST:
+                break
         submitted: dict[int, asyncio.Future[Answer | Reject]] = {}
         try:
             self._signatures.verify(command for command, _ in made)
@@ -154,6 +191,13 @@ class Writer:
     def _refuse_waiting(self) -> None:
         while self._waiting:
             _fail(self._waiting.popleft()[1], Stopped("the node has stopped"))
+
+
+def _unheard() -> asyncio.Future[Answer | Reject]:
+    """The answer to a command that nobody asked for."""
+    answer: asyncio.Future[Answer | Reject] = asyncio.get_running_loop().create_future()
+    answer.add_done_callback(lambda done: done.exception())
+    return answer
 
 
 def _fail(answer: asyncio.Future[Answer | Reject], error: Exception) -> None:

@@ -1,0 +1,107 @@
+"""What a batch may take, known from its transactions: never less than what its tables take."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import pytest
+
+from bulkhead.circuit.batch import MEDIUM, SHAPES, SMALL
+from bulkhead.circuit.coverage import TRANSACTIONS, Standing
+from bulkhead.circuit.filling import fill_rules
+from bulkhead.circuit.orders import asked_by_orders
+from bulkhead.circuit.play import Play, signatures_of
+from bulkhead.circuit.record import Records, asked_by
+from bulkhead.circuit.room import RUNS, Load, Need, lack, need_of, rooms_of, taken_at_most, trades_of
+from bulkhead.circuit.trace import _entries, _lists, record_runs
+from bulkhead.circuit.venue import terms_of, venue_of
+from bulkhead.fixed import seconds_floor
+from bulkhead.ledger import tx
+from bulkhead.ledger.state import State
+from bulkhead.ledger.tx import Transaction
+from bulkhead.limits import TREE_DEPTH
+from tests.circuit.batches import Sealed
+from tests.circuit.test_worlds import batch_of
+
+WORLDS = 40
+LARGE = MEDIUM._replace(number=9, log_rules=20, log_records=12, log_orders=12)
+
+
+def taken(before: State, after: State, transactions: list[Transaction]) -> dict[str, int]:
+    """What the tables of a batch take, by the names of `rooms_of`."""
+    venue = venue_of(before.config)
+    play = Play(before, venue)
+    for number, transaction in enumerate(transactions):
+        play.take(number, transaction)
+    play.run("close", None)
+    rules = fill_rules(play.frames, list(play.programs.values()), terms_of(venue), LARGE)
+    runs, entries = record_runs(before, after, play), _entries(before, play)
+    lists = _lists(transactions, play, runs, entries)
+    nodes = {(level, run.record >> level) for run in runs if run.is_account for level in range(1, TREE_DEPTH + 1)}
+    _, hashed = Records().fill(runs, LARGE.log_records)
+    asked = [*rules.asked, *asked_by(runs), *asked_by_orders(entries, seconds_floor(after.time_ms))]
+    elements = [sponge.elements for sponge in (*rules.hashed, *hashed)]
+    return {
+        "rows of rules": sum(len(frame.values) for frame in play.frames),
+        "words of records": sum(len(run.words) + 1 for run in runs),
+        "live orders": len(entries) + 1,
+        "nodes of the tree": len(nodes),
+        "signatures": sum(len(signatures_of(each)) for each in transactions if not isinstance(each, tx.Trade)),
+        "hashes": sum(len(each) // 2 for each in elements) + 2 * len(nodes) + 2 * (len(entries) // 2 + 1),
+        "numbers": len(Counter(asked)),
+        "deposits": len(lists.deposits),
+        "payments": len(lists.paid),
+        "forced requests": len(lists.forced),
+        "changed words": len(lists.changed),
+    }
+
+
+def measured(before: State, after: State, transactions: list[Transaction]) -> dict[str, int]:
+    """The same as `Load` has it. Live orders as they were before the seal forgot some."""
+    load = Load(venue_of(before.config), before)
+    for transaction in transactions:
+        load.take(transaction, list({**before.accounts, **after.accounts}))
+    need = load.need(after)
+    return taken_at_most(load.venue, before, need)
+
+
+@pytest.mark.parametrize("first", range(0, WORLDS, 10))
+def test_no_table_takes_more_than_was_measured(first: int) -> None:
+    for seed in range(first, first + 10):
+        before, after, transactions, _ = batch_of(seed)
+        found, most = taken(before, after, transactions), measured(before, after, transactions)
+        over = {name: (count, most[name]) for name, count in found.items() if count > most[name]}
+        assert not over, f"world {seed}"
+
+
+def test_a_transaction_adds_no_more_than_its_need() -> None:
+    """Of each kind: what the measure grows by is within what was said before."""
+    before, _, transactions, _ = batch_of(3)
+    venue = venue_of(before.config)
+    accounts = list(before.accounts)
+    for transaction in transactions:
+        load = Load(venue, before)
+        load.take(transaction, accounts)
+        most = need_of(venue, type(transaction), len(accounts))
+        got = load.need(before)._replace(words=0)
+        assert all(one <= other for one, other in zip(got, most, strict=True)), (type(transaction), got, most)
+    assert trades_of(venue, 3, 2).rows == 3 * need_of(venue, tx.Trade).rows
+
+
+def test_each_kind_that_is_proven_has_its_need_and_no_other() -> None:
+    assert set(RUNS) == {kind for kind, cover in TRANSACTIONS.items() if cover.standing is not Standing.NOT_YET}
+    config = Sealed("").before.config
+    with pytest.raises(KeyError):
+        need_of(venue_of(config), tx.TopUp)
+
+
+def test_the_names_are_those_of_the_shapes() -> None:
+    sealed = Sealed("transfer maker taker 1 ok")
+    venue = venue_of(sealed.before.config)
+    for shape in SHAPES:
+        assert rooms_of(shape).keys() == taken_at_most(venue, sealed.before, Need()).keys()
+        assert not lack(venue, shape, sealed.before, Need())
+    trade = need_of(venue, tx.Trade)
+    assert lack(venue, SMALL, sealed.before, Need().plus(trade, 9))
+    kept = [lack(venue, MEDIUM, sealed.before, Need().plus(need_of(venue, tx.Deposit), 13), kept) for kept in (0, 25)]
+    assert kept[0] == "" and "deposits" in kept[1]
