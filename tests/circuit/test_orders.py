@@ -100,3 +100,8 @@ def test_an_entry_is_forgotten_when_it_expires_and_not_before() -> None:
 def test_a_new_order_is_somebodys() -> None:
     """An entry that no transaction made would block an order of that hash."""
     assert "a new order is touched" in said([Entry(5, None, 0, NOW)])
+    system, public, traces = shown([Entry(5, None, 0, NOW)])
+    column = [name for name in LiveOrders.columns if isinstance(name, str)].index("touched")
+    traces[0][column, 0] = from_ints([1])[0]  # its word is put into memory, and taken out again at once
+    found = "; ".join(str(each) for each in check(system, public, traces))
+    assert "history" not in found and "number" in found

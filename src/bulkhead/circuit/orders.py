@@ -38,7 +38,7 @@ class Entry(NamedTuple):
 
 
 class LiveOrders(Chip):
-    """One row an order, live before or after, and one more: 26 cells, 5 of its bus, and 8 numbers."""
+    """One row an order, live before or after, and one more: 26 cells, 5 of its bus, and 9 numbers."""
 
     name = "live_orders"
     columns = (
@@ -79,7 +79,9 @@ class LiveOrders(Chip):
         own, other = row.key_high * HALF + row.key_low, after.key_high * HALF + after.key_low
         gap = row.gap_high * HALF + row.gap_low
         must.zero("keys rise", row.live * after.live * (other - own - 1) - gap)
-        for value in (row.key_high, row.key_low, row.gap_high, row.gap_low, row.filled_before):
+        # What is new was filled: whoever touches no more than its own row's word makes an entry of nothing.
+        made = (1 - row.present_before) * (row.filled_after - 1)
+        for value in (row.key_high, row.key_low, row.gap_high, row.gap_low, row.filled_before, made):
             is_number(must, value, times=row.live)
 
     def _expiry(self, row: Row, must: Must) -> None:
@@ -113,6 +115,7 @@ def asked_by_orders(entries: Sequence[Entry], now_s: int) -> list[int]:
     asked = []
     for entry, gap in zip(entries, _gaps(entries), strict=True):
         asked += [*divmod(entry.key, HALF), *divmod(gap, HALF), entry.filled_before or 0]
+        asked.append(entry.filled_after - 1 if entry.filled_before is None else 0)
         ahead = entry.expiry_s - now_s
         asked += [*numbers_asked(entry.expiry_s, TIME_S_BITS), ahead if ahead >= 0 else -1 - ahead]
     return asked
