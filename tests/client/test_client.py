@@ -195,3 +195,26 @@ def test_steps_are_kept_to_exactly() -> None:
     assert [whole("10.74", step), whole("10.74", step, up=True), whole(11, step, up=True)] == [
         Decimal("10.5"), Decimal("11.0"), Decimal("11.0"),
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize("is_lost_before", [True, False])
+def test_an_order_without_an_answer_is_placed_once(
+    live: Live, monkeypatch: pytest.MonkeyPatch, is_lost_before: bool
+) -> None:
+    async def work(exchange: Exchange) -> None:
+        trader, real, lost = await rich(exchange, 12 + is_lost_before), exchange.transport.ask, []
+
+        async def lossy(method: str, path: str, kind: type, **given: object) -> object:
+            if path.endswith("/user/order") and not lost:
+                lost.append(path)
+                if not is_lost_before:
+                    await real(method, path, kind, **given)
+                raise Unreachable("made by a test")
+            return await real(method, path, kind, **given)
+
+        monkeypatch.setattr(exchange.transport, "ask", lossy)
+        placed = await trader.place(order("BUY", "0.1", "59000"))
+        assert [one.id for one in await trader.orders()] == [placed.id] and lost
+        await trader.cancel_all()
+
+    on(live, work)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from bulkhead.client.errors import Refused, Unreachable
 from bulkhead.client.models import (
     Account,
     Balance,
@@ -27,6 +29,8 @@ if TYPE_CHECKING:
     from bulkhead.client.exchange import Exchange
 
 USER = "/api/v1/user"
+DUPLICATE = 1134
+PAUSES_S = (0.2, 1.0, 3.0)  # before an order that nothing was heard of is asked for and sent again
 Answer = TypeVar("Answer")
 
 
@@ -90,9 +94,30 @@ class Trader:
     # -- orders --------------------------------------------------------------------------------------------------------
 
     async def place(self, order: NewOrder) -> Placed:
-        """Sign and send an order; answered when it is journalled and handled."""
-        market = await self.exchange.market(order.market)
-        return await self._ask("POST", "/order", Placed, body=body_of(order, market, self.signer))
+        """Sign and send an order; answered when it is journalled and handled.
+
+        Without an answer, it asks what became of the order and sends the same message again, which the exchange takes
+        once at most. Unreachable where nothing is heard in the end: then the order may or may not be there.
+        """
+        body = body_of(order, await self.exchange.market(order.market), self.signer)
+        try:
+            return await self._ask("POST", "/order", Placed, body=body)
+        except Unreachable as error:
+            problem = error
+        for pause_s in PAUSES_S:
+            await asyncio.sleep(pause_s)
+            try:
+                found = await self.orders_named(str(body["id"]))
+                if found:
+                    return Placed(id=found[0].id, external_id=found[0].external_id)
+                return await self._ask("POST", "/order", Placed, body=body)
+            except Unreachable as error:
+                problem = error
+            except Refused as error:
+                if error.code != DUPLICATE:
+                    raise
+                problem = Unreachable(f"the order came in late ({error}); asking for it again")
+        raise problem
 
     async def take(
         self, market: str, side: Side, quantity: Number, *, slippage: Number = "0.005", reduce_only: bool = False
