@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import subprocess
 import sys
@@ -13,18 +14,22 @@ ROOT = Path(__file__).resolve().parents[2]
 PINNED = {
     "x10": ("x10-python-trading-starknet==2.6.0", "websockets<14"),
     "ccxt": ("ccxt==4.5.90",),
+    "schemathesis": ("schemathesis==4.32.5",),
 }
 
 
 def python_of(name: str) -> Path:
-    """The interpreter of a library's environment, which is made once, below .venv, and kept."""
+    """The interpreter of a library's environment, which is made once, below .venv, and kept; workers wait for each other."""
     folder = ROOT / ".venv" / "clients" / name
     python, done = folder / "bin" / "python", folder / "done"
     wanted = " ".join(PINNED[name])
-    if not done.exists() or done.read_text() != wanted:
-        venv.create(folder, clear=True, with_pip=True)
-        subprocess.run([python, "-m", "pip", "install", "--quiet", *PINNED[name]], check=True, timeout=600)
-        done.write_text(wanted)
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with (folder.parent / f"{name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not done.exists() or done.read_text() != wanted:
+            venv.create(folder, clear=True, with_pip=True)
+            subprocess.run([python, "-m", "pip", "install", "--quiet", *PINNED[name]], check=True, timeout=600)
+            done.write_text(wanted)
     return python
 
 

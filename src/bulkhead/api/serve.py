@@ -96,8 +96,8 @@ async def serve(
 def _be_quick() -> None:
     """Short pauses: what exists now is never collected, young objects seldom, and threads take turns often.
 
-    A full collection walks every order and row, for a tenth of a second and nothing, since handling makes no cycles; and
-    a thread that writes tables would keep the event loop waiting for five milliseconds at a time.
+    A full collection walks every order and row for a tenth of a second, and finds nothing, since handling makes no
+    cycles; a thread that writes tables would keep the event loop waiting for five milliseconds at a time.
     """
     gc.collect()
     gc.freeze()
