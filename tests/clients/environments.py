@@ -19,7 +19,7 @@ PINNED = {
 
 
 def python_of(name: str) -> Path:
-    """The interpreter of a library's environment, which is made once, below .venv, and kept; workers wait for each other."""
+    """The interpreter of a library's environment, made once below .venv, and kept; workers wait for each other."""
     folder = ROOT / ".venv" / "clients" / name
     python, done = folder / "bin" / "python", folder / "done"
     wanted = " ".join(PINNED[name])
