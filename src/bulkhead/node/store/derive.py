@@ -41,8 +41,8 @@ from bulkhead.node.store.tables import place_id
 from bulkhead.node.store.wording import FORCES, KINDS, OPEN, SIDES, reason_of, trigger_words
 
 _Entering = list[tuple[Order, Terms, Leg | None, bool]]
-"""Orders of one command in the order in which the engine accepts them, each with the leg that it is, if one, and whether
-that closes a whole position."""
+"""Orders of one command in the order in which the engine accepts them; each with the leg that it is, if one, and
+whether that closes a whole position."""
 
 
 class Deriver:
