@@ -25,7 +25,8 @@ from bulkhead.limits import CHILDREN_PER_ACCOUNT, TREE_DEPTH
 from stark.chips.poseidon import ROWS as POSEIDON_ROWS
 
 LOG_SIGNATURE_ROWS = 8
-NUMBERS_A_WORD, NUMBERS_AN_ORDER = 3, 8  # `record.asked_by`, `orders.asked_by_orders`
+NUMBERS_A_WORD, NUMBERS_AN_ORDER = 3, 9  # `record.asked_by`, `orders.asked_by_orders`
+NUMBERS_A_PLACE = 6  # more of a word that is not fixed
 STATED_HASHES = 24  # the counters and S, before and after
 ACCOUNT, SIDE, INTEREST, FAILURE = "account, ", "side, ", "open interest", "forced request fails"
 
@@ -234,7 +235,8 @@ def taken_at_most(venue: Venue, state: State, need: Need) -> dict[str, int]:
         "nodes of the tree": nodes,
         "signatures": need.signatures,
         "hashes": need.hashes + 2 * (lists + nodes) + STATED_HASHES,
-        "numbers": need.numbers + NUMBERS_A_WORD * words + NUMBERS_AN_ORDER * live,
+        "numbers": need.numbers + NUMBERS_A_WORD * words + NUMBERS_AN_ORDER * live
+        + NUMBERS_A_PLACE * shown * (each - FIXED_WORDS),
         "deposits": need.deposits,
         "payments": need.paid,
         "forced requests": need.forced,
