@@ -5,6 +5,7 @@ Runs in the environment of the SDK. What it saw is printed as JSON in the last l
 
 import asyncio
 import json
+import os
 import sys
 from decimal import Decimal
 
@@ -148,7 +149,8 @@ async def main() -> None:
         await own_book(client, found)
         await rpc(client, found)
         await blocking(client, found)
-    print(json.dumps(found))
+    print(json.dumps(found), flush=True)
+    os._exit(0)  # the blocking client has left a socket open, for which the loop would wait ten seconds
 
 
 asyncio.run(main())
