@@ -6,6 +6,8 @@ import pytest
 
 from bulkhead.node.settings import SettingsError, load_settings
 
+SETTLES = "[venue]\nsettles = true\n[settlement]\n"
+
 
 def test_a_file_and_then_the_environment(tmp_path: Path) -> None:
     file = tmp_path / "node.toml"
@@ -26,6 +28,12 @@ def test_a_file_and_then_the_environment(tmp_path: Path) -> None:
         ("[venue]\nchain_id = 'BH_1_abc'\n[faucet]\nenabled = true", "not a test network"),
         ("[http]\ntls_key = 'x'", "go together"),
         ("[limits]\nqueue_max = 10\nbrown_out_depth = 11", "brown_out_depth"),
+        ("[settlement]\nl1 = 'chain.sqlite'", "venue.settles"),
+        (SETTLES + "l1 = 'chain.sqlite'", "settlement.record"),
+        (SETTLES + "l1 = 'chain.sqlite'\nrecord = 'none.json'", "there is no file none.json"),
+        (SETTLES + "l1 = 'chain.sqlite'\nrecord = 'r'\nprofile = 'fast'", "'fast' is none of"),
+        (SETTLES + "l1 = 'x'\nrecord = 'r'\n[faucet]\nenabled = true", "faucet_key_file"),
+        (SETTLES + "confirmations = -1", "confirmations"),
         ("not toml", "node.toml"),
     ],
 )

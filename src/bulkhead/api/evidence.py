@@ -12,6 +12,7 @@ from bulkhead.api.account import page
 from bulkhead.api.call import Call, Endpoint, Page
 from bulkhead.api.errors import ApiError
 from bulkhead.api.numbers import money
+from bulkhead.api.settlement import stage_of
 from bulkhead.api.shapes import worth_of
 from bulkhead.keepers.recompute import recompute
 from bulkhead.keepers.story import story
@@ -144,7 +145,17 @@ def _batch(call: Call, row: Row) -> dict[str, Any]:
         "lastSequence": row["sequence_last"],
         "commands": row["commands"],
         "status": call.api.node.progress.of(row["batch"]),
+        "l1": stage_of(call.api.node, row["batch"]),
     }
+
+
+async def batch(call: Call) -> dict[str, Any]:
+    """One sealed batch, and how far it has come: on a node that settles, with its stage on L1."""
+    number = call.path_id("batch")
+    rows = await call.api.node.store.rows(select(tables.batches).where(tables.batches.c.batch == number))
+    if not rows:
+        raise ApiError(404, errors.NOT_ALLOWED, "no batch of this number is sealed")
+    return _batch(call, rows[0])
 
 
 async def receipt(call: Call) -> dict[str, Any]:
@@ -173,8 +184,9 @@ async def _place(call: Call, sequence: int) -> dict[str, Any]:
         raise ApiError(404, errors.NOT_ALLOWED, "this record cannot be read") from error
     query = select(table).where(table.c.sequence_first <= sequence, table.c.sequence_last >= sequence)
     rows = await call.api.node.store.rows(query)
-    batch = rows[0]["batch"] if rows else 0
-    return {"sequence": sequence, "chain": chain.hex(), "batch": batch, "status": call.api.node.progress.of(batch)}
+    number, node = rows[0]["batch"] if rows else 0, call.api.node
+    found = {"sequence": sequence, "chain": chain.hex(), "batch": number, "status": node.progress.of(number)}
+    return {**found, "l1": stage_of(node, number)}
 
 
 async def solvency(call: Call) -> dict[str, Any]:
@@ -254,6 +266,7 @@ ENDPOINTS = [
     Endpoint("GET", "/api/v1/info/liquidations", all_liquidations, "", query=("market", "cursor", "limit")),
     Endpoint("GET", "/api/v1/info/insurance", insurance, "", query=("cursor", "limit")),
     Endpoint("GET", "/api/v1/info/batches", batches, "", query=("cursor", "limit")),
+    Endpoint("GET", "/api/v1/info/batches/{batch}", batch, ""),
     Endpoint("GET", "/api/v1/info/receipts/{sequence}", place, ""),
     Endpoint("GET", "/api/v1/info/solvency", solvency, ""),
 ]

@@ -19,7 +19,7 @@ from bulkhead.api.examples import EXAMPLES
 REFERENCE = "#/components/schemas/{name}"
 _HOLE = re.compile(r"\{(\w+)(:path)?\}")
 _NUMBERS = {
-    "id", "sequence", "account_id", "cursor", "limit", "startTime", "endTime", "countdownTime",
+    "id", "sequence", "batch", "account_id", "cursor", "limit", "startTime", "endTime", "countdownTime",
 }  # fmt: skip
 _PARTS = (
     ("/api/v1/info", "Everybody"),

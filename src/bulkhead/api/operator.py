@@ -24,6 +24,8 @@ async def health(call: Call) -> Response:
             "prices": node.source.name,
             "time": int(node.clock_ms()),
             "brownOut": node.is_browned_out,
+            "unproven": node.unproven,
+            "final": node.progress.final,
         },
     }
     if failures:
@@ -40,6 +42,10 @@ async def metrics(call: Call) -> Response:
     node.metrics.store_lag.set(node.store.deriver.sequence - node.store.written)
     node.metrics.batches.set(node.exchange.state.counters.batches)
     node.metrics.unproven.set(node.unproven)
+    if node.settles is not None:
+        standing = node.settles.standing
+        block = 0 if standing.last is None else standing.last.block
+        node.metrics.settlement.set(standing.settled, standing.final, node.settles.gas, block)
     return Response(node.metrics.text(), media_type="text/plain; version=0.0.4")
 
 

@@ -2,7 +2,19 @@
 
 from __future__ import annotations
 
-from bulkhead.api import account, evidence, info, modes, money, onboarding, operator, orders, previews, webhooks
+from bulkhead.api import (
+    account,
+    evidence,
+    info,
+    modes,
+    money,
+    onboarding,
+    operator,
+    orders,
+    previews,
+    settlement,
+    webhooks,
+)
 from bulkhead.api.call import Endpoint
 
 ENDPOINTS: list[Endpoint] = [
@@ -11,6 +23,7 @@ ENDPOINTS: list[Endpoint] = [
     *previews.ENDPOINTS,
     *modes.ENDPOINTS,
     *evidence.ENDPOINTS,
+    *settlement.ENDPOINTS,
     *info.ENDPOINTS,
     *money.ENDPOINTS,
     *webhooks.ENDPOINTS,

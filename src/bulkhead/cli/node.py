@@ -27,6 +27,7 @@ def node(
     from bulkhead.node.replay import ExchangeError
     from bulkhead.node.segment import JournalError
     from bulkhead.node.settings import SettingsError, load_settings
+    from bulkhead.node.settling.events import SettlementError
     from bulkhead.node.sources import SourceError
     from bulkhead.node.store.database import DatabaseError
     from bulkhead.node.store.rebuild import AheadOfJournal
@@ -44,7 +45,8 @@ def node(
     try:
         uvloop.run(run())
     except (
-        SettingsError, KeysError, ExchangeError, JournalError, DatabaseError, AheadOfJournal, SourceError, OSError,
+        SettingsError, KeysError, ExchangeError, JournalError, DatabaseError, AheadOfJournal, SourceError,
+        SettlementError, OSError,
     ) as error:  # fmt: skip
         console.print(f"[red]{error}[/red]")
         raise typer.Exit(2) from None

@@ -12,6 +12,21 @@ from bulkhead.node.exchange import Answer
 LATENCY_S = (0.001, 0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 5.0)
 
 
+class SettlementGauges:
+    """Of a node that settles."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self._settled = Gauge("bulkhead_settled_batches", "Batches settled on L1", registry=registry)
+        self._final = Gauge("bulkhead_final_batches", "Batches final on L1", registry=registry)
+        self._gas = Gauge("bulkhead_l1_gas", "Gas of this run's settlement transactions", registry=registry)
+        self._block = Gauge("bulkhead_l1_block", "The block of the last settlement transaction", registry=registry)
+
+    def set(self, settled: int, final: int, gas: int, block: int) -> None:
+        """What they show when somebody asks."""
+        for gauge, value in ((self._settled, settled), (self._final, final), (self._gas, gas), (self._block, block)):
+            gauge.set(value)
+
+
 class Metrics:
     """Counted as groups are handled; gauges are set when somebody asks."""
 
@@ -28,6 +43,7 @@ class Metrics:
         self.sequence = Gauge("bulkhead_sequence", "The last command handled", registry=self.registry)
         self.store_lag = Gauge("bulkhead_store_lag", "Commands not in derived tables yet", registry=self.registry)
         self.batches = Gauge("bulkhead_batches", "Sealed batches", registry=self.registry)
+        self.settlement = SettlementGauges(self.registry)
         self.unproven = Gauge("bulkhead_unproven_batches", "Sealed batches without a proof", registry=self.registry)
 
     def heard(self, answers: Sequence[Answer]) -> None:

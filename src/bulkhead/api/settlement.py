@@ -1,0 +1,76 @@
+"""Where batches stand on L1, as the node's settlement service has looked it up; and the faucet by way of L1."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from bulkhead.api import errors
+from bulkhead.api.call import Call, Endpoint
+from bulkhead.api.errors import ApiError
+from bulkhead.bridge.errors import ChainError
+from bulkhead.node.app import Node
+from bulkhead.units import AccountId
+
+
+def stage_of(node: Node, batch: int) -> dict[str, Any] | None:
+    """How far a sealed batch is on L1: `published` of `parts` transactions of its proof, while it is being settled.
+
+    None where the batch is open, or where this node settles nothing.
+    """
+    if node.settles is None or not batch:
+        return None
+    found = node.settles.status(batch)
+    return {"stage": found.stage.upper(), "published": found.published, "parts": found.parts}
+
+
+async def settlement(call: Call) -> dict[str, Any]:
+    """How many batches are sealed, proven, settled on L1 and final; what is being proven; the last L1 transaction."""
+    node = call.api.node
+    sealed = node.exchange.state.counters.batches
+    found: dict[str, Any] = {
+        "sealed": sealed,
+        "proven": sealed - node.unproven,
+        "final": node.progress.final,
+        "settles": node.settles is not None,
+    }
+    if node.settles is None:
+        return found
+    standing, proving, deployment = node.settles.standing, node.settles.prover.proving, node.settles.deployment
+    last = standing.last
+    return {
+        **found,
+        "final": standing.final,
+        "settled": standing.settled,
+        "proving": None if proving is None else {
+            "batch": proving.batch, "step": proving.step, "share": f"{proving.share:.3f}"
+        },
+        "waiting": standing.waiting or None,
+        "halted": standing.halted or None,
+        "lastTransaction": None if last is None else {
+            "step": last.step, "batch": last.batch, "hash": last.hash, "block": last.block, "gasUsed": last.gas_used
+        },
+        "chain": deployment.chain_id,
+        "contracts": {
+            "rollup": deployment.rollup.address, "custody": deployment.custody.address,
+            "token": deployment.token.address,
+        },
+    }  # fmt: skip
+
+
+async def claim_on_l1(call: Call, account_id: AccountId, amount: int) -> dict[str, Any]:
+    """Have the faucet deposit on L1: the place in custody's queue. The account is credited when that is confirmed."""
+    assert call.api.node.settles is not None, "whoever settles nothing has another faucet"
+    faucet = call.api.node.settles.faucet
+    if faucet is None:
+        raise ApiError(422, errors.NOT_ALLOWED, "there is no faucet here")
+    try:
+        made = await asyncio.to_thread(faucet.deposit, int(account_id), amount)
+    except ChainError as error:
+        raise ApiError(503, errors.MAINTENANCE, f"L1: {error}") from error
+    return {"id": made.number, "l1Transaction": made.hash}
+
+
+ENDPOINTS = [
+    Endpoint("GET", "/api/v1/info/settlement", settlement, ""),
+]
