@@ -154,6 +154,32 @@ def test_money_moves_between_owners_and_leaves(live: Live) -> None:
     on(live, work)
 
 
+def test_what_happened_can_be_checked(live: Live) -> None:
+    async def work(exchange: Exchange) -> None:
+        trader = await rich(exchange, 14)
+        placed = await trader.place(order("BUY", "0.1", "59000"))
+        receipt = await trader.evidence.receipt(placed.id)
+        record = await exchange.books.record(receipt["sequence"])
+        assert record["sequence"] == receipt["sequence"] == (await trader.order(placed.id)).sequence
+        assert {receipt[name] == record[name] for name in record.keys() & receipt.keys()} == {True}
+        assert await trader.evidence.margin_calls() == [] == await trader.evidence.liquidations()
+        assert (await trader.evidence.profit())[0]["accountId"] == trader.account_id
+        assert {one["rank"] for one in await trader.evidence.deleveraging()} <= {0}
+        with pytest.raises(Refused, match="404"):
+            await trader.evidence.explain(1)
+        assert await exchange.books.solvency() and await exchange.books.insurance()
+        assert await exchange.books.liquidations() == []
+        assert isinstance(await exchange.books.batches(), list)
+        small, large = [await trader.size_for(MARKET, "BUY", loss) for loss in (100, 1_000)]
+        assert 0 < small < large
+        assert len(await trader.call_webhook("https://example.org/calls")) == 64
+        await trader.forget_webhook()
+        with pytest.raises(Refused):
+            await trader.forget_webhook()
+
+    on(live, work)
+
+
 def test_refusals_have_names(live: Live) -> None:
     async def work(exchange: Exchange) -> None:
         trader = await rich(exchange, 11)

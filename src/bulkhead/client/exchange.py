@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from decimal import Decimal
 from types import TracebackType
-from typing import Any
 
+from bulkhead.client.evidence import Books
 from bulkhead.client.feeds import Feeds
 from bulkhead.client.models import Candle, Depth, FundingRate, Market, PublicTrade, SigningDomain, Statistics
 from bulkhead.client.signer import Signer
@@ -76,9 +76,10 @@ class Exchange:
             self._domain = await self.transport.ask("GET", f"{INFO}/starknet", SigningDomain)
         return self._domain
 
-    async def solvency(self) -> dict[str, Any]:
-        """What the exchange owes, and what it has."""
-        return await self.transport.ask("GET", f"{INFO}/solvency", dict[str, Any])
+    @property
+    def books(self) -> Books:
+        """Solvency, insurance, liquidations, batches, the journal's hash chain."""
+        return Books(self.transport)
 
     # -- accounts and streams ------------------------------------------------------------------------------------------
 

@@ -298,7 +298,7 @@ class MarginCall(Model, frozen=True):
     level: int
     holder_id: int
     value: Decimal
-    maintenance_margin: Decimal
+    maintenance: Decimal
     time: int
 
 

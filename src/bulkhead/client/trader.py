@@ -8,6 +8,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from bulkhead.client.errors import Refused, Unreachable
+from bulkhead.client.evidence import Evidence
 from bulkhead.client.models import (
     Account,
     Balance,
@@ -46,6 +47,11 @@ class Trader:
     def account_id(self) -> int:
         """The account's number, on the wire its vault."""
         return self.signer.account_id
+
+    @property
+    def evidence(self) -> Evidence:
+        """Liquidations explained, margin calls, profit, receipts."""
+        return Evidence(self.exchange.transport, self.api_key)
 
     async def _ask(
         self, method: str, path: str, kind: type[Answer], *, query: dict[str, Any] | None = None, body: Any = None
@@ -158,6 +164,19 @@ class Trader:
             "postOnly": order.post_only,
         }
         return await self._ask("POST", "/order/preview", Preview, body=body)
+
+    async def size_for(self, market: str, side: Side, loss: Number, *, mode: str = "cross") -> Decimal:
+        """The most that can be traded so that the worst of the stresses costs no more than so many dollars."""
+        body = {"market": market, "side": side, "loss": decimal_text(Decimal(loss)), "marginMode": mode}
+        return Decimal((await self._ask("POST", "/order/size", dict[str, Any], body=body))["size"])
+
+    async def call_webhook(self, url: str) -> str:
+        """Have margin calls sent to a URL; the secret that signs them (HMAC-SHA256 of the body) is told only here."""
+        return str((await self._ask("PUT", "/webhook", dict[str, Any], body={"url": url}))["secret"])
+
+    async def forget_webhook(self) -> None:
+        """Have nothing more sent there."""
+        await self._ask("DELETE", "/webhook", dict[str, Any])
 
     # -- margin modes --------------------------------------------------------------------------------------------------
 

@@ -100,6 +100,7 @@ def test_margin_calls_come_beside_the_balance(live: Live, maker: Trader) -> None
             frames = until(socket, lambda frame: frame["type"] == "BALANCE")
             found += frames[-1]["data"].get("marginCalls", [])
     live.source.now["ETH-USD"] = 3_000.0
+    assert found == trader.get("/user/marginCalls")[::-1]
     first = found[0]
     assert (first["level"], first["accountId"], first["holderId"]) == (66, trader.vault, trader.vault)
-    assert 66 <= 100 * float(first["maintenanceMargin"]) / float(first["value"]) < 80
+    assert 66 <= 100 * float(first["maintenance"]) / float(first["value"]) < 80

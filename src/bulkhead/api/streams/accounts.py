@@ -181,6 +181,6 @@ def call_shape(row: Row) -> dict[str, Any]:
         "accountId": row["account_id"],
         "holderId": row["holder_id"],
         "value": money(int(row["value"])),
-        "maintenanceMargin": money(int(row["maintenance"])),
+        "maintenance": money(int(row["maintenance"])),
         "time": row["time_ms"],
     }
