@@ -98,6 +98,36 @@ def test_orders_trade_protect_and_leave(live: Live) -> None:
     on(live, work)
 
 
+def test_a_position_is_protected_whatever_its_size(live: Live) -> None:
+    async def work(exchange: Exchange) -> None:
+        maker, trader = await rich(exchange, 16), await rich(exchange, 17)
+        with pytest.raises(Refused, match="1137"):
+            await trader.protect("XRP-USD", stop_loss=Exit(trigger="0.55", price="0.5"))
+        await maker.place(NewOrder(market="XRP-USD", side="SELL", quantity=1_000, price="0.6"))
+        await trader.place(NewOrder(market="XRP-USD", side="BUY", quantity=1_000, price="0.6"))
+        profit, loss = (
+            Exit(trigger=trigger, price=price, source="INDEX") for trigger, price in (("0.65", "0.63"), ("0.55", "0.54"))
+        )
+        await trader.protect("XRP-USD", take_profit=profit, stop_loss=loss)
+        assert [one.status for one in await trader.orders()] == ["UNTRIGGERED"] * 2
+        await maker.place(NewOrder(market="XRP-USD", side="BUY", quantity=400, price="0.6"))
+        await trader.place(NewOrder(market="XRP-USD", side="SELL", quantity=400, price="0.6", reduce_only=True))
+        await maker.place(NewOrder(market="XRP-USD", side="BUY", quantity=5_000, price="0.57"))
+        live.source.now["XRP-USD"] = 0.549
+        for _ in range(100):
+            if not await trader.positions():
+                break
+            await asyncio.sleep(0.05)
+        live.source.now["XRP-USD"] = 0.6
+        assert await trader.positions() == [] == await trader.orders()
+        [ended] = await trader.positions_history("XRP-USD")
+        assert Decimal(ended["realisedPnl"]) < 0
+        assert {one.status for one in await trader.orders_history("XRP-USD")} == {"FILLED", "CANCELLED"}
+        assert await trader.funding_paid() == []
+
+    on(live, work)
+
+
 def test_a_mode_is_previewed_chosen_and_its_margin_moved(live: Live) -> None:
     async def work(exchange: Exchange) -> None:
         maker, trader = await rich(exchange, 5), await rich(exchange, 6)

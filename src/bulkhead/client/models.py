@@ -44,6 +44,7 @@ class Limits(Model, frozen=True):
     min_order_size_change: Decimal
     min_price_change: Decimal
     max_leverage: Decimal
+    max_position_value: Decimal
 
 
 class Market(Model, frozen=True):

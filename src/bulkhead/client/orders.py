@@ -14,6 +14,7 @@ Side = Literal["BUY", "SELL"]
 Number = Decimal | int | str
 FEE_CAP = Decimal("0.0005")  # the largest rate that is signed unless another is given
 LIFETIME_S = 3_600
+PROTECTION_S = 28 * 86_400
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,16 +87,51 @@ def body_of(order: NewOrder, market: Market, signer: Signer) -> dict[str, Any]:
         body["trigger"] = _trigger(order.trigger, is_buy)
     for name, leg in (("takeProfit", order.take_profit), ("stopLoss", order.stop_loss)):
         if leg is not None:
-            signed = (not is_buy, quantity, Decimal(leg.price))
             body["tpSlType"] = "ORDER"
-            body[name] = {
-                "triggerPrice": decimal_text(Decimal(leg.trigger)),
-                "triggerPriceType": leg.source,
-                "price": decimal_text(Decimal(leg.price)),
-                "priceType": leg.execution,
-                "settlement": signer.settlement(market.l2_config, signed, fee, nonce, expiry_ms)[1],
-            }
+            signed = (not is_buy, quantity, Decimal(leg.price))
+            settlement = signer.settlement(market.l2_config, signed, fee, nonce, expiry_ms)[1]
+            body[name] = {**_leg(leg), "settlement": settlement}
     return body
+
+
+def protection_of(
+    market: Market, signer: Signer, is_long: bool, take_profit: Exit | None, stop_loss: Exit | None
+) -> dict[str, Any]:
+    """The body that protects a whole position, whatever its size is when a trigger fires. What is signed is a cap: as
+    other client libraries do, fifty of the largest positions."""
+    nonce, expiry_ms = new_salt(), (int(time.time()) + PROTECTION_S) * 1000
+    body: dict[str, Any] = {
+        "id": f"protection-{nonce}",
+        "market": market.name,
+        "type": "TPSL",
+        "side": "SELL" if is_long else "BUY",
+        "qty": "0",
+        "price": "0",
+        "reduceOnly": True,
+        "postOnly": False,
+        "timeInForce": "GTT",
+        "expiryEpochMillis": expiry_ms,
+        "fee": decimal_text(FEE_CAP),
+        "nonce": str(nonce),
+        "tpSlType": "POSITION",
+    }
+    limits = market.trading_config
+    for name, leg in (("takeProfit", take_profit), ("stopLoss", stop_loss)):
+        if leg is not None:
+            price = Decimal(leg.price)
+            signed = (not is_long, whole(50 * limits.max_position_value / price, limits.min_order_size_change), price)
+            settlement = signer.settlement(market.l2_config, signed, FEE_CAP, nonce, expiry_ms)[1]
+            body[name] = {**_leg(leg), "settlement": settlement}
+    return body
+
+
+def _leg(leg: Exit) -> dict[str, str]:
+    return {
+        "triggerPrice": decimal_text(Decimal(leg.trigger)),
+        "triggerPriceType": leg.source,
+        "price": decimal_text(Decimal(leg.price)),
+        "priceType": leg.execution,
+    }
 
 
 def _trigger(trigger: Trigger, is_buy: bool) -> dict[str, str]:

@@ -23,14 +23,14 @@ from bulkhead.client.models import (
     Strategies,
     Trade,
 )
-from bulkhead.client.orders import NewOrder, Number, Side, body_of, whole
+from bulkhead.client.orders import Exit, NewOrder, Number, Side, body_of, protection_of, whole
 from bulkhead.client.signer import AssetLeg, MarketIds, ModeChoice, PositionLeg, Signer, decimal_text
 
 if TYPE_CHECKING:
     from bulkhead.client.exchange import Exchange
 
 USER = "/api/v1/user"
-DUPLICATE = 1134
+DUPLICATE, NO_POSITION = 1134, 1137
 PAUSES_S = (0.2, 1.0, 3.0)  # before an order that nothing was heard of is asked for and sent again
 Answer = TypeVar("Answer")
 
@@ -85,6 +85,20 @@ class Trader:
         """Orders by the name that was given to them: how to find out what became of one when no answer came."""
         return await self._ask("GET", f"/orders/external/{external_id}", list[Order])
 
+    async def orders_history(self, market: str | None = None, limit: int = 100) -> list[Order]:
+        """Orders that have left, newest first."""
+        return await self._ask("GET", "/orders/history", list[Order], query={"market": market, "limit": limit})
+
+    async def positions_history(self, market: str | None = None, limit: int = 100) -> list[dict[str, Any]]:
+        """Positions from their first lot to their last with what they came to, newest first."""
+        query = {"market": market, "limit": limit}
+        return await self._ask("GET", "/positions/history", list[dict[str, Any]], query=query)
+
+    async def funding_paid(self, market: str | None = None, limit: int = 100) -> list[dict[str, Any]]:
+        """Funding that was received (above zero) and paid, newest first."""
+        query = {"market": market, "limit": limit}
+        return await self._ask("GET", "/funding/history", list[dict[str, Any]], query=query)
+
     async def trades(self, limit: int = 100, cursor: int | None = None) -> list[Trade]:
         """Fills, newest first; `cursor` is the id of the last one that is known."""
         return await self._ask("GET", "/trades", list[Trade], query={"limit": limit, "cursor": cursor})
@@ -138,6 +152,15 @@ class Trader:
             market=market, side=side, quantity=quantity, price=price, kind="MARKET", reduce_only=reduce_only
         )
         return await self.order((await self.place(order)).id)
+
+    async def protect(self, market: str, *, take_profit: Exit | None = None, stop_loss: Exit | None = None) -> Placed:
+        """Close the whole position of a market when a trigger fires. Refused (1137) where there is none."""
+        held = await self.positions(market)
+        if not held:
+            raise Refused(422, NO_POSITION, f"there is no position in {market}")
+        is_long = held[0].side == "LONG"
+        body = protection_of(await self.exchange.market(market), self.signer, is_long, take_profit, stop_loss)
+        return await self._ask("POST", "/order", Placed, body=body)
 
     async def cancel(self, order_id: int) -> None:
         """Cancel an order. Refused (1142) where it has left already."""
