@@ -105,9 +105,8 @@ def test_a_position_is_protected_whatever_its_size(live: Live) -> None:
             await trader.protect("XRP-USD", stop_loss=Exit(trigger="0.55", price="0.5"))
         await maker.place(NewOrder(market="XRP-USD", side="SELL", quantity=1_000, price="0.6"))
         await trader.place(NewOrder(market="XRP-USD", side="BUY", quantity=1_000, price="0.6"))
-        profit, loss = (
-            Exit(trigger=trigger, price=price, source="INDEX") for trigger, price in (("0.65", "0.63"), ("0.55", "0.54"))
-        )
+        levels = (("0.65", "0.63"), ("0.55", "0.54"))
+        profit, loss = (Exit(trigger=trigger, price=price, source="INDEX") for trigger, price in levels)
         await trader.protect("XRP-USD", take_profit=profit, stop_loss=loss)
         assert [one.status for one in await trader.orders()] == ["UNTRIGGERED"] * 2
         await maker.place(NewOrder(market="XRP-USD", side="BUY", quantity=400, price="0.6"))

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from bulkhead.client import Exchange, NewOrder, Owner, Refused, TooSlow, Trader
+from bulkhead.client import Exchange, NewOrder, Owner, Refused, TooSlow, Trader, Unreadable
 from bulkhead.client import feeds as feeds_module
 from bulkhead.client.feeds import BookFeed, Feeds, TradeFeed
 from tests.api.live import Live
@@ -152,6 +152,37 @@ def test_what_cannot_be_subscribed_is_refused_by_name(live: Live) -> None:
         trader.api_key = "0" * 64
         with pytest.raises(Refused, match="-32001"):
             await feeds.account(trader)
+
+    on(live, work)
+
+
+def test_a_feed_that_cannot_be_begun_anew_ends_with_the_reason(live: Live, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def work(exchange: Exchange) -> None:
+        feeds = await exchange.feeds()
+        book, trades = await feeds.book(MARKET), await feeds.trades(MARKET)
+
+        async def unreadable(*given: object) -> None:
+            raise Unreadable("made by a test")
+
+        monkeypatch.setattr(feeds.socket, "_subscribe", unreadable)
+        await feeds.socket.break_off()
+        for waiting in (book.changed(), trades.next()):
+            with pytest.raises(Unreadable, match="made by a test"):
+                await asyncio.wait_for(waiting, 10)
+        assert not book.is_current
+
+    on(live, work)
+
+
+def test_a_frame_that_nobody_can_read_ends_every_feed(live: Live) -> None:
+    async def work(exchange: Exchange) -> None:
+        feeds = await exchange.feeds()
+        trades = await feeds.trades(MARKET)
+        for text in ("{", '{"seq":"x"}', '{"subscription":"trades.ETH-USD","type":"","data":[{}],"ts":1,"seq":0}'):
+            feeds.socket._heard(text)
+            with pytest.raises(Unreadable):
+                await trades.next()
+            trades._error = None
 
     on(live, work)
 

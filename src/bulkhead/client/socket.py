@@ -79,15 +79,15 @@ class Socket:
             feed.fail(ClientError("the connection was closed"))
 
     async def add(self, feed: Feed) -> None:
-        """Subscribe. Raises Refused; a connection that breaks meanwhile is made again, and this with it."""
+        """Subscribe. Raises Refused or Unreadable; a connection that breaks meanwhile is made again, this with it."""
         self._feeds[feed.name] = feed
         try:
             await self._subscribe(feed)
-        except Refused:
-            del self._feeds[feed.name]
-            raise
         except Unreachable:
             return  # subscribed with all others when the connection is there again
+        except ClientError:
+            del self._feeds[feed.name]
+            raise
 
     async def remove(self, feed: Feed) -> None:
         """Unsubscribe."""
@@ -177,7 +177,7 @@ class Socket:
                 await self._subscribe(feed)
             except Unreachable:
                 return  # the next connection does it
-            except Refused as error:
+            except ClientError as error:
                 if self._feeds.pop(feed.name, None) is not None:
                     feed.fail(error)
 

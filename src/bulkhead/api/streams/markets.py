@@ -74,10 +74,11 @@ class FundingTopic(Topic):
         self._api = api
         self._wire = wire
         self._last: dict[str, Any] | None = None
+        self._is_known = False  # whether there was a last one, when this was asked for the first time
 
     async def prepare(self) -> None:
         """Look the last rate up, once."""
-        if self._last is not None:
+        if self._is_known:
             return
         table = tables.funding_rates
         query = (
@@ -89,6 +90,7 @@ class FundingTopic(Topic):
         rows = await self._api.node.store.rows(query)
         if rows and self._last is None:
             self._last = self._shape(rows[0])
+        self._is_known = True
 
     def greeting(self) -> list[Frame]:
         """The last rate."""
