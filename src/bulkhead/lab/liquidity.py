@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+import time
 
 from bulkhead.engine.command import MassCancel, PlaceOrder, Submit
 from bulkhead.engine.order import OrderType, Terms, TimeInForce
@@ -30,6 +31,7 @@ ORDER_LIFE_S = 900
 DOLLAR = 1_000_000
 FEE_SHARE = 1_000  # a fee cap of one thousandth
 MAKER_FUNDS, TAKER_FUNDS, INSURANCE = 5_000_000, 500_000, 250_000  # dollars
+CREDITED_WITHIN_S = 120.0
 NOTIONAL_MAX = 3_000_000.0  # of a maker's inventory in one market, in dollars
 
 
@@ -87,7 +89,10 @@ class Signer:
 
 
 async def deposit(node: Node, account_id: int, amount: int) -> None:
-    """Play money; of account 0, into the insurance fund."""
+    """Play money; of account 0, into the insurance fund. By way of L1 where batches settle there."""
+    if node.settles is not None:
+        await _deposit_on_l1(node, account_id, amount)
+        return
     async with node.one_at_a_time:
 
         def make(now: TimeMs) -> Submit:
@@ -99,6 +104,22 @@ async def deposit(node: Node, account_id: int, amount: int) -> None:
         answer = await node.writer.send(make)
     if isinstance(answer, Reject):
         raise RuntimeError(f"a deposit was refused: {answer.name}")
+
+
+async def _deposit_on_l1(node: Node, account_id: int, amount: int) -> None:
+    """The same from the faucet, through custody's queue. RuntimeError when it is not credited in time."""
+    assert node.settles is not None and node.settles.faucet is not None, "a test venue has a faucet"
+    state = node.exchange.state
+
+    def held() -> int:
+        return int(state.accounts[account_id].balance if account_id else state.funds[USD].insurance)
+
+    before, end_s = held(), time.monotonic() + CREDITED_WITHIN_S
+    await asyncio.to_thread(node.settles.faucet.deposit, account_id, amount)
+    while held() == before:
+        if time.monotonic() > end_s:
+            raise RuntimeError(f"a deposit on L1 was not credited within {CREDITED_WITHIN_S:g} s: {node.failures}")
+        await asyncio.sleep(0.2)
 
 
 class Maker:
@@ -153,8 +174,9 @@ class Taker:
     async def act(self, now_s: float) -> None:
         """Trade, now and then."""
         draw, signer = self._random, self._signer
-        if draw.random() > self._rate:
-            return
+        state = signer.node.exchange.state
+        if draw.random() > self._rate or len(state.filled) > state.config.filled_orders_max * 3 // 4:
+            return  # what is left of the table is for others
         terms = draw.choice(signer.node.exchange.state.config.markets)
         index = int(signer.node.exchange.state.markets[terms.market_id].price) >> FRACTION_BITS
         if not index:
@@ -171,13 +193,13 @@ def _placing(order: Order, terms: Terms) -> Make:
     return lambda now: PlaceOrder(now, order, terms)
 
 
-async def populate(node: Node, keys: list[int], seed: int) -> list[Maker | Taker]:
+async def populate(node: Node, keys: list[int], seed: int, levels: int = 4) -> list[Maker | Taker]:
     """Makers and a taker with their money, and an insurance fund; what is there already is found again."""
     agents: list[Maker | Taker] = []
     for place, key in enumerate(keys):
         signer, is_taker = Signer(node, key), place == len(keys) - 1
         await signer.join(0, TAKER_FUNDS if is_taker else MAKER_FUNDS)
-        agents.append(Taker(signer, seed) if is_taker else Maker(signer, 0.0004 * (1 + place)))
+        agents.append(Taker(signer, seed) if is_taker else Maker(signer, 0.0004 * (1 + place), levels=levels))
     if not int(node.exchange.state.funds[USD].insurance):
         await deposit(node, 64, 2 * MAKER_FUNDS * DOLLAR)
         await deposit(node, 0, INSURANCE * DOLLAR)
