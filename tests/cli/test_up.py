@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import signal
 import subprocess
@@ -97,3 +98,17 @@ def test_a_port_that_is_taken_and_a_set_that_is_not_there_are_told(tmp_path: Pat
         assert same.returncode == 2 and "another process" in same.stdout.replace("\n", " ")
     finally:
         first.interrupt()
+
+
+def test_settling_without_the_compiler_says_what_to_install(tmp_path: Path) -> None:
+    """And the next start begins anew, in the same folder: here without settling, which another venue needs."""
+    command = [sys.executable, "-c", COMMAND, "up", "--settle", "--folder", str(tmp_path / "up"), "--port", "0"]
+    environment = {**os.environ, "BULKHEAD_VYPER": str(tmp_path / "none")}
+    refused = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False, env=environment)
+    assert refused.returncode == 2 and "pip install vyper==" in refused.stdout, refused
+    assert not (tmp_path / "up" / "l1" / "deployment.json").exists()
+    assert (tmp_path / "up" / "l1" / "chain.key").stat().st_mode & 0o077 == 0
+    other = subprocess.run(
+        [*command[:4], *command[5:]], capture_output=True, text=True, timeout=120, check=False, env=environment
+    )
+    assert other.returncode == 2 and "another configuration" in other.stdout, other

@@ -69,8 +69,10 @@ def up(
         DataError, KeysError, ExchangeError, JournalError, DatabaseError, AheadOfJournal, SourceError, ChainError,
         SettlementError, OSError,
     ) as error:  # fmt: skip
-        console.print(f"[red]{error}[/red]")
+        console.print(f"[red]{error}[/red]", soft_wrap=True)
         raise typer.Exit(2) from None
+    except KeyboardInterrupt:  # before it listened: whatever was begun is begun anew
+        raise typer.Exit(130) from None
 
 
 class Terms(NamedTuple):

@@ -244,7 +244,12 @@ def open_node(
         behind = (rebuild if is_rebuilding else catch_up)(exchange.journal, database, progress)
         log.info("derived tables are up to date", commands=behind)
         settles = _settles(settings, exchange)
-        return Node(settings, keys, exchange, database, source, settles)
+        try:
+            return Node(settings, keys, exchange, database, source, settles)
+        except BaseException:
+            if settles is not None:
+                settles.close()
+            raise
     except BaseException:
         exchange.close()
         raise
