@@ -39,6 +39,7 @@ TICK = "wait 1s\ntick BTC 50000 ok\n"
 START = "register backstop ok\ndeposit backstop 400 ok\n" + HOLDERS.lstrip() + TICK
 RICH = START + "deposit backstop 9000 ok\n"
 FALL = "tick BTC 48900 ok\nwait 1s\ntick BTC 48900 ok\n"
+STALE = START + "wait 61s\ntick BTC 30000 ok\n"  # the tick refuses a feed, whose price is too old by then
 SICK = START + "deposit owner 500 ok\ntrade maker sell owner 4 BTC @ 50000 ok\n" + FALL
 
 
@@ -67,7 +68,7 @@ def test_requests_done_and_failed_are_proven() -> None:
         (RICH, "force-close maker BTC ok\nforce-close taker/ETH ETH ok"),
         (START + "trade backstop sell owner 0.005 BTC @ 50000 maker.key=operator ok\n", "force-close owner BTC ok"),
         (START, "force-withdraw stranger 700 ok"),
-        (START + "wait 61s", "force-withdraw stranger 700 ago=61001 ok"),  # nothing held, so no price is asked for
+        (STALE, "force-withdraw stranger 700 ok"),  # nothing held, so no price is asked for
         (START, "force-withdraw stranger 701 failed:insufficient_balance"),
         (START, "force-withdraw other 1 failed:unknown_account\nforce-close other BTC failed:unknown_account"),
         (START, "force-withdraw backstop 1 failed:wrong_kind\nforce-close backstop BTC failed:wrong_kind"),
@@ -77,8 +78,8 @@ def test_requests_done_and_failed_are_proven() -> None:
         (START, "force-withdraw owner 1 raw.amount=2^63 failed:out_of_range"),
         (START, "force-withdraw taker/ETH 1 failed:account_id_not_signable"),
         (START, "force-withdraw owner 4000 failed:insufficient_margin\nforce-withdraw owner 1 failed:profit_locked"),
-        (START + "wait 61s", "force-withdraw owner 1 ago=61001 failed:price_stale"),
-        (START + "wait 61s", "force-close owner BTC ago=61001 failed:price_stale"),
+        (STALE, "force-withdraw owner 1 failed:price_stale"),
+        (STALE, "force-close owner BTC failed:price_stale"),
         (START, "force-close owner ETH failed:no_such_position\nforce-close owner 40 failed:no_such_position"),
         (START + "wait 1s\ntick BTC 30000 ok", "force-close owner BTC failed:price_stale"),  # the move is refused
         (SICK, "force-close owner BTC failed:not_healthier"),
@@ -153,7 +154,7 @@ def test_each_kind_of_request_fails_for_its_own_reasons(why: Failure, text: str)
 
 
 def test_a_price_of_something_not_held_is_no_reason() -> None:
-    play, case = _asked("force-withdraw owner 1 ago=61001", START + "wait 61s")
+    play, case = _asked("force-withdraw owner 1 ago=1", STALE)
     play.account(ACCOUNTS["owner"], int(case.tx.time_ms))
     with pytest.raises(Mismatch, match="the account holds something there"):
         play.run(_program(Failure.STALE), case._replace(market=2))
@@ -163,12 +164,14 @@ def test_a_price_of_something_not_held_is_no_reason() -> None:
     ("start", "text", "rule"),
     [
         (START, "force-withdraw stranger 701", "the initial requirement stays"),
+        (START + "wait 61s", "force-withdraw stranger 1 ago=61001", "the last tick is young"),
+        (START + "wait 61s", "force-close owner BTC ago=61001", "the last tick is young"),
         (START, "force-withdraw owner 1", "the profit lock holds"),
         (START, "force-withdraw stranger 1 sender=5", "the owner on L1 asks"),
         (START, "force-withdraw backstop 1", "not the backstop"),
         (START, "force-withdraw stranger 0", "an amount is positive"),
         (START, "force-withdraw taker/ETH 1", "an account that signs"),
-        (START + "wait 61s", "force-withdraw owner 1 ago=61001", "value leaves at fresh prices"),
+        (STALE, "force-withdraw owner 1", "value leaves at fresh prices"),
         (START, "force-withdraw stranger 1 ago=0", "the last tick is younger than the request"),
         (START, "force-close owner BTC", "a withdrawal is asked for"),
     ],
@@ -186,7 +189,7 @@ def test_what_fails_is_not_paid(start: str, text: str, rule: str) -> None:
         (START, "force-close owner BTC sender=5", "the owner on L1 asks"),
         (START, "force-close backstop BTC", "not the backstop"),
         (START, "force-close owner ETH", "there is a position"),
-        (START + "wait 61s", "force-close owner BTC ago=61001", "prices are fresh"),
+        (STALE, "force-close owner BTC", "prices are fresh"),
         (START + "wait 1s\ntick BTC 30000 ok", "force-close owner BTC", "its price is younger than the request"),
         (SICK, "force-close owner BTC", "healthy or healthier"),
         (START, "force-withdraw owner 1", "a close is asked for"),

@@ -136,8 +136,8 @@ def forced_of(transaction: ForcedWithdrawal | ForcedClose) -> tuple[int, int, in
     return kind, int(transaction.account_id), subject, transaction.sender, int(transaction.included_ms)
 
 
-def _request(frame: Frame, case: Case | None) -> Request:
-    """Next in the queue, and every report of the last oracle tick was signed after its inclusion on L1."""
+def _request(frame: Frame, venue: Venue, case: Case | None) -> Request:
+    """Next in the queue; every report of the last oracle tick was signed after its inclusion on L1, and is young."""
     opening = opened(frame, int(case.tx.time_ms) if case else None)
     number = count(frame, Counter.FORCED)
     hints = forced_of(case.tx) if case else (0,) * len(FORCED)
@@ -147,6 +147,8 @@ def _request(frame: Frame, case: Case | None) -> Request:
     narrow(frame, "an account's number", account, ACCOUNT_ID_BITS)
     tick = own_word(frame, ORACLE_RECORD, Tick.TIME_MS)
     frame.number("the last tick is younger than the request", tick - included, -1)
+    youngest_ms = min(terms.price_age_max_ms for terms in venue.config.markets)
+    frame.number("the last tick is young", tick + youngest_ms, -1 * opening.now_ms)
     return Request(opening.now_ms, kind, account, base_of(frame, account), subject, sender, included)
 
 
@@ -161,7 +163,7 @@ def _owners(frame: Frame, request: Request, ago: int) -> Settled:
 
 def forced_withdrawal_frame(frame: Frame, venue: Venue, case: Case | None) -> None:
     """As a signed withdrawal, to the owner on L1."""
-    request = _request(frame, case)
+    request = _request(frame, venue, case)
     frame.equal("a withdrawal is asked for", request.kind, WITHDRAWAL)
     narrow(frame, "an amount", request.subject, QUOTE_BITS)
     frame.number("an amount is positive", request.subject, -1)
@@ -173,7 +175,7 @@ def forced_withdrawal_frame(frame: Frame, venue: Venue, case: Case | None) -> No
 
 def failure_frame(frame: Frame, venue: Venue, case: Case | None, *, why: Failure) -> None:
     """A request that cannot be met."""
-    request = _request(frame, case)
+    request = _request(frame, venue, case)
     if why in SETTLED:
         settled = settled_account(frame, request.account, 1, request.now)
         if why is Failure.STALE:
@@ -292,7 +294,7 @@ def _flat(frame: Frame, closing: Closing, price: Value) -> Health:
 
 def forced_close_frame(frame: Frame, venue: Venue, case: Case | None, *, who: Counterpart) -> None:
     """The whole position is closed at the forced price: the backstop within its capacity, the rest by holders."""
-    request = _request(frame, case)
+    request = _request(frame, venue, case)
     frame.equal("a close is asked for", request.kind, CLOSE)
     has_backstop = who is not Counterpart.HOLDERS
     settled = _owners(frame, request, 2 if has_backstop else 1)

@@ -13,6 +13,7 @@ from bulkhead.ledger.takeover import close_without_book, forced_close_price
 from bulkhead.ledger.tx import ForcedClose, ForcedWithdrawal
 from bulkhead.reject import Reject
 from bulkhead.rules import margin
+from bulkhead.rules.prices import is_fresh
 
 
 def forced_withdrawal(draft: Draft, tx: ForcedWithdrawal) -> Reject | Paid | ForcedFailed:
@@ -101,8 +102,13 @@ def _count(draft: Draft) -> None:
 
 
 def _check_turn(draft: Draft, tx: ForcedWithdrawal | ForcedClose) -> Reject | None:
-    """Next in the queue, and every report of the last oracle tick was signed after its inclusion on L1."""
-    if draft.oracle.time_ms <= tx.included_ms:
+    """Next in the queue; every report of the last oracle tick was signed after its inclusion on L1, and is young.
+
+    Else the operator could wait until prices are stale, and every request of who holds a position would fail for that.
+    Now only a feed that the last tick refused is stale.
+    """
+    youngest_ms = min((terms.price_age_max_ms for terms in draft.config.markets), default=0)
+    if draft.oracle.time_ms <= tx.included_ms or not is_fresh(draft.oracle.time_ms, draft.time_ms, youngest_ms):
         return Reject.FORCED_TICK_PENDING
     return None if tx.number == draft.counters.forced + 1 else Reject.FORCED_OUT_OF_ORDER
 
