@@ -141,10 +141,10 @@ class Bridge(Chain):
 
     def submit(self, values: dict[str, int], sender: str = SENDER, reader: str | None = None) -> None:
         """Settle a statement of these values."""
-        said = self.said(values, reader)
+        said = self.statement_of(values, reader)
         self.call(reader or self.reader, "settle", [number_of(self.rollup), *said], sender=sender)
 
-    def said(self, values: dict[str, int], reader: str | None = None) -> list[int]:
+    def statement_of(self, values: dict[str, int], reader: str | None = None) -> list[int]:
         """A statement of these values, made for a reader."""
         version, shape = self.doors[reader or self.reader]
         return self.layout.elements({"version": version, "shape": shape} | values)

@@ -233,7 +233,7 @@ def test_a_token_that_calls_back_gets_nowhere() -> None:
         (bridge.custody, "step_over", [0]),
         (bridge.custody, "claim", [0xDEF]),
         (bridge.custody, "finish_cancel", [2]),
-        (bridge.reader, "settle", [number_of(bridge.rollup), *bridge.said(bridge.values(Batch([waiting])))]),
+        (bridge.reader, "settle", [number_of(bridge.rollup), *bridge.statement_of(bridge.values(Batch([waiting])))]),
     ]
     for address, method, words in doors:
         calldata = bridge.selectors[address][method] + b"".join(map(word, words))

@@ -284,7 +284,7 @@ def test_who_calls_back_when_paid_is_paid_once(bridge: Bridge) -> None:
         bridge.call(greedy, "call_back", [number_of(bridge.rollup)], calldata)
 
     forced = [bridge.request(), bridge.request()]
-    relay(bridge.reader, "settle", number_of(bridge.rollup), *bridge.said(bridge.values(Batch(forced=forced))))
+    relay(bridge.reader, "settle", number_of(bridge.rollup), *bridge.statement_of(bridge.values(Batch(forced=forced))))
     for _ in range(2):
         relay(bridge.rollup, "request_withdrawal", 64, 5, value=FEE)
     when_paid("collect")

@@ -58,8 +58,8 @@ TRANSACTIONS: dict[type, Cover] = _covers(Standing.PROVEN, {
     tx.Backstop: "below close-out, the debt paid first, the zero price, the backstop's margin and the loss budget",
     tx.Deleveraging: "only what the backstop cannot take, at the zero price, from opposite positions, none turned "
                      "over, in total. Who gives up how much is not",
-    tx.ForcedWithdrawal: "in the order of L1's queue, after a later tick; done, or shown to fail by a named condition",
-    tx.ForcedClose: "in the order of L1's queue, after a later tick, at the index less the charge; done, or shown to "
+    tx.ForcedWithdrawal: "in the order of L1's queue, after a later tick and while it is young; done, or shown to fail by a named condition",
+    tx.ForcedClose: "in the order of L1's queue, after a later tick and while it is young, at the index less the charge; done, or shown to "
                     "fail. Who takes what the backstop cannot is not",
 }) | _covers(Standing.NOT_YET, {
     tx.TopUp: "switched off on a venue that settles with proofs (`top_up`): nothing is due",
@@ -134,6 +134,10 @@ STATE = (
     Cover("State commitment", Standing.PROVEN, "S before and after, and all it is made of; no part is a free witness"),
     Cover("Order of transactions", Standing.PROVEN, "each takes the place that the one before left; time never falls"),
     Cover("Accounts, money, live orders", Standing.PROVEN, "what is untouched stays; only what expired goes"),
+    Cover(
+        "Room for live orders", Standing.NOT_YET,
+        "a full table refuses an order in the ledger; a proof does not say how full it was",
+    ),
     Cover("Data availability", Standing.PROVEN, "every changed word is in the statement, which is calldata"),
     Cover("Deposits and payments", Standing.PROVEN, "the contract compares them with its queue, in order and in full"),
 )
