@@ -58,9 +58,10 @@ TRANSACTIONS: dict[type, Cover] = _covers(Standing.PROVEN, {
     tx.Backstop: "below close-out, the debt paid first, the zero price, the backstop's margin and the loss budget",
     tx.Deleveraging: "only what the backstop cannot take, at the zero price, from opposite positions, none turned "
                      "over, in total. Who gives up how much is not",
-    tx.ForcedWithdrawal: "in the order of L1's queue, after a later tick and while it is young; done, or shown to fail by a named condition",
-    tx.ForcedClose: "in the order of L1's queue, after a later tick and while it is young, at the index less the charge; done, or shown to "
-                    "fail. Who takes what the backstop cannot is not",
+    tx.ForcedWithdrawal: "in the order of L1's queue, after a later tick and while it is young; done, or shown to "
+                         "fail by a named condition",
+    tx.ForcedClose: "in the order of L1's queue, after a later tick and while it is young, at the index less the "
+                    "charge; done, or shown to fail. Who takes what the backstop cannot is not",
 }) | _covers(Standing.NOT_YET, {
     tx.TopUp: "switched off on a venue that settles with proofs (`top_up`): nothing is due",
     tx.CollateralSale: "switched off with other collateral on a venue that settles with proofs (`other_collateral`)",
