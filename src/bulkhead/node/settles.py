@@ -17,6 +17,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import NamedTuple
 
+import structlog
 from eth_account.signers.local import LocalAccount
 
 from bulkhead.bridge.chain import Chain, signer_of
@@ -32,10 +33,22 @@ from bulkhead.node.prove_batch import key_for
 from bulkhead.node.settings import Settings, SettlementSettings
 from bulkhead.node.settlement import CONFIRMATIONS, Settlement, Terms
 from bulkhead.node.settling.child import Job, ProverChild
-from bulkhead.node.settling.events import BatchStatus, Event, Included, SettlementError, Stage
+from bulkhead.node.settling.events import (
+    BatchStatus,
+    Displaced,
+    Event,
+    Followed,
+    Included,
+    Reorganised,
+    SettlementError,
+    Stage,
+    Step,
+)
 from bulkhead.node.settling.intake import LoopIntake
 from bulkhead.node.settling.thread import SettlementThread, Standing
 from bulkhead.node.writer import Writer
+
+log = structlog.get_logger("bulkhead.settlement")
 
 GWEI = 10**9
 CALL_GAS = 300_000
@@ -122,8 +135,15 @@ class Settles:
         self._closing = resources
 
     def _heard(self, event: Event) -> None:
-        if isinstance(event, Included):
-            self.gas += event.gas_used
+        match event:
+            case Included():
+                self.gas += event.gas_used
+                if event.step is Step.SETTLE and event.succeeded:
+                    log.info("batch settled", batch=event.batch, block=event.block, gas=event.gas_used)
+            case Followed(final=final) if final:
+                log.info("batches are final", batches=final)
+            case Reorganised() | Displaced():
+                log.warning("L1 has changed", told=str(event))
 
     # -- how far it is -------------------------------------------------------------------------------------------------
 
