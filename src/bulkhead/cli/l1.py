@@ -191,32 +191,27 @@ def _genesis(where: str, deployer: str) -> Genesis | None:
 
 def _beginning(exchange: Path, fee: int) -> Beginning:
     """The exchange's first state, without a council: batches begin there, however far it has come since."""
-    from bulkhead.bridge.deploy import NOBODY, Beginning
-    from bulkhead.ledger.batch import Sealer
-    from bulkhead.ledger.state import genesis
+    from bulkhead.node.on_chain import beginning_of
     from bulkhead.node.replay import read_genesis
 
     begin = read_genesis(exchange)
-    state = genesis(begin.config, begin.time_ms)
-    counters = {name: int(value) for name, value in state.counters._asdict().items()} | {"time_ms": int(state.time_ms)}
-    return Beginning(Sealer(state).root, counters, state.counters.batches, NOBODY, fee)
+    return beginning_of(begin.config, begin.time_ms, fee=fee)
 
 
 def _systems(
     exchange: Path, profile: str, files: list[Path]
 ) -> tuple[list[SystemArtifacts], SystemArtifacts | None]:
     """A verifier for each shape of batch, and the escape: as somebody compiled them, or compiled here."""
-    from bulkhead.bridge.artifacts import compile_contracts, compile_escape, read_system
+    from bulkhead.bridge.artifacts import compile_escape, read_system
 
     if files:
         read = [read_system(path) for path in files]
         return [each for each in read if not each.is_escape], next((each for each in read if each.is_escape), None)
     from bulkhead.circuit.batch import SHAPES
     from bulkhead.circuit.escape_batch import USUAL, escape_module
-    from bulkhead.circuit.layout import statement_module
     from bulkhead.circuit.venue import NotProvable
     from bulkhead.node.leave import escape_key
-    from bulkhead.node.prove_batch import key_for
+    from bulkhead.node.on_chain import contracts_of
     from bulkhead.node.proving import profiles
     from bulkhead.node.replay import read_genesis
 
@@ -227,10 +222,9 @@ def _systems(
     for shape in SHAPES:
         typer.echo(f"compiling the verifier of shape {shape.number}")
         try:
-            key = key_for(config, shape, profile).key
+            made.append(contracts_of(config, shape, profile))
         except NotProvable as error:
             raise ValueError(f"{exchange}: {error}") from error
-        made.append(compile_contracts(key, statement_module(shape), shape=shape.number))
     typer.echo("compiling the verifier of the escape")
     return made, compile_escape(escape_key(config, USUAL, profile).key, escape_module(USUAL))
 

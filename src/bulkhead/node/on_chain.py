@@ -10,7 +10,7 @@ from bulkhead.bridge.contract import Contract
 from bulkhead.bridge.deploy import NOBODY, Beginning
 from bulkhead.bridge.record import Deployment, RecordError
 from bulkhead.bridge.statements import prove_on_chain
-from bulkhead.circuit.batch import SHAPES, Shape
+from bulkhead.circuit.batch import CIRCUIT_VERSION, SHAPES, Shape
 from bulkhead.circuit.layout import statement_module
 from bulkhead.ledger.batch import Sealer
 from bulkhead.ledger.config import VenueConfig
@@ -23,7 +23,8 @@ from stark.split import split
 
 def contracts_of(config: VenueConfig, shape: Shape, profile: str) -> SystemArtifacts:
     """The contracts that verify batches of a shape. Raises NotProvable, and ArtifactError without a compiler."""
-    return compile_contracts(key_for(config, shape, profile).key, statement_module(shape), shape=shape.number)
+    key = key_for(config, shape, profile).key
+    return compile_contracts(key, statement_module(shape), version=CIRCUIT_VERSION, shape=shape.number)
 
 
 def beginning_of(config: VenueConfig, time_ms: TimeMs, *, council: str = NOBODY, fee: int = 0) -> Beginning:
