@@ -11,7 +11,6 @@ from bulkhead.client.models import Candle, Depth, FundingRate, Market, PublicTra
 from bulkhead.client.signer import Signer
 from bulkhead.client.trader import Trader
 from bulkhead.client.transport import Transport
-from bulkhead.signing import Domain
 
 INFO = "/api/v1/info"
 RPC_PATH = "/stream.extended.exchange/v2/rpc"
@@ -87,9 +86,7 @@ class Exchange:
         """An account, by its API key and its Stark key. Raises Refused for a key that is not good, and ValueError
         for a Stark key that is not this account's."""
         secret = int(private_key, 16) if isinstance(private_key, str) else private_key
-        domain = await self.domain()
-        named = Domain(domain.chain_id, domain.name, domain.version, domain.revision)
-        trader = Trader(self, api_key, Signer(named, 0, secret))
+        trader = Trader(self, api_key, Signer((await self.domain()).named, 0, secret))
         account = await trader.account()
         if int(account.l2_key, 16) != trader.signer.key:
             raise ValueError(f"the Stark key is not the one of account {account.id}")

@@ -9,6 +9,8 @@ from decimal import Decimal
 
 from msgspec import Struct, field
 
+from bulkhead.signing import Domain
+
 
 class Model(Struct, frozen=True, rename="camel", kw_only=True):
     """Names on the wire are camelCase."""
@@ -311,3 +313,8 @@ class SigningDomain(Model, frozen=True):
     chain_id: str
     revision: int
     signing_domain: str = ""
+
+    @property
+    def named(self) -> Domain:
+        """As messages are hashed in it."""
+        return Domain(self.chain_id, self.name, self.version, self.revision)

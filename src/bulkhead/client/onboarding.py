@@ -11,6 +11,7 @@ from eth_account.signers.local import LocalAccount
 
 from bulkhead.client.exchange import Exchange
 from bulkhead.client.models import Account, Onboarded
+from bulkhead.client.signer import Signer, new_account_id
 from bulkhead.client.trader import Trader
 from bulkhead.signing import onboarding_hash, private_key_from_ethereum, public_key, sign
 
@@ -89,6 +90,7 @@ class Owner:
             "l2Signature": self._agreement(secret),
             "accountCreation": creation,
             "referralCode": None,
+            **await self._registration(secret),
         }
         return (await self.exchange.transport.ask("POST", "/auth/onboard", Onboarded, body=body)).default_account
 
@@ -104,6 +106,7 @@ class Owner:
             "l2Signature": self._agreement(secret),
             "accountCreation": self._creation(index, "CREATE_SUB_ACCOUNT"),
             "description": description,
+            **await self._registration(secret),
         }
         headers = self._headers(SUBACCOUNT_PATH)
         return await self.exchange.transport.ask("POST", SUBACCOUNT_PATH, Account, body=body, headers=headers)
@@ -132,6 +135,12 @@ class Owner:
     def _agreement(self, secret: int) -> dict[str, str]:
         signature = sign(secret, onboarding_hash(int(self.wallet, 16), public_key(secret)))
         return {"r": hex(signature.r), "s": hex(signature.s)}
+
+    async def _registration(self, secret: int) -> dict[str, Any]:
+        """What the ledger is told, signed: a venue that settles with proofs takes no other word for an account."""
+        account_id = new_account_id()
+        signer = Signer((await self.exchange.domain()).named, account_id, secret)
+        return {"accountId": account_id, "registrationSignature": signer.main(int(self.wallet, 16))}
 
     def _headers(self, path: str) -> dict[str, str]:
         now = _now()

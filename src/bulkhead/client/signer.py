@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 from bulkhead.client.models import Contract
 from bulkhead.ledger.state import Kind, MarginRule, Mode
+from bulkhead.limits import ACCOUNT_ID_BITS, CHILDREN_PER_ACCOUNT
 from bulkhead.signing import (
     Domain,
     OrderTerms,
@@ -29,6 +30,7 @@ from bulkhead.signing import (
 )
 
 SALT_LIMIT = 1 << 63
+MAIN_ACCOUNTS = (1 << ACCOUNT_ID_BITS) >> (CHILDREN_PER_ACCOUNT.bit_length() - 1)
 MONEY = 1_000_000  # smallest units of a dollar
 TRANSFER_S, WITHDRAWAL_S, CONFIGURATION_S = 21 * 86_400, 15 * 86_400, 86_400
 MODES = {"cross": Mode.CROSS, "isolated": Mode.ISOLATED}
@@ -76,6 +78,11 @@ def decimal_text(value: Decimal) -> str:
 def new_salt() -> int:
     """A number that no other message of this account has."""
     return secrets.randbelow(SALT_LIMIT)
+
+
+def new_account_id() -> int:
+    """An id for an account of one's own: nobody is asked, and with a million accounts one in sixty is taken."""
+    return CHILDREN_PER_ACCOUNT * (1 + secrets.randbelow(MAIN_ACCOUNTS - 1))
 
 
 class Signer:
@@ -211,14 +218,21 @@ class Signer:
 
     def strategy(self, account_id: int, l1_owner: int) -> dict[str, str]:
         """The signature of a strategy account's registration."""
+        return self._registration(account_id, Kind.STRATEGY, self.account_id, l1_owner)
+
+    def main(self, l1_owner: int) -> dict[str, str]:
+        """The signature of this account's own registration, which a circuit can check."""
+        return self._registration(self.account_id, Kind.MAIN, 0, l1_owner)
+
+    def _registration(self, account_id: int, kind: Kind, parent_id: int, l1_owner: int) -> dict[str, str]:
         message = registration_hash(
             self.domain,
             self.key,
             account_id=account_id,
-            kind=Kind.STRATEGY,
+            kind=kind,
             rule=MarginRule.LINEAR,
             l1_owner=l1_owner,
-            parent_id=self.account_id,
+            parent_id=parent_id,
             asset_id=1,
         )
         return self._sign(message)

@@ -19,7 +19,7 @@ from bulkhead.engine.command import SealBatch, Submit
 from bulkhead.ledger.authority import Authority
 from bulkhead.ledger.config import BACKSTOP_ACCOUNT, VenueConfig
 from bulkhead.ledger.defaults import USD, default_config
-from bulkhead.ledger.state import Kind, MarginRule, is_signable
+from bulkhead.ledger.state import Kind, MarginRule
 from bulkhead.ledger.tx import Register
 from bulkhead.limits import CHILDREN_PER_ACCOUNT
 from bulkhead.node.clock import ClockService, Signers
@@ -95,6 +95,7 @@ class Node:
         self.faucet_times: dict[int, float] = {}  # by owner: when he claimed last
         self.one_at_a_time = asyncio.Lock()  # for numbers that the node gives: accounts, places in the deposit queue
         self._keys = keys
+        self._lowest = AccountId(BACKSTOP_ACCOUNT + CHILDREN_PER_ACCOUNT)  # no id below it is free
         self._tasks: list[asyncio.Task[None]] = []
         self._writing: asyncio.Task[None] | None = None
         # The store first: whoever hears after it finds the rows of a group derived.
@@ -170,9 +171,10 @@ class Node:
         return max(0, self.exchange.state.counters.batches - len(self.progress.proven))
 
     def next_account_id(self) -> AccountId:
-        """An id that no account has. Ask under `one_at_a_time`."""
-        highest = max((account_id for account_id in self.exchange.state.accounts if is_signable(account_id)), default=0)
-        return AccountId((highest & -CHILDREN_PER_ACCOUNT) + CHILDREN_PER_ACCOUNT)
+        """The lowest free id: whoever chose a high one leaves all below it. Ask under `one_at_a_time`."""
+        while self._lowest in self.exchange.state.accounts:
+            self._lowest = AccountId(self._lowest + CHILDREN_PER_ACCOUNT)
+        return self._lowest
 
     async def _register_backstop(self) -> None:
         """The venue's own account, signed by its own key."""
