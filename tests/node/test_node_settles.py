@@ -12,8 +12,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from eth_account import Account as Ethereum
 from msgspec import structs
 
+from bulkhead.client import Exchange, Owner
 from bulkhead.engine.command import SealBatch
 from bulkhead.ledger.config import VenueConfig
 from bulkhead.ledger.defaults import default_config
@@ -23,7 +25,8 @@ from bulkhead.node.keys import Keys
 from bulkhead.node.proof_file import FOLDER, Proofs
 from bulkhead.node.settling.events import SettlementError
 from bulkhead.node.settling.store import FOLDER as SETTLEMENT
-from tests.api.live import Fixed, Live
+from bulkhead.units import AccountId
+from tests.api.live import Fixed, Live, Trader
 from tests.node.settles_world import FAUCET, Settling, begin, put_on_chain, settings_for, until
 
 DOLLAR = 1_000_000
@@ -92,6 +95,23 @@ def test_from_a_deposit_on_l1_to_a_claim_there(live: Live) -> None:
     assert live.node.failures == {}
     shown = live.client().get("/metrics").text
     assert "bulkhead_settled_batches 1.0" in shown and "bulkhead_l1_gas" in shown
+
+
+def test_the_sdk_signs_a_registration_that_a_circuit_can_check(live: Live) -> None:
+    """The wire's own signature says neither which account nor whose on L1: it is refused here."""
+
+    async def work() -> int:
+        async with Exchange(live.url) as exchange:
+            trader = await Owner(exchange, "0x" + "2b" * 32).trader()
+            return trader.account_id
+
+    account_id = asyncio.run(work())
+    config = live.node.exchange.state.config
+    account = live.node.exchange.state.accounts[AccountId(account_id)]
+    assert account.l1_owner == int(str(Ethereum.from_key("0x" + "2b" * 32).address), 16)
+    assert not config.wire_onboarding
+    with pytest.raises(AssertionError, match="registrationSignature and accountId are needed"):
+        Trader(live, 14)
 
 
 def test_a_prover_that_is_behind_browns_out_and_a_stop_in_the_middle_is_quick(live: Live) -> None:
