@@ -146,6 +146,10 @@ def test_a_mode_is_previewed_chosen_and_its_margin_moved(live: Live) -> None:
         await trader.add_margin(MARKET, -30)
         assert (await trader.positions())[0].margin == before + 20
         assert (await trader.configuration()).choices[0].leverage == 10
+        with pytest.raises(Refused, match="needs a signature"):
+            await trader.lower_leverage(MARKET, 5)
+        await trader.lower_leverage("ETH-USD", 5)
+        assert int((await trader.leverage("ETH-USD")).leverage) == 5
         with pytest.raises(Refused) as refused:
             await trader.add_margin(MARKET, -10_000)
         assert refused.value.reject

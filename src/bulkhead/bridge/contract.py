@@ -8,7 +8,7 @@ from typing import Any, NamedTuple, cast
 from eth_abi.abi import decode, encode
 from eth_abi.exceptions import EncodingError
 from eth_account.signers.local import LocalAccount
-from eth_typing import ABI, ABIEvent, ABIFunction
+from eth_typing import ABIEvent, ABIFunction
 from eth_utils.abi import (
     collapse_if_tuple,
     event_abi_to_log_topic,
@@ -154,10 +154,3 @@ def encode_arguments(inputs: Sequence[Mapping[str, Any]], values: Sequence[Any])
         return encode(get_abi_input_types(entry), values)
     except (EncodingError, TypeError, ValueError, OverflowError) as error:
         raise AbiError(f"arguments of a constructor: {error}") from error
-
-
-def as_abi(value: object) -> ABI:
-    """An ABI read from a file. AbiError when it is none."""
-    if not isinstance(value, list) or not all(isinstance(each, dict) and "type" in each for each in value):
-        raise AbiError("not an ABI: a list of functions, events and a constructor")
-    return cast(ABI, value)

@@ -16,7 +16,7 @@ from bulkhead.circuit.arithmetic import at_least_zero, narrow, shifted_ceil, shi
 from bulkhead.circuit.frame import Frame, Hint, Value
 from bulkhead.circuit.instructions import Program
 from bulkhead.circuit.margin import market_word, place_of
-from bulkhead.circuit.programs import Writer
+from bulkhead.circuit.programs import Writer, assembled
 from bulkhead.circuit.tags import Tag
 from bulkhead.circuit.venue import Venue
 from bulkhead.circuit.words import CHOICES, L1_OWNER, MONEY, OWNER_KEY, POSITIONS, RESERVED, Field
@@ -115,11 +115,4 @@ def escape_writers(venue: Venue) -> dict[str, Writer]:
 @lru_cache(maxsize=16)
 def escape_programs(venue: Venue) -> dict[str, Program]:
     """All programs of the escape, one after the other; no others are part of its key."""
-    found: dict[str, Program] = {}
-    start = 0
-    for name, write in escape_writers(venue).items():
-        frame = Frame(name)
-        write(frame, venue, None)
-        found[name] = frame.assembled()._replace(start=start)
-        start += len(found[name].instructions)
-    return found
+    return assembled(venue, escape_writers(venue))

@@ -104,11 +104,6 @@ class Frame:
         self.one = self._write(Flag.FIRST, (None, None), 0, 1)
         self.constant(0)  # nearly every program needs it
 
-    @property
-    def is_playing(self) -> bool:
-        """Whether values are real."""
-        return self.memory is not None
-
     # --- instructions ---------------------------------------------------------------------------------------------
 
     def _write(

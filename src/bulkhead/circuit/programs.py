@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import lru_cache, partial
 from typing import Any
 
@@ -163,9 +163,14 @@ def writers(venue: Venue) -> dict[str, Writer]:
 @lru_cache(maxsize=16)
 def programs(venue: Venue) -> dict[str, Program]:
     """All programs, one after the other. ValueError where they have more instructions than a place can name."""
+    return assembled(venue, writers(venue))
+
+
+def assembled(venue: Venue, written: Mapping[str, Writer]) -> dict[str, Program]:
+    """What these functions write, one after the other. ValueError where a place cannot name all instructions."""
     found: dict[str, Program] = {}
     start = 0
-    for name, write in writers(venue).items():
+    for name, write in written.items():
         frame = Frame(name)
         write(frame, venue, None)
         found[name] = frame.assembled()._replace(start=start)

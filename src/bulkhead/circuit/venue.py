@@ -44,11 +44,6 @@ class Venue(NamedTuple):
         return int(Field.TIERS) + 2 * tiers_max(self.config)
 
     @property
-    def market_last(self) -> int:
-        """The largest market id."""
-        return max(terms.market_id for terms in self.config.markets)
-
-    @property
     def positions_max(self) -> int:
         """The most positions that an account can have."""
         return min(POSITIONS_MAX, len(self.config.markets))

@@ -208,7 +208,10 @@ class Trader:
         return (await self._ask("GET", "/leverage", list[Leverage], query={"market": market}))[0]
 
     async def lower_leverage(self, market: str, leverage: int) -> None:
-        """Judge new orders at no more than this leverage. To go beyond what was signed takes `choose_mode`."""
+        """Judge new orders of a cross market at no more than this leverage, unsigned.
+
+        Raises Refused beyond what was signed, and in an isolated market, whose leverage `choose_mode` signs.
+        """
         await self._ask("PATCH", "/leverage", dict[str, Any], body={"market": market, "leverage": str(leverage)})
 
     async def configuration(self) -> Configuration:

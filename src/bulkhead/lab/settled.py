@@ -68,18 +68,11 @@ class Noting(Chain):
         self.what = ""  # what the next transactions do
 
     def transact(
-        self,
-        signer: LocalAccount,
-        to: str | None,
-        data: bytes = b"",
-        *,
-        value: int = 0,
-        gas: int | None = None,
-        timeout_s: float = 120,
+        self, signer: LocalAccount, to: str | None, data: bytes = b"", **options: Any
     ) -> Receipt:
         """Send, wait and note."""
         begun = time.monotonic()
-        receipt = super().transact(signer, to, data, value=value, gas=gas, timeout_s=timeout_s)
+        receipt = super().transact(signer, to, data, **options)
         self.sent.append(Sent(self.what, len(data), receipt.gas_used, time.monotonic() - begun))
         return receipt
 

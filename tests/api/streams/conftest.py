@@ -1,17 +1,8 @@
-"""One running venue for a module of tests of streams, with two traders who have money."""
-
-from collections.abc import Iterator
+"""Two traders of the running venue (`live`, of the folder above) who have more money."""
 
 import pytest
 
-from tests.api.live import Fixed, Live, Trader, settings_for
-
-
-@pytest.fixture(scope="module")
-def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
-    running = Live(settings_for(tmp_path_factory.mktemp("node")), Fixed())
-    yield running
-    running.stop()
+from tests.api.live import Live, Trader
 
 
 @pytest.fixture(scope="module")
