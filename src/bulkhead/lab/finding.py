@@ -1,0 +1,28 @@
+"""A finding: something that went wrong in a world, with the command that makes it go wrong again."""
+
+from __future__ import annotations
+
+import shlex
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One failure on one path. The path follows from world, seed and number alone: `World.chunks` from `path` on."""
+
+    world: str  # as the command line names it
+    seed: int
+    path: int  # its number in the world
+    step: int  # at which it shows, from 0
+    what: str  # in words: who, what, how much
+    portfolio: str | None = None  # the file it was found with
+
+    @property
+    def command(self) -> str:
+        """What to type to see it again."""
+        words = ["bulkhead", "lab", "replay", str(self.seed), "--world", self.world, "--path", str(self.path)]
+        words += ["--step", str(self.step)] + (["--portfolio", self.portfolio] if self.portfolio else [])
+        return shlex.join(words)
+
+    def __str__(self) -> str:
+        return f"{self.what}\n    {self.command}"
