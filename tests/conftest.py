@@ -21,6 +21,14 @@ def real_data() -> Path | None:
     return folder if folder.is_dir() else None
 
 
+def chromium() -> str | None:
+    """The browser of the terminal's tests: BULKHEAD_CHROMIUM, else the machine's own, else none."""
+    named = os.environ.get("BULKHEAD_CHROMIUM")
+    if named and which(named) is None:
+        raise pytest.UsageError(f"BULKHEAD_CHROMIUM names no program: {named}")
+    return named or which("chromium") or which("chromium-browser") or which("google-chrome")
+
+
 def pytest_report_header() -> list[str]:
     """The tests of real sets, and of a cluster, are collected only where these are; say so, not skip in silence."""
     folder = real_data()
@@ -28,4 +36,8 @@ def pytest_report_header() -> list[str]:
     ray = "installed" if find_spec("ray") else "not installed (bulkhead[cluster]): tests of a cluster are not collected"
     anvil = os.environ.get("BULKHEAD_ANVIL") or which("anvil")
     chains = f"anvil ({anvil})" if anvil else "no anvil (name it by BULKHEAD_ANVIL, or have it on the path)"
-    return [f"real price sets: {where}", f"ray: {ray}", f"L1: embedded, embedded by URL, {chains}"]
+    found = chromium()
+    browser = found or "none (install chromium, or name it by BULKHEAD_CHROMIUM): tests of screens are not collected"
+    return [
+        f"real price sets: {where}", f"ray: {ray}", f"L1: embedded, embedded by URL, {chains}", f"browser: {browser}"
+    ]  # fmt: skip

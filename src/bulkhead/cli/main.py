@@ -13,6 +13,7 @@ from bulkhead.cli.node import node
 from bulkhead.cli.prove import prove, verify
 from bulkhead.cli.replay import replay
 from bulkhead.cli.settle import settle
+from bulkhead.cli.terminal import terminal
 from bulkhead.cli.up import up
 
 app = typer.Typer(
@@ -30,6 +31,7 @@ app.command()(demo)
 app.command()(explain)
 app.command()(node)
 app.command()(up)
+app.command()(terminal)
 app.command()(replay)
 app.command()(prove)
 app.command()(verify)

@@ -95,6 +95,15 @@ class Socket:
             with suppress(ClientError):  # a connection that broke has no subscriptions
                 await self._ask("unsubscribe", feed.params())
 
+    @property
+    def is_connected(self) -> bool:
+        """There is a connection, as far as this machine knows: `ping` finds out."""
+        return self._connection is not None and not self._connection.closed
+
+    async def ping(self) -> int:
+        """The exchange's clock in milliseconds. Raises Unreachable, which also ends the connection: it is made anew."""
+        return int((await self._ask("ping", {}))["time"])
+
     async def break_off(self) -> None:
         """Drop the connection, as a network does; for tests of what then happens."""
         if self._connection is not None:

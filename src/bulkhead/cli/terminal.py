@@ -1,0 +1,63 @@
+"""`bulkhead terminal`: the trader's screens in his browser, for any exchange, with his keys on his own machine."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import webbrowser
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+PASSPHRASE = "BULKHEAD_PASSPHRASE"  # of the account that --unlock names; not an option, for others see those
+TOKEN = "BULKHEAD_TERMINAL_TOKEN"
+
+
+def terminal(
+    url: Annotated[str, typer.Argument(help="Of the exchange.")] = "http://127.0.0.1:8080",
+    *,
+    host: Annotated[str, typer.Option(help="Where to listen; another than this machine's own needs --name.")] = (
+        "127.0.0.1"
+    ),
+    port: Annotated[int, typer.Option(min=0, max=65_535, help="0: any that is free.")] = 8090,
+    keys: Annotated[
+        Path | None, typer.Option(help="Folder of the key files.", show_default="~/.bulkhead/keys")
+    ] = None,
+    unlock: Annotated[
+        str, typer.Option(help=f"Account to unlock at the start, with the passphrase in {PASSPHRASE}.")
+    ] = "",
+    onboard: Annotated[bool, typer.Option("--onboard", help="Onboard the account of --unlock, if need be.")] = False,
+    name: Annotated[
+        list[str] | None, typer.Option(help="A host name, beside this machine's own, under which browsers may ask.")
+    ] = None,
+    no_open: Annotated[bool, typer.Option("--no-open", help="Open no browser.")] = False,
+) -> None:
+    """Show an exchange in the browser: trade, compare margin modes, watch risk and settlement. Ctrl-C ends it."""
+    from bulkhead.node import logs
+    from bulkhead.terminal.app import serve
+    from bulkhead.terminal.keystore import KeyStoreError
+    from bulkhead.terminal.settings import Settings, default_keys_folder
+
+    logs.set_up()
+    console = Console()
+    token = {"token": os.environ[TOKEN]} if os.environ.get(TOKEN) else {}
+    settings = Settings(
+        exchange_url=url, host=host, port=port, keys=keys or default_keys_folder(), unlock=unlock,
+        passphrase=os.environ.pop(PASSPHRASE, ""), names=tuple(name or ()),
+        onboard=onboard, **token,
+    )  # fmt: skip
+
+    def ready(address: str) -> None:
+        console.print(f"Terminal at {address}", highlight=False, soft_wrap=True)
+        if not no_open:
+            webbrowser.open(address)
+
+    try:
+        asyncio.run(serve(settings, ready=ready))
+    except (KeyStoreError, OSError) as error:
+        console.print(f"[red]{error}[/red]", soft_wrap=True)
+        raise typer.Exit(2) from None
+    except KeyboardInterrupt:
+        raise typer.Exit(130) from None

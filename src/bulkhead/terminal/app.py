@@ -1,0 +1,122 @@
+"""The terminal's server: makes the pages, and serves them to whoever knows the token, until it is told to end."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import signal
+import socket
+from collections.abc import AsyncIterator, Callable, Iterator
+
+import uvicorn
+from fastapi import FastAPI
+from nicegui import app as pages
+from nicegui import ui
+from starlette.requests import Request
+from starlette.types import ASGIApp
+
+from bulkhead.terminal import theme
+from bulkhead.terminal.gate import Gate
+from bulkhead.terminal.session import Session
+from bulkhead.terminal.settings import Settings
+from bulkhead.terminal.shell import SCREENS, Page, Screen, frame
+
+PATIENCE_S = 0.02
+RECONNECT_S = 30.0  # a tab that was asleep finds its page again
+
+
+class Server(uvicorn.Server):
+    """Whoever runs it takes the process's signals."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Leave them alone."""
+        yield
+
+
+def create(session: Session) -> ASGIApp:
+    """Every screen as pages of one application. Once in a process: NiceGUI keeps its pages by process."""
+    import bulkhead.terminal.screens  # noqa: F401  (registers them; not earlier, for screens import the shell)
+
+    @contextlib.asynccontextmanager
+    async def running(_: FastAPI) -> AsyncIterator[None]:
+        await session.start()
+        yield
+        await session.stop()
+
+    outer = FastAPI(lifespan=running, docs_url=None, redoc_url=None, openapi_url=None)
+    pages.add_static_files("/static", theme.STATIC)
+    ui.add_head_html(
+        '<link rel="stylesheet" href="/static/theme.css"><script src="/static/shell.js"></script>', shared=True
+    )
+    for shown in SCREENS.values():
+        _add(session, shown)
+    ui.run_with(
+        outer, title="Bulkhead", dark=True, language="en-US", tailwind=False, reconnect_timeout=RECONNECT_S,
+        show_welcome_message=False, binding_refresh_interval=None,
+    )  # fmt: skip
+    return Gate(outer, session.settings.token, session.settings.names)
+
+
+def _add(session: Session, shown: Screen) -> None:
+    @ui.page(shown.path)
+    def build(request: Request) -> None:
+        is_dark = request.cookies.get(theme.COOKIE, theme.DARK) != theme.LIGHT
+        frame(Page(session, ui.context.client, shown.path, dict(request.query_params), is_dark), shown)
+
+
+async def serve(
+    settings: Settings, *, ready: Callable[[str], None] | None = None, stop: asyncio.Event | None = None
+) -> None:
+    """Serve until SIGINT, SIGTERM or `stop`. `ready` is told the address that opens the screens. OSError for a port
+    that is taken, KeyStoreError for an account that should be unlocked at the start and cannot."""
+    stop = asyncio.Event() if stop is None else stop
+    session = Session(settings)
+    listening = _listen(settings.host, settings.port)
+    config = uvicorn.Config(
+        create(session), log_level="warning", access_log=False, lifespan="on", server_header=False,
+        timeout_graceful_shutdown=2, ws_max_size=1 << 20,
+    )  # fmt: skip
+    server = Server(config)
+    serving = asyncio.create_task(server.serve([listening]), name="server")
+    try:
+        while not server.started and not serving.done():
+            await asyncio.sleep(PATIENCE_S)
+        if server.started and ready is not None:
+            host, port = listening.getsockname()[:2]
+            ready(f"http://{f'[{host}]' if ':' in host else host}:{port}/?token={settings.token}")
+        with _signals(stop):
+            waiting = asyncio.create_task(stop.wait())
+            await asyncio.wait([waiting, serving], return_when=asyncio.FIRST_COMPLETED)
+            waiting.cancel()
+    finally:
+        server.should_exit = True
+        await serving
+        listening.close()
+
+
+@contextlib.contextmanager
+def _signals(stop: asyncio.Event) -> Iterator[None]:
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stop.set)
+    try:
+        yield
+    finally:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.remove_signal_handler(number)
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    """A socket that listens already: a port that is taken is told at once."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listening = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    try:
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listening.bind((host, port))
+        listening.listen(128)
+    except OSError:
+        listening.close()
+        raise
+    listening.setblocking(False)
+    return listening

@@ -1,0 +1,1 @@
+"""The screen Keys: accounts on this machine, unlocked, onboarded, given test money."""

@@ -1,0 +1,191 @@
+"""Keys on the trader's machine: one file for each named account, readable with its passphrase alone.
+
+A file holds a random key in the standard v3 key store of Ethereum (scrypt), and under that key, with Fernet, what is to
+be kept. So a new API key can be written while the account is unlocked, without the passphrase.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import re
+import secrets
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from cryptography.fernet import Fernet, InvalidToken
+from eth_account import Account as Ethereum
+
+NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,39}")
+VERSION = 1
+WORK_FACTOR = 1 << 17  # of scrypt: a good half second and 128 MiB a guess
+PASSPHRASE_MIN = 8
+PRIVATE_KEY = re.compile(r"(0x)?[0-9a-fA-F]{1,64}")
+
+
+class KeyStoreError(Exception):
+    """A key that cannot be kept or opened; says what to do."""
+
+
+class WrongPassphrase(KeyStoreError):
+    """The passphrase does not open this account."""
+
+
+class Access(msgspec.Struct, frozen=True):
+    """What opens an account of one exchange. Numbers are hexadecimal."""
+
+    account_id: int
+    api_key: str
+    stark_key: str
+
+
+class Secrets(msgspec.Struct, frozen=True):
+    """What one file keeps: the owner's Ethereum key (empty where only a Stark key was imported), and access by URL."""
+
+    ethereum_key: str = ""
+    exchanges: dict[str, Access] = {}
+
+
+class Listed(msgspec.Struct, frozen=True):
+    """What may be known of an account without its passphrase."""
+
+    name: str
+    wallet: str  # its address on L1; empty where only a Stark key was imported
+
+
+class _File(msgspec.Struct):
+    version: int
+    wallet: str
+    keystore: dict[str, Any]
+    secrets: str
+
+
+class Unlocked:
+    """An account whose passphrase was given. Its keys are in the memory of this process alone."""
+
+    def __init__(self, path: Path, keystore: dict[str, Any], data_key: bytes, kept: Secrets) -> None:
+        self.name = path.stem
+        self.kept = kept
+        self._path = path
+        self._keystore = keystore
+        self._fernet = Fernet(base64.urlsafe_b64encode(data_key))
+
+    @property
+    def wallet(self) -> str:
+        """The owner's address on L1; empty where there is none."""
+        return str(Ethereum.from_key(self.kept.ethereum_key).address) if self.kept.ethereum_key else ""
+
+    def remember(self, url: str, access: Access) -> None:
+        """Keep what opens an account of an exchange, in place of what was kept for it."""
+        self.kept = Secrets(self.kept.ethereum_key, {**self.kept.exchanges, url: access})
+        self.save()
+
+    def save(self) -> None:
+        """Write the file: whole, or not at all."""
+        token = self._fernet.encrypt(msgspec.json.encode(self.kept)).decode()
+        _write(self._path, _File(VERSION, self.wallet, self._keystore, token))
+
+    def __repr__(self) -> str:
+        return f"Unlocked({self.name})"  # no keys in logs
+
+
+class KeyStore:
+    """A folder of key files that nobody else on the machine may read."""
+
+    def __init__(self, folder: Path, *, work_factor: int = WORK_FACTOR) -> None:
+        self.folder = folder
+        self._work_factor = work_factor
+
+    def listed(self) -> list[Listed]:
+        """Every account by name. A file that is none of this store is told, not passed over: KeyStoreError."""
+        found = sorted(self.folder.glob("*.json")) if self.folder.is_dir() else []
+        return [Listed(path.stem, _read(path).wallet) for path in found]
+
+    def create(self, name: str, passphrase: str) -> Unlocked:
+        """A new owner with a new Ethereum key."""
+        return self._add(name, passphrase, Secrets("0x" + bytes(Ethereum.create().key).hex()))
+
+    def add_owner(self, name: str, passphrase: str, ethereum_key: str) -> Unlocked:
+        """An owner by his Ethereum key, from which every Stark key of his is derived."""
+        _check_key(ethereum_key, "Ethereum")
+        padded = "0x" + ethereum_key.removeprefix("0x").zfill(64)
+        try:
+            Ethereum.from_key(padded)
+        except Exception as error:  # the library raises what its parts raise
+            raise KeyStoreError(f"this is no Ethereum key: {type(error).__name__}") from None
+        return self._add(name, passphrase, Secrets(padded))
+
+    def add_access(self, name: str, passphrase: str, url: str, access: Access) -> Unlocked:
+        """An account of one exchange by its Stark key and API key."""
+        _check_key(access.stark_key, "Stark")
+        if not access.api_key.strip():
+            raise KeyStoreError("a Stark key needs an API key beside it; the exchange gives one to its owner")
+        return self._add(name, passphrase, Secrets("", {url: access}))
+
+    def unlock(self, name: str, passphrase: str) -> Unlocked:
+        """Open an account; takes a second. WrongPassphrase, or KeyStoreError for a damaged or missing file."""
+        path = self._path(name)
+        file = _read(path)
+        try:
+            data_key = bytes(Ethereum.decrypt(file.keystore, passphrase))
+        except ValueError as error:
+            if "MAC" in str(error):
+                raise WrongPassphrase(f"the passphrase does not open {name!r}; try again") from None
+            raise KeyStoreError(f"{path}: damaged ({error}); bring it back from a copy") from None
+        except Exception as error:  # the library raises what its parts raise
+            raise KeyStoreError(f"{path}: damaged ({type(error).__name__}); bring it back from a copy") from None
+        try:
+            plain = Fernet(base64.urlsafe_b64encode(data_key)).decrypt(file.secrets.encode())
+            kept = msgspec.json.decode(plain, type=Secrets)
+        except (InvalidToken, msgspec.MsgspecError):
+            raise KeyStoreError(f"{path}: its second part is damaged; bring it back from a copy") from None
+        return Unlocked(path, file.keystore, data_key, kept)
+
+    def _add(self, name: str, passphrase: str, kept: Secrets) -> Unlocked:
+        path = self._path(name)
+        if path.exists():
+            raise KeyStoreError(f"there is an account {name!r} already; choose another name")
+        if len(passphrase) < PASSPHRASE_MIN:
+            raise KeyStoreError(f"a passphrase has at least {PASSPHRASE_MIN} characters")
+        data_key = bytes(Ethereum.create(secrets.token_hex(32)).key)
+        keystore = Ethereum.encrypt(data_key, passphrase, kdf="scrypt", iterations=self._work_factor)
+        made = Unlocked(path, dict(keystore), data_key, kept)
+        made.save()
+        return made
+
+    def _path(self, name: str) -> Path:
+        if NAME.fullmatch(name) is None:
+            raise KeyStoreError("a name has up to 40 small letters, digits and hyphens, and no hyphen first")
+        return self.folder / f"{name}.json"
+
+
+def _check_key(text: str, kind: str) -> None:
+    if PRIVATE_KEY.fullmatch(text) is None or not int(text, 16):
+        raise KeyStoreError(f"a private {kind} key is a hexadecimal number of at most 64 digits")
+
+
+def _read(path: Path) -> _File:
+    try:
+        if os.name == "posix" and path.stat().st_mode & 0o077:
+            raise KeyStoreError(f"{path}: others on this machine may read it; `chmod 600` it first")
+        file = msgspec.json.decode(path.read_bytes(), type=_File)
+    except FileNotFoundError:
+        raise KeyStoreError(f"there is no account {path.stem!r} in {path.parent}") from None
+    except (OSError, msgspec.MsgspecError) as error:
+        raise KeyStoreError(f"{path}: not a key file of this terminal ({error}); move it away") from None
+    if file.version != VERSION:
+        raise KeyStoreError(f"{path}: version {file.version}, and this terminal reads {VERSION}")
+    return file
+
+
+def _write(path: Path, file: _File) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    part = path.with_suffix(".part")
+    descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "w", encoding="utf-8") as out:
+        json.dump(msgspec.to_builtins(file), out)
+        out.flush()
+        os.fsync(out.fileno())
+    os.replace(part, path)

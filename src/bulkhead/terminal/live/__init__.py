@@ -1,0 +1,1 @@
+"""What the screens show: models that feeds keep, each with the time of its last update."""

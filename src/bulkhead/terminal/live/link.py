@@ -1,0 +1,89 @@
+"""The connection to the exchange, as it really is: asked once a second, and never believed without an answer."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from enum import Enum
+
+from bulkhead.client import ClientError, Exchange, Feeds
+from bulkhead.terminal.live.topic import Topic, now_ms
+
+ASK_S = 1.0
+STALE_S = 2.0  # without an answer for so long, what is shown may be old
+AGAIN_S = 1.0
+
+
+class LinkState(Enum):
+    """How the exchange answers."""
+
+    CONNECTING = "connecting"
+    LIVE = "live"
+    STALE = "stale"  # there is a connection, and no answer on it
+    DOWN = "down"
+
+
+class Link(Topic):
+    """One connection for every feed of the session. `since_ms` is when its state began, `heard_ms` the last answer."""
+
+    def __init__(self, exchange: Exchange) -> None:
+        super().__init__()
+        self.state = LinkState.CONNECTING
+        self.since_ms = now_ms()
+        self.heard_ms = 0
+        self.delay_ms = 0.0  # of the last answer
+        self.clock_ms = 0  # the exchange's clock in it
+        self.problem = ""
+        self.feeds: Feeds | None = None
+        self._exchange = exchange
+        self._ready = asyncio.Event()
+
+    @property
+    def is_live(self) -> bool:
+        """What is shown is what is so now."""
+        return self.state is LinkState.LIVE
+
+    async def ready(self) -> Feeds:
+        """Wait for the first connection."""
+        await self._ready.wait()
+        assert self.feeds is not None, "made before the event is set"
+        return self.feeds
+
+    async def run(self) -> None:
+        """Connect, and ask for ever."""
+        while self.feeds is None:
+            try:
+                self.feeds = await self._exchange.feeds()
+            except ClientError as error:
+                self._become(LinkState.DOWN, str(error))
+                await asyncio.sleep(AGAIN_S)
+        self._ready.set()
+        while True:
+            await self._ask(self.feeds)
+            await asyncio.sleep(ASK_S if self.state is LinkState.LIVE else AGAIN_S / 4)
+
+    async def _ask(self, feeds: Feeds) -> None:
+        if not feeds.socket.is_connected:
+            self._become(LinkState.DOWN, self.problem or "the connection broke")
+            return
+        begun = time.perf_counter()
+        asking = asyncio.ensure_future(feeds.socket.ping())
+        try:
+            done, _ = await asyncio.wait([asking], timeout=STALE_S)
+            if not done:
+                self._become(LinkState.STALE, "no answer")
+            self.clock_ms = await asking
+        except ClientError as error:
+            self._become(LinkState.DOWN, str(error))
+            return
+        finally:
+            asking.cancel()
+        self.delay_ms, self.heard_ms, self.problem = 1000 * (time.perf_counter() - begun), now_ms(), ""
+        self._become(LinkState.LIVE, "")
+
+    def _become(self, state: LinkState, problem: str) -> None:
+        is_new = state is not self.state
+        self.state, self.problem = state, problem
+        if is_new:
+            self.since_ms = now_ms()
+        self.tell()

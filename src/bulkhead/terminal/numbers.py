@@ -1,0 +1,82 @@
+"""Numbers as people read them: each market's precision, thousands apart, signs that line up, ages.
+
+Every number on a screen is made here, so that `read` finds it again and tests can hold it to the API's.
+"""
+
+from __future__ import annotations
+
+from decimal import ROUND_DOWN, ROUND_HALF_EVEN, Decimal
+
+from bulkhead.client import Market
+
+MINUS = "\u2212"  # as wide as a plus and a digit
+NONE = "\u2013"  # where there is no number
+SECOND_MS, MINUTE_MS, HOUR_MS, DAY_MS = 1_000, 60_000, 3_600_000, 86_400_000
+
+
+def places_of(step: Decimal) -> int:
+    """Decimal places of the multiples of a step."""
+    exponent = step.normalize().as_tuple().exponent
+    return max(0, -int(exponent))
+
+
+def fixed(value: Decimal, places: int, *, sign: bool = False) -> str:
+    """So many places, half to even; with a plus before gains where `sign`."""
+    rounded = value.quantize(Decimal(1).scaleb(-places), ROUND_HALF_EVEN)
+    text = f"{abs(rounded):,.{places}f}"
+    if rounded < 0:
+        return MINUS + text
+    return "+" + text if sign and rounded > 0 else text
+
+
+def price(market: Market, value: Decimal | None) -> str:
+    """A price at the market's step; a dash where there is none (0 on the wire)."""
+    return NONE if not value else fixed(value, places_of(market.trading_config.min_price_change))
+
+
+def size(market: Market, value: Decimal) -> str:
+    """A size at the market's step, without sign of side."""
+    return fixed(value, places_of(market.trading_config.min_order_size_change))
+
+
+def dollars(value: Decimal, *, places: int = 2, sign: bool = False) -> str:
+    """Dollars and cents; what is less than a cent is rounded to it."""
+    return fixed(value, places, sign=sign)
+
+
+def short_dollars(value: Decimal) -> str:
+    """Millions and thousands, three digits: for volumes, never for one's own money."""
+    for limit, letter in ((Decimal(10**9), "B"), (Decimal(10**6), "M"), (Decimal(10**3), "k")):
+        if abs(value) >= limit:
+            shown = value / limit
+            return fixed(shown, 2 if abs(shown) < 10 else 1 if abs(shown) < 100 else 0) + letter
+    return fixed(value, 0)
+
+
+def percent(share: Decimal, *, places: int = 2, sign: bool = False) -> str:
+    """A share of 1 in percent."""
+    return fixed(100 * share, places, sign=sign) + "%"
+
+
+def floored(value: Decimal, step: Decimal) -> Decimal:
+    """The multiple of a step at or below."""
+    return (value / step).to_integral_value(ROUND_DOWN) * step
+
+
+def age(duration_ms: int) -> str:
+    """How long ago, in the largest unit that leaves two digits."""
+    if duration_ms < 10 * SECOND_MS:
+        return f"{max(0, duration_ms) / SECOND_MS:.1f} s"
+    for unit_ms, letter, most in ((SECOND_MS, "s", 120), (MINUTE_MS, "min", 120), (HOUR_MS, "h", 48)):
+        if duration_ms < most * unit_ms:
+            return f"{duration_ms // unit_ms} {letter}"
+    return f"{duration_ms // DAY_MS} d"
+
+
+def read(text: str) -> Decimal:
+    """The number in a text of this module, without its unit. ValueError where there is none."""
+    kept = "".join(letter for letter in text.replace(MINUS, "-") if letter.isdigit() or letter in ".-")
+    try:
+        return Decimal(kept)
+    except ArithmeticError as error:
+        raise ValueError(f"{text!r} shows no number") from error

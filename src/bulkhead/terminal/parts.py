@@ -1,0 +1,171 @@
+"""The small parts that screens are made of: panels, fields, buttons, tables, ages. All of them plain HTML.
+
+    with parts.panel("Positions") as panel: ...
+    size = parts.Field("Size", kind="number")
+    parts.button("Buy", send, style="buy")
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Literal
+
+from nicegui import ui
+from nicegui.elements.mixins.value_element import ValueElement
+
+Kind = Literal["text", "number", "password", "choice", "tick"]
+Style = Literal["plain", "primary", "buy", "sell"]
+OLD_MS = 5_000
+
+
+class Field(ValueElement[str], component="static/field.js"):
+    """A labelled field; `value` is its text. `kind` "choice" needs `options`: values with what is shown."""
+
+    VALUE_PROP = "value"
+    LOOPBACK = False
+
+    def __init__(
+        self,
+        label: str,
+        *,
+        kind: Kind = "text",
+        value: str = "",
+        options: Sequence[tuple[str, str]] = (),
+        placeholder: str = "",
+        hint: str = "",
+        on_change: Callable[[], object] | None = None,
+        on_enter: Callable[[], object] | None = None,
+    ) -> None:
+        super().__init__(value=value, on_value_change=None if on_change is None else lambda _: on_change())
+        self._props["label"] = label
+        self._props["kind"] = kind
+        self._props["own"] = f"field-{self.id}"
+        self._props["options"] = [list(option) for option in options]
+        self._props["placeholder"] = placeholder
+        self._props["hint"] = hint
+        if on_enter is not None:
+            self.on("enter", lambda _: on_enter())
+
+    def problem(self, text: str) -> None:
+        """Say what is wrong with the entry; "" for nothing."""
+        if self._props.get("problem", "") != text:
+            self._props["problem"] = text
+
+    def hint(self, text: str) -> None:
+        """Say something about the entry."""
+        if self._props.get("hint", "") != text:
+            self._props["hint"] = text
+
+    def choose_from(self, options: Sequence[tuple[str, str]]) -> None:
+        """Offer other choices."""
+        made = [list(option) for option in options]
+        if self._props.get("options") != made:
+            self._props["options"] = made
+
+    def disable(self, is_disabled: bool = True) -> None:
+        """Take no entry, or take it again."""
+        if self._props.get("disabled", False) != is_disabled:
+            self._props["disabled"] = is_disabled
+
+
+class Tick(ValueElement[bool], component=None):
+    """A labelled tick box; `value` is whether it is ticked."""
+
+    VALUE_PROP = "value"
+    LOOPBACK = False
+
+    def __init__(self, label: str, *, value: bool = False, on_change: Callable[[], object] | None = None) -> None:
+        super().__init__(
+            tag=Field.component.tag if Field.component is not None else None,
+            value=value, on_value_change=None if on_change is None else lambda _: on_change(),
+        )  # fmt: skip
+        self.component = Field.component
+        self._props["label"] = label
+        self._props["kind"] = "tick"
+        self._props["own"] = f"field-{self.id}"
+
+
+class Text(ui.element):
+    """A piece of text in any tag; `show` changes it only when it differs."""
+
+    def __init__(self, text: str = "", tag: str = "span", classes: str = "") -> None:
+        super().__init__(tag)
+        self._text = text
+        self._shown_classes = classes
+        if classes:
+            self.classes(classes)
+
+    @property
+    def text(self) -> str:
+        """What is shown."""
+        return self._text or ""
+
+    def show(self, text: str, classes: str | None = None) -> None:
+        """Show another text, and other classes."""
+        if classes is not None and classes != self._shown_classes:
+            self.classes(replace=classes)
+            self._shown_classes = classes
+        if text != self._text:
+            self._text = text
+            self.update()
+
+
+class Age(ui.element):
+    """How old something is, counted on in the browser: `told` says when it was told."""
+
+    def __init__(self, *, old_ms: int = OLD_MS, prefix: str = "") -> None:
+        super().__init__("span")
+        self.classes("bh-age")
+        self._props["data-at"] = 0
+        self._props["data-old"] = old_ms
+        self._props["data-prefix"] = prefix
+
+    def told(self, at_ms: int) -> None:
+        """It is of this moment."""
+        if self._props["data-at"] != at_ms:
+            self._props["data-at"] = at_ms
+
+
+@contextmanager
+def panel(title: str, *, classes: str = "", mark: str = "") -> Iterator[ui.element]:
+    """A framed part of a screen with a heading. `mark` names it for tests."""
+    with ui.element("section").classes(f"bh-panel {classes}") as made:
+        if mark:
+            made.props(f'data-mark="{mark}"')
+        with ui.element("h2"):
+            Text(title)
+        yield made
+
+
+def button(
+    text: str,
+    on_click: Callable[[], object] | Callable[[], Awaitable[object]],
+    *,
+    style: Style = "plain",
+    mark: str = "",
+    title: str = "",
+) -> ui.element:
+    """A button. While what it does is not over, `once` keeps it from being clicked again."""
+    made = ui.element("button").classes("bh-button" + ("" if style == "plain" else f" bh-{style}"))
+    made.props("type=button")
+    if mark:
+        made.props(f'data-mark="{mark}"')
+    if title:
+        made.props["title"] = title
+    made.on("click", lambda _: on_click())
+    with made:
+        Text(text)
+    return made
+
+
+def set_disabled(element: ui.element, is_disabled: bool) -> None:
+    """Let a plain HTML button be clicked, or not."""
+    if bool(element.props.get("disabled", False)) != is_disabled:
+        element.props["disabled"] = is_disabled
+
+
+def set_attribute(element: ui.element, name: str, value: str) -> None:
+    """Change an attribute where it differs."""
+    if element.props.get(name) != value:
+        element.props[name] = value

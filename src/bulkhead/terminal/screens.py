@@ -1,0 +1,4 @@
+"""Every screen, by importing it: each registers itself with `shell.screen`."""
+
+import bulkhead.terminal.keys.screen
+import bulkhead.terminal.trade.screen  # noqa: F401

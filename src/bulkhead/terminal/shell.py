@@ -1,0 +1,219 @@
+"""The frame of every page: navigation, market, account, the connection and its age; and the registry of screens.
+
+A screen is a function that builds its part of the page from what the `Page` offers:
+
+    @screen("/risk", "Risk", order=3)
+    def build(page: Page) -> None:
+        page.painter.on(page.session.who, paint)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+from urllib.parse import urlencode
+
+from nicegui import Client, ui
+
+from bulkhead.terminal import parts, theme
+from bulkhead.terminal.live.link import LinkState
+from bulkhead.terminal.live.market import LiveMarket
+from bulkhead.terminal.paint import Painter
+from bulkhead.terminal.session import Session
+
+STATES = {
+    LinkState.CONNECTING: "connecting",
+    LinkState.LIVE: "live",
+    LinkState.STALE: "stale: no answer",
+    LinkState.DOWN: "disconnected",
+}
+
+
+class Page:
+    """One browser tab while it is built and painted. `query` are the parts of its address after the question mark."""
+
+    def __init__(self, session: Session, client: Client, path: str, query: dict[str, str], is_dark: bool) -> None:
+        self.session = session
+        self.client = client
+        self.painter = Painter(client)
+        self.path = path
+        self.query = query
+        self.is_dark = is_dark
+        self._market = ""
+
+    @property
+    def market_name(self) -> str:
+        """The market of this tab: of the address, else the first one; empty while no market is known."""
+        asked = self.query.get("market", "")
+        return asked if asked in self.session.markets else self.session.first_market
+
+    def hold_market(self) -> LiveMarket | None:
+        """The market of this tab, followed for as long as the tab is open; None while none is known."""
+        market = self.session.market(self.market_name)
+        if market is not None:
+            self.client.on_delete(market.hold())
+        return market
+
+    def link_to(self, path: str, **query: str) -> str:
+        """The address of a screen with this tab's market kept."""
+        kept = {"market": self.query["market"]} if "market" in self.query else {}
+        asked = {**kept, **query}
+        return path + (f"?{urlencode(asked)}" if asked else "")
+
+    def reload(self) -> None:
+        """Build this tab anew."""
+        self.client.run_javascript("location.reload()")
+
+
+Build = Callable[[Page], None]
+
+
+class Screen(NamedTuple):
+    """A page of the terminal."""
+
+    path: str
+    title: str
+    order: int
+    build: Build
+
+
+SCREENS: dict[str, Screen] = {}
+
+
+def screen(path: str, title: str, *, order: int) -> Callable[[Build], Build]:
+    """Register a screen under a path of its own; `order` is its place in the navigation."""
+
+    def add(build: Build) -> Build:
+        if path in SCREENS:
+            raise ValueError(f"two screens at {path}")
+        SCREENS[path] = Screen(path, title, order, build)
+        return build
+
+    return add
+
+
+def frame(page: Page, shown: Screen) -> None:
+    """Build header and screen. A screen that needs markets is built again when they are known."""
+    ui.dark_mode(page.is_dark)
+    page.client.title = f"{shown.title} · Bulkhead"
+    with ui.element("header").classes("bh-header"):
+        link = ui.element("a").classes("bh-brand").props(f'href="{page.link_to("/")}"')
+        with link:
+            parts.Text("Bulkhead")
+        _navigation(page, shown)
+        _markets(page)
+        ui.element("span").classes("bh-spring")
+        _last_action(page)
+        _accounts(page)
+        _light(page)
+        parts.button("Light" if page.is_dark else "Dark", lambda: _turn(page), mark="theme")
+    _banner(page)
+    with ui.element("main").classes("bh-screen"):
+        if page.session.markets:
+            shown.build(page)
+        else:
+            parts.Text("Asking the exchange for its markets…", "p", "bh-muted")
+            _wait_for_markets(page)
+
+
+def _navigation(page: Page, shown: Screen) -> None:
+    with ui.element("nav").classes("bh-nav").props('aria-label="Screens"'):
+        for one in sorted(SCREENS.values(), key=lambda each: each.order):
+            made = ui.element("a").props(f'href="{page.link_to(one.path)}"')
+            if one is shown:
+                made.props('aria-current="page"')
+            with made:
+                parts.Text(one.title)
+
+
+def _markets(page: Page) -> None:
+    names = [(name, name) for name in page.session.markets]
+    field = parts.Field("Market", kind="choice", value=page.market_name, options=names)
+    field.classes("bh-inline").props('data-mark="market"')
+    field.on_value_change(lambda _: ui.navigate.to(page.link_to(page.path, market=field.value)))
+
+
+def _accounts(page: Page) -> None:
+    session = page.session
+    field = parts.Field("Account", kind="choice", on_change=lambda: session.choose(int(field.value)))
+    field.classes("bh-inline").props('data-mark="account"')
+    locked = ui.element("a").props(f'href="{page.link_to("/keys")}" data-mark="locked"')
+    with locked:
+        text = parts.Text()
+
+    def paint() -> None:
+        has_accounts = bool(session.accounts)
+        field.set_visibility(has_accounts)
+        locked.set_visibility(not has_accounts)
+        if has_accounts:
+            field.choose_from([(str(one.account_id), one.label) for one in session.accounts.values()])
+            if field.value != str(session.active_id):
+                field.set_value(str(session.active_id))
+        elif session.unlocked is None:
+            text.show("Unlock an account")
+        else:
+            text.show("Onboard" if session.access is None else f"Entering as {session.unlocked.name}…")
+
+    page.painter.on(session.who, paint)
+
+
+def _light(page: Page) -> None:
+    link = page.session.link
+    with ui.element("span").classes("bh-light").props('role="status" data-mark="light"') as light:
+        ui.element("i")
+        text = parts.Text()
+    age = parts.Age(old_ms=3_000)
+
+    def paint() -> None:
+        parts.set_attribute(light, "data-state", link.state.value)
+        text.show(STATES[link.state])
+        age.told(link.heard_ms)
+
+    page.painter.on(link, paint)
+
+
+def _banner(page: Page) -> None:
+    """Says in words that what is shown is not what is so now."""
+    link = page.session.link
+    with ui.element("div").classes("bh-banner").props('role="alert" data-mark="banner"') as banner:
+        text = parts.Text()
+        age = parts.Age(old_ms=0, prefix="For ")
+
+    def paint() -> None:
+        is_bad = link.state in (LinkState.STALE, LinkState.DOWN)
+        banner.set_visibility(is_bad)
+        if is_bad:
+            what = (
+                "The exchange gives no answer: everything below may be old."
+                if link.state is LinkState.STALE
+                else f"No connection to {page.session.exchange.transport.url}: everything below is old. Trying again."
+            )
+            text.show(what + " ")
+            age.told(link.since_ms)
+
+    page.painter.on(link, paint)
+
+
+def _last_action(page: Page) -> None:
+    actions = page.session.actions
+    with ui.element("span").classes("bh-last").props('role="status" data-mark="last-action"'):
+        text = parts.Text()
+
+    def paint() -> None:
+        last = actions.last
+        if last is not None:
+            text.show(f"{last.what}: {last.stage.value}")
+
+    page.painter.on(actions, paint)
+
+
+def _wait_for_markets(page: Page) -> None:
+    leave = page.session.markets_known.listen(page.reload)
+    page.client.on_delete(leave)
+
+
+def _turn(page: Page) -> None:
+    wanted = theme.LIGHT if page.is_dark else theme.DARK
+    page.client.run_javascript(
+        f"document.cookie = '{theme.COOKIE}={wanted}; path=/; max-age=31536000; SameSite=Strict'; location.reload()"
+    )

@@ -1,0 +1,1 @@
+"""The screen Trade: chart, book, trades, ticket, and what the account has."""
