@@ -10,26 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bulkhead.lab.prices.bars import DataError
+from bulkhead.lab.prices.mend import Repair
 
 Cube = NDArray[np.float32]  # (paths, steps, markets)
 Flags = NDArray[np.bool_]
 
 STEP_MS = 300_000
 CHUNK = 512  # paths at once: 2,016 steps of 8 markets are then 33 MB
-
-
-@dataclass(frozen=True, slots=True)
-class Repair:
-    """What was mended in the data before it was used, so that a report can say it."""
-
-    source: str
-    symbol: str
-    row: int  # where it begins, 1 for the first row of data
-    bars: int
-    what: str
-
-    def __str__(self) -> str:
-        return f"{self.source}: {self.symbol} {self.what} ({self.bars} bars from row {self.row})"
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -130,3 +130,16 @@ def fill_normals(key: Any, counter: Any, out: NDArray[np.float32]) -> None:
 def normals(seed: int, path: int, counter: int, out: NDArray[np.float32]) -> None:
     """Standard normals of one path's stream from `counter` on, for tests and for worlds written in NumPy."""
     fill_normals(key_of(seed, path), np.uint64(counter), out)
+
+
+@kernel
+def _draws(seed: int, first: int, out: NDArray[np.int64]) -> None:
+    for place in range(len(out)):
+        out[place] = np.int64(bits(key_of(seed, first + place), 0) >> np.uint64(1))
+
+
+def draws(seed: int, first: int, count: int) -> NDArray[np.int64]:
+    """One number of 63 bits for each path from `first` on: the first draw of its stream."""
+    out = np.empty(count, dtype=np.int64)
+    _draws(seed, first, out)
+    return out

@@ -2,9 +2,13 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from bulkhead.lab.prices.mend import Repair
 
 Floats = NDArray[np.float64]
 Times = NDArray[np.int64]
@@ -73,6 +77,7 @@ class DataSet:
     simulated: bool
     bars: Mapping[str, Bars]
     funding: Mapping[str, Funding] = field(default_factory=dict)
+    repairs: tuple["Repair", ...] = ()  # what was mended in the source, where that was asked for
 
     def __post_init__(self) -> None:
         if not self.bars:

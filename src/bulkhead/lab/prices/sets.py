@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from bulkhead.lab.prices.bars import DataError, DataSet
+from bulkhead.lab.prices.mend import Repair
 from bulkhead.lab.prices.simulated import simulate
 from bulkhead.lab.prices.tables import read_bars, read_funding
 
@@ -35,6 +36,7 @@ class Recorded(NamedTuple):
     funding: str | None = None
     source: str = "Binance USDT perpetuals"  # public klines, by way of a repository under the licence below
     licence: str = "GPL-3.0"
+    has_volume: bool = True
 
 
 class SetInfo(NamedTuple):
@@ -101,6 +103,26 @@ RECORDED = (
     _venue("okx", "2025-12-05T12:00", "2026-03-05T10:00"),
     _venue("kraken", "2025-12-12T04:00", "2026-03-05T10:00"),
     _venue("dydx", "2026-01-22T20:00", "2026-03-05T10:00"),
+    _venue("lighter", "2025-08-27T12:00", "2026-01-24T18:00"),
+    Recorded(
+        "spot-2020-2026",
+        "Six other coins at spot, hourly",
+        "binance_spot_1h_2018_2026.parquet",
+        "2020-10-15",
+        "2026-05-16",
+        ("SOL", "DOGE", "LINK", "AVAX", "NEAR", "DOT"),
+        source="Binance spot",
+    ),
+    Recorded(
+        "mark-2020-2026",
+        "Six years of mark prices, hourly",
+        "binance_mark_1h_2020_2026.parquet",
+        "2020-02-01",
+        "2026-05-16",
+        ("BTC", "ETH", "XRP", "LTC", "ADA"),
+        source="Binance USDT perpetuals, mark prices",
+        has_volume=False,
+    ),
 )
 
 
@@ -115,8 +137,13 @@ def folder(data_dir: Path | str | None = None) -> Path | None:
     return path
 
 
-def load(name: str = DEFAULT, data_dir: Path | str | None = None) -> DataSet:
-    """The price set of that name; `simulated-SEED` makes one."""
+def load(name: str = DEFAULT, data_dir: Path | str | None = None, *, mends: bool = False) -> DataSet:
+    """The price set of that name; `simulated-SEED` makes one, and a path of a table (.parquet, .csv) is read as it is.
+
+    With `mends`, what mend.py can mend in a table is mended and told in `repairs`; without, it is refused.
+    """
+    if name.endswith((".parquet", ".csv")):
+        return _table(Path(name), mends)
     if name == DEFAULT:
         return _shipped()
     if match := SIMULATED.fullmatch(name):
@@ -127,7 +154,7 @@ def load(name: str = DEFAULT, data_dir: Path | str | None = None) -> DataSet:
         where = f"price set {name} {'needs' if recorded else 'is unknown without'} a folder of sets"
         raise DataError(f"{where}: name one by --data or {FOLDER_VARIABLE}; `bulkhead data list` shows the names")
     if recorded is not None:
-        return _window(recorded, place)
+        return _window(recorded, place, mends)
     if (place / f"{name}.json").is_file():
         return _fetched(place / f"{name}.json")
     raise DataError(f"{place}: no price set {name}; `bulkhead data list` shows the names")
@@ -157,10 +184,24 @@ def _shipped() -> DataSet:
     return DataSet(DEFAULT, SHIPPED_TITLE, SHIPPED_SOURCE, "MIT", False, bars)
 
 
-def _window(recorded: Recorded, place: Path) -> DataSet:
+def _table(path: Path, mends: bool) -> DataSet:
+    """A user's own table; what it is and under which licence, he knows."""
+    repairs: list[Repair] = []
+    bars = read_bars(path, repairs=repairs if mends else None)
+    return DataSet(path.stem, path.name, str(path), "not stated", False, bars, repairs=tuple(repairs))
+
+
+def _window(recorded: Recorded, place: Path, mends: bool) -> DataSet:
     path = place / recorded.file
     start, until = (datetime.fromisoformat(text).replace(tzinfo=UTC) for text in (recorded.start, recorded.until))
-    found = read_bars(path, venue=recorded.venue, window=(start, until))
+    repairs: list[Repair] = []
+    found = read_bars(
+        path,
+        venue=recorded.venue,
+        window=(start, until),
+        has_volume=recorded.has_volume,
+        repairs=repairs if mends else None,
+    )
     symbols = recorded.symbols or tuple(found)
     for symbol in symbols:
         if symbol not in found:
@@ -176,6 +217,7 @@ def _window(recorded: Recorded, place: Path) -> DataSet:
         simulated=False,
         bars={symbol: found[symbol] for symbol in symbols},
         funding={symbol: funding[symbol] for symbol in symbols if symbol in funding},
+        repairs=tuple(repairs),
     )
 
 

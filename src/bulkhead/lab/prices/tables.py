@@ -7,6 +7,7 @@ import numpy as np
 import polars as pl
 
 from bulkhead.lab.prices.bars import Bars, DataError, Funding, Times, check_bars, check_times, refuse
+from bulkhead.lab.prices.mend import Repair, mend
 
 # The same column under the names different sources give it.
 COLUMNS = {
@@ -24,11 +25,28 @@ FUNDING_COLUMNS = {"time": COLUMNS["time"], "symbol": COLUMNS["symbol"], "rate":
 Window = tuple[datetime, datetime]
 
 
-def read_bars(path: Path, *, venue: str | None = None, window: Window | None = None) -> dict[str, Bars]:
-    """Every market's bars in the file, in the file's order, within the window [from, until)."""
-    table = _read(path, COLUMNS, venue, window)
+def read_bars(
+    path: Path,
+    *,
+    venue: str | None = None,
+    window: Window | None = None,
+    has_volume: bool = True,
+    repairs: list[Repair] | None = None,
+) -> dict[str, Bars]:
+    """Every market's bars in the file, in the file's order, within the window [from, until).
+
+    A table that is known to have no volume (`has_volume` False: mark prices) gives bars of volume 0. With a list of
+    `repairs`, what mend.py can mend is mended and told there; without, it is refused.
+    """
+    wanted = COLUMNS if has_volume else {name: names for name, names in COLUMNS.items() if name != "volume"}
+    table = _read(path, wanted, venue, window)
+    if not has_volume:
+        table = table.with_columns(pl.lit(0.0).alias("volume"))
     found = {}
     for (symbol,), rows in table.group_by("symbol", maintain_order=True):
+        if repairs is not None:
+            rows, made = mend(rows, str(symbol), str(path))
+            repairs.extend(made)
         columns = [rows[name].to_numpy() for name in ("open", "high", "low", "close", "volume")]
         time_ms, numbers = rows["time_ms"].to_numpy(), rows["row"].to_numpy()
         # Order before interval: the interval is read off the times, which must rise for that.
