@@ -6,6 +6,8 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, Struct, field
 
+from bulkhead.limits import LEVERAGE_MAX
+
 Text = Annotated[str, Meta(max_length=128)]
 Note = Annotated[str, Meta(max_length=1_000)]
 Decimal = Annotated[str, Meta(max_length=120)]
@@ -18,6 +20,8 @@ OrderKind = Literal["LIMIT", "CONDITIONAL", "MARKET", "TPSL", "TWAP"]
 Side = Literal["BUY", "SELL"]
 Force = Literal["GTT", "IOC", "FOK", "TOB"]
 PriceKind = Literal["UNKNOWN", "MARKET", "LIMIT"]
+ModeName = Literal["cross", "isolated", "strategy", "scenario"]
+Leverage = Annotated[int, Meta(ge=0, le=LEVERAGE_MAX)]
 TriggerSource = Literal["UNKNOWN", "MARK", "INDEX", "LAST"]
 
 
@@ -238,12 +242,17 @@ class ChoiceBody(Body, frozen=True, kw_only=True):
     top_up_cap: Decimal = "0"
 
 
-class MoveBody(Body, frozen=True, kw_only=True):
-    """Signed: money and positions among an owner's accounts, and new modes, all or nothing."""
+class MovePlan(Body, frozen=True, kw_only=True):
+    """Money and positions among an owner's accounts, and new modes, as they would be signed."""
 
     assets: Annotated[list[AssetLegBody], Meta(max_length=32)] = []
     positions: Annotated[list[PositionLegBody], Meta(max_length=32)] = []
     choices: Annotated[list[ChoiceBody], Meta(max_length=32)] = []
+
+
+class MoveBody(MovePlan, frozen=True, kw_only=True):
+    """Signed: money and positions among an owner's accounts, and new modes, all or nothing."""
+
     expiration: Number
     nonce: Number
     signature: SignatureBody
@@ -267,6 +276,17 @@ class PreviewBody(Body, frozen=True, kw_only=True):
     type: Literal["LIMIT", "MARKET"] = "LIMIT"
     reduce_only: bool = False
     post_only: bool = False
+    leverage: Leverage = 0  # as if it were signed; 0: what was signed
+
+
+class WhatIfBody(PreviewBody, frozen=True, kw_only=True):
+    """An order that is only looked at, and joint moves of prices: by market a share of it, "-0.23" for a fall by 23 %.
+
+    `modes` are those that are answered for; none: all.
+    """
+
+    moves: Annotated[list[Annotated[dict[Name, Decimal], Meta(max_length=64)]], Meta(max_length=201)]
+    modes: Annotated[list[ModeName], Meta(max_length=4)] = []
 
 
 class SizeBody(Body, frozen=True, kw_only=True):
@@ -275,7 +295,8 @@ class SizeBody(Body, frozen=True, kw_only=True):
     market: Name
     side: Side
     loss: Decimal
-    margin_mode: Literal["cross", "isolated", "strategy", "scenario"] = "cross"
+    margin_mode: ModeName = "cross"
+    leverage: Leverage = 0
 
 
 class WebhookBody(Body, frozen=True, kw_only=True):

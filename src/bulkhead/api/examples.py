@@ -43,7 +43,62 @@ EXAMPLES: dict[tuple[str, str], tuple[Any, Any]] = {
                     "fee": "3",
                     "l1Share": "0.02",
                     "liquidationPrice": "59516",
+                    "closeOutPrice": "59277",
                     "atStake": "117",
+                }
+            ],
+        },
+    ),
+    ("POST", "/api/v1/user/order/whatIf"): (
+        {
+            "market": "BTC-USD",
+            "side": "BUY",
+            "qty": "0.1",
+            "price": "60000",
+            "leverage": 10,
+            "moves": [{"BTC-USD": "-0.05", "ETH-USD": "-0.06"}, {"BTC-USD": "-0.23", "ETH-USD": "-0.276"}],
+            "modes": ["isolated"],
+        },
+        {
+            "market": "BTC-USD",
+            "reject": None,
+            "prices": [{"BTC-USD": "57000", "ETH-USD": "2820"}, {"BTC-USD": "46200", "ETH-USD": "2172"}],
+            "modes": [
+                {
+                    "marginMode": "isolated",
+                    "isCurrent": False,
+                    "reject": None,
+                    "containerId": 129,
+                    "accounts": [
+                        {"accountId": 128, "kind": "MAIN", "isContainer": False, "markets": []},
+                        {"accountId": 129, "kind": "CHILD", "isContainer": True, "markets": ["BTC-USD"]},
+                    ],
+                    "now": {
+                        "equity": "600",
+                        "maintenance": "72.000001",
+                        "ownerEquity": "99997",
+                        "ownerLeft": "99997",
+                        "down": [],
+                        "closed": [],
+                    },
+                    "points": [
+                        {
+                            "equity": "299.999999",
+                            "maintenance": "68.400001",
+                            "ownerEquity": "99696.999999",
+                            "ownerLeft": "99696.999999",
+                            "down": [],
+                            "closed": [],
+                        },
+                        {
+                            "equity": "-780.000001",
+                            "maintenance": "55.440001",
+                            "ownerEquity": "99397",
+                            "ownerLeft": "99397",
+                            "down": [129],
+                            "closed": [129],
+                        },
+                    ],
                 }
             ],
         },

@@ -29,27 +29,33 @@ SLIPPAGE_PERCENT = 5
 
 
 async def preview_order(call: Call) -> dict[str, Any]:
-    """An order in each margin mode: margin, fees with their L1 share, liquidation price, what is at stake, stresses."""
+    """An order in each margin mode: margin, fees with their L1 share, liquidation price, what is at stake, stresses.
+
+    `leverage` is as if it had been signed for the market; without it, what was signed.
+    """
     body = await call.body(PreviewBody)
     wire = call.api.market(body.market)
-    order = _unsigned(call, wire, body)
+    found = preview(call.api.sequencer, unsigned_order(call, wire, body), terms_of(body), leverage=body.leverage)
+    return {
+        "market": wire.terms.name,
+        "size": wire.size(int(found.size)),
+        "reject": name_of(found.reject),
+        "modes": [_mode(call, wire, one) for one in found.modes],
+    }
+
+
+def terms_of(body: PreviewBody) -> Terms:
+    """The unsigned terms of an order that is only looked at."""
     is_market = body.type == "MARKET"
-    terms = Terms(
+    return Terms(
         kind=OrderType.MARKET if is_market else OrderType.LIMIT,
         time_in_force=TimeInForce.IOC if is_market else TimeInForce.GTT,
         post_only=body.post_only,
         reduce_only=body.reduce_only,
     )
-    found = preview(call.api.sequencer, order, terms)
-    return {
-        "market": wire.terms.name,
-        "size": wire.size(int(found.size)),
-        "reject": _name(found.reject),
-        "modes": [_mode(call, wire, one) for one in found.modes],
-    }
 
 
-def _unsigned(call: Call, wire: Wire, body: PreviewBody) -> Order:
+def unsigned_order(call: Call, wire: Wire, body: PreviewBody) -> Order:
     """The order as it would be signed; a market order without a price at the worst the band allows."""
     account = call.account
     is_buy = body.side == "BUY"
@@ -101,13 +107,14 @@ def _mode(call: Call, wire: Wire, one: ModePreview) -> dict[str, Any]:
         "marginMode": one.mode.name.lower(),
         "isCurrent": one.is_current,
         "needsMove": one.is_moved,
-        "reject": _name(one.reject),
-        "rejectLater": _name(one.later),
+        "reject": name_of(one.reject),
+        "rejectLater": name_of(one.later),
         "margin": money(int(one.margin)),
         "fee": money(int(one.fee)),
         "l1Share": money(int(one.l1)),
         "positionSize": wire.size(int(one.size)),
         "liquidationPrice": None if one.liquidation_price is None else wire.index_price(int(one.liquidation_price)),
+        "closeOutPrice": None if one.close_out_price is None else wire.index_price(int(one.close_out_price)),
         "liquidationDistance": None if one.distance is None else share(int(one.distance)),
         "atStake": money(int(one.at_stake)),
         "sharedWith": [names[int(market_id)] for market_id in one.markets],
@@ -127,7 +134,8 @@ def _stress(stress: Stress) -> dict[str, Any]:
     }
 
 
-def _name(reject: Reject | None) -> str | None:
+def name_of(reject: Reject | None) -> str | None:
+    """A reason as the wire has it."""
     return None if reject is None else reject.name
 
 
@@ -141,7 +149,8 @@ async def size(call: Call) -> dict[str, Any]:
         raise bad("loss must be above zero")
     side = BUY if body.side == "BUY" else SELL
     mode = MODES[body.margin_mode]
-    found = size_for(call.api.sequencer, call.account_id, wire.terms.market_id, side, mode, loss=Quote(micro))
+    asked = (call.account_id, wire.terms.market_id, side, mode)
+    found = size_for(call.api.sequencer, *asked, loss=Quote(micro), leverage=body.leverage)
     if isinstance(found, Reject):
         raise rejected(found)
     return {

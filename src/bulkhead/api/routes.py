@@ -14,6 +14,7 @@ from bulkhead.api import (
     previews,
     settlement,
     webhooks,
+    what_if,
 )
 from bulkhead.api.call import Endpoint
 
@@ -21,6 +22,7 @@ ENDPOINTS: list[Endpoint] = [
     *orders.ENDPOINTS,
     *account.ENDPOINTS,
     *previews.ENDPOINTS,
+    *what_if.ENDPOINTS,
     *modes.ENDPOINTS,
     *evidence.ENDPOINTS,
     *settlement.ENDPOINTS,

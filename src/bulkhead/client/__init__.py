@@ -17,6 +17,7 @@ from bulkhead.client.onboarding import Access, Owner
 from bulkhead.client.orders import Exit, NewOrder, Trigger, whole
 from bulkhead.client.signer import AssetLeg, ModeChoice, PositionLeg
 from bulkhead.client.trader import Trader
+from bulkhead.client.what_if import WhatIf
 
 __all__ = [
     "Access",
@@ -47,5 +48,6 @@ __all__ = [
     "Unreachable",
     "Unreadable",
     "Update",
+    "WhatIf",
     "whole",
 ]

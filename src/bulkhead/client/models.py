@@ -111,6 +111,15 @@ class Position(Model, frozen=True):
         return self.size if self.side == "LONG" else -self.size
 
 
+class Waits(Model, frozen=True):
+    """What an order, or one of its exits, waits for. `price` is that of an exit."""
+
+    trigger_price: Decimal
+    trigger_price_type: str = "MARK"
+    direction: str = ""
+    price: Decimal | None = None
+
+
 class Order(Model, frozen=True):
     """An order. `sequence` is its place in the exchange's journal."""
 
@@ -131,6 +140,13 @@ class Order(Model, frozen=True):
     margin_mode: str = "CROSS"
     sequence: int = 0
     order_hash: str = ""
+    time_in_force: str = "GTT"
+    created_time: int = 0
+    updated_time: int = 0
+    expiry_time: int = 0
+    trigger: Waits | None = None
+    take_profit: Waits | None = None
+    stop_loss: Waits | None = None
 
     @property
     def is_open(self) -> bool:
@@ -259,19 +275,38 @@ class Leverage(Model, frozen=True):
     margin_mode: str = "CROSS"
 
 
+class Stress(Model, frozen=True):
+    """A joint move of the stress grid. `loss` ends where the account does; what is beyond falls on others."""
+
+    name: str
+    kind: str  # NONE: as the grid has it; OPPOSITE: a group against it; ALONE: one market
+    loss: Decimal
+    exit_costs: Decimal
+    beyond_account: Decimal
+
+
 class ModePreview(Model, frozen=True):
-    """An order in one margin mode: what it asks, what it costs, and what one bad position could take."""
+    """An order in one margin mode: what it asks, what it costs, and what one bad position could take.
+
+    `reject` refuses it at once, `reject_later` when its rest fills. `liquidation_distance` is a share of the index.
+    `shared_with` are the markets that one liquidation takes together, `worst` the worst stress of each kind.
+    """
 
     margin_mode: str
     is_current: bool
     needs_move: bool
     reject: str | None
+    reject_later: str | None
     margin: Decimal
     fee: Decimal
     l1_share: Decimal
     position_size: Decimal
     liquidation_price: Decimal | None
+    close_out_price: Decimal | None
+    liquidation_distance: Decimal | None
     at_stake: Decimal
+    shared_with: list[str]
+    worst: list[Stress]
     free_after: Decimal
 
 

@@ -25,6 +25,7 @@ from bulkhead.client.models import (
 )
 from bulkhead.client.orders import Exit, NewOrder, Number, Side, body_of, protection_of, whole
 from bulkhead.client.signer import AssetLeg, MarketIds, ModeChoice, PositionLeg, Signer, decimal_text
+from bulkhead.client.what_if import Move, WhatIf, looked_at, moved
 
 if TYPE_CHECKING:
     from bulkhead.client.exchange import Exchange
@@ -175,22 +176,32 @@ class Trader:
         """Have everything cancelled unless this is sent again within so many seconds; 0 ends it."""
         await self._ask("POST", "/deadmanswitch", dict[str, Any], query={"countdownTime": seconds})
 
-    async def preview(self, order: NewOrder) -> Preview:
-        """An order in each margin mode, before it is sent: margin, fees, liquidation price, what is at stake."""
-        body = {
-            "market": order.market,
-            "side": order.side,
-            "qty": decimal_text(Decimal(order.quantity)),
-            "price": decimal_text(Decimal(order.price)),
-            "type": "MARKET" if order.kind == "MARKET" else "LIMIT",
-            "reduceOnly": order.reduce_only,
-            "postOnly": order.post_only,
-        }
-        return await self._ask("POST", "/order/preview", Preview, body=body)
+    async def preview(self, order: NewOrder, *, leverage: int = 0) -> Preview:
+        """An order in each margin mode, before it is sent: margin, fees, liquidation price, what is at stake.
 
-    async def size_for(self, market: str, side: Side, loss: Number, *, mode: str = "cross") -> Decimal:
+        `leverage` is as if it had been signed; 0 takes what was.
+        """
+        return await self._ask("POST", "/order/preview", Preview, body=looked_at(order, leverage))
+
+    async def what_if(
+        self, order: NewOrder, moves: Sequence[Move], *, leverage: int = 0, modes: Sequence[str] = ()
+    ) -> WhatIf:
+        """An order in each margin mode along at most 201 joint moves of prices: equity, what is liquidated, what is
+        left."""
+        body = {**looked_at(order, leverage), "moves": moved(moves), "modes": list(modes)}
+        return await self._ask("POST", "/order/whatIf", WhatIf, body=body)
+
+    async def size_for(
+        self, market: str, side: Side, loss: Number, *, mode: str = "cross", leverage: int = 0
+    ) -> Decimal:
         """The most that can be traded so that the worst of the stresses costs no more than so many dollars."""
-        body = {"market": market, "side": side, "loss": decimal_text(Decimal(loss)), "marginMode": mode}
+        body = {
+            "market": market,
+            "side": side,
+            "loss": decimal_text(Decimal(loss)),
+            "marginMode": mode,
+            "leverage": leverage,
+        }
         return Decimal((await self._ask("POST", "/order/size", dict[str, Any], body=body))["size"])
 
     async def call_webhook(self, url: str) -> str:

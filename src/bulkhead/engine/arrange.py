@@ -51,13 +51,18 @@ def mode_of(state: State, account: Account, market_id: int) -> MarginMode:
     return MarginMode.STRATEGY if account.kind is Kind.STRATEGY else MarginMode.CROSS
 
 
-def arranged(state: State, now: TimeMs, account_id: AccountId, market_id: MarketId, mode: MarginMode) -> Arranged:
-    """The account as it would stand in a mode. What is already in that mode is left as it is."""
+def arranged(
+    state: State, now: TimeMs, account_id: AccountId, market_id: MarketId, mode: MarginMode, *, leverage: int = 0
+) -> Arranged:
+    """The account as it would stand in a mode. What is already in that mode is left as it is.
+
+    `leverage` is as if it had been signed for the market; 0 leaves what was.
+    """
     draft = Draft(state)
     draft.time_ms = now
     account = settled_in(draft, state.accounts[account_id])
     if mode is MarginMode.STRATEGY:
-        return _strategy(draft, account, market_id)
+        return _strategy(draft, account, market_id, leverage)
     if account.kind is Kind.STRATEGY and mode is not mode_of(state, account, market_id):
         parent = account_of(draft, account.parent_id)
         if parent is not None and mode is MarginMode.CROSS:
@@ -65,8 +70,8 @@ def arranged(state: State, now: TimeMs, account_id: AccountId, market_id: Market
     rule = MarginRule.SCENARIO if mode is MarginMode.SCENARIO else MarginRule.LINEAR
     side = Mode.ISOLATED if mode is MarginMode.ISOLATED else Mode.CROSS
     old = account.choice(market_id)
-    leverage, cap = (0, Quote(0)) if old is None else (old.leverage, old.top_up_cap)
-    account = with_choice(account._replace(rule=rule), Choice(market_id, side, leverage, cap))
+    signed, cap = (0, Quote(0)) if old is None else (old.leverage, old.top_up_cap)
+    account = with_choice(account._replace(rule=rule), Choice(market_id, side, leverage or signed, cap))
     draft.put(account)
     if side is Mode.ISOLATED:
         is_moved = _carry_out(draft, account, market_id)
@@ -75,14 +80,17 @@ def arranged(state: State, now: TimeMs, account_id: AccountId, market_id: Market
     return Arranged(draft, account.account_id, account.account_id, AccountId(0), is_moved)
 
 
-def _strategy(draft: Draft, account: Account, market_id: MarketId) -> Arranged:
+def _strategy(draft: Draft, account: Account, market_id: MarketId, leverage: int) -> Arranged:
     """A strategy trades in itself; any other account gets a new, empty one for the order."""
+    old = account.choice(market_id)
+    wanted = leverage or (0 if old is None else old.leverage)
     if account.kind is Kind.STRATEGY:
-        choice = account.choice(market_id)
         is_moved = False
-        if choice is not None and choice.mode is Mode.ISOLATED:
-            account = with_choice(account, choice._replace(mode=Mode.CROSS))
+        cap = Quote(0) if old is None else old.top_up_cap
+        if wanted or old is not None:
+            account = with_choice(account, Choice(market_id, Mode.CROSS, wanted, cap))
             draft.put(account)
+        if old is not None and old.mode is Mode.ISOLATED:
             is_moved = _carry_in(draft, account, market_id)
         return Arranged(draft, account.account_id, account.account_id, AccountId(0), is_moved)
     strategy = Account(
@@ -94,9 +102,8 @@ def _strategy(draft: Draft, account: Account, market_id: MarketId) -> Arranged:
         account.account_id,
         account.asset_id,
     )
-    old = account.choice(market_id)
-    if old is not None and old.leverage:
-        strategy = with_choice(strategy, Choice(market_id, Mode.CROSS, old.leverage, Quote(0)))
+    if wanted:
+        strategy = with_choice(strategy, Choice(market_id, Mode.CROSS, wanted, Quote(0)))
     draft.put(strategy)
     return Arranged(draft, NEW_STRATEGY, NEW_STRATEGY, account.account_id, False)
 

@@ -6,7 +6,7 @@ where the account does, for what is beyond its value falls on the insurance fund
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from enum import IntEnum
 from typing import NamedTuple
 
@@ -46,6 +46,11 @@ Moves = dict[MarketId, int]
 """A share of the price by market, 32 fraction bits, signed."""
 
 
+def moved_price(price: Price, share: int) -> Price:
+    """A price after a move by a signed share of itself with 32 fraction bits: toward minus infinity, at least 2^-32."""
+    return Price(max(1, int(price) + (int(price) * share >> FRACTION_BITS)))
+
+
 def moves(draft: Draft, account: Account) -> Iterator[tuple[str, Break, Moves]]:
     """Every stress of an account's markets, by name. Equal moves may come twice under different names."""
     held = [position.market_id for position in account.positions]
@@ -70,15 +75,37 @@ def stresses(draft: Draft, account: Account, entry: Quote, taker: Fraction) -> l
     An account without positions loses its entry costs.
     """
     worst: dict[Break, Stress] = {}
-    value = health_of(draft, account).value
-    required = int(health_of(draft, account).maintenance) if account.rule is MarginRule.SCENARIO else None
-    for name, kind, shares in moves(draft, account):
-        found = _stress(draft, account, (name, kind, shares), (value, entry, taker), required)
-        if kind not in worst or found.loss > worst[kind].loss:
-            worst[kind] = found
+    for found in every(draft, account, entry, taker):
+        if found.kind not in worst or found.loss > worst[found.kind].loss:
+            worst[found.kind] = found
     if not worst:
         return [Stress("no position", Break.NONE, entry, Quote(0), Quote(0), Quote(0))]
     return sorted(worst.values(), key=lambda stress: (-int(stress.loss), stress.kind))
+
+
+def every(draft: Draft, account: Account, entry: Quote, taker: Fraction) -> Iterator[Stress]:
+    """Each stress of an account, in the grid's order."""
+    value = health_of(draft, account).value
+    required = int(health_of(draft, account).maintenance) if account.rule is MarginRule.SCENARIO else None
+    for what in moves(draft, account):
+        yield _stress(draft, account, what, (value, entry, taker), required)
+
+
+def together(draft: Draft, accounts: Sequence[Account], taker: Fraction) -> list[Stress]:
+    """What several accounts of one owner lose in each joint move of the grid as it is, worst first.
+
+    Accounts do not help each other: each loses no more than it holds, so the sum is what a crash of that shape costs.
+    """
+    sums: dict[str, Stress] = {}
+    for account in accounts:
+        for found in every(draft, account, Quote(0), taker):
+            if found.kind is Break.NONE:
+                before = sums.get(found.name)
+                sums[found.name] = found if before is None else Stress(
+                    found.name, found.kind, before.loss + found.loss, before.move + found.move,
+                    before.exit_costs + found.exit_costs, before.beyond + found.beyond,
+                )  # fmt: skip
+    return sorted(sums.values(), key=lambda stress: -int(stress.loss))
 
 
 def _stress(
@@ -99,7 +126,7 @@ def _stress(
     for position in account.positions:
         market_id = position.market_id
         risk = draft.risks[market_id]
-        price = Price(max(1, int(risk.price) + (int(risk.price) * shares[market_id] >> FRACTION_BITS)))
+        price = moved_price(risk.price, shares[market_id])
         change += int(position.size * price) - int(position.size * risk.price)
         closed.append((market_id, quote_ceil(abs(position.size * price))))
         if required is None:

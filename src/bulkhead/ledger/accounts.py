@@ -142,6 +142,13 @@ def liquidation_price(view: View, account: Account, market_id: MarketId) -> Pric
     return margin.liquidation_price(side, lambda price: ask(market_id, price).is_maintained)
 
 
+def close_out_price(view: View, account: Account, market_id: MarketId) -> Price | None:
+    """The index price at which liquidation is no longer partial: the account closes as a whole; None if none does."""
+    ask = health_at(view, account)
+    side = 1 if int(account.size(market_id)) > 0 else -1
+    return margin.liquidation_price(side, lambda price: ask(market_id, price).is_above_close_out)
+
+
 def route(view: View, account: Account, market_id: MarketId) -> AccountId:
     """The account in which a fill of an order signed for `account` settles."""
     choice = account.choice(market_id)
