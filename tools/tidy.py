@@ -19,6 +19,7 @@ DIVIDES = "src/bulkhead/fixed.py"
 # Modules that read bytes of strangers: `python -O` removes assertions, and a crash is no verdict.
 HOSTILE = ("src/bulkhead/codec", "src/bulkhead/signing", "src/stark/verifier", "src/stark/proof")
 
+COMPILED = ("kernel", "inlined")
 GIVEN = {"tmp_path", "tmp_path_factory"}  # pytest's words, not ours
 SHORTHAND = {"qty", "pos", "tmp", "amt", "px", "idx", "cfg", "acct", "liq", "mgr", "alice", "bob"}
 LATER = re.compile(r"\b(TODO|FIXME|XXX|HACK)\b")
@@ -67,7 +68,7 @@ def shape(node: ast.AST) -> Iterator[Complaint]:
             yield node.lineno, f"{node.name}: over {FUNCTION_LINES_MAX} lines"
         names = [argument.arg for argument in node.args.posonlyargs + node.args.args]
         # A kernel takes its arrays and bounds one by one: it knows no objects to put them in.
-        is_kernel = any(isinstance(each, ast.Name) and each.id == "kernel" for each in node.decorator_list)
+        is_kernel = any(isinstance(each, ast.Name) and each.id in COMPILED for each in node.decorator_list)
         if len(names) - (names[:1] in (["self"], ["cls"])) > POSITIONAL_MAX and not is_kernel:
             yield node.lineno, f"{node.name}: over {POSITIONAL_MAX} positional arguments"
     if isinstance(node, ast.ImportFrom) and node.names[0].name == "*":

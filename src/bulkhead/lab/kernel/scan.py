@@ -1,0 +1,320 @@
+"""The loop over paths, steps and accounts: looks at every step, stops where something must be done.
+
+Steps are taken in blocks. Within a block an account's sizes are constants, so its value and requirement at all steps
+are sums of columns that the processor adds several at a time; where nothing happens, that is all there is to do.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bulkhead.lab.compiled import inlined, kernel
+from bulkhead.lab.kernel.linear import (
+    BALANCE,
+    CALL_66,
+    CALL_80,
+    FIRST,
+    FLAT,
+    FUNDING,
+    LAST,
+    MARKS,
+    MONEY,
+    STEPS,
+    WHOLE,
+    WORST,
+    health,
+    liquidate_linear,
+    row_of,
+)
+from bulkhead.lab.kernel.scenario import WORK, liquidate_scenario, scenario_health
+from bulkhead.lab.kernel.terms import Rules
+from bulkhead.lab.prices.bars import Floats
+
+BLOCK = 256
+GRID = float(1 << 32)
+LEVEL_66, LEVEL_80 = 100.0 / 66.0, 100.0 / 80.0  # value over maintenance at which a margin call is made
+NEAR = 1.0 + 1e-12  # look a little early; the exact comparison follows
+
+Cube = NDArray[np.float32]
+Flags = NDArray[np.bool_]
+
+
+class Course(NamedTuple):
+    """What happens on all paths alike, and their prices. An empty array means that nothing of the kind happens."""
+
+    start: Floats  # 10^-6 USD per lot
+    ratio: Cube  # (paths, steps, markets)
+    funding: Cube  # (paths, payments, markets)
+    funding_steps: int
+    step_ms: int
+    is_open: Flags  # (steps)
+    is_fed: Flags  # (steps, markets)
+    depth: Cube  # (1, steps, markets)
+
+
+class Room(NamedTuple):
+    """Scratch of one thread."""
+
+    price: Floats  # (markets, BLOCK)
+    owed: Floats  # (markets, BLOCK): funding owed by a lot that was long since the start
+    low: Floats  # (markets)
+    high: Floats
+    value: Floats  # (BLOCK)
+    required: Floats
+    now: Floats  # (markets): prices of one step
+    depth: Floats
+    work: Floats
+
+
+@inlined
+def room_of(markets: int, groups: int) -> Room:
+    """Room for a thread."""
+    width = max(markets, groups, MONEY)
+    return Room(
+        np.empty((markets, BLOCK)), np.zeros((markets, BLOCK)), np.empty(markets), np.empty(markets),
+        np.empty(BLOCK), np.empty(BLOCK), np.empty(markets), np.ones(markets), np.zeros((WORK, width)),
+    )
+
+
+@inlined
+def load_block(course: Course, path: int, first: int, count: int, room: Room, owed: Floats) -> None:
+    """Prices of a block on their grid of 2^-32, their extremes, and the funding index; `owed` carries it on."""
+    markets = len(course.start)
+    for market in range(markets):
+        scale = course.start[market] * GRID
+        low, high = np.inf, 0.0
+        row = room.price[market]
+        for step in range(count):
+            price = max(np.rint(scale * np.float64(course.ratio[path, first + step, market])), 1.0) / GRID
+            row[step] = price
+            low, high = min(low, price), max(high, price)
+        room.low[market], room.high[market] = low, high
+        if course.funding_steps:
+            for step in range(count):
+                if (first + step + 1) % course.funding_steps == 0:
+                    payment = (first + step + 1) // course.funding_steps - 1
+                    rate = np.floor(np.float64(course.funding[path, payment, market]) * GRID) / GRID
+                    owed[market] += np.floor(row[step] * rate * GRID) / GRID
+                room.owed[market, step] = owed[market]
+
+
+@inlined
+def add_position(
+    rules: Rules, market: int, size: float, cached: float, room: Room, first: int, count: int
+) -> None:
+    """Add a position's worth to the values of a block, and what it requires to the requirements."""
+    value, required, price = room.value, room.required, room.price[market]
+    magnitude = abs(size)
+    row = row_of(rules, market, magnitude * room.low[market])
+    last = row_of(rules, market, magnitude * room.high[market])
+    fraction, deduction = rules.maintenance[market, row], rules.maintenance_deduction[market, row]
+    for step in range(first, count):
+        value[step] += size * price[step]
+    if cached != np.inf:
+        index = room.owed[market]
+        for step in range(first, count):
+            value[step] -= size * (index[step] - cached)
+    if row == last:
+        for step in range(first, count):
+            required[step] += magnitude * price[step] * fraction - deduction
+    elif row + 1 == last:
+        # Requirements are convex: the tier a notional falls into is the one that asks most.
+        fraction_2, deduction_2 = rules.maintenance[market, last], rules.maintenance_deduction[market, last]
+        for step in range(first, count):
+            notional = magnitude * price[step]
+            lower, upper = notional * fraction - deduction, notional * fraction_2 - deduction_2
+            required[step] += upper if upper > lower else lower
+    else:
+        for step in range(first, count):
+            notional = magnitude * price[step]
+            row = row_of(rules, market, notional)
+            required[step] += notional * rules.maintenance[market, row] - rules.maintenance_deduction[market, row]
+
+
+@inlined
+def fill_block(
+    rules: Rules, is_scenario: bool, size: Floats, cached: Floats, balance: float, room: Room,
+    first: int, count: int, funded: bool,
+) -> None:
+    """Value and maintenance of one account at the steps of a block from `first` on."""
+    value, required = room.value, room.required
+    for step in range(first, count):
+        value[step] = balance
+        required[step] = 0.0
+    if not is_scenario:
+        for market in range(len(size)):
+            if size[market] != 0.0:
+                add_position(rules, market, size[market], cached[market] if funded else np.inf, room, first, count)
+        return
+    for step in range(first, count):
+        for market in range(len(size)):
+            room.now[market] = room.price[market, step]
+            if funded:
+                value[step] -= size[market] * (room.owed[market, step] - cached[market])
+        value[step], required[step], _ = scenario_health(rules, size, room.now, value[step], room.work)
+
+
+@inlined
+def settle(size: Floats, cached: Floats, room: Room, step: int, money: Floats) -> None:
+    """Pay the funding owed, rounded up in one sum, and begin anew from the index of now."""
+    due = 0.0
+    for market in range(len(size)):
+        due += size[market] * (room.owed[market, step] - cached[market])
+        cached[market] = room.owed[market, step]
+    paid = np.ceil(due)
+    money[BALANCE] -= paid
+    money[FUNDING] += paid
+
+
+@inlined
+def may_liquidate(course: Course, step: int, size: Floats) -> bool:
+    """The venue is open and the price of everything held is fresh."""
+    if len(course.is_open) and not course.is_open[step]:
+        return False
+    if len(course.is_fed):
+        for market in range(len(size)):
+            if size[market] != 0.0 and not course.is_fed[step, market]:
+                return False
+    return True
+
+
+@inlined
+def call_margin(marks: NDArray[np.int32], step: int, value: float, required: float) -> None:
+    """Margin calls of `keepers.condition`: maintenance is at least 66, 80 hundredths of value; the first of each."""
+    if required > 0.0 and marks[CALL_66] < 0 and 100.0 * required >= 66.0 * value:
+        marks[CALL_66] = step
+    if required > 0.0 and marks[CALL_80] < 0 and 100.0 * required >= 80.0 * value:
+        marks[CALL_80] = step
+
+
+@inlined
+def level_of(marks: NDArray[np.int32]) -> float:
+    """Value over maintenance at which the next thing happens."""
+    if marks[CALL_66] < 0:
+        return LEVEL_66 * NEAR
+    return LEVEL_80 * NEAR if marks[CALL_80] < 0 else 1.0
+
+
+@inlined
+def act(
+    rules: Rules, course: Course, is_scenario: bool, size: Floats, cached: Floats, room: Room,
+    step: int, within: int, money: Floats, marks: NDArray[np.int32], by_market: Floats,
+) -> Any:
+    """What a step asks for: margin calls, and a liquidation if one may be done. Whether sizes changed."""
+    value, required = room.value[within], room.required[within]
+    call_margin(marks, step, value, required)
+    if value >= required or not may_liquidate(course, step, size):
+        return False
+    for market in range(len(size)):
+        room.now[market] = room.price[market, within]
+        if len(course.depth):
+            room.depth[market] = course.depth[0, step, market]
+    if course.funding_steps:
+        settle(size, cached, room, within, money)
+    if is_scenario:
+        value, required, close_out = scenario_health(rules, size, room.now, money[BALANCE], room.work)
+    else:
+        value, required, close_out = health(rules, size, room.now, money[BALANCE])
+    is_cooling = marks[LAST] >= 0 and (step - marks[LAST]) * course.step_ms < rules.pause_ms
+    if value >= required or (value >= close_out and is_cooling):
+        return False
+    if is_scenario:
+        closed, below = liquidate_scenario(rules, size, room.now, room.depth, money, by_market, room.work)
+    else:
+        closed, below = liquidate_linear(rules, size, room.now, room.depth, money, by_market)
+    if below and marks[WHOLE] < 0:
+        marks[WHOLE] = step
+    if closed:
+        marks[STEPS] += 1
+        marks[LAST] = step
+        if marks[FIRST] < 0:
+            marks[FIRST] = step
+        if not np.any(size != 0.0):
+            marks[FLAT] = step
+    return closed
+
+
+@inlined
+def scan_block(
+    rules: Rules, course: Course, is_scenario: bool, size: Floats, cached: Floats, room: Room,
+    begin: int, count: int, money: Floats, marks: NDArray[np.int32], by_market: Floats,
+) -> None:
+    """One account through one block."""
+    funded = course.funding_steps > 0
+    first, is_stale = 0, True
+    while first < count:
+        if is_stale:
+            fill_block(rules, is_scenario, size, cached, money[BALANCE], room, first, count, funded)
+        level = level_of(marks)
+        watched = max(level, money[WORST])
+        hits = 0
+        for step in range(first, count):
+            hits += 1 if room.value[step] <= watched * room.required[step] else 0
+        if hits == 0:
+            return
+        event, worst = count, money[WORST]
+        for step in range(first, count):
+            value, required = room.value[step], room.required[step]
+            if value < worst * required:
+                worst = value / required
+            if value <= level * required:
+                event = step
+                break
+        money[WORST] = worst
+        if event == count:
+            return
+        is_stale = act(
+            rules, course, is_scenario, size, cached, room, begin + event, event, money, marks, by_market
+        )
+        if marks[FLAT] >= 0:
+            return
+        first = event + 1
+
+
+@kernel
+def run_accounts(
+    rules: Rules, course: Course, size: Floats, balance: Floats, is_scenario: Flags,
+    path_first: int, path_last: int, account_first: int, account_last: int,
+    money: Any, marks: Any, by_market: Any,
+) -> None:
+    """Accounts `account_first` to `account_last` on paths `path_first` to `path_last`, written at their places."""
+    steps, markets = course.ratio.shape[1], course.ratio.shape[2]
+    room = room_of(markets, rules.moves.shape[1])
+    accounts = account_last - account_first
+    held = np.empty((accounts, markets))
+    cached = np.zeros((accounts, markets))
+    owed = np.zeros(markets)
+    for path in range(path_first, path_last):
+        held[:] = size[account_first:account_last]
+        cached[:] = 0.0
+        owed[:] = 0.0
+        for account in range(accounts):
+            money[path, account_first + account, :] = 0.0
+            money[path, account_first + account, BALANCE] = balance[account_first + account]
+            money[path, account_first + account, WORST] = np.inf
+            marks[path, account_first + account, :] = -1
+            marks[path, account_first + account, STEPS] = 0
+            if not np.any(held[account] != 0.0):
+                marks[path, account_first + account, FLAT] = 0
+        for begin in range(0, steps, BLOCK):
+            count = min(BLOCK, steps - begin)
+            load_block(course, path, begin, count, room, owed)
+            for account in range(accounts):
+                place = account_first + account
+                if marks[path, place, FLAT] < 0:
+                    scan_block(
+                        rules, course, is_scenario[place], held[account], cached[account], room, begin, count,
+                        money[path, place], marks[path, place], by_market[path],
+                    )
+        within = (steps - 1) % BLOCK
+        for account in range(accounts):
+            if course.funding_steps and marks[path, account_first + account, FLAT] < 0:
+                settle(held[account], cached[account], room, within, money[path, account_first + account])
+            for market in range(markets):
+                money[path, account_first + account, BALANCE] += held[account, market] * room.price[market, within]
+
+
+assert MARKS == LAST + 1
