@@ -66,7 +66,9 @@ class Gate:
                 response.headers["X-RateLimit-Remaining"] = str(verdict.remaining)
             metrics = self.api.node.metrics
             metrics.requests.labels(request.method, str(response.status_code)).inc()
-            metrics.latency.observe(time.perf_counter() - began)
+            took_s = time.perf_counter() - began
+            metrics.latency.observe(took_s)
+            metrics.recent.took(took_s, is_command=request.method != "GET")
             return response
 
         return run

@@ -131,33 +131,6 @@ async def insurance(call: Call) -> dict[str, Any]:
     return {"funds": funds, "budgets": budgets, "entries": entries, "cursor": cursor}
 
 
-async def batches(call: Call) -> Page:
-    """Sealed batches, newest first, and how far each has come: SEALED, PROVEN, or FINAL on L1."""
-    rows, cursor = await page(call, tables.batches, "batch", [], PAGE)
-    return Page([_batch(call, row) for row in rows], cursor)
-
-
-def _batch(call: Call, row: Row) -> dict[str, Any]:
-    return {
-        "batch": row["batch"],
-        "sealedTime": row["sealed_ms"],
-        "firstSequence": row["sequence_first"],
-        "lastSequence": row["sequence_last"],
-        "commands": row["commands"],
-        "status": call.api.node.progress.of(row["batch"]),
-        "l1": stage_of(call.api.node, row["batch"]),
-    }
-
-
-async def batch(call: Call) -> dict[str, Any]:
-    """One sealed batch, and how far it has come: on a node that settles, with its stage on L1."""
-    number = call.path_id("batch")
-    rows = await call.api.node.store.rows(select(tables.batches).where(tables.batches.c.batch == number))
-    if not rows:
-        raise ApiError(404, errors.NOT_ALLOWED, "no batch of this number is sealed")
-    return _batch(call, rows[0])
-
-
 async def receipt(call: Call) -> dict[str, Any]:
     """The sequencer's receipt of an order: its place in the journal, and the hash chain up to it."""
     table = tables.orders
@@ -265,8 +238,6 @@ ENDPOINTS = [
     Endpoint("GET", "/api/v1/user/orders/{id}/receipt", receipt),
     Endpoint("GET", "/api/v1/info/liquidations", all_liquidations, "", query=("market", "cursor", "limit")),
     Endpoint("GET", "/api/v1/info/insurance", insurance, "", query=("cursor", "limit")),
-    Endpoint("GET", "/api/v1/info/batches", batches, "", query=("cursor", "limit")),
-    Endpoint("GET", "/api/v1/info/batches/{batch}", batch, ""),
     Endpoint("GET", "/api/v1/info/receipts/{sequence}", place, ""),
     Endpoint("GET", "/api/v1/info/solvency", solvency, ""),
 ]

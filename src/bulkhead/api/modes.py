@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from bulkhead.api import errors, shapes
-from bulkhead.api.bodies import ChoiceBody, ConfigurationBody, MoveBody, StrategyBody
+from bulkhead.api.bodies import ChoiceBody, ConfigurationBody, MoveBody, MovePlan, StrategyBody
 from bulkhead.api.call import Call, Endpoint
 from bulkhead.api.errors import ApiError, bad, rejected
 from bulkhead.api.money import accepted
@@ -78,6 +78,25 @@ async def move(call: Call) -> dict[str, Any]:
     """Money and positions among the owner's accounts, and new modes, all or nothing: adding and removing isolated
     margin, rebalancing strategies, switching the mode of an open position."""
     body = await call.body(MoveBody)
+    assets, positions, choices = legs_of(call, body)
+    account_id, signature = call.account_id, signature_of(body.signature)
+
+    def make(now: TimeMs) -> Submit:
+        until = TimeS(body.expiration)
+        return Submit(now, Move(now, account_id, assets, positions, choices, until, body.nonce, signature))
+
+    answer = await call.api.node.writer.send(make)
+    if answer is Reject.WRONG_SIGNATURE:
+        tx = make(TimeMs(0)).transaction
+        assert isinstance(tx, Move)
+        raise _unsigned(call, call.api.node.exchange.machine.authority.move_hash(tx, call.account.owner_key))
+    return {"receipt": accepted(answer).receipt}
+
+
+def legs_of(
+    call: Call, body: MovePlan
+) -> tuple[tuple[AssetLeg, ...], tuple[PositionLeg, ...], tuple[tuple[AccountId, Choice], ...]]:
+    """What a move's body names, as the ledger has it."""
     asset_id = call.api.state.config.assets[0].asset_id
     assets = tuple(
         AssetLeg(_account(leg.source), _account(leg.target), asset_id, leg.amount) for leg in body.assets
@@ -91,19 +110,7 @@ async def move(call: Call) -> dict[str, Any]:
         )
         for leg in body.positions
     )
-    choices = tuple((_account(one.account), _of(call, one)) for one in body.choices)
-    account_id, signature = call.account_id, signature_of(body.signature)
-
-    def make(now: TimeMs) -> Submit:
-        until = TimeS(body.expiration)
-        return Submit(now, Move(now, account_id, assets, positions, choices, until, body.nonce, signature))
-
-    answer = await call.api.node.writer.send(make)
-    if answer is Reject.WRONG_SIGNATURE:
-        tx = make(TimeMs(0)).transaction
-        assert isinstance(tx, Move)
-        raise _unsigned(call, call.api.node.exchange.machine.authority.move_hash(tx, call.account.owner_key))
-    return {"receipt": accepted(answer).receipt}
+    return assets, positions, tuple((_account(one.account), _of(call, one)) for one in body.choices)
 
 
 def _account(account_id: int) -> AccountId:

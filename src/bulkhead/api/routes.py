@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from bulkhead.api import (
     account,
+    batches,
+    compartments,
     evidence,
     info,
     modes,
@@ -11,6 +13,7 @@ from bulkhead.api import (
     onboarding,
     operator,
     orders,
+    oversight,
     previews,
     settlement,
     webhooks,
@@ -24,7 +27,10 @@ ENDPOINTS: list[Endpoint] = [
     *previews.ENDPOINTS,
     *what_if.ENDPOINTS,
     *modes.ENDPOINTS,
+    *compartments.ENDPOINTS,
     *evidence.ENDPOINTS,
+    *batches.ENDPOINTS,
+    *oversight.ENDPOINTS,
     *settlement.ENDPOINTS,
     *info.ENDPOINTS,
     *money.ENDPOINTS,

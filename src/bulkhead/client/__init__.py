@@ -9,6 +9,7 @@ and exits.
 """
 
 from bulkhead.client.account import AccountFeed, Update
+from bulkhead.client.compartments import Compartment, Compartments, MovePlan
 from bulkhead.client.errors import ClientError, RateLimited, Refused, TooSlow, Unreachable, Unreadable
 from bulkhead.client.exchange import Exchange
 from bulkhead.client.feeds import BookFeed, Feeds, TradeFeed
@@ -26,11 +27,14 @@ __all__ = [
     "Balance",
     "BookFeed",
     "ClientError",
+    "Compartment",
+    "Compartments",
     "Exchange",
     "Exit",
     "Feeds",
     "Market",
     "ModeChoice",
+    "MovePlan",
     "NewOrder",
     "Order",
     "Owner",

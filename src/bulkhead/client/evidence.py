@@ -74,6 +74,38 @@ class Books:
         """Sealed batches and how far each has come: sealed, proven, final on L1."""
         return await self._ask("/batches", list[dict[str, Any]], limit=limit)
 
+    async def batch(self, number: int) -> dict[str, Any]:
+        """One of them."""
+        return await self._ask(f"/batches/{number}", dict[str, Any])
+
+    async def settlement(self) -> dict[str, Any]:
+        """How many batches are sealed, proven, settled and final, and what is being done."""
+        return await self._ask("/settlement", dict[str, Any])
+
+    async def forced(self, limit: int = 100) -> list[dict[str, Any]]:
+        """Forced requests of L1's queue and what became of them, newest first."""
+        return await self._ask("/forced", list[dict[str, Any]], limit=limit)
+
+    async def oracle(self) -> dict[str, Any]:
+        """The oracle's signers and feeds, with their ages."""
+        return await self._ask("/oracle", dict[str, Any])
+
+    async def operator(self) -> dict[str, Any]:
+        """Load and health of the node: queues, brown-out, throughput, latency, the prover's lag."""
+        return await self._ask("/operator", dict[str, Any])
+
+    async def check_liquidation(self, step: int) -> dict[str, Any]:
+        """A step, recomputed by the exchange from its witness; `faults` is empty when the rules agree."""
+        return await self._ask(f"/liquidations/{step}/check", dict[str, Any])
+
+    async def genesis(self) -> bytes:
+        """The genesis: with L1 alone it is enough to rebuild the state, so keep it."""
+        return bytes.fromhex((await self._ask("/genesis", dict[str, Any]))["bytes"])
+
+    async def deployment(self) -> dict[str, Any]:
+        """The record of the contracts. Raises Refused where nothing settles."""
+        return await self._ask("/deployment", dict[str, Any])
+
     async def record(self, sequence: int) -> dict[str, Any]:
         """The hash chain after a record of the journal."""
         return await self._ask(f"/receipts/{sequence}", dict[str, Any])

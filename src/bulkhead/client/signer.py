@@ -193,28 +193,8 @@ class Signer:
             expiration_s=expiration,
             nonce=nonce,
         )
-        return {
-            "assets": [
-                {"source": leg.source, "target": leg.target, "amount": units_of(leg.amount)} for leg in assets
-            ],
-            "positions": [
-                {"source": leg.source, "target": leg.target, "market": leg.market, "lots": size}
-                for leg, size in zip(positions, lots, strict=True)
-            ],
-            "choices": [
-                {
-                    "account": one.account,
-                    "market": one.market,
-                    "marginMode": one.mode,
-                    "leverage": one.leverage,
-                    "topUpCap": decimal_text(one.top_up_cap),
-                }
-                for one in choices
-            ],
-            "expiration": expiration,
-            "nonce": nonce,
-            "signature": self._sign(message),
-        }
+        legs = legs_of(assets, positions, choices, markets)
+        return {**legs, "expiration": expiration, "nonce": nonce, "signature": self._sign(message)}
 
     def strategy(self, account_id: int, l1_owner: int) -> dict[str, str]:
         """The signature of a strategy account's registration."""
@@ -301,6 +281,37 @@ class Signer:
             "chainId": "STRK",
             "asset": "USD",
         }
+
+
+def legs_of(
+    assets: Sequence[AssetLeg],
+    positions: Sequence[PositionLeg],
+    choices: Sequence[ModeChoice],
+    markets: dict[str, MarketIds],
+) -> dict[str, Any]:
+    """What a move does, as its body says it. Raises SigningError for an amount that is no whole number of units."""
+    return {
+        "assets": [{"source": leg.source, "target": leg.target, "amount": units_of(leg.amount)} for leg in assets],
+        "positions": [
+            {
+                "source": leg.source,
+                "target": leg.target,
+                "market": leg.market,
+                "lots": int(leg.size * markets[leg.market].resolution),
+            }
+            for leg in positions
+        ],
+        "choices": [
+            {
+                "account": one.account,
+                "market": one.market,
+                "marginMode": one.mode,
+                "leverage": one.leverage,
+                "topUpCap": decimal_text(one.top_up_cap),
+            }
+            for one in choices
+        ],
+    }
 
 
 def units_of(amount: Decimal) -> int:

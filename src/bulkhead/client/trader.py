@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from bulkhead.client.compartments import Compartments, MovePlan
 from bulkhead.client.errors import Refused, Unreachable
 from bulkhead.client.evidence import Evidence
 from bulkhead.client.models import (
@@ -24,7 +25,7 @@ from bulkhead.client.models import (
     Trade,
 )
 from bulkhead.client.orders import Exit, NewOrder, Number, Side, body_of, protection_of, whole
-from bulkhead.client.signer import AssetLeg, MarketIds, ModeChoice, PositionLeg, Signer, decimal_text
+from bulkhead.client.signer import AssetLeg, MarketIds, ModeChoice, PositionLeg, Signer, decimal_text, legs_of
 from bulkhead.client.what_if import Move, WhatIf, looked_at, moved
 
 if TYPE_CHECKING:
@@ -255,6 +256,20 @@ class Trader:
         nonce = (await self.configuration()).next_nonce
         body = self.signer.move(assets, positions, choices, ids, nonce)
         await self._ask("POST", "/move", dict[str, Any], body=body)
+
+    async def plan_move(
+        self,
+        assets: Sequence[AssetLeg] = (),
+        positions: Sequence[PositionLeg] = (),
+        choices: Sequence[ModeChoice] = (),
+    ) -> MovePlan:
+        """A move as it would be judged now, before it is signed: nothing is done."""
+        ids = await self._ids([*(leg.market for leg in positions), *(one.market for one in choices)])
+        return await self._ask("POST", "/move/preview", MovePlan, body=legs_of(assets, positions, choices, ids))
+
+    async def compartments(self) -> Compartments:
+        """This account, its isolated positions and its strategies: what each holds, asks, and could lose."""
+        return await self._ask("GET", "/compartments", Compartments)
 
     async def add_margin(self, market: str, amount: Number) -> None:
         """Money into the isolated child of a market; below zero, out of it."""

@@ -7,6 +7,7 @@ consequences, until all is quiet (`follow.settle_down`). Same commands, same eve
 from __future__ import annotations
 
 from collections.abc import Callable
+from copy import copy
 from typing import Any
 
 from bulkhead.engine import auction, cancel, place, snapshot, submit, venue
@@ -26,6 +27,7 @@ from bulkhead.engine.command import (
     SetLeverageCap,
     SetStatus,
     Submit,
+    Submitted,
 )
 from bulkhead.engine.desk import Desk
 from bulkhead.engine.event import Event
@@ -199,6 +201,16 @@ class Sequencer:
     def maker_fee(self, order: Order, value: Quote) -> Quote:
         """What a resting order pays for a fill in a liquidation."""
         return auction.maker_fee(self.desk, order, value)
+
+    def taker_rate(self, account_id: int) -> Fraction:
+        """What a signable account pays to take liquidity, in any market, as a part of the value."""
+        return self.desk.volumes.tier(account_id).taker
+
+    def objection(self, transaction: Submitted) -> Reject | None:
+        """What open orders, and the ledger for their sake, have to say against a transaction that nobody has signed."""
+        desk = copy(self.desk)
+        desk.authority = Authority(self.state.config, verify=False)
+        return submit.orders_object(desk, transaction)
 
     def leverage_cap(self, account_id: int, market_id: int) -> int:
         """The operator-side cap on leverage, 0 for none."""

@@ -29,7 +29,7 @@ def submit(desk: Desk, command: Submit) -> None:
         return
     transaction = replace(command.transaction, time_ms=command.time_ms)
     kind = type(transaction).__name__
-    problem = _orders_object(desk, transaction)
+    problem = orders_object(desk, transaction)
     if problem is not None:
         desk.reject(problem, account_id, detail=kind)
         return
@@ -54,7 +54,7 @@ def _account_of(transaction: Submitted) -> int:
     return 0 if isinstance(transaction, FundDeposit) else transaction.account_id
 
 
-def _orders_object(desk: Desk, transaction: Submitted) -> Reject | None:
+def orders_object(desk: Desk, transaction: Submitted) -> Reject | None:
     """Configuration does not change under open orders; value that open orders count on does not leave.
 
     The ledger's own reasons come first: it is asked in a draft that nobody commits. Requests forced through L1 are

@@ -38,6 +38,7 @@ from bulkhead.node.settling.events import (
     Idle,
     Included,
     OutOfFunds,
+    Queue,
     Refused,
     Reorganised,
     Report,
@@ -180,7 +181,7 @@ class Settlement:
         head = self.chain.head()
         followed = self._watch.step(head)
         if followed is not None:
-            self._hear_l1(followed)
+            self._hear_l1(followed, now_ms)
             return followed
         if not self._is_checked:
             self._publisher.check()
@@ -189,6 +190,8 @@ class Settlement:
             self._is_checked = True
         held = self._feed_one(now_ms, head)
         if isinstance(held, Fed):
+            if held.queue is Queue.REQUESTS:
+                self.store.answer(held.l1_number, held.failed, now_ms)
             return held
         done = self._outbox.step(now_ms, self._wanted)
         if isinstance(done, Included):
@@ -208,12 +211,13 @@ class Settlement:
 
     # -- hearing ---------------------------------------------------------------------------------------------------
 
-    def _hear_l1(self, followed: Followed | Reorganised) -> None:
+    def _hear_l1(self, followed: Followed | Reorganised, now_ms: int) -> None:
         """After what L1 told: what was credited is held to it again, and what is final need not be sent again."""
         self._is_checked = False
         if isinstance(followed, Reorganised):
             self._refused = self._extra = None
         elif followed.final:
+            self.store.finish(followed.final, now_ms)
             self.store.forget(self._outbox.sender, followed.block)
 
     def _hear_inclusion(self, done: Included) -> None:

@@ -98,6 +98,7 @@ class ProverChild:
     def __init__(self, job: Job, run: Callable[[Job, Connection], None] = follow) -> None:
         self.failure = ""  # why there is no prover now
         self.unprovable: dict[int, str] = {}  # batches that it has given up, and why
+        self.took_s: dict[int, float] = {}  # batches that were proven since the start
         self.proving: Proving | None = None
         self.starts = 0
         self.process_id = 0  # 0: none runs
@@ -177,6 +178,7 @@ class ProverChild:
                 log.error("a batch is not proven", batch=number, reason=reason)
             case Outcome(number, _, _, seconds):
                 self.unprovable.pop(number, None)
+                self.took_s[number] = seconds
                 self.proving = None
                 log.info("batch proven", batch=number, seconds=round(seconds, 1))
         return ""

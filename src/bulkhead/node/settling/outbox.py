@@ -83,9 +83,12 @@ class Outbox:
         for each in made:
             found = self.chain.receipt(each.hash)
             if found is not None:
-                self.store.book(self.sender, nonce, each.hash, found.block)
                 step, batch, part = each.call[:3]
-                return Included(step, batch, part, nonce, each.hash, found.block, found.gas_used, found.succeeded)
+                done = Included(step, batch, part, nonce, each.hash, found.block, found.gas_used, found.succeeded)
+                block = self.chain.block(found.block)
+                self.store.include(self.sender, done, 0 if block is None else block.time_s)  # first: it is done once
+                self.store.book(self.sender, nonce, each.hash, found.block)
+                return done
         if now_ms - made[-1].sent_ms < self.stuck_ms:  # nodes may know a nonce some moments before its receipt
             return Waiting(Cause.INCLUSION, f"no receipt yet for nonce {nonce}")
         self.store.book(self.sender, nonce, b"", self.chain.head().number)

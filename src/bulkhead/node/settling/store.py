@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from bulkhead.bridge.chain import Fees
-from bulkhead.node.settling.events import Call, SettlementError, Step
+from bulkhead.node.settling.events import Call, Included, SettlementError, Step
 
 FOLDER = "settlement"  # in the folder of the exchange
 BLOCKS_KEPT = 256  # of which hashes are remembered: as far back as a fork is found without reading all again
@@ -41,6 +41,13 @@ CREATE TABLE IF NOT EXISTS outcomes (
     sender TEXT NOT NULL, nonce INTEGER NOT NULL, hash BLOB NOT NULL, block INTEGER NOT NULL,
     PRIMARY KEY (sender, nonce)
 );
+CREATE TABLE IF NOT EXISTS included (
+    sender TEXT NOT NULL, nonce INTEGER NOT NULL, hash BLOB NOT NULL, step TEXT NOT NULL, batch INTEGER NOT NULL,
+    part INTEGER NOT NULL, block INTEGER NOT NULL, gas_used INTEGER NOT NULL, succeeded INTEGER NOT NULL,
+    time_s INTEGER NOT NULL, PRIMARY KEY (sender, nonce)
+);
+CREATE TABLE IF NOT EXISTS answered (number INTEGER PRIMARY KEY, failed TEXT NOT NULL, time_ms INTEGER NOT NULL);
+CREATE TABLE IF NOT EXISTS finals (batch INTEGER PRIMARY KEY, time_ms INTEGER NOT NULL);
 """
 
 
@@ -229,6 +236,23 @@ class Store:
         with self._commit() as file:
             file.execute("INSERT OR REPLACE INTO outcomes VALUES (?, ?, ?, ?)", (sender, nonce, digest, block))
 
+    def include(self, sender: str, done: Included, time_s: int) -> None:
+        """Keep for whoever asks later which transaction is in which block; `time_s` is the block's."""
+        row = (sender, done.nonce, done.hash, str(done.step), done.batch, done.part, done.block, done.gas_used)
+        with self._commit() as file:
+            values = (*row, int(done.succeeded), time_s)
+            file.execute(f"INSERT OR REPLACE INTO included VALUES ({', '.join('?' * len(values))})", values)
+
+    def answer(self, number: int, failed: str, time_ms: int) -> None:
+        """Keep what became of a forced request: nothing failed, or the rule that it fails."""
+        with self._commit() as file:
+            file.execute("INSERT OR REPLACE INTO answered VALUES (?, ?, ?)", (number, failed, time_ms))
+
+    def finish(self, batches: Iterable[int], time_ms: int) -> None:
+        """Keep when batches were first seen to be final."""
+        with self._commit() as file:
+            file.executemany("INSERT OR IGNORE INTO finals VALUES (?, ?)", [(each, time_ms) for each in batches])
+
     def unbook(self, sender: str, nonce: int) -> int | None:
         """Forget what became of this nonce and later ones; the first block that was named there."""
         query = "SELECT min(block) FROM outcomes WHERE sender = ? AND nonce >= ?"
@@ -237,6 +261,7 @@ class Store:
             return None
         with self._commit() as file:
             file.execute("DELETE FROM outcomes WHERE sender = ? AND nonce >= ?", (sender, nonce))
+            file.execute("DELETE FROM included WHERE sender = ? AND nonce >= ?", (sender, nonce))
         return int(first)
 
     def forget(self, sender: str, block: int) -> None:
