@@ -21,7 +21,7 @@ from bulkhead.node.writer import Malformed, Writer
 from tests.circuit.test_room import taken
 from tests.node.exchange_world import OPENING, START_MS, TRADERS, Scribe, small_config
 
-COMMANDS, TOGETHER = 500, 12
+COMMANDS, TOGETHER = 800, 12
 LIVE_ORDERS = 300
 
 

@@ -1,8 +1,8 @@
 """Filled orders: how much of each signed order has traded, so that none trades twice.
 
 A sorted list of live filled orders: key (the low 128 bits of the canonical hash), filled, expiry. Signed
-withdrawals and transfers use the same list with their whole amount. An order leaves the list when its
-signed expiry has passed, for it cannot fill any more.
+withdrawals and transfers use the same list with their whole amount. The expiry kept is the one after which the
+message counts no more: an order's in the book, which is the grace before the signed one. Then its entry leaves.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ class FilledOrders:
         self.entries[key] = (filled, expiry_s)
 
     def drop_expired(self, now_s: int) -> int:
-        """Forget orders whose signed expiry has passed; called once per batch. Returns how many."""
+        """Forget messages that count no more; called once per batch. Returns how many."""
         gone = [key for key, (_, expiry_s) in self.entries.items() if expiry_s < now_s]
         for key in gone:
             del self.entries[key]

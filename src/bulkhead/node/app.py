@@ -45,7 +45,7 @@ if TYPE_CHECKING:  # what proves, and what talks to Ethereum, takes seconds to i
 log = structlog.get_logger("bulkhead.node")
 
 FIRST_PRICES = {"BTC-USD": 60_000.0, "ETH-USD": 3_000.0, "XRP-USD": 0.6, "LTC-USD": 80.0, "EOS-USD": 1.0}
-LIVE_ORDERS_MAX = 1_000  # of a venue that settles: as many as the circuit's table holds, less some spare
+LIVE_ORDERS_MAX = 4_000  # of a venue that settles: as many as the circuit's table holds, less some spare
 MakeConfig = Callable[[Keys, str], VenueConfig]
 
 
