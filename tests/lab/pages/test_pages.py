@@ -68,7 +68,7 @@ def test_a_table_is_downloaded_with_all_its_rows_and_raw_values() -> None:
     assert rows[0] == ["world", "pause [s]", "paid [$]"]
     assert len(rows) == 101
     assert float(rows[2][2]) == 1 / 3
-    assert "40 of 100 rows" in text
+    assert "24 of 100 rows" in text
 
 
 def test_the_twin_for_machines_has_what_the_tables_hold() -> None:

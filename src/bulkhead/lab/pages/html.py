@@ -14,7 +14,7 @@ from plotly.offline import get_plotlyjs
 from bulkhead.lab.pages.page import Page, Table
 from bulkhead.lab.pages.plots import GREY, GREY_ON_DARK, ON_DARK, PALETTE
 
-ROWS_SHOWN = 40
+ROWS_SHOWN = 24
 """A longer table is shown this far; the download has all of it."""
 
 

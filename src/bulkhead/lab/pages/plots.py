@@ -182,7 +182,7 @@ def _empty(x: Axis, y: Axis) -> Any:
     for place, axis in (("xaxis", x), ("yaxis", y)):
         settings: dict[str, Any] = {"title": {"text": axis.title}, "automargin": True, "zeroline": False}
         if axis.log:
-            settings |= {"type": "log", "dtick": 1}
+            settings |= {"type": "log", "dtick": 1 if place == "yaxis" else "D2"}
         if axis.format:
             settings |= {"tickformat": axis.format, "hoverformat": axis.format}
         if axis.range is not None:
