@@ -1,7 +1,7 @@
 # Everything here needs only make and Python 3.11 or newer; the rest is installed into .venv beside this file.
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test check bench soak venv clean
+.PHONY: help demo test check bench soak audit pins venv clean
 
 # Nothing of the caller's Python may leak in: neither paths nor an active environment nor pip's other targets.
 unexport PYTHONPATH PYTHONHOME PYTHONSTARTUP PYTHONUSERBASE VIRTUAL_ENV CONDA_PREFIX MYPYPATH PYTEST_ADDOPTS
@@ -39,6 +39,15 @@ bench: .venv/ready-to-bench ## measure every figure beside its reference
 soak: .venv/ready-to-check ## a thousand random batches on ledger and circuit
 	@$(BIN)/python tools/soak.py
 
+audit: .venv/ready-to-check ## ask the package index for known holes in what is installed
+	@test -x .venv/audit/bin/pip-audit || { $(BIN)/python -m venv .venv/audit && .venv/audit/bin/python -m pip install --quiet 'pip-audit>=2.10,<3'; }
+	@.venv/audit/bin/pip-audit --disable-pip --no-deps --progress-spinner off --requirement constraints.txt
+
+pins: .venv/ready-to-check ## choose the newest versions that fit together, into constraints.txt
+	@test -x .venv/audit/bin/uv || { $(BIN)/python -m venv .venv/audit && .venv/audit/bin/python -m pip install --quiet 'uv>=0.9,<1'; }
+	@sed -n 1p constraints.txt > .venv/pins && .venv/audit/bin/uv pip compile --quiet --universal --upgrade --python-version 3.11 \
+	    --all-extras --no-header --no-annotate pyproject.toml >> .venv/pins && mv .venv/pins constraints.txt
+
 venv: .venv/ready-to-check ## set up .venv for working on the code
 
 clean: ## remove .venv and what the tools left behind
@@ -64,18 +73,18 @@ clean: ## remove .venv and what the tools left behind
 	exit 1
 
 # The demo compiles the verifier of its own venue's key, and runs it natively.
-.venv/ready-to-run: pyproject.toml .venv/vyper/$(VYPER) | .venv/made
-	@$(BIN)/python -m pip install --quiet --editable '.[native]'
+.venv/ready-to-run: pyproject.toml constraints.txt .venv/vyper/$(VYPER) | .venv/made
+	@$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[native]'
 	@touch $@
 
-.venv/ready-to-check: pyproject.toml .venv/vyper/$(VYPER) | .venv/made
-	@$(BIN)/python -m pip install --quiet --editable '.[dev]'
+.venv/ready-to-check: pyproject.toml constraints.txt .venv/vyper/$(VYPER) | .venv/made
+	@$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev]'
 	@touch .venv/ready-to-run $@
 
 .venv/vyper/$(VYPER): | .venv/made
 	@$(BIN)/python -m venv .venv/vyper && .venv/vyper/bin/python -m pip install --quiet vyper==$(VYPER)
 	@touch $@
 
-.venv/ready-to-bench: pyproject.toml .venv/ready-to-check | .venv/made
-	@$(BIN)/python -m pip install --quiet --editable '.[dev,bench]'
+.venv/ready-to-bench: pyproject.toml constraints.txt .venv/ready-to-check | .venv/made
+	@$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev,bench]'
 	@touch $@
