@@ -36,6 +36,7 @@ class Terminal:
             *arguments,
         ]  # fmt: skip
         self.keys = keys
+        self.seed = 0  # of its owner's key, where a fixture made one
         self.log: list[str] = []
         self._addresses: queue.Queue[str] = queue.Queue()
         self.process = subprocess.Popen(
@@ -67,6 +68,8 @@ class Terminal:
         self.process.terminate()
         status = self.process.wait(30)
         self._reader.join(10)
+        if self.process.stdout is not None:
+            self.process.stdout.close()
         return status
 
 

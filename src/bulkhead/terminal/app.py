@@ -21,6 +21,7 @@ from bulkhead.terminal.session import Session
 from bulkhead.terminal.settings import Settings
 from bulkhead.terminal.shell import SCREENS, Page, Screen, frame
 
+STYLES = ("theme.css", "trade.css")
 PATIENCE_S = 0.02
 RECONNECT_S = 30.0  # a tab that was asleep finds its page again
 
@@ -47,7 +48,9 @@ def create(session: Session) -> ASGIApp:
     outer = FastAPI(lifespan=running, docs_url=None, redoc_url=None, openapi_url=None)
     pages.add_static_files("/static", theme.STATIC)
     ui.add_head_html(
-        '<link rel="stylesheet" href="/static/theme.css"><script src="/static/shell.js"></script>', shared=True
+        "".join(f'<link rel="stylesheet" href="/static/{name}">' for name in STYLES)
+        + '<script src="/static/shell.js"></script>',
+        shared=True,
     )
     for shown in SCREENS.values():
         _add(session, shown)

@@ -9,15 +9,17 @@ A screen is a function that builds its part of the page from what the `Page` off
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import NamedTuple
 from urllib.parse import urlencode
 
 from nicegui import Client, ui
 
 from bulkhead.terminal import parts, theme
+from bulkhead.terminal.live.account import LiveAccount
 from bulkhead.terminal.live.link import LinkState
 from bulkhead.terminal.live.market import LiveMarket
+from bulkhead.terminal.live.topic import Topic
 from bulkhead.terminal.paint import Painter
 from bulkhead.terminal.session import Session
 
@@ -53,6 +55,21 @@ class Page:
         if market is not None:
             self.client.on_delete(market.hold())
         return market
+
+    def on_account(self, topics: Callable[[LiveAccount], Iterable[Topic]], paint: Callable[[], None]) -> None:
+        """Paint now, whenever the account is another one, and whenever one of its topics tells. Ask `session.active`
+        for the account; None while nothing is unlocked."""
+        leaves: list[Callable[[], None]] = []
+
+        def bind() -> None:
+            for leave in leaves:
+                leave()
+            account = self.session.active
+            leaves[:] = [] if account is None else [self.painter.on(topic, paint) for topic in topics(account)]
+            if account is None:
+                paint()
+
+        self.painter.on(self.session.who, bind)
 
     def link_to(self, path: str, **query: str) -> str:
         """The address of a screen with this tab's market kept."""

@@ -1,0 +1,66 @@
+// The order book as a ladder. Rows stay where they are and only texts that differ are written: nothing flickers.
+export default {
+  template: `
+    <div class="bh-book" ref="box">
+      <div class="bh-book-head" aria-hidden="true"><span>Price</span><span>Size</span><span>Sum</span></div>
+      <div class="bh-book-side bh-asks" ref="asks"></div>
+      <div class="bh-book-middle" ref="middle"></div>
+      <div class="bh-book-side bh-bids" ref="bids"></div>
+      <p class="bh-empty bh-muted" ref="empty"></p>
+    </div>`,
+  mounted() {
+    this.rows = { asks: [], bids: [] };
+    this.watcher = new ResizeObserver(() => this.fit());
+    this.watcher.observe(this.$refs.box);
+    this.fit();
+  },
+  unmounted() { this.watcher?.disconnect(); },
+  methods: {
+    fit() {
+      const count = Math.max(3, Math.min(20, Math.floor((this.$refs.box.clientHeight - 46) / 36)));
+      if (count === this.count) return;
+      this.count = count;
+      for (const side of ["asks", "bids"]) {
+        const box = this.$refs[side];
+        box.replaceChildren();
+        this.rows[side] = [];
+        for (let place = 0; place < count; place++) {
+          const row = document.createElement("button");
+          row.type = "button"; row.className = "bh-book-row"; row.tabIndex = -1;
+          const bar = document.createElement("i");
+          const cells = [0, 1, 2].map(() => document.createElement("span"));
+          row.append(bar, ...cells);
+          row.addEventListener("click", () => row.dataset.price && this.$emit("price", row.dataset.price));
+          box.append(row);
+          this.rows[side].push({ row, bar, cells });
+        }
+        if (side === "asks") this.rows[side].reverse();  // the best ask stands next to the middle
+      }
+      if (this.last) this.paint(this.last);
+    },
+    write(element, text) { if (element.textContent !== text) element.textContent = text; },
+    paint(state) {
+      this.last = state;
+      if (!this.rows) return;
+      const most = Math.max(1e-12, ...["asks", "bids"].map((side) => {
+        const shown = state[side].slice(0, this.count);
+        return shown.length ? shown[shown.length - 1][4] : 0;
+      }));
+      for (const side of ["asks", "bids"]) {
+        this.rows[side].forEach(({ row, bar, cells }, place) => {
+          const level = state[side][place];
+          row.style.visibility = level ? "visible" : "hidden";
+          if (!level) { delete row.dataset.price; return; }
+          cells.forEach((cell, at) => this.write(cell, level[at]));
+          row.dataset.price = level[0];
+          row.classList.toggle("bh-own", level[3]);
+          bar.style.transform = `scaleX(${level[4] / most})`;
+        });
+      }
+      this.write(this.$refs.middle, state.middle);
+      this.write(this.$refs.empty, state.empty);
+      this.paints = (this.paints || 0) + 1;
+      this.$refs.box.dataset.paints = this.paints;
+    },
+  },
+};

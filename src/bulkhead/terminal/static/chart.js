@@ -1,0 +1,88 @@
+// Candles with volume, mark and index lines, and lines at prices that matter to the account.
+import { echarts } from "nicegui-echart";
+
+export default {
+  template: `<div class="bh-canvas" role="img" :aria-label="label"></div>`,
+  props: { label: String, colours: Object },
+  mounted() {
+    this.chart = echarts.init(this.$el, null, { renderer: "canvas" });
+    this.$el.bhChart = this.chart;  // tests ask where a line stands
+    this.watcher = new ResizeObserver(() => this.chart.resize());
+    this.watcher.observe(this.$el);
+    this.state = { candles: [], marks: [], indices: [], lines: [], places: 2, sizePlaces: 3 };
+    this.chart.setOption(this.base());
+    if (this.waiting) this.paint(this.waiting);
+  },
+  beforeUnmount() { this.watcher?.disconnect(); this.chart?.dispose(); },
+  methods: {
+    base() {
+      const c = this.colours, split = { show: true, lineStyle: { color: c.line, opacity: 0.5 } };
+      const axis = { axisLine: { lineStyle: { color: c.line } }, axisTick: { show: false }, axisLabel: { color: c.muted, fontSize: 11 } };
+      return {
+        animation: false, backgroundColor: "transparent", textStyle: { fontFamily: getComputedStyle(document.body).fontFamily },
+        axisPointer: { link: [{ xAxisIndex: "all" }], label: { backgroundColor: c.line, color: c.text } },
+        tooltip: { trigger: "axis", axisPointer: { type: "cross" }, backgroundColor: c.panel, borderColor: c.line,
+          textStyle: { color: c.text, fontSize: 11 }, formatter: (points) => this.told(points), position: (at) => [at[0] > 300 ? 62 : at[0] + 30, 8] },
+        grid: [{ left: 6, right: 74, top: 10, bottom: 88 }, { left: 6, right: 74, height: 46, bottom: 24 }],
+        xAxis: [{ type: "category", gridIndex: 0, ...axis, axisLabel: { show: false } },
+                { type: "category", gridIndex: 1, ...axis, axisLabel: { ...axis.axisLabel, formatter: (at) => this.when(Number(at)), hideOverlap: true } }],
+        yAxis: [{ scale: true, gridIndex: 0, position: "right", splitLine: split, ...axis, axisLabel: { ...axis.axisLabel, formatter: (v) => this.price(v) } },
+                { gridIndex: 1, position: "right", splitNumber: 2, splitLine: { show: false }, ...axis, axisLabel: { ...axis.axisLabel, formatter: (v) => this.short(v), showMinLabel: false } }],
+        dataZoom: [{ type: "inside", xAxisIndex: [0, 1], startValue: 0, endValue: 120, minValueSpan: 10 }],
+        series: [],
+      };
+    },
+    price(value) { return value.toLocaleString("en-US", { minimumFractionDigits: this.state.places, maximumFractionDigits: this.state.places }); },
+    short(value) { return value >= 1e6 ? (value / 1e6).toFixed(1) + "M" : value >= 1e3 ? (value / 1e3).toFixed(1) + "k" : String(+value.toPrecision(3)); },
+    when(at) {
+      const date = new Date(at), two = (n) => String(n).padStart(2, "0");
+      const day = two(date.getUTCDate()) + "." + two(date.getUTCMonth() + 1) + ".";
+      return this.state.span >= 864e5 ? day : (this.state.span >= 36e5 ? day + " " : "") + two(date.getUTCHours()) + ":" + two(date.getUTCMinutes());
+    },
+    told(points) {
+      const place = points[0]?.dataIndex, candle = this.state.candles[place];
+      if (!candle) return "";
+      const [at, open, close, low, high, volume] = candle;
+      const rows = open == null ? [["Trades", "none"]] : [["Open", this.price(open)], ["High", this.price(high)], ["Low", this.price(low)],
+        ["Close", this.price(close)], ["Volume", volume.toLocaleString("en-US", { maximumFractionDigits: this.state.sizePlaces })]];
+      for (const [name, values] of [["Mark", this.state.marks], ["Index", this.state.indices]]) if (values[place] != null) rows.push([name, this.price(values[place])]);
+      return new Date(at).toISOString().slice(0, 16).replace("T", " ") + " UTC<br>" + rows.map(([k, v]) => `${k} <b>${v}</b>`).join("<br>");
+    },
+    lines(lines) { return this.paint({ ...this.state, lines }); },
+    paint(given) {
+      if (!this.chart) { this.waiting = { ...this.waiting, ...given }; return; }
+      const grown = given.candles ? given.candles.length - this.state.candles.length : 0;
+      const isNew = given.candles && (given.span !== this.state.span || Math.abs(grown) > 3);
+      const state = (this.state = { ...this.state, ...given }), c = this.colours, count = state.candles.length;
+      const option = {
+        xAxis: [{ data: state.candles.map((one) => one[0]) }, { data: state.candles.map((one) => one[0]) }],
+        yAxis: [{ ...this.reach(state) }, {}],
+        series: [
+          { id: "candles", name: "Trades", type: "candlestick", xAxisIndex: 0, yAxisIndex: 0, data: state.candles.map((one) => (one[1] == null ? ["-", "-", "-", "-"] : one.slice(1, 5))),
+            itemStyle: { color: c.up, color0: "transparent", borderColor: c.up, borderColor0: c.down, borderWidth: 1 },
+            markLine: { symbol: "none", animation: false, silent: true, data: state.lines.map((line) => ({
+              yAxis: line.price, name: line.name, lineStyle: { color: c[line.colour], type: line.dashed ? "dashed" : "solid", width: 1.2 },
+              label: { formatter: line.text, position: "insideStartTop", color: c[line.colour], fontSize: 11 } })) } },
+          { id: "mark", name: "Mark", type: "line", xAxisIndex: 0, yAxisIndex: 0, data: state.marks, symbol: "none", connectNulls: true, lineStyle: { color: c.warning, width: 1.2 }, itemStyle: { color: c.warning } },
+          { id: "index", name: "Index", type: "line", xAxisIndex: 0, yAxisIndex: 0, data: state.indices, symbol: "none", connectNulls: true, lineStyle: { color: c.muted, width: 1.2, type: "dashed" }, itemStyle: { color: c.muted } },
+          { id: "volume", name: "Volume", type: "bar", xAxisIndex: 1, yAxisIndex: 1, data: state.candles.map((one) => ({ value: one[5] || 0, itemStyle: { color: one[2] >= one[1] ? c.up : c.down, opacity: 0.55 } })) },
+        ],
+      };
+      if (isNew) option.dataZoom = [{ startValue: Math.max(0, count - 120), endValue: count - 1 }];
+      this.chart.setOption(option);
+      this.$el.dataset.candles = count;
+      this.$el.dataset.lines = JSON.stringify(state.lines.map((line) => [line.name, line.price]));
+      this.paints = (this.paints || 0) + 1; this.$el.dataset.paints = this.paints;
+    },
+    reach(state) {
+      // A line that is near is always in sight; one far away would flatten the candles, and is drawn when one zooms out.
+      const recent = state.candles.slice(-120), prices = recent.flatMap((one) => [one[3], one[4]]).concat(state.marks.slice(-120), state.indices.slice(-120)).filter((one) => one != null);
+      if (!prices.length) return {};
+      let low = Math.min(...prices), high = Math.max(...prices);
+      const reach = Math.max(high - low, 0.002 * high), near = Math.max(6 * reach, 0.12 * high);
+      for (const { price } of state.lines) if (price > low - near && price < high + near) { low = Math.min(low, price); high = Math.max(high, price); }
+      const rim = 0.06 * Math.max(high - low, 0.001 * high);
+      return { min: (range) => Math.min(range.min, low) - rim, max: (range) => Math.max(range.max, high) + rim };
+    },
+  },
+};

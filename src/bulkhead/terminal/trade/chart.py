@@ -1,0 +1,153 @@
+"""The chart: candles with volume, mark and index, and lines where the account's positions and orders stand."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from decimal import Decimal
+from typing import Any
+
+from nicegui import ui
+from nicegui.elements.echart import EChart
+
+from bulkhead.terminal import numbers, parts, theme
+from bulkhead.terminal.live.candles import INTERVALS, LiveCandles
+from bulkhead.terminal.live.market import LiveMarket
+from bulkhead.terminal.shell import Page
+from bulkhead.terminal.trade.depth import Depth
+
+WORDS = {"PT1M": "1m", "PT5M": "5m", "PT15M": "15m", "PT1H": "1h", "PT4H": "4h", "P1D": "1d"}
+REPAINT_MS = 250
+assert EChart.component is not None, "its library is registered by importing it"
+
+
+class Chart(ui.element, component="../static/chart.js"):
+    """Paints what it is given; prices as floats, for a canvas shows no more digits than they have."""
+
+    def __init__(self, label: str, is_dark: bool) -> None:
+        super().__init__()
+        self._props["label"] = label
+        self._props["colours"] = theme.colours(is_dark)
+        self.classes("bh-fill")
+
+
+def build(page: Page, market: LiveMarket) -> None:
+    """The panel with its switches: interval, or depth instead of candles."""
+    with parts.panel("Chart", classes="bh-area-chart", mark="chart") as panel:
+        head = panel.default_slot.children[0]
+        candles = _Candles(page, market)
+        depth = Depth(page, market)
+        depth.set_visibility(False)
+        with head, ui.element("span").classes("bh-switch").props('role="group" aria-label="Interval"'):
+            _switches(candles, depth)
+        with head:
+            age = parts.Age(old_ms=90_000, prefix="price ")
+    page.painter.on(market.priced, lambda: age.told(0 if market.index is None else market.index.time_ms))
+
+
+def _switches(candles: _Candles, depth: Depth) -> None:
+    made: dict[str, ui.element] = {}
+
+    def choose(name: str) -> None:
+        is_depth = name == "depth"
+        depth.set_visibility(is_depth)
+        candles.chart.set_visibility(not is_depth)
+        if is_depth:
+            depth.paint()
+        else:
+            candles.follow(name)
+        for other, element in made.items():
+            parts.set_attribute(element, "aria-pressed", "true" if other == name else "false")
+
+    def switch(name: str, text: str) -> None:
+        made[name] = parts.button(text, lambda: choose(name), mark=f"interval-{text}")
+
+    for interval in INTERVALS:
+        switch(interval, WORDS[interval])
+    switch("depth", "Depth")
+    choose("PT1M")
+
+
+class _Candles:
+    """What the chart of one tab shows."""
+
+    def __init__(self, page: Page, market: LiveMarket) -> None:
+        self.page = page
+        self.market = market
+        self.chart = Chart(f"Candles of {market.name} with volume, mark and index price", page.is_dark)
+        self.candles: LiveCandles | None = None
+        self._leave: Callable[[], None] | None = None
+        self._lines: list[dict[str, Any]] | None = None
+        page.client.on_delete(self.stop)
+        page.on_account(lambda account: (account.held, account.orders_changed), self._paint_lines)
+
+    def follow(self, interval: str) -> None:
+        """Show another interval."""
+        self.stop()
+        session = self.page.session
+        self.candles = LiveCandles(session.exchange, session.link, self.market.name, interval)
+        self.candles.start()
+        self._leave = self.page.painter.on(self.candles, self.paint)
+
+    def stop(self) -> None:
+        """Follow nothing more."""
+        if self.candles is not None:
+            self.candles.stop()
+        if self._leave is not None:
+            self._leave()
+
+    def paint(self) -> None:
+        """All of it: some hundred numbers, at most four times a second."""
+        assert self.candles is not None, "followed first"
+        if not self.candles.is_known:
+            return
+        bars = self.candles.bars
+        limits = self.market.terms.trading_config
+        self.chart.run_method("paint", {
+            "candles": [_candle(bar.time_ms, bar.traded) for bar in bars],
+            "marks": [None if bar.marked is None else float(bar.marked.close) for bar in bars],
+            "indices": [None if bar.indexed is None else float(bar.indexed.close) for bar in bars],
+            "lines": self.lines(),
+            "span": INTERVALS[self.candles.interval],
+            "places": numbers.places_of(limits.min_price_change),
+            "sizePlaces": numbers.places_of(limits.min_order_size_change),
+        })  # fmt: skip
+
+    def lines(self) -> list[dict[str, Any]]:
+        """Entry and liquidation price of the open position, and the account's orders (the nearest twenty)."""
+        account = self.page.session.active
+        if account is None:
+            return []
+        made, terms = [], self.market.terms
+        position = account.positions.get(self.market.name)
+        if position is not None:
+            side = f"{position.side.title()} {numbers.size(terms, position.size)}"
+            made.append(_line("entry", position.open_price, f"{side} from {numbers.price(terms, position.open_price)}",
+                              "up" if position.side == "LONG" else "down"))
+            if position.liquidation_price:
+                price = position.liquidation_price
+                made.append(_line("liquidation", price, f"Liquidation {numbers.price(terms, price)}", "danger", True))
+        middle = self.market.last
+        orders = [order for order in account.orders.values() if order.market == self.market.name and order.price]
+        orders.sort(key=lambda order: abs((order.price or middle) - middle))
+        for order in orders[:20]:
+            price = order.trigger.trigger_price if order.trigger is not None else order.price or middle
+            text = f"{order.side.title()} {numbers.size(terms, order.quantity - order.filled)}"
+            made.append(_line(f"order {order.id}", price, text, "muted", True))
+        return made
+
+    def _paint_lines(self) -> None:
+        lines = self.lines()
+        if lines != self._lines and self.candles is not None and self.candles.is_known:
+            self._lines = lines
+            self.chart.run_method("lines", lines)
+
+
+def _candle(time_ms: int, candle: Any) -> list[float | None]:
+    if candle is None:
+        return [time_ms, None, None, None, None, 0.0]
+    prices = [float(price) for price in (candle.open, candle.close, candle.low, candle.high)]
+    return [time_ms, *prices, float(candle.volume or 0)]
+
+
+def _line(name: str, price: Decimal, text: str, colour: str, dashed: bool = False) -> dict[str, Any]:
+    return {"name": name, "price": float(price), "text": text, "colour": colour, "dashed": dashed}
