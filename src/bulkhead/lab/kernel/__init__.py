@@ -7,6 +7,7 @@ whole numbers, some ten thousand times slower. What agrees, held by `tests/lab/k
   2^-32) and below 2^53;
 - value and requirement are sums of floats: with N positions and a gross notional of G, value is off by less than
   3·N·G·2^-53, so by less than one 10^-6 USD for eight positions of 300 million USD together;
+- each settlement of funding rounds such a sum up, which may differ by one unit more;
 - hence the same decisions at the same steps, and end equities that agree within one unit, except where an account lies
   within that error of a threshold: then one step may come earlier or later, or close one lot more or less.
 """

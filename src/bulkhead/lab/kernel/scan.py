@@ -80,6 +80,12 @@ def room_of(markets: int, groups: int) -> Room:
 
 
 @inlined
+def index_step(price: Any, rate: Any) -> Any:
+    """price · rate / 2^32 toward minus infinity, exact: a price below 2^63, a rate within one half."""
+    return (price >> 32) * rate + (((price & 0xFFFFFFFF) * rate) >> 32)
+
+
+@inlined
 def load_block(course: Course, path: int, first: int, count: int, room: Room, owed: Floats) -> None:
     """Prices of a block on their grid of 2^-32, their extremes, and the funding index; `owed` carries it on."""
     markets = len(course.start)
@@ -96,8 +102,8 @@ def load_block(course: Course, path: int, first: int, count: int, room: Room, ow
             for step in range(count):
                 if (first + step + 1) % course.funding_steps == 0:
                     payment = (first + step + 1) // course.funding_steps - 1
-                    rate = np.floor(np.float64(course.funding[path, payment, market]) * GRID) / GRID
-                    owed[market] += np.floor(row[step] * rate * GRID) / GRID
+                    rate = np.int64(np.floor(np.float64(course.funding[path, payment, market]) * GRID))
+                    owed[market] += index_step(np.int64(row[step] * GRID), rate) / GRID
                 room.owed[market, step] = owed[market]
 
 
