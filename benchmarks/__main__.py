@@ -54,6 +54,8 @@ TARGETS = (
     Target("journal", "journal ", 50_000, True),  # commands a second, group-committed
     Target("replay", "Replay of a million", 300, False),  # seconds
     Target("replay", "Opening a million", 10, False),  # seconds
+    Target("restart", "Restart of a node with a million commands, from", 10, False),  # seconds
+    Target("restart", "Restart of a node with a million commands, in", 300, False),
     Target("field", "Field product", 14, False),  # nanoseconds a core
     Target("field", "Transform of 2^20", 0.25, False),  # seconds on two cores
     Target("poseidon", "Poseidon of two, arrays", 6, False),  # microseconds: one Hades permutation
