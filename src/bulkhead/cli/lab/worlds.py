@@ -1,5 +1,6 @@
 """`bulkhead lab worlds`: the worlds there are, what goes wrong by script, and the recorded events."""
 
+from dataclasses import fields
 from pathlib import Path
 from typing import Annotated
 
@@ -41,5 +42,5 @@ def _settings(script: type[Script]) -> str:
     """Its settings with their defaults, as they are typed."""
     one = script()
     shown = [f"at={one.at_ms // 60_000}m", f"last={one.last_ms // 60_000}m", "symbols=BTC/ETH"]
-    own = [name for name in script.__dataclass_fields__ if name not in ("at_ms", "last_ms", "symbols")]
+    own = [each.name for each in fields(script) if each.name not in ("at_ms", "last_ms", "symbols")]
     return ", ".join(shown + [f"{name}={getattr(one, name):g}" for name in own])
