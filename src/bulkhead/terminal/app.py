@@ -21,7 +21,7 @@ from bulkhead.terminal.session import Session
 from bulkhead.terminal.settings import Settings
 from bulkhead.terminal.shell import SCREENS, Page, Screen, frame
 
-STYLES = ("theme.css", "trade.css")
+STYLES = ("theme.css", "trade.css", "compare.css")
 PATIENCE_S = 0.02
 RECONNECT_S = 30.0  # a tab that was asleep finds its page again
 

@@ -34,9 +34,22 @@ def price(market: Market, value: Decimal | None) -> str:
     return NONE if not value else fixed(value, places_of(market.trading_config.min_price_change))
 
 
+def size_places(market: Market) -> int:
+    """Places after which a size is worth ten dollars or less: what one reads. The market's step may be finer."""
+    price = market.market_stats.index_price or Decimal(1)
+    finest = places_of(market.trading_config.min_order_size_change)
+    return max(0, min(finest, price.adjusted() - 1 + (price >= 10)))
+
+
 def size(market: Market, value: Decimal) -> str:
-    """A size at the market's step, without sign of side."""
-    return fixed(value, places_of(market.trading_config.min_order_size_change))
+    """A size without sign of side, whole: as many places as it has, and no fewer than one reads."""
+    return fixed(value, max(size_places(market), places_of(value) if value else 0))
+
+
+def rough_size(market: Market, value: Decimal) -> str:
+    """A size of somebody else's, to the places that one reads; whole where nothing would be left."""
+    places = size_places(market)
+    return fixed(value, places) if value >= Decimal(1).scaleb(-places) else size(market, value)
 
 
 def dollars(value: Decimal, *, places: int = 2, sign: bool = False) -> str:

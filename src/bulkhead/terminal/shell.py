@@ -15,7 +15,7 @@ from urllib.parse import urlencode
 
 from nicegui import Client, ui
 
-from bulkhead.terminal import parts, theme
+from bulkhead.terminal import alerts, parts, theme
 from bulkhead.terminal.live.account import LiveAccount
 from bulkhead.terminal.live.link import LinkState
 from bulkhead.terminal.live.market import LiveMarket
@@ -92,18 +92,21 @@ class Screen(NamedTuple):
     title: str
     order: int
     build: Build
+    needs_exchange: bool = True  # it is built only when the markets are known
 
 
 SCREENS: dict[str, Screen] = {}
 
 
-def screen(path: str, title: str, *, order: int) -> Callable[[Build], Build]:
+def screen(
+    path: str, title: str, *, order: int, needs_exchange: bool = True
+) -> Callable[[Build], Build]:
     """Register a screen under a path of its own; `order` is its place in the navigation."""
 
     def add(build: Build) -> Build:
         if path in SCREENS:
             raise ValueError(f"two screens at {path}")
-        SCREENS[path] = Screen(path, title, order, build)
+        SCREENS[path] = Screen(path, title, order, build, needs_exchange)
         return build
 
     return add
@@ -125,8 +128,9 @@ def frame(page: Page, shown: Screen) -> None:
         _light(page)
         parts.button("Light" if page.is_dark else "Dark", lambda: _turn(page), mark="theme")
     _banner(page)
+    alerts.build(page)
     with ui.element("main").classes("bh-screen"):
-        if page.session.markets:
+        if page.session.markets or not shown.needs_exchange:
             shown.build(page)
         else:
             parts.Text("Asking the exchange for its markets…", "p", "bh-muted")

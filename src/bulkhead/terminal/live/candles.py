@@ -13,6 +13,7 @@ from bulkhead.terminal.live.link import Link
 from bulkhead.terminal.live.topic import Topic
 
 KEPT = 480
+LEAST = 60
 REPAIR_S = 60.0  # all of it is asked for again, so that what a break has cost comes back
 INTERVALS = {
     "PT1M": 60_000, "PT5M": 300_000, "PT15M": 900_000, "PT1H": 3_600_000, "PT4H": 14_400_000, "P1D": 86_400_000,
@@ -47,6 +48,9 @@ class LiveCandles(Topic):
     def bars(self) -> list[Bar]:
         """By time; a span without a trade has a place, too."""
         times = sorted({time_ms for found in self._found.values() for time_ms in found})[-KEPT:]
+        span_ms = INTERVALS[self.interval]
+        if times and len(times) < LEAST:  # a young market: its candles keep the width they will have
+            times = [*range(times[0] - (LEAST - len(times)) * span_ms, times[0], span_ms), *times]
         traded, mark, index = (self._found[kind] for kind in KINDS)
         return [Bar(time_ms, traded.get(time_ms), mark.get(time_ms), index.get(time_ms)) for time_ms in times]
 

@@ -62,7 +62,7 @@ export default {
             itemStyle: { color: c.up, color0: "transparent", borderColor: c.up, borderColor0: c.down, borderWidth: 1 },
             markLine: { symbol: "none", animation: false, silent: true, data: state.lines.map((line) => ({
               yAxis: line.price, name: line.name, lineStyle: { color: c[line.colour], type: line.dashed ? "dashed" : "solid", width: 1.2 },
-              label: { formatter: line.text, position: "insideStartTop", color: c[line.colour], fontSize: 11 } })) } },
+              label: { formatter: line.text, position: line.side === "end" ? "insideEndTop" : "insideStartTop", color: c[line.colour], fontSize: 11 } })) } },
           { id: "mark", name: "Mark", type: "line", xAxisIndex: 0, yAxisIndex: 0, data: state.marks, symbol: "none", connectNulls: true, lineStyle: { color: c.warning, width: 1.2 }, itemStyle: { color: c.warning } },
           { id: "index", name: "Index", type: "line", xAxisIndex: 0, yAxisIndex: 0, data: state.indices, symbol: "none", connectNulls: true, lineStyle: { color: c.muted, width: 1.2, type: "dashed" }, itemStyle: { color: c.muted } },
           { id: "volume", name: "Volume", type: "bar", xAxisIndex: 1, yAxisIndex: 1, data: state.candles.map((one) => ({ value: one[5] || 0, itemStyle: { color: one[2] >= one[1] ? c.up : c.down, opacity: 0.55 } })) },

@@ -84,7 +84,7 @@ class Ladder(ui.element, component="../static/book.js"):
 
 
 def _texts(terms: Market, price: Decimal, size: Decimal, total: Decimal) -> list[str]:
-    return [numbers.price(terms, price), numbers.size(terms, size), numbers.size(terms, total)]
+    return [numbers.price(terms, price), numbers.rough_size(terms, size), numbers.rough_size(terms, total)]
 
 
 def build(page: Page, market: LiveMarket, on_price: Callable[[str], None]) -> None:
@@ -106,7 +106,7 @@ def build_trades(page: Page, market: LiveMarket) -> None:
         kind = "" if trade.trade_type == "TRADE" else " " + trade.trade_type[0]
         cells = (
             Cell(numbers.price(market.terms, trade.price), style),
-            Cell(numbers.size(market.terms, trade.quantity)),
+            Cell(numbers.rough_size(market.terms, trade.quantity)),
             Cell(side + kind, style),
             Cell(at, "bh-muted"),
         )

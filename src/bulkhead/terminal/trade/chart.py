@@ -109,7 +109,7 @@ class _Candles:
             "lines": self.lines(),
             "span": INTERVALS[self.candles.interval],
             "places": numbers.places_of(limits.min_price_change),
-            "sizePlaces": numbers.places_of(limits.min_order_size_change),
+            "sizePlaces": numbers.size_places(self.market.terms),
         })  # fmt: skip
 
     def lines(self) -> list[dict[str, Any]]:
@@ -150,4 +150,6 @@ def _candle(time_ms: int, candle: Any) -> list[float | None]:
 
 
 def _line(name: str, price: Decimal, text: str, colour: str, dashed: bool = False) -> dict[str, Any]:
-    return {"name": name, "price": float(price), "text": text, "colour": colour, "dashed": dashed}
+    """Those of positions are told at the left, those of orders at the right."""
+    side = "end" if name.startswith("order") else "start"
+    return {"name": name, "price": float(price), "text": text, "colour": colour, "dashed": dashed, "side": side}

@@ -48,7 +48,7 @@ class Depth(ui.element, component="../static/depth.js"):
         self.run_method("paint", {
             "range": [float(low), float(top)], "bids": bids, "asks": asks, "own": own,
             "labels": [numbers.price(market.terms, price) for price in (low, middle, top)],
-            "most": f"up to {numbers.size(market.terms, Decimal(str(most)))} {unit}" if most else "the book is empty",
+            "most": f"up to {numbers.rough_size(market.terms, Decimal(str(most)))} {unit}" if most else "empty book",
         })  # fmt: skip
 
 

@@ -27,8 +27,8 @@ def build(page: Page, ticket: Ticket, tabs: Tabs) -> None:
         "t": ("Stop or trigger order", lambda: ticket.choose_kind(STOP)),
         "p": ("Go to the price", lambda: _focus(page, ticket, "price")),
         "z": ("Go to the size", lambda: _focus(page, ticket, "size")),
-        "X": ("Shift+X: cancel all orders", tabs.cancel_all),
-        **{str(place): (f"Table {place}", lambda name=name: tabs.show(name)) for place, name in enumerate(TABLES, 1)},
+        "X": ("Cancel all orders", tabs.cancel_all),
+        **{str(place): (f"Table: {name.replace('-', ', ')}", lambda name=name: tabs.show(name)) for place, name in enumerate(TABLES, 1)},
     }
     help_box = _help(keys)
 
@@ -61,8 +61,8 @@ def _help(keys: dict[str, tuple[str, Do]]) -> ui.element:
         with ui.element("dl"):
             for key, (meaning, _) in keys.items():
                 with ui.element("div"):
-                    parts.Text(key, "dt")
-                    parts.Text(meaning.removeprefix("Shift+X: ").capitalize(), "dd")
+                    parts.Text("Shift+X" if key == "X" else key.upper(), "dt")
+                    parts.Text(meaning.capitalize(), "dd")
             for key, meaning in (("Enter", "In a field of the ticket: send"), ("?", "This list"), ("Esc", "Close it")):
                 with ui.element("div"):
                     parts.Text(key, "dt")

@@ -14,6 +14,7 @@ from bulkhead.terminal.live.market import LiveMarket
 from bulkhead.terminal.shell import Page
 from bulkhead.terminal.trade.order_form import number
 
+HINT = "A strategy is an account of its own: choose it in the header."
 MODES = (("cross", "Cross: the whole account"), ("isolated", "Isolated: this position"))
 
 
@@ -35,7 +36,7 @@ class Margin:
             with ui.element("div").classes("bh-two"):
                 self.entry = parts.Field("Leverage", kind="number", value="10")
                 self.cap = parts.Field("Top-up at most, $", kind="number", value="0")
-            self.note = parts.Text("A strategy is an account of its own: choose it in the header.", "p", "bh-note bh-muted")
+            self.note = parts.Text(HINT, "p", "bh-note bh-muted")
             with ui.element("div").classes("bh-two"):
                 parts.button("Sign", self._sign, style="primary", mark="margin-sign")
                 parts.button("Leave", lambda: self.form.set_visibility(False))
@@ -53,7 +54,9 @@ class Margin:
     def _look_after_action(self) -> None:
         """A mode that was signed in another tab is in force in this one, too."""
         last = self.page.session.actions.last
-        if last is not None and last.stage is Stage.DONE and last.number > self._seen and last.what.startswith("Margin"):
+        if last is None or last.stage is not Stage.DONE or last.number <= self._seen:
+            return
+        if last.what.startswith("Margin"):
             self._seen = last.number
             self._look()
 
@@ -100,6 +103,6 @@ class Margin:
         self._key = Actions.new_key()
         if action.stage is Stage.DONE:
             self.form.set_visibility(False)
-            self.note.show("A strategy is an account of its own: choose it in the header.", "bh-note bh-muted")
+            self.note.show(HINT, "bh-note bh-muted")
         else:
             self.note.show(action.text, "bh-note bh-danger")

@@ -12,7 +12,7 @@ from bulkhead.terminal import numbers
 
 LIMIT, MARKET, STOP, PROTECT = "limit", "market", "stop", "protect"
 TYPES = ((LIMIT, "Limit"), (MARKET, "Market"), (STOP, "Stop / trigger"), (PROTECT, "TP/SL of position"))
-FORCES = (("GTT", "Good till time"), ("IOC", "Immediate or cancel"), ("FOK", "Fill or kill"))
+FORCES = (("GTT", "Until filled"), ("IOC", "At once, or cancel"), ("FOK", "All, or nothing"))
 SOURCES = (("MARK", "Mark price"), ("INDEX", "Index price"), ("LAST", "Last trade"))
 LIFETIMES = (("3600", "1 hour"), ("86400", "1 day"), ("604800", "7 days"), ("2419200", "28 days"))
 SLIPPAGE = "0.5"  # percent, unless another is entered

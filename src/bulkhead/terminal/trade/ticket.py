@@ -56,24 +56,27 @@ class Ticket:
         with ui.element("div").classes("bh-two"):
             self._field("trigger", "Trigger price", number=True)
             self._field("source", "Trigger by", options=order_form.SOURCES)
-        self._field("direction", "Fires when the price", options=(("UP", "rises to it"), ("DOWN", "falls to it")))
-        with ui.element("div").classes("bh-two"):
+            self._field("direction", "Fires when it", options=(("UP", "rises to it"), ("DOWN", "falls to it")))
             self._field("price", "Price", number=True)
             self._field("size", f"Size, {self.market.name.split('-')[0]}", number=True)
+            self._field("slippage", "Slippage at most, %", number=True)
+            self._field("force", "Time in force", options=order_form.FORCES)
+            self._field("lifetime", "Good for", options=order_form.LIFETIMES)
         self.shares = ui.element("div").classes("bh-shares").props('role="group" aria-label="Share of free margin"')
         with self.shares:
             for share in SHARES:
                 parts.button(f"{share}%", lambda share=share: self.take_share(Decimal(share) / 100))
-        with ui.element("div").classes("bh-two"):
-            self._field("force", "Time in force", options=order_form.FORCES)
-            self._field("lifetime", "Good for", options=order_form.LIFETIMES)
         with ui.element("div").classes("bh-two"):
             self._tick("post_only", "Post-only")
             self._tick("reduce_only", "Reduce-only")
         with ui.element("div").classes("bh-two"):
             self._field("take_profit", "Take-profit at", number=True, placeholder="none")
             self._field("stop_loss", "Stop-loss at", number=True, placeholder="none")
-        self._field("slippage", "Slippage at most, %", number=True)
+        with ui.element("div").classes("bh-send"):
+            self._build_send()
+        self._show()
+
+    def _build_send(self) -> None:
         self.preview = ui.element("dl").classes("bh-preview").props('data-mark="preview"')
         with self.preview:
             self._ahead = {name: _term(name) for name in ("Margin", "Fee at most", "Liquidation", "At stake")}
@@ -84,7 +87,7 @@ class Ticket:
         with ui.element("p").classes("bh-outcome").props('role="status" data-mark="outcome"'):
             self.outcome = parts.Text()
         self.more = parts.Text("", "p", "bh-note bh-muted")
-        self._show()
+        parts.button("Compare margin modes…", self._compare, mark="compare")
 
     def _field(
         self, name: str, label: str, *, number: bool = False, placeholder: str = "",
@@ -132,6 +135,15 @@ class Ticket:
     def take_price(self, price: str) -> None:
         """A price of the book that was clicked."""
         self.fields["price"].set_value(str(numbers.read(price)))
+
+    def _compare(self) -> None:
+        """The same order on the screen Compare."""
+        entries = self.entries
+        price = order_form.number(entries.price) if entries.kind != MARKET else self._best()
+        ui.navigate.to(self.page.link_to(
+            "/compare", market=self.market.name, side=entries.side,
+            type="MARKET" if entries.kind == MARKET else "LIMIT", size=str(order_form.number(entries.size) or ""), price=str(price or ""),
+        ))  # fmt: skip
 
     def take_share(self, share: Decimal) -> None:
         """A share of what the free margin could carry at the leverage in force."""
@@ -185,7 +197,7 @@ class Ticket:
         if session.active is None:
             why = "Unlock an account on the screen Keys to trade."
         elif not session.link.is_live:
-            why = "The exchange gives no answer: an order would be sent, and looked up until it is known what became of it."
+            why = "The exchange gives no answer: an order is sent, and looked up until its fate is known."
         else:
             why = ""
         self.note.show(why, "bh-note bh-warning")

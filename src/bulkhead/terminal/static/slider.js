@@ -1,0 +1,20 @@
+// A slider over the places of a list, told while it is dragged, at most twenty times a second.
+export default {
+  template: `
+    <div class="bh-slider">
+      <label :for="own" class="visually-hidden">{{ label }}</label>
+      <input type="range" :id="own" min="0" :max="most" step="1" :value="local" :aria-valuetext="text" list=""
+             :disabled="disabled" @input="take(Number($event.target.value))">
+      <div class="bh-slider-ends" aria-hidden="true"><span>{{ left }}</span><span>0%</span><span>{{ right }}</span></div>
+    </div>`,
+  props: { label: String, own: String, most: Number, value: Number, text: String, left: String, right: String, disabled: Boolean },
+  data() { return { local: this.value, timer: null }; },
+  watch: { value(now) { if (this.timer === null) this.local = now; } },
+  beforeUnmount() { clearTimeout(this.timer); },
+  methods: {
+    take(now) {
+      this.local = now;
+      if (this.timer === null) this.timer = setTimeout(() => { this.timer = null; this.$emit("place", this.local); }, 50);
+    },
+  },
+};
