@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
 from bulkhead.lab.compiled import spread, threads
 from bulkhead.lab.kernel.accounts import Accounts, Outcomes
 from bulkhead.lab.kernel.linear import MARKS, MONEY
-from bulkhead.lab.kernel.scan import Course, run_accounts
+from bulkhead.lab.kernel.scan import Course, run_accounts, run_pairs
 from bulkhead.lab.kernel.terms import KernelError, Venue
 from bulkhead.lab.paths.cube import Paths
 
@@ -74,3 +75,19 @@ def run(venue: Venue, accounts: Accounts, paths: Paths) -> Outcomes:
     else:
         spread(work, parts, parts)
     return Outcomes(money, marks, by_market.sum(axis=0))
+
+
+def run_some(venue: Venue, accounts: Accounts, paths: Paths, wanted: NDArray[np.bool_]) -> Outcomes:
+    """Only the pairs of `wanted` (paths, accounts), in the order of `np.nonzero(wanted)`: arrays (pairs) of outcomes.
+
+    `by_market` is not counted here and empty.
+    """
+    if wanted.shape != (len(paths), len(accounts)):
+        raise KernelError(f"wanted {wanted.shape} is not of {len(paths)} paths and {len(accounts)} accounts")
+    course, rules = course_of(venue, paths), venue.rules
+    members = np.nonzero(wanted)[1]
+    offsets = np.concatenate([[0], np.cumsum(wanted.sum(axis=1))])
+    money, marks = np.empty((len(members), MONEY)), np.empty((len(members), MARKS), np.int32)
+    fixed = (rules, course, accounts.size, accounts.balance, accounts.is_scenario, offsets, members)
+    spread(lambda first, last: run_pairs(*fixed, first, last, money, marks), len(paths), 4 * threads())
+    return Outcomes(money, marks, np.zeros((0, 2, len(venue.markets))))

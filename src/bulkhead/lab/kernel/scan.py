@@ -280,6 +280,42 @@ def scan_block(
         first = event + 1
 
 
+@inlined
+def walk_path(
+    rules: Rules, course: Course, size: Floats, balance: Floats, is_scenario: Flags, path: int, members: Any,
+    room: Room, held: Floats, cached: Floats, owed: Floats, money: Any, marks: Any, by_market: Floats,
+) -> None:
+    """Some accounts along one path; what becomes of them is written at their place among the members."""
+    steps, markets = course.ratio.shape[1], course.ratio.shape[2]
+    owed[:] = 0.0
+    for place in range(len(members)):
+        account = members[place]
+        held[place] = size[account]
+        cached[place] = 0.0
+        money[place, :] = 0.0
+        money[place, BALANCE] = balance[account]
+        money[place, WORST] = np.inf
+        marks[place, :] = -1
+        marks[place, STEPS] = 0
+        if not np.any(held[place] != 0.0):
+            marks[place, FLAT] = 0
+    for begin in range(0, steps, BLOCK):
+        count = min(BLOCK, steps - begin)
+        load_block(course, path, begin, count, room, owed)
+        for place in range(len(members)):
+            if marks[place, FLAT] < 0:
+                scan_block(
+                    rules, course, is_scenario[members[place]], held[place], cached[place], room, begin, count,
+                    money[place], marks[place], by_market,
+                )
+    within = (steps - 1) % BLOCK
+    for place in range(len(members)):
+        if course.funding_steps and marks[place, FLAT] < 0:
+            settle(held[place], cached[place], room, within, money[place])
+        for market in range(markets):
+            money[place, BALANCE] += held[place, market] * room.price[market, within]
+
+
 @kernel
 def run_accounts(
     rules: Rules, course: Course, size: Floats, balance: Floats, is_scenario: Flags,
@@ -287,40 +323,37 @@ def run_accounts(
     money: Any, marks: Any, by_market: Any,
 ) -> None:
     """Accounts `account_first` to `account_last` on paths `path_first` to `path_last`, written at their places."""
-    steps, markets = course.ratio.shape[1], course.ratio.shape[2]
+    markets = course.ratio.shape[2]
     room = room_of(markets, rules.moves.shape[1])
-    accounts = account_last - account_first
-    held = np.empty((accounts, markets))
-    cached = np.zeros((accounts, markets))
-    owed = np.zeros(markets)
+    members = np.arange(account_first, account_last)
+    held, cached, owed = np.empty((len(members), markets)), np.empty((len(members), markets)), np.empty(markets)
     for path in range(path_first, path_last):
-        held[:] = size[account_first:account_last]
-        cached[:] = 0.0
-        owed[:] = 0.0
-        for account in range(accounts):
-            money[path, account_first + account, :] = 0.0
-            money[path, account_first + account, BALANCE] = balance[account_first + account]
-            money[path, account_first + account, WORST] = np.inf
-            marks[path, account_first + account, :] = -1
-            marks[path, account_first + account, STEPS] = 0
-            if not np.any(held[account] != 0.0):
-                marks[path, account_first + account, FLAT] = 0
-        for begin in range(0, steps, BLOCK):
-            count = min(BLOCK, steps - begin)
-            load_block(course, path, begin, count, room, owed)
-            for account in range(accounts):
-                place = account_first + account
-                if marks[path, place, FLAT] < 0:
-                    scan_block(
-                        rules, course, is_scenario[place], held[account], cached[account], room, begin, count,
-                        money[path, place], marks[path, place], by_market[path],
-                    )
-        within = (steps - 1) % BLOCK
-        for account in range(accounts):
-            if course.funding_steps and marks[path, account_first + account, FLAT] < 0:
-                settle(held[account], cached[account], room, within, money[path, account_first + account])
-            for market in range(markets):
-                money[path, account_first + account, BALANCE] += held[account, market] * room.price[market, within]
+        walk_path(
+            rules, course, size, balance, is_scenario, path, members, room, held, cached, owed,
+            money[path, account_first:account_last], marks[path, account_first:account_last], by_market[path],
+        )
+
+
+@kernel
+def run_pairs(
+    rules: Rules, course: Course, size: Floats, balance: Floats, is_scenario: Flags,
+    offsets: Any, members: Any, path_first: int, path_last: int, money: Any, marks: Any,
+) -> None:
+    """Of each path the accounts `members[offsets[path]:offsets[path + 1]]`, written at these places."""
+    markets = course.ratio.shape[2]
+    room = room_of(markets, rules.moves.shape[1])
+    most = 0
+    for path in range(path_first, path_last):
+        most = max(most, offsets[path + 1] - offsets[path])
+    held, cached, owed = np.empty((most, markets)), np.empty((most, markets)), np.empty(markets)
+    by_market = np.empty((2, markets))
+    for path in range(path_first, path_last):
+        first, last = offsets[path], offsets[path + 1]
+        if first < last:
+            walk_path(
+                rules, course, size, balance, is_scenario, path, members[first:last], room, held, cached, owed,
+                money[first:last], marks[first:last], by_market,
+            )
 
 
 assert MARKS == LAST + 1
