@@ -1,0 +1,293 @@
+"""The screen Compare: one order in four margin modes side by side, along prices that have not come."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from decimal import Decimal
+from weakref import WeakKeyDictionary
+
+from nicegui import background_tasks, ui
+
+from bulkhead.client import ClientError
+from bulkhead.terminal import numbers, parts, words
+from bulkhead.terminal.compare import columns, questions
+from bulkhead.terminal.compare.figures import Answer, ask, held_markets
+from bulkhead.terminal.compare.link import REACHES, BadLink, Question, question_of, text_of
+from bulkhead.terminal.compare.moments import Correlation
+from bulkhead.terminal.compare.view import SHOWN, Chart, ModesTable, Slider
+from bulkhead.terminal.live.market import LiveMarket
+from bulkhead.terminal.live.topic import now_ms
+from bulkhead.terminal.session import NotReady, Session
+from bulkhead.terminal.shell import Page, screen
+
+PAUSE_S = 0.06  # after the last key
+AGAIN_S = 2.0  # while prices move by themselves
+CORRELATIONS = (
+    (Correlation.INTACT.value, "intact: by beta"),
+    (Correlation.ONE.value, "broken to 1: all alike"),
+    (Correlation.ZERO.value, "broken to 0: alone"),
+)
+REACH_WORDS = tuple((name, f"\u00b1{name}%") for name in REACHES)
+ENTRIES = (
+    "side", "type", "size", "price", "postOnly", "reduceOnly", "leverage", "loss", "account", "move", "reach",
+    "correlation",
+)  # fmt: skip
+KINDS = (("LIMIT", "Limit"), ("MARKET", "Market"))
+last_answers: WeakKeyDictionary[Session, Answer] = WeakKeyDictionary()
+"""What was looked at last, for the wizard's own numbers."""
+
+
+@screen("/compare", "Compare", order=1)
+def build(page: Page) -> None:
+    """The comparison, or the wizard where the address asks for it."""
+    if page.query.get("view") == "wizard":
+        questions.build(page, last_answers.get(page.session))
+        return
+    market = page.hold_market()
+    if market is not None:
+        Compare(page, market)
+
+
+class Compare:
+    """One tab. `said` holds the entries as texts by the names they have in the address."""
+
+    def __init__(self, page: Page, market: LiveMarket) -> None:
+        self.page = page
+        self.market = market
+        self.said = {**first_of(page), "market": market.name}
+        self.fields: dict[str, parts.Field] = {}
+        self.answer: Answer | None = None
+        self.place = 0
+        self._task: asyncio.Task[None] | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self._is_asked = False
+        self._asked_s = 0.0
+        self._shown_address = ""
+        with ui.element("div").classes("bh-compare"):
+            self._build_ticket()
+            with ui.element("div").classes("bh-compare-right"):
+                self._build_table()
+                self._build_price()
+        page.client.on_delete(self._close)
+        page.on_account(lambda account: (account.money, account.held), self._account_changed)
+        page.painter.on(page.session.who, self._account_changed)
+        page.painter.on(market.priced, self._price_changed)
+
+    # -- building ----------------------------------------------------------------------------------------------------
+
+    def _build_ticket(self) -> None:
+        with parts.panel("What if", mark="ticket"), ui.element("div").classes("bh-compare-ticket"):
+            with ui.element("div").classes("bh-pair").props('role="group" aria-label="Side"'):
+                self.buy = parts.button("Buy", lambda: self.enter("side", "BUY"), mark="buy")
+                self.sell = parts.button("Sell", lambda: self.enter("side", "SELL"), mark="sell")
+            self._field("type", "Type", kind="choice", options=KINDS)
+            self._field("size", f"Size, {self.market.name.split('-')[0]}", kind="number")
+            self._field("price", "Price, or the worst of a market order", kind="number")
+            self._field("leverage", "Leverage, as if signed", kind="number", placeholder="as signed now")
+            self._field("loss", "Size for a loss of, $", kind="number", placeholder="none")
+            self.problem = parts.Text("", "p", "bh-note bh-danger")
+            self.problem.props('role="alert" data-mark="problem"')
+            parts.button("Copy link to this what-if", self._copy, mark="copy-link")
+            wizard = self.page.link_to("/compare", view="wizard")
+            with ui.element("a").classes("bh-button").props(f'href="{wizard}" data-mark="to-wizard"'):
+                parts.Text("Which mode for me?")
+            self.age = parts.Age(prefix="answered ")
+        self._paint_side()
+
+    def _field(
+        self, name: str, label: str, *, kind: parts.Kind = "text", options: tuple[tuple[str, str], ...] = (),
+        placeholder: str = "",
+    ) -> parts.Field:  # fmt: skip
+        made = parts.Field(
+            label, kind=kind, options=options, value=self.said.get(name, ""), placeholder=placeholder,
+            on_change=lambda: self.enter(name, str(made.value)),
+        )  # fmt: skip
+        self.fields[name] = made
+        return made.props(f'data-mark="entry-{name}"')
+
+    def _build_table(self) -> None:
+        with parts.panel("Margin modes side by side", mark="comparison") as self.panel:
+            self.table = ModesTable(self.market.terms, self.page.is_dark, self._take)
+
+    def _build_price(self) -> None:
+        with parts.panel("Along the price", classes="bh-compare-price", mark="along"):
+            with ui.element("div").classes("bh-compare-bar"):
+                self._field("move", f"{self.market.name} moves by, %", kind="number").classes("bh-short")
+                self._field("correlation", "Other markets", kind="choice", options=CORRELATIONS)
+                self._field("reach", "Reach", kind="choice", options=REACH_WORDS).classes("bh-short")
+                self.lines = parts.Field(
+                    "Lines show", kind="choice", value=SHOWN[0][0], options=SHOWN, on_change=self._paint
+                )
+                self.lines.classes("bh-long").props('data-mark="lines"')
+            self.summary = parts.Text("", "p", "bh-summary")
+            self.summary.props('data-mark="summary" aria-live="polite"')
+            self.chart = Chart(self.page.is_dark)
+            self.slider = Slider(f"Price of {self.market.name}", self._slide)
+            self.slider.props('data-mark="slider"')
+            self.about = parts.Text("", "p", "bh-about")
+            self.about.props('data-mark="about"')
+
+    # -- entries -----------------------------------------------------------------------------------------------------
+
+    def enter(self, name: str, text: str) -> None:
+        """Another entry; asked soon."""
+        if self.said.get(name, "") != text:
+            self.said[name] = text
+            if name == "side":
+                self._paint_side()
+            self.ask_soon()
+
+    def _paint_side(self) -> None:
+        for button, side, style in ((self.buy, "BUY", "bh-buy"), (self.sell, "SELL", "bh-sell")):
+            is_chosen = self.said.get("side", "BUY") == side
+            parts.set_attribute(button, "aria-pressed", "true" if is_chosen else "false")
+            button.classes(replace="bh-button" + (f" {style}" if is_chosen else ""))
+
+    def _prefill(self) -> None:
+        """A first question where the address asks none: the account's worth of this market, at the price of now."""
+        account = self.page.session.active
+        index = self.market.index
+        if account is None or account.balance is None or index is None or self.said.get("size"):
+            return
+        limits = self.market.terms.trading_config
+        size = numbers.floored(account.balance.equity / index.price, limits.min_order_size_change)
+        price = numbers.floored(self.market.best_ask or index.price, limits.min_price_change)
+        first = {"size": size, "price": price, "leverage": min(Decimal(10), limits.max_leverage)}
+        for name, value in first.items():
+            if value and not self.said.get(name):
+                self.said[name] = text_of(value)
+                self.fields[name].set_value(self.said[name])
+
+    def _account_changed(self) -> None:
+        self._prefill()
+        self.ask_soon()
+
+    def _price_changed(self) -> None:
+        self._prefill()
+        if time.monotonic() - self._asked_s > AGAIN_S:
+            self.ask_soon()
+
+    # -- asking ------------------------------------------------------------------------------------------------------
+
+    def ask_soon(self) -> None:
+        """Ask when no more is entered for a moment. What is asked last is what is shown."""
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = asyncio.get_running_loop().call_later(PAUSE_S, self._ask)
+
+    def _ask(self) -> None:
+        self._timer = None
+        self._is_asked = True
+        if self._task is None or self._task.done():
+            self._task = background_tasks.create(self._asking(), name="compare")
+
+    async def _asking(self) -> None:
+        while self._is_asked and not self.page.client.is_deleted:
+            self._is_asked = False
+            await self._ask_once()
+
+    async def _ask_once(self) -> None:
+        began_s = self._asked_s = time.monotonic()
+        try:
+            question = self.question()
+            found = await ask(self.page.session, question)
+        except BadLink as error:
+            self._show_problem(error.field, str(error))
+        except NotReady as error:
+            self._show_problem("", f"{str(error)[:1].upper()}{str(error)[1:]}.")
+        except ClientError as error:
+            self._show_problem("", str(words.of_error(error)))
+        else:
+            if self.page.client.is_deleted:
+                return
+            with self.page.client:
+                self._show_problem("", "")
+                self._show(found)
+                took = round(1000 * (time.monotonic() - began_s))
+                parts.set_attribute(self.panel, "data-took", str(took))
+
+    def question(self) -> Question:
+        """The entries as a question. Raises BadLink."""
+        return question_of({name: text for name, text in self.said.items() if text}, list(self.page.session.markets))
+
+    def _show_problem(self, field: str, text: str) -> None:
+        """What hinders an answer; then what is shown is of an older question, and looks so."""
+        if self.page.client.is_deleted:
+            return
+        with self.page.client:
+            for name, made in self.fields.items():
+                made.problem(text if name == field else "")
+            self.problem.show("" if field in self.fields else text)
+            self.panel.classes(**({"add": "bh-is-old"} if text else {"remove": "bh-is-old"}))
+
+    # -- showing -----------------------------------------------------------------------------------------------------
+
+    def _show(self, answer: Answer) -> None:
+        self.answer = answer
+        last_answers[self.page.session] = answer
+        self.place = answer.place_of(answer.question.move)
+        self.table.paint(answer)
+        if not answer.modes:
+            found = words.of_reject(answer.reject or "")
+            self.problem.show(f"Refused in every mode. {found if found is not None else answer.reject}")
+        self.age.told(now_ms())
+        markets = [answer.question.market, *held_markets(self.page.session)]
+        self.about.show(columns.about_moments(answer.moments, list(dict.fromkeys(markets))))
+        self._paint()
+
+    def _paint(self) -> None:
+        """Everything that hangs on the slider."""
+        answer = self.answer
+        if answer is None:
+            return
+        self.table.move(answer, self.place)
+        share = answer.grid[self.place]
+        text = numbers.percent(share, places=1, sign=True)
+        ends = tuple(numbers.percent(end, places=0, sign=True) for end in (answer.grid[0], answer.grid[-1]))
+        self.slider.stand(self.place, len(answer.grid) - 1, text, (ends[0], ends[1]))
+        self.summary.show(columns.summary(answer, self.place, self.market.terms) if answer.modes else "")
+        self.chart.paint(answer, str(self.lines.value), self.place)
+        self.chart.stand(share)
+        self._show_address(answer.question.at(share))
+
+    def _slide(self, place: int) -> None:
+        """The slider was moved: its points are all here, nothing is asked."""
+        if self.answer is None or not 0 <= place < len(self.answer.grid):
+            return
+        self.place = place
+        self.said["move"] = text_of(100 * self.answer.grid[place])
+        self.fields["move"].set_value(self.said["move"])
+        self._paint()
+
+    def _show_address(self, question: Question) -> None:
+        """The address bar is the link to what is shown."""
+        address = question.address()
+        if address != self._shown_address:
+            self._shown_address = address
+            self.page.client.run_javascript(f"history.replaceState(history.state, '', {json.dumps(address)})")
+
+    def _copy(self) -> None:
+        self.page.client.run_javascript("navigator.clipboard.writeText(location.href)")
+
+    def _take(self, mode: str) -> None:
+        """Fill the ticket of the trade screen with this order in a mode."""
+        try:
+            ui.navigate.to(self.page.link_to("/", **self.question().ticket(mode)))
+        except BadLink as error:
+            self._show_problem(error.field, str(error))
+
+    def _close(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        if self._task is not None:
+            self._task.cancel()
+
+
+def first_of(page: Page) -> dict[str, str]:
+    """The entries of the address, and what stands where it says nothing. What is wrong in it is told when asked."""
+    first = {"side": "BUY", "type": "LIMIT", "reach": "50", "correlation": Correlation.INTACT.value}
+    if "size" not in page.query:
+        first["move"] = "-10"
+    return {**first, **{name: text for name, text in page.query.items() if name in ENTRIES}}
