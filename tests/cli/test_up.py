@@ -23,6 +23,7 @@ class Up:
 
     def __init__(self, folder: Path, *options: str) -> None:
         command = [sys.executable, "-c", COMMAND, "up", "--folder", str(folder), "--port", "0", "--tick-s", "0.3"]
+        command += [] if "--terminal-port" in options else ["--no-terminal"]
         self.process = subprocess.Popen([*command, *options], stdout=subprocess.PIPE, text=True)
         assert self.process.stdout is not None
         text = ""
@@ -38,6 +39,14 @@ class Up:
         answer = self.http.get(f"/api/v1{path}")
         assert answer.status_code == 200, answer.text
         return answer.json()["data"]
+
+    def terminal(self) -> str:
+        """The address that opens the terminal, once that is there."""
+        assert self.process.stdout is not None
+        for line in self.process.stdout:
+            if "Terminal at" in line:
+                return str(line.split()[-1])
+        raise AssertionError("there is no terminal")
 
     def interrupt(self) -> str:
         self.http.close()
@@ -77,6 +86,34 @@ def test_a_market_to_trade_and_an_end_in_order(tmp_path: Path) -> None:
         second.interrupt()
 
 
+def test_a_terminal_runs_beside_it_and_ends_with_it(tmp_path: Path) -> None:
+    first = Up(tmp_path / "up", "--quiet", "--terminal-port", "0")
+    address = first.terminal()
+    assert httpx.get(address.split("?")[0]).status_code == 403, "nobody gets in without the token"
+    with httpx.Client(follow_redirects=True) as browser:
+        for _ in range(50):
+            shown = browser.get(address)
+            if first.shown["Test account"] in shown.text:
+                break
+            time.sleep(0.1)
+        assert shown.status_code == 200 and first.shown["Test account"] in shown.text
+    for secret in (first.shown["Stark key"], first.shown["API key"]):
+        assert secret not in shown.text
+    first.process.kill()  # no handler, no goodbye
+    first.process.wait()
+    first.http.close()
+    for _ in range(100):
+        try:
+            httpx.get(address.split("?")[0])
+        except httpx.TransportError:
+            break
+        time.sleep(0.1)
+    else:
+        raise AssertionError("the terminal outlives the venue")
+    assert first.process.stdout is not None
+    first.process.stdout.close()
+
+
 def test_a_port_that_is_taken_and_a_set_that_is_not_there_are_told(tmp_path: Path) -> None:
     unknown = subprocess.run(
         [sys.executable, "-c", COMMAND, "up", "--folder", str(tmp_path / "a"), "--prices", "nowhere"],
@@ -102,7 +139,10 @@ def test_a_port_that_is_taken_and_a_set_that_is_not_there_are_told(tmp_path: Pat
 
 def test_settling_without_the_compiler_says_what_to_install(tmp_path: Path) -> None:
     """And the next start begins anew, in the same folder: here without settling, which another venue needs."""
-    command = [sys.executable, "-c", COMMAND, "up", "--settle", "--folder", str(tmp_path / "up"), "--port", "0"]
+    command = [
+        sys.executable, "-c", COMMAND, "up", "--settle", "--folder", str(tmp_path / "up"), "--port", "0",
+        "--no-terminal",
+    ]  # fmt: skip
     environment = {**os.environ, "BULKHEAD_VYPER": str(tmp_path / "none")}
     refused = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False, env=environment)
     assert refused.returncode == 2 and "pip install vyper==" in refused.stdout, refused

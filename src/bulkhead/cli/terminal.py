@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import os
+import sys
+import threading
 import webbrowser
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated
 
@@ -32,6 +35,9 @@ def terminal(
     name: Annotated[
         list[str] | None, typer.Option(help="A host name, beside this machine's own, under which browsers may ask.")
     ] = None,
+    until_input_ends: Annotated[
+        bool, typer.Option("--until-input-ends", help="End when whoever started it closes the input, or is gone.")
+    ] = False,
     no_open: Annotated[bool, typer.Option("--no-open", help="Open no browser.")] = False,
 ) -> None:
     """Show an exchange in the browser: trade, compare margin modes, watch risk and settlement. Ctrl-C ends it."""
@@ -54,10 +60,29 @@ def terminal(
         if not no_open:
             webbrowser.open(address)
 
+    async def run() -> None:
+        stop = asyncio.Event()
+        if until_input_ends:
+            _end_with_input(stop)
+        await serve(settings, ready=ready, stop=stop)
+
     try:
-        asyncio.run(serve(settings, ready=ready))
+        asyncio.run(run())
     except (KeyStoreError, OSError) as error:
         console.print(f"[red]{error}[/red]", soft_wrap=True)
         raise typer.Exit(2) from None
     except KeyboardInterrupt:
         raise typer.Exit(130) from None
+
+
+def _end_with_input(stop: asyncio.Event) -> None:
+    """Set `stop` when standard input is closed. A thread waits for it, which does not keep the process."""
+    loop = asyncio.get_running_loop()
+
+    def wait() -> None:
+        while sys.stdin.buffer.read(1024):
+            continue
+        with suppress(RuntimeError):  # it has ended otherwise
+            loop.call_soon_threadsafe(stop.set)
+
+    threading.Thread(target=wait, daemon=True, name="input").start()

@@ -46,6 +46,8 @@ def up(
         bool, typer.Option("--settle", help="Prove every batch and settle it, on an embedded Ethereum in the folder.")
     ] = False,
     l1_port: Annotated[int, typer.Option(min=0, max=65_535, help="Of that Ethereum; 0: any that is free.")] = 8545,
+    terminal_port: Annotated[int, typer.Option(min=0, max=65_535, help="Of the terminal; 0: any that is free.")] = 8090,
+    no_terminal: Annotated[bool, typer.Option("--no-terminal", help="No screens: REST and streams alone.")] = False,
 ) -> None:
     """Run a whole test exchange with makers on recorded prices. Ctrl-C ends it in order; the next start goes on."""
     import uvloop
@@ -63,7 +65,10 @@ def up(
     logs.set_up()
     console = Console()
     try:
-        terms = Terms(folder or Path("up-settled" if settle else "up"), port, prices, tick_s, data, seed, l1_port)
+        terms = Terms(
+            folder or Path("up-settled" if settle else "up"), port, prices, tick_s, data, seed, l1_port,
+            None if no_terminal else terminal_port,
+        )  # fmt: skip
         uvloop.run(_run(console, terms, is_quiet=quiet, is_settling=settle))
     except (
         DataError, KeysError, ExchangeError, JournalError, DatabaseError, AheadOfJournal, SourceError, ChainError,
@@ -85,6 +90,7 @@ class Terms(NamedTuple):
     data: Path | None
     seed: int
     l1_port: int
+    terminal_port: int | None  # None: no terminal
 
 
 def _settings(terms: Terms, *, is_settling: bool) -> Settings:
@@ -118,7 +124,7 @@ def _settings(terms: Terms, *, is_settling: bool) -> Settings:
 
 async def _run(console: Console, terms: Terms, *, is_quiet: bool, is_settling: bool) -> None:
     from bulkhead.api.serve import serve
-    from bulkhead.cli import up_settled
+    from bulkhead.cli import up_settled, up_terminal
     from bulkhead.lab.liquidity import keep_trading, populate
     from bulkhead.lab.recorded import recorded
     from bulkhead.lab.venue import markets_of
@@ -150,6 +156,10 @@ async def _run(console: Console, terms: Terms, *, is_quiet: bool, is_settling: b
     async def begin(address: Address) -> None:
         account = await _test_account(node, people)
         _show(console, node, address, account, l1)
+        if terms.terminal_port is not None:
+            await asyncio.to_thread(up_terminal.prepare, terms.folder, address.url, account, people)
+            _keep(terms.folder, people)
+            stack.enter_context(up_terminal.running(terms.folder, address.url, terms.terminal_port, people))
         if not is_quiet:
             agents = await populate(node, [int(key, 16) for key in people["keys"]], terms.seed, levels)
             await keep_trading(node, agents, pause_s)
@@ -181,7 +191,8 @@ def _people(folder: Path, *, is_settling: bool) -> dict[str, Any]:
     if path.exists():
         try:
             found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-            return {"keys": list(found["keys"]), "test": dict(found["test"]), "position": int(found["position"])}
+            known = {"keys": list(found["keys"]), "test": dict(found["test"]), "position": int(found["position"])}
+            return known | ({"terminal": dict(found["terminal"])} if "terminal" in found else {})
         except (ValueError, KeyError, TypeError) as error:
             raise OSError(f"{path}: not a file of this command ({type(error).__name__}); move it away") from error
     made: dict[str, Any] = {

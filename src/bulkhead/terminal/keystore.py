@@ -105,7 +105,7 @@ class KeyStore:
 
     def create(self, name: str, passphrase: str) -> Unlocked:
         """A new owner with a new Ethereum key."""
-        return self._add(name, passphrase, Secrets("0x" + bytes(Ethereum.create().key).hex()))
+        return self.add(name, passphrase, Secrets("0x" + bytes(Ethereum.create().key).hex()))
 
     def add_owner(self, name: str, passphrase: str, ethereum_key: str) -> Unlocked:
         """An owner by his Ethereum key, from which every Stark key of his is derived."""
@@ -115,14 +115,14 @@ class KeyStore:
             Ethereum.from_key(padded)
         except Exception as error:  # the library raises what its parts raise
             raise KeyStoreError(f"this is no Ethereum key: {type(error).__name__}") from None
-        return self._add(name, passphrase, Secrets(padded))
+        return self.add(name, passphrase, Secrets(padded))
 
     def add_access(self, name: str, passphrase: str, url: str, access: Access) -> Unlocked:
         """An account of one exchange by its Stark key and API key."""
         _check_key(access.stark_key, "Stark")
         if not access.api_key.strip():
             raise KeyStoreError("a Stark key needs an API key beside it; the exchange gives one to its owner")
-        return self._add(name, passphrase, Secrets("", {url: access}))
+        return self.add(name, passphrase, Secrets("", {url: access}))
 
     def unlock(self, name: str, passphrase: str) -> Unlocked:
         """Open an account; takes a second. WrongPassphrase, or KeyStoreError for a damaged or missing file."""
@@ -143,7 +143,8 @@ class KeyStore:
             raise KeyStoreError(f"{path}: its second part is damaged; bring it back from a copy") from None
         return Unlocked(path, file.keystore, data_key, kept)
 
-    def _add(self, name: str, passphrase: str, kept: Secrets) -> Unlocked:
+    def add(self, name: str, passphrase: str, kept: Secrets) -> Unlocked:
+        """An account with everything that is to be kept of it."""
         path = self._path(name)
         if path.exists():
             raise KeyStoreError(f"there is an account {name!r} already; choose another name")

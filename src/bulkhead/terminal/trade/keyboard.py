@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from functools import partial
 
 from nicegui import ui
 from nicegui.events import KeyEventArguments
@@ -28,8 +29,9 @@ def build(page: Page, ticket: Ticket, tabs: Tabs) -> None:
         "p": ("Go to the price", lambda: _focus(page, ticket, "price")),
         "z": ("Go to the size", lambda: _focus(page, ticket, "size")),
         "X": ("Cancel all orders", tabs.cancel_all),
-        **{str(place): (f"Table: {name.replace('-', ', ')}", lambda name=name: tabs.show(name)) for place, name in enumerate(TABLES, 1)},
     }
+    for place, name in enumerate(TABLES, 1):
+        keys[str(place)] = (f"Table: {name.replace('-', ', ')}", partial(tabs.show, name))
     help_box = _help(keys)
 
     async def pressed(event: KeyEventArguments) -> None:

@@ -141,8 +141,8 @@ class Ticket:
         entries = self.entries
         price = order_form.number(entries.price) if entries.kind != MARKET else self._best()
         ui.navigate.to(self.page.link_to(
-            "/compare", market=self.market.name, side=entries.side,
-            type="MARKET" if entries.kind == MARKET else "LIMIT", size=str(order_form.number(entries.size) or ""), price=str(price or ""),
+            "/compare", market=self.market.name, side=entries.side, price=str(price or ""),
+            type="MARKET" if entries.kind == MARKET else "LIMIT", size=str(order_form.number(entries.size) or ""),
         ))  # fmt: skip
 
     def take_share(self, share: Decimal) -> None:
