@@ -40,6 +40,7 @@ class Api:
         self.node = node
         self.markets = Markets(node.exchange.state.config)
         self.solvency: tuple[float, dict[str, Any]] | None = None  # when it was summed, and what it came to
+        self.levels: dict[int, tuple[float, dict[str, list[dict[str, Any]]]]] = {}  # the same of deleveraging
         self.days: dict[int, tuple[float, dict[str, str]]] = {}  # by market: when they were put together, statistics
 
     @property

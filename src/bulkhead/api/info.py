@@ -32,6 +32,7 @@ CANDLES_MAX = 1_000
 MINUTES_READ_MAX = 200_000  # of one-minute candles put together for one answer
 BOOK_LEVELS = 100
 STATS_AGE_S = 2.0
+LEVELS_AGE_S = 5.0
 STATUSES = {Status.ACTIVE: "ACTIVE", Status.REDUCE_ONLY: "REDUCE_ONLY", Status.OFF: "DISABLED"}
 USD_NAME = "USD"
 
@@ -294,6 +295,22 @@ async def _day(api: Api, wire: Wire) -> dict[str, str]:
     return day
 
 
+def _levels(api: Api, wire: Wire) -> dict[str, list[dict[str, Any]]]:
+    """Deciles in which either side would give up lots, 10 first, with the least profit in dollars for an unhedged coin
+    in each; looked up again when it is some seconds old, for every holder is looked at."""
+    market_id = int(wire.terms.market_id)
+    known = api.levels.get(market_id)
+    if known is not None and time.monotonic() - known[0] < LEVELS_AGE_S:
+        return known[1]
+    sides = api.node.exchange.machine.venue.deleveraging_levels(wire.terms.market_id)
+    found = {
+        name: [{"level": level, "rankingLowerBound": wire.index_price(int(least))} for level, least in sides[side]]
+        for name, side in (("shortPositions", -1), ("longPositions", 1))
+    }
+    api.levels[market_id] = (time.monotonic(), found)
+    return found
+
+
 async def stats_shape(api: Api, wire: Wire) -> dict[str, Any]:
     """A market's numbers of now and of its last day."""
     terms, engine = wire.terms, api.sequencer
@@ -314,7 +331,7 @@ async def stats_shape(api: Api, wire: Wire) -> dict[str, Any]:
         "nextFundingRate": int(market.funding_ms) + FUNDING_PERIOD_MS,
         "openInterest": money(open_lots * int(market.price) >> FRACTION_BITS),
         "openInterestBase": wire.size(open_lots),
-        "deleverageLevels": {"shortPositions": [], "longPositions": []},
+        "deleverageLevels": _levels(api, wire),
     }
 
 

@@ -12,6 +12,7 @@ from bulkhead.engine.command import Clock, Command, Prices
 from bulkhead.engine.event import PricesAccepted
 from bulkhead.engine.sequencer import Sequencer
 from bulkhead.engine.snapshot import Snapshot
+from bulkhead.fixed import ratio_floor
 from bulkhead.keepers import ticks
 from bulkhead.keepers.condition import Condition, Standing
 from bulkhead.keepers.event import VenueEvent
@@ -22,7 +23,7 @@ from bulkhead.ledger.takeover import holders
 from bulkhead.reject import Reject
 from bulkhead.rules.deleveraging import rank
 from bulkhead.rules.terms import Position
-from bulkhead.units import AccountId, FundingIndex, MarketId, Quote, Size
+from bulkhead.units import AccountId, Fraction, FundingIndex, MarketId, Quote, Size
 
 
 class Memory(NamedTuple):
@@ -78,6 +79,23 @@ class Venue:
             against = Position(market_id, Size(-side), Quote(0), FundingIndex(0))
             found |= rank(holders(self.liquidator.draft(), against))
         return dict(sorted(found.items()))
+
+    def deleveraging_levels(self, market_id: MarketId) -> dict[int, list[tuple[int, Fraction]]]:
+        """By side (1 long, −1 short): each decile that somebody has, last first, with the least profit for an unhedged
+        lot in it. Quote per lot with 32 fraction bits, rounded down.
+        """
+        found: dict[int, list[tuple[int, Fraction]]] = {}
+        for side in (1, -1):
+            against = Position(market_id, Size(-side), Quote(0), FundingIndex(0))
+            held = holders(self.liquidator.draft(), against)
+            places, least = rank(held), dict[int, Fraction]()
+            for holder in held:
+                level = places.get(holder.account_id)
+                if level is not None:
+                    earned = ratio_floor(int(holder.profit), int(holder.unhedged))
+                    least[level] = min(earned, least.get(level, earned))
+            found[side] = sorted(least.items())
+        return found
 
     # -- snapshots -------------------------------------------------------------------------------------------------
 

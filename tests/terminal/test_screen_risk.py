@@ -1,0 +1,157 @@
+"""The screen Risk in a real browser: numbers as the API has them, moving margin, a margin call, a liquidation told."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+from playwright.sync_api import Locator, expect
+
+from bulkhead.client import Compartments, Trader
+from bulkhead.terminal import numbers
+from tests.terminal.browser import Bench
+from tests.terminal.owner import by_owner
+from tests.terminal.venue import ask, quote
+
+MARKET, ETHER = "BTC-USD", "ETH-USD"
+
+
+def line(bench: Bench, name: str) -> Locator:
+    """A line of a grid by what its first cell says."""
+    return bench.page.locator(f'tr:has(> td:first-child > span:text-is("{name}"))')
+
+
+def cell(bench: Bench, name: str, mark: str) -> Locator:
+    """One of its cells."""
+    return line(bench, name).locator(f'[data-cell="{mark}"]')
+
+
+def buy(bench: Bench, market: str, size: str, price: int, leverage: int) -> None:
+    """Hold a long position in a compartment of its own."""
+
+    async def work(trader: Trader) -> None:
+        await trader.choose_mode(market, "isolated", leverage=leverage)
+        await trader.take(market, "BUY", size)
+
+    quote(bench.live.url, market, str(price - 1), str(price), size)
+    by_owner(bench, work)
+
+
+def compartments(bench: Bench) -> Compartments:
+    return by_owner(bench, lambda trader: trader.compartments())
+
+
+def test_accounts_are_shown_as_the_exchange_has_them(bench: Bench) -> None:
+    buy(bench, MARKET, "0.5", 60_000, 10)
+    bench.page.goto(bench.at("/risk"))
+    bench.ready()
+    held = compartments(bench)
+    cross, child = held.compartments
+    for name, one in (("cross", cross), ("isolated BTC-USD", child)):
+        for mark, value in (
+            ("value", one.value), ("initial", one.initial), ("maintenance", one.maintenance), ("close-out", one.close_out)
+        ):
+            expect(cell(bench, name, mark)).to_have_text(numbers.dollars(value))
+        assert one.used is not None
+        expect(cell(bench, name, "used")).to_have_text(numbers.percent(one.used))
+        worst = one.worst_loss if one.positions else Decimal(0)
+        expect(cell(bench, name, "worst")).to_have_text(numbers.dollars(worst))
+    expect(cell(bench, "Everything", "total-value")).to_have_text(numbers.dollars(held.value))
+    liquidation = child.positions[0].liquidation_price
+    market = ask(bench.live.url, lambda exchange: exchange.market(MARKET))
+    expect(cell(bench, "BTC-USD long", "liquidation")).to_have_text(numbers.price(market, liquidation))
+    answers = bench.page.locator('[data-mark="answer"]')
+    expect(answers).to_have_count(5)
+    expect(answers.nth(0)).to_contain_text(numbers.dollars(held.together[0].loss))
+    expect(answers.nth(1)).to_contain_text("liquidates isolated BTC-USD first")
+    expect(answers.nth(4)).to_contain_text("1 of 1 oracle signers")
+    for place in range(5):
+        expect(answers.nth(place)).to_contain_text("From GET /api/v1/")
+    bench.check()
+
+
+def test_margin_is_moved_by_a_form_that_judges_before_it_signs(bench: Bench) -> None:
+    bench.page.goto(bench.at("/risk"))
+    bench.ready()
+    before = compartments(bench)
+    cross, child = before.compartments
+    form = bench.page.locator('[data-mark="move"]')
+    verdict, send = form.locator('[data-mark="move-verdict"]'), form.locator('[data-mark="move-send"]')
+    form.get_by_label("From", exact=True).select_option(str(child.account_id))
+    form.get_by_label("To", exact=True).select_option(str(cross.account_id))
+    form.get_by_label("Amount").fill("90000000")
+    expect(verdict).to_contain_text("It would be refused.")
+    expect(send).to_be_disabled()
+    form.get_by_label("From", exact=True).select_option(str(cross.account_id))
+    form.get_by_label("To", exact=True).select_option(str(child.account_id))
+    form.get_by_label("Amount").fill("1,500.25")
+    expect(verdict).to_have_text("It would be accepted now.")
+    wanted = numbers.dollars(child.value + Decimal("1500.25"))
+    expect(form.locator('[data-cell="after-value"]').nth(1)).to_contain_text(f"→ {wanted}")
+    send.click()
+    expect(verdict).to_contain_text("done")
+    expect(cell(bench, "isolated BTC-USD", "value")).to_have_text(wanted)
+    assert compartments(bench).of(child.account_id).value == child.value + Decimal("1500.25")
+    form.get_by_label("Amount").fill("a lot")
+    expect(verdict).to_contain_text("is no number")
+
+
+def test_a_position_goes_home_and_a_strategy_is_opened(bench: Bench) -> None:
+    bench.page.goto(bench.at("/risk"))
+    bench.ready()
+    cross, child = compartments(bench).compartments
+    form = bench.page.locator('[data-mark="move"]')
+    form.get_by_label("From", exact=True).select_option(str(child.account_id))
+    form.get_by_label("To", exact=True).select_option(str(cross.account_id))
+    form.get_by_label("What").select_option(MARKET)
+    expect(form.locator('[data-mark="move-verdict"]')).to_have_text("It would be accepted now.")
+    form.locator('[data-mark="move-send"]').click()
+    expect(form.locator('[data-mark="move-verdict"]')).to_contain_text("done")
+    held = compartments(bench).of(cross.account_id)
+    assert [one.market for one in held.positions] == [MARKET]
+    made = bench.page.locator('[data-mark="new-strategy"]')
+    made.get_by_label("Name").fill("basis")
+    made.get_by_role("button").click()
+    expect(line(bench, "strategy basis")).to_be_visible()
+    mode = bench.page.locator('[data-mark="mode"]')
+    mode.get_by_label("In").select_option("ETH-USD")
+    mode.get_by_label("Leverage").fill("5")
+    mode.get_by_role("button").click()
+    expect(mode.locator('[data-mark="mode-note"]')).to_contain_text("ETH-USD is isolated")
+    expect(bench.page.locator('[data-mark="last-action"]')).to_contain_text("acknowledged")
+
+
+def test_a_margin_call_is_told_on_every_screen_and_a_liquidation_explained(bench: Bench) -> None:
+    buy(bench, ETHER, "20", 3_000, 20)
+    bench.page.goto(bench.at("/keys"))
+    bench.ready()
+    alert = bench.page.locator('[data-mark="margin-call"]')
+    expect(alert).to_be_hidden()
+    other = bench.tab()
+    price = 3_000.0
+    while not any(one.call for one in compartments(bench).compartments):
+        price -= 8.0
+        assert price > 2_700, "nobody is called"
+        bench.live.source.now[ETHER] = price
+        bench.page.wait_for_timeout(250)  # a tick
+    expect(alert).to_contain_text("Margin call")
+    expect(other.locator('[data-mark="margin-call"]')).to_be_visible()
+    bench.page.goto(bench.at("/risk"))
+    bench.ready()
+    expect(alert).to_be_visible()
+    bench.shoot("risk")
+    own = bench.page.locator('[data-mark="own-liquidations"]')
+    while not by_owner(bench, lambda trader: trader.evidence.liquidations()):
+        price -= 6.0
+        assert price > 2_600, "nobody is liquidated"
+        bench.live.source.now[ETHER] = price
+        bench.page.wait_for_timeout(250)
+    expect(own.get_by_role("button", name="Why").first).to_be_visible()
+    rows = by_owner(bench, lambda trader: trader.evidence.liquidations())
+    expect(own.locator('[data-cell="slippage"]').first).to_have_text(numbers.fixed(Decimal(rows[0]["slippageBp"]), 0))
+    own.get_by_role("button", name="Why").first.click()
+    story = bench.page.locator('[data-mark="story"]')
+    told = by_owner(bench, lambda trader: trader.evidence.explain(rows[0]["id"]))
+    expect(story).to_contain_text(told["story"].split("\n")[0])
+    expect(story).to_contain_text("the rules agree")
+    bench.check()
+
