@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import Literal, cast
 
 from bulkhead.client import Exit, Market, NewOrder, Trigger, whole
@@ -15,6 +16,7 @@ TYPES = ((LIMIT, "Limit"), (MARKET, "Market"), (STOP, "Stop / trigger"), (PROTEC
 FORCES = (("GTT", "Until filled"), ("IOC", "At once, or cancel"), ("FOK", "All, or nothing"))
 SOURCES = (("MARK", "Mark price"), ("INDEX", "Index price"), ("LAST", "Last trade"))
 LIFETIMES = (("3600", "1 hour"), ("86400", "1 day"), ("604800", "7 days"), ("2419200", "28 days"))
+NUMBER = re.compile(r"-?(\d{1,18}(\.\d{0,18})?|\.\d{1,18})")
 SLIPPAGE = "0.5"  # percent, unless another is entered
 
 
@@ -49,12 +51,10 @@ class Made:
 
 
 def number(text: str) -> Decimal | None:
-    """A number as people type it; None for what is none. Commas part thousands."""
-    try:
-        value = Decimal(text.replace(",", "").replace("_", "").replace(" ", "").replace("\u202f", ""))
-    except InvalidOperation:
-        return None
-    return value if value.is_finite() else None
+    """A number as people type it, up to 18 digits before and after the point; None for what is none. Commas part
+    thousands."""
+    plain = "".join(letter for letter in text if letter not in ",_ \u202f")
+    return Decimal(plain) if NUMBER.fullmatch(plain) else None
 
 
 def make(entries: Entries, market: Market, best: Decimal | None, position: Decimal = Decimal(0)) -> Made:

@@ -1,0 +1,64 @@
+"""Nobody reaches the screens without the token, from a strange page, or under a strange name."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from bulkhead.terminal.gate import Gate
+
+HOST = "127.0.0.1:8090"
+HERE = f"http://{HOST}"
+
+
+async def inner(scope: Any, receive: Any, send: Any) -> None:
+    """Whatever the gate lets through."""
+    await send({"type": "let-through"})
+
+
+def asked(path: str, *, kind: str = "http", **headers: str) -> dict[str, Any]:
+    """The first thing that is answered to a request with these headers."""
+    path, _, query = path.partition("?")
+    given = {"host": HOST, **headers}
+    scope = {
+        "type": kind, "path": path, "query_string": query.encode(),
+        "headers": [(name.encode(), value.encode()) for name, value in given.items()],
+    }  # fmt: skip
+    sent: list[dict[str, Any]] = []
+
+    async def send(message: dict[str, Any]) -> None:
+        sent.append(message)
+
+    async def receive() -> dict[str, Any]:
+        raise AssertionError("the gate reads no bodies")
+
+    asyncio.run(Gate(inner, "secret")(scope, receive, send))
+    return sent[0] | {"head": dict(sent[0].get("headers", []))}
+
+
+COOKIE = "bulkhead-terminal-8090=secret"
+
+
+def test_the_token_lets_in_and_leaves_the_address() -> None:
+    assert asked("/risk")["status"] == 403
+    assert asked("/?token=wrong")["status"] == 403
+    entered = asked("/risk?market=BTC-USD&token=secret")
+    assert (entered["status"], entered["head"][b"location"]) == (303, b"/risk?market=BTC-USD")
+    cookie = entered["head"][b"set-cookie"].decode()
+    assert cookie.startswith(COOKIE) and "HttpOnly" in cookie and "SameSite=Strict" in cookie
+    assert asked("/risk", cookie=COOKIE)["type"] == "let-through"
+    assert asked("/risk", cookie="bulkhead-terminal-8090=other")["status"] == 403
+    assert asked("/risk", cookie="bulkhead-terminal-8091=secret")["status"] == 403, "that is another terminal's"
+    assert asked("//elsewhere.example/?token=secret")["head"][b"location"] == b"/"
+
+
+def test_other_names_and_other_pages_are_refused() -> None:
+    for kind in ("http", "websocket"):
+        assert asked("/", kind=kind, cookie=COOKIE, origin=HERE)["type"] == "let-through"
+        for strange in (
+            {"host": "rebound.example:8090"}, {"host": "127.0.0.1.example"}, {"origin": "http://evil.example"},
+            {"origin": "http://127.0.0.1:9999"}, {"origin": "null"},
+        ):  # fmt: skip
+            found = asked("/", kind=kind, cookie=COOKIE, **strange)
+            assert found.get("status") == 403 or found["type"] == "websocket.close", (kind, strange)
+    assert asked("/?token=secret", kind="websocket")["type"] == "websocket.close", "a socket is let in by its cookie"

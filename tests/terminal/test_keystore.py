@@ -1,0 +1,76 @@
+"""Keys on disk: nobody but the owner with his passphrase reads them, and every way to get it wrong is named."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from bulkhead.terminal.keystore import Access, KeyStore, KeyStoreError, Unlocked, WrongPassphrase
+
+GOOD = "correct horse"
+KEY = "0x" + "2a" * 32
+ACCESS = Access(64, "ab" * 32, "0x123")
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> KeyStore:
+    return KeyStore(tmp_path / "keys", work_factor=1 << 10)
+
+
+def test_what_is_kept_comes_back_and_is_not_on_the_disk(store: KeyStore) -> None:
+    made = store.add_owner("main", GOOD, KEY)
+    made.remember("http://one", ACCESS)
+    path = store.folder / "main.json"
+    assert path.stat().st_mode & 0o077 == 0 and store.folder.stat().st_mode & 0o077 == 0
+    text = path.read_text()
+    for secret in (KEY[2:], ACCESS.api_key, ACCESS.stark_key, GOOD):
+        assert secret not in text
+    found = store.unlock("main", GOOD)
+    assert found.kept == made.kept and found.kept.exchanges == {"http://one": ACCESS}
+    assert found.wallet == made.wallet and [one.wallet for one in store.listed()] == [found.wallet]
+    assert ACCESS.api_key not in repr(found) and KEY[2:] not in repr(found)
+    imported = store.add_access("imported", GOOD, "http://two", ACCESS)
+    assert imported.wallet == "" and [one.name for one in store.listed()] == ["imported", "main"]
+    new = store.create("new-1", GOOD)
+    assert isinstance(new, Unlocked) and new.wallet.startswith("0x") and new.wallet != found.wallet
+
+
+def test_every_mistake_is_named(store: KeyStore) -> None:
+    store.add_owner("main", GOOD, KEY)
+    with pytest.raises(WrongPassphrase, match="does not open 'main'"):
+        store.unlock("main", "wrong horse")
+    for refused, said in (
+        (lambda: store.unlock("other", GOOD), "no account 'other'"),
+        (lambda: store.create("main", GOOD), "already"),
+        (lambda: store.create("weak", "short"), "8 characters"),
+        (lambda: store.create("../up", GOOD), "small letters"),
+        (lambda: store.create("-x", GOOD), "no hyphen first"),
+        (lambda: store.add_owner("none", GOOD, "0x0"), "hexadecimal"),
+        (lambda: store.add_owner("none", GOOD, "f" * 64), "no Ethereum key"),
+        (lambda: store.add_owner("none", GOOD, "not a key"), "hexadecimal"),
+        (lambda: store.add_access("none", GOOD, "http://one", Access(0, " ", "0x1")), "API key"),
+    ):
+        with pytest.raises(KeyStoreError, match=said):
+            refused()
+    assert [one.name for one in store.listed()] == ["main"]
+
+
+def test_a_damaged_or_open_file_is_told(store: KeyStore) -> None:
+    store.add_owner("main", GOOD, KEY)
+    path = store.folder / "main.json"
+    whole = path.read_text()
+    path.write_text(whole.replace('"secrets": "gAAA', '"secrets": "gAAB'))
+    with pytest.raises(KeyStoreError, match="second part is damaged"):
+        store.unlock("main", GOOD)
+    path.write_text(whole[:-40])
+    for ask in (lambda: store.unlock("main", GOOD), store.listed):
+        with pytest.raises(KeyStoreError, match="not a key file"):
+            ask()
+    path.write_text(whole.replace('"version": 1', '"version": 2', 1))
+    with pytest.raises(KeyStoreError, match="version 2"):
+        store.unlock("main", GOOD)
+    path.write_text(whole)
+    path.chmod(0o644)
+    with pytest.raises(KeyStoreError, match="chmod 600"):
+        store.unlock("main", GOOD)

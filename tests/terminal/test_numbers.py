@@ -1,0 +1,67 @@
+"""Numbers as people read them, and read back."""
+
+from __future__ import annotations
+
+import re
+from decimal import Decimal
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bulkhead.client.models import Contract, Limits, Market, Statistics
+from bulkhead.terminal import numbers, theme
+
+NOTHING = Decimal(0)
+
+
+def market(price: str = "60000", tick: str = "1", step: str = "0.000001") -> Market:
+    """A market of tests."""
+    limits = Limits(
+        min_order_size=Decimal("0.0001"), min_order_size_change=Decimal(step), min_price_change=Decimal(tick),
+        max_leverage=Decimal(50), max_position_value=Decimal(10_000_000),
+    )  # fmt: skip
+    now = Statistics(
+        mark_price=Decimal(price), index_price=Decimal(price), last_price=Decimal(price), bid_price=NOTHING,
+        ask_price=NOTHING, funding_rate=NOTHING, next_funding_rate=0, open_interest=NOTHING, daily_volume=NOTHING,
+    )  # fmt: skip
+    contract = Contract(synthetic_id="0x1", synthetic_resolution=1, collateral_id="0x1", collateral_resolution=1)
+    return Market(
+        name="BTC-USD", market_id=1, status="ACTIVE", market_stats=now, trading_config=limits, l2_config=contract
+    )
+
+
+def test_each_market_has_its_precision() -> None:
+    bitcoin, ripple = market(), market("0.6", "0.0001", "0.1")
+    assert numbers.price(bitcoin, Decimal("60123")) == "60,123"
+    assert numbers.price(ripple, Decimal("0.6")) == "0.6000"
+    assert numbers.price(bitcoin, Decimal(0)) == numbers.NONE == numbers.price(bitcoin, None)
+    assert numbers.size(bitcoin, Decimal("0.5")) == "0.5000"
+    assert numbers.size(bitcoin, Decimal("0.123456")) == "0.123456", "one's own size is shown whole"
+    assert numbers.rough_size(bitcoin, Decimal("0.123456")) == "0.1235"
+    assert numbers.rough_size(bitcoin, Decimal("0.000021")) == "0.000021", "something is never shown as nothing"
+    assert numbers.size(ripple, Decimal(1500)) == "1,500"
+    assert numbers.dollars(Decimal("-1234.5"), sign=True) == "\u22121,234.50"
+    assert numbers.dollars(Decimal("0.004"), sign=True) == "0.00"
+    assert numbers.percent(Decimal("0.0001"), places=4, sign=True) == "+0.0100%"
+    assert numbers.short_dollars(Decimal(1_234_567)) == "1.23M"
+
+
+@given(st.decimals(-(10**9), 10**9, places=6))
+def test_what_is_shown_is_read_back(value: Decimal) -> None:
+    assert numbers.read(numbers.fixed(value, 6, sign=True) + " $") == value
+
+
+def test_ages_and_what_shows_no_number() -> None:
+    shown = [numbers.age(ms) for ms in (-5, 940, 59_000, 180_000, 8_000_000, 300_000_000)]
+    assert shown == ["0.0 s", "0.9 s", "59 s", "3 min", "2 h", "3 d"]
+    with pytest.raises(ValueError, match="shows no number"):
+        numbers.read("nothing")
+
+
+def test_canvases_have_the_colours_of_the_style_sheet() -> None:
+    text = (theme.STATIC / "theme.css").read_text(encoding="utf-8")
+    for name, block in ((theme.LIGHT, ":root"), (theme.DARK, "body.body--dark")):
+        part = text[text.index(block + " {") :].split("}")[0]
+        found = dict(re.findall(r"--([a-z-]+): (#[0-9a-f]{6});", part))
+        assert {key: found[key] for key in theme.COLOURS[name]} == theme.COLOURS[name]
