@@ -75,7 +75,7 @@ def position_lines(rules: Rules, market: int, size: float, start: float, room: R
 
 
 @inlined
-def largest(values: Floats, scratch: Floats) -> float:
+def largest(values: Floats, scratch: Floats) -> Any:
     """The largest of a block; halved again and again, which the processor does several at a time."""
     for step in range(HALF):
         one, other = values[step], values[step + HALF]

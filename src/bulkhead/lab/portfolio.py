@@ -1,0 +1,230 @@
+"""A portfolio to be judged: from a TOML file, from the JSON that ccxt gives of any exchange, or from a live account.
+
+Whatever is wrong with it is said with the file and the row; nothing is guessed, dropped or put in order silently.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import tomllib
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from bulkhead.limits import POSITIONS_MAX
+
+if TYPE_CHECKING:
+    from bulkhead.client.trader import Trader
+
+TOML_FIELDS = ("name", "collateral", "positions", "note")
+POSITION_FIELDS = ("market", "size", "price", "strategy")
+QUOTES = ("USDT", "USDC", "USD")
+"""What balances of other exchanges are held in; each counts as one dollar."""
+
+
+class PortfolioError(ValueError):
+    """A portfolio that cannot be judged; the message names the file, the row and what it must be."""
+
+
+@dataclass(frozen=True, slots=True)
+class Holding:
+    """A position. `size` is in coins, negative when short; `price` is what one coin costs now, USD."""
+
+    symbol: str
+    size: float
+    price: float
+    strategy: str = ""  # which compartment its owner keeps it in, where he says so
+
+    @property
+    def notional(self) -> float:
+        """USD, negative when short."""
+        return self.size * self.price
+
+
+@dataclass(frozen=True, slots=True)
+class Portfolio:
+    """Positions and the money behind them. `collateral` is what the account is worth now, open profit included, USD."""
+
+    name: str
+    collateral: float
+    holdings: tuple[Holding, ...]
+    source: str  # the file, or the endpoint
+
+    def __post_init__(self) -> None:
+        if not math.isfinite(self.collateral) or self.collateral <= 0:
+            raise PortfolioError(f"{self.source}: collateral is an amount of USD above zero, not {self.collateral}")
+        if not 1 <= len(self.holdings) <= POSITIONS_MAX:
+            raise PortfolioError(f"{self.source}: {len(self.holdings)} positions, not 1 to {POSITIONS_MAX}")
+
+    @property
+    def symbols(self) -> tuple[str, ...]:
+        """Markets, in the order of the positions."""
+        return tuple(one.symbol for one in self.holdings)
+
+    @property
+    def gross(self) -> float:
+        """Notional of all positions, USD."""
+        return sum(abs(one.notional) for one in self.holdings)
+
+    def known_in(self, symbols: Collection[str]) -> Portfolio:
+        """Itself, if each market is among these; PortfolioError naming the row of the first that is not."""
+        for row, one in enumerate(self.holdings, 1):
+            if one.symbol not in symbols:
+                known = ", ".join(sorted(symbols))
+                raise PortfolioError(f"{self.source}: position {row}: unknown market {one.symbol!r}; there are {known}")
+        return self
+
+
+def _number(value: Any, place: str, name: str) -> float:
+    """A finite number; texts are taken, for exchanges send numbers as texts."""
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        raise PortfolioError(f"{place}: {name} is a number, not {value!r}") from None
+    if isinstance(value, bool) or not math.isfinite(number):
+        raise PortfolioError(f"{place}: {name} is a finite number, not {value!r}")
+    return number
+
+
+def _holding(place: str, symbol: str, size: Any, price: Any, strategy: str = "") -> Holding:
+    found = Holding(symbol, _number(size, place, "size"), _number(price, place, "price"), strategy)
+    if found.size == 0:
+        raise PortfolioError(f"{place}: size is above zero for a long and below for a short, not 0")
+    if found.price <= 0:
+        raise PortfolioError(f"{place}: price is above zero, not {price}")
+    return found
+
+
+def _distinct(places: Sequence[str], holdings: Sequence[Holding]) -> tuple[Holding, ...]:
+    """The holdings, if no market is there twice: one account nets them, so two rows would be a size nobody holds."""
+    seen: dict[str, str] = {}
+    for place, one in zip(places, holdings, strict=True):
+        if one.symbol in seen:
+            raise PortfolioError(f"{place}: {one.symbol} is held already in {seen[one.symbol]}; write one position")
+        seen[one.symbol] = place.rpartition(": ")[2]
+    return tuple(holdings)
+
+
+def symbol_in(market: str) -> str:
+    """BTC of BTC, BTC-USD, BTC/USDT:USDT."""
+    return market.replace("/", "-").split("-")[0].upper()
+
+
+# -- files -------------------------------------------------------------------------------------------------------------
+
+
+def load_portfolio(path: Path) -> Portfolio:
+    """The portfolio of a file: `.toml`, or `.json` as ccxt has it. PortfolioError says what is wrong and where."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise PortfolioError(f"{path}: cannot be read: {error.strerror or error}") from error
+    except UnicodeDecodeError as error:
+        raise PortfolioError(f"{path}: is no text: {error.reason} at byte {error.start}") from error
+    if path.suffix == ".json":
+        return _from_ccxt_text(text, path)
+    if path.suffix != ".toml":
+        raise PortfolioError(f"{path}: a portfolio is a .toml file, or a .json file as ccxt gives it")
+    return _from_toml(text, path)
+
+
+def _from_toml(text: str, path: Path) -> Portfolio:
+    try:
+        given = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise PortfolioError(f"{path}: {error}") from error
+    _refuse_unknown(given, TOML_FIELDS, str(path))
+    positions = given.get("positions")
+    if not isinstance(positions, list) or not all(isinstance(one, dict) for one in positions):
+        raise PortfolioError(f"{path}: positions are tables under [[positions]]")
+    lines = [number for number, line in enumerate(text.splitlines(), 1) if line.strip() == "[[positions]]"]
+    places, found = [], []
+    for row, one in enumerate(positions, 1):
+        line = f", line {lines[row - 1]}" if row <= len(lines) else ""
+        place = f"{path}{line}: position {row}"
+        _refuse_unknown(one, POSITION_FIELDS, place)
+        for name in POSITION_FIELDS[:3]:
+            if name not in one:
+                raise PortfolioError(f"{place}: {name} is missing")
+        market = str(one["market"])
+        places.append(f"{place} ({market})")
+        found.append(
+            _holding(places[-1], symbol_in(market), one["size"], one["price"], str(one.get("strategy", "")))
+        )
+    collateral = _number(given.get("collateral"), str(path), "collateral")
+    return Portfolio(str(given.get("name", path.stem)), collateral, _distinct(places, found), str(path))
+
+
+def _refuse_unknown(given: Mapping[str, Any], known: Sequence[str], place: str) -> None:
+    for name in given:
+        if name not in known:
+            raise PortfolioError(f"{place}: {name!r} is none of its fields; they are {', '.join(known)}")
+
+
+def _from_ccxt_text(text: str, path: Path) -> Portfolio:
+    try:
+        given = json.loads(text)
+    except ValueError as error:
+        raise PortfolioError(f"{path}: {error}") from error
+    if not isinstance(given, dict) or not isinstance(given.get("positions"), list) or "balance" not in given:
+        raise PortfolioError(
+            f"{path}: an export is an object of `positions` (fetch_positions) and `balance` (fetch_balance)"
+        )
+    return from_ccxt(given["positions"], given["balance"], str(path), str(given.get("name", path.stem)))
+
+
+def from_ccxt(
+    positions: Sequence[Mapping[str, Any]], balance: Mapping[str, Any], source: str, name: str
+) -> Portfolio:
+    """A portfolio from ccxt's unified structures.
+
+    A position counts contracts · contractSize coins at its markPrice. Collateral is the total balance in dollars and
+    stablecoins plus the open profit, which ccxt's balance leaves out.
+    """
+    places, found, profit = [], [], 0.0
+    for row, one in enumerate(positions, 1):
+        if not isinstance(one, dict) or not isinstance(one.get("symbol"), str):
+            raise PortfolioError(f"{source}: position {row}: ccxt's position has a symbol")
+        place = f"{source}: position {row} ({one['symbol']})"
+        contracts = _number(one.get("contracts"), place, "contracts")
+        if contracts == 0:
+            continue  # ccxt lists markets in which nothing is held as well
+        side = one.get("side")
+        if side not in ("long", "short") or contracts < 0:
+            raise PortfolioError(f"{place}: side is long or short and contracts above zero, not {side!r}, {contracts}")
+        unit = _number(1.0 if one.get("contractSize") is None else one["contractSize"], place, "contractSize")
+        if unit <= 0:
+            raise PortfolioError(f"{place}: contractSize is above zero, not {unit}")
+        if one.get("markPrice") is None:
+            raise PortfolioError(f"{place}: markPrice is missing; ask the exchange for it")
+        if one.get("unrealizedPnl") is not None:
+            profit += _number(one["unrealizedPnl"], place, "unrealizedPnl")
+        places.append(place)
+        size = contracts * unit * (1 if side == "long" else -1)
+        found.append(_holding(place, symbol_in(one["symbol"]), size, one["markPrice"]))
+    total = balance.get("total") if isinstance(balance, dict) else None
+    if not isinstance(total, dict) or not any(quote in total for quote in QUOTES):
+        raise PortfolioError(f"{source}: balance.total holds an amount of {', '.join(QUOTES)}")
+    held = {quote: total[quote] for quote in QUOTES if total.get(quote) is not None}
+    money = sum(_number(amount, source, f"balance of {quote}") for quote, amount in held.items())
+    return Portfolio(name, money + profit, _distinct(places, found), source)
+
+
+async def from_account(trader: Trader) -> Portfolio:
+    """The portfolio of a live account and its isolated children, whose worth its equity counts. Raises as `Trader`."""
+    positions, balance = await trader.positions(), await trader.balance()
+    source = f"account {trader.account_id}"
+    places = [f"{source}: position {row} ({one.market})" for row, one in enumerate(positions, 1)]
+    found = [
+        _holding(place, symbol_in(one.market), one.signed_size, one.mark_price,
+                 one.market if one.margin_mode == "ISOLATED" else "")
+        for place, one in zip(places, positions, strict=True)
+    ]
+    return Portfolio(source, float(balance.equity), _distinct(places, found), source)
+
+
+def with_collateral(portfolio: Portfolio, collateral: float) -> Portfolio:
+    """The same positions with another amount of money behind them."""
+    return replace(portfolio, collateral=collateral)
