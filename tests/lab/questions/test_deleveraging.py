@@ -1,4 +1,4 @@
-"""Pro rata against a queue: conservation, hedges, what whole positions cost, and the recorded event where it is at hand."""
+"""Pro rata against a queue: conservation, hedges, what whole positions cost; the recorded event where it is at hand."""
 
 from __future__ import annotations
 

@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 from bulkhead.lab.questions.deleveraging import Deleveraging
+from bulkhead.lab.questions.fund import Fund
+from bulkhead.lab.questions.gas import Gas
+from bulkhead.lab.questions.liquidations import Liquidations
+from bulkhead.lab.questions.maintenance import Maintenance
+from bulkhead.lab.questions.withdrawal import Withdrawal
 from bulkhead.lab.sweep.question import Question, QuestionError
 
-QUESTIONS: dict[str, Question] = {question.name: question for question in (Deleveraging(),)}
+_ALL: tuple[Question, ...] = (Deleveraging(), Liquidations(), Maintenance(), Fund(), Withdrawal(), Gas())
+QUESTIONS: dict[str, Question] = {question.name: question for question in _ALL}
 
 
 def question_of(name: str) -> Question:

@@ -1,0 +1,96 @@
+"""What questions about crowds share: their world, paths kept between points, intervals, and sources of a page."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bulkhead.lab.pages import Source
+from bulkhead.lab.paths.cube import Paths, World
+from bulkhead.lab.sweep.question import Settings
+from bulkhead.lab.worlds import world_of
+
+WORLD = "regimes"
+SYMBOLS = ("BTC", "ETH")
+CHUNK = 256
+Z_95 = 1.959964
+
+
+def world(settings: Settings, symbols: tuple[str, ...] = SYMBOLS, step_ms: int | None = None) -> World:
+    """The world of the settings, the fitted one where none is named."""
+    return world_of(
+        settings.world or WORLD, seed=settings.seed, step_ms=step_ms, symbols=symbols, data_dir=settings.data_dir
+    )
+
+
+@lru_cache(maxsize=2)
+def _chunks(
+    name: str, seed: int, data_dir: Path | None, symbols: tuple[str, ...], step_ms: int | None, size: tuple[int, int]
+) -> tuple[Paths, ...]:
+    made = world_of(name, seed=seed, step_ms=step_ms, symbols=symbols, data_dir=data_dir)
+    return tuple(made.chunks(*size, CHUNK))
+
+
+def chunks(
+    settings: Settings, days: float, symbols: tuple[str, ...] = SYMBOLS, step_ms: int | None = None
+) -> tuple[Paths, ...]:
+    """The paths of the settings, so many days long; the last ones asked for are kept, for points share them."""
+    steps = max(1, round(days * 86_400_000 / world(settings, symbols, step_ms).step_ms))
+    size = (settings.paths, steps)
+    return _chunks(settings.world or WORLD, settings.seed, settings.data_dir, symbols, step_ms, size)
+
+
+def coarser(paths: Paths, every: int) -> Paths:
+    """The same paths looked at every so many steps only: a slower tick over the same prices."""
+    if every == 1:
+        return paths
+
+    def kept(values: NDArray[Any] | None) -> NDArray[Any] | None:
+        return None if values is None else np.ascontiguousarray(values[every - 1 :: every])
+
+    return replace(
+        paths,
+        step_ms=paths.step_ms * every,
+        ratio=np.ascontiguousarray(paths.ratio[:, every - 1 :: every]),
+        low=None, high=None, funding=None, funding_steps=0,
+        feed_alive=kept(paths.feed_alive), depth_factor=kept(paths.depth_factor), venue_open=kept(paths.venue_open),
+        withdrawals_open=kept(paths.withdrawals_open), collateral_price=kept(paths.collateral_price),
+        hedge_open=kept(paths.hedge_open),
+    )  # fmt: skip
+
+
+def interval(by_path: Sequence[float] | NDArray[Any]) -> dict[str, float]:
+    """Mean over paths with its 95 % interval (normal). Paths are independent; accounts on one path are not."""
+    values = np.asarray(by_path, float)
+    mean = float(values.mean())
+    half = Z_95 * float(values.std(ddof=1)) / math.sqrt(len(values)) if len(values) > 1 else 0.0
+    return {"mean": mean, "low": mean - half, "high": mean + half}
+
+
+def ratio_interval(above: NDArray[Any], below: NDArray[Any]) -> dict[str, float] | None:
+    """A sum over a sum by paths, with its 95 % interval (delta method); None where there is nothing below."""
+    total = float(below.sum())
+    if total <= 0:
+        return None
+    mean = float(above.sum()) / total
+    count = len(above)
+    if count < 2:
+        return {"mean": mean, "low": mean, "high": mean}
+    residual = (above - mean * below) / (total / count)
+    half = Z_95 * float(residual.std(ddof=1)) / math.sqrt(count)
+    return {"mean": mean, "low": mean - half, "high": mean + half}
+
+
+def source(settings: Settings, step_ms: int | None = None) -> Source:
+    """Where the paths come from, as the world tells it: its words name data set and licence."""
+    made = world(settings, step_ms=step_ms)
+    text = made.source
+    licence = "named in its source" if "icence" in text or "(" in text else "Apache-2.0"
+    return Source(f"World {made.name}", licence, text)

@@ -1,0 +1,219 @@
+"""How large an insurance fund must be for the worst paths, and whether per-market budgets hold what they are for."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from bulkhead.lab.cascade import run_cascade
+from bulkhead.lab.finding import Finding
+from bulkhead.lab.kernel import run
+from bulkhead.lab.kernel.terms import MICRO
+from bulkhead.lab.pages import Column, Figure, Page, Section, Table, version
+from bulkhead.lab.pages.plots import Axis, Series, bars, lines
+from bulkhead.lab.population import crowd_of, venue_of
+from bulkhead.lab.prices.bars import Floats
+from bulkhead.lab.questions.common import chunks, interval, source
+from bulkhead.lab.questions.common import world as world_of_settings
+from bulkhead.lab.sweep.question import Parameter, Point, Result, Settings, command_of
+
+SYMBOLS = ("BTC", "ETH", "XRP", "LTC")
+LEVERAGES = (10.0, 25.0)
+FEEDBACK = (False, True)
+ACCOUNTS, DAYS = 200, 3.0
+OPEN_INTEREST = 500e6
+"""USD open on both sides together that the crowd stands for; losses are scaled to it."""
+SHARES = (0.5, 0.9, 0.95, 0.99, 0.995, 0.999)
+WORST_SHOWN = 3
+
+
+class Fund:
+    """The insurance fund against the tail."""
+
+    name = "fund"
+    title = "Insurance fund size against tail loss"
+    words = "How large must the insurance fund be to pay every debt in 999 of 1,000 stretches of three days?"
+    worlds = True
+    parameters: tuple[Parameter, ...] = (
+        Parameter("leverage", "median of the crowd, within the markets' initial margin", "times", LEVERAGES, None),
+        Parameter("feedback", "whether liquidations press on the price that liquidates the next", "", FEEDBACK, None),
+    )
+
+    def files(self, settings: Settings) -> Sequence[Path]:
+        return []
+
+    def points(self, settings: Settings) -> Sequence[Point]:
+        return [{"leverage": leverage, "feedback": feedback} for leverage in LEVERAGES for feedback in FEEDBACK]
+
+    def measure(self, settings: Settings, point: Point) -> Result:
+        symbols = markets_in(settings)
+        venue = venue_of(symbols)
+        crowd = crowd_of(venue, ACCOUNTS, settings.seed, point["leverage"])
+        scale = OPEN_INTEREST / float(np.abs(crowd.notional).sum())
+        debt, penalty, by_market, hit, first, unsettled = [], [], [], [], [], 0
+        for drawn in chunks(settings, DAYS, ()):  # all the markets of the world, as `bulkhead lab replay` draws them
+            paths = drawn.select(symbols)
+            if point["feedback"]:
+                cascade = run_cascade(venue, crowd, paths, scale)
+                outcomes, unsettled = cascade.outcomes, unsettled + (not cascade.is_settled)
+            else:
+                outcomes = run(venue, crowd.accounts, paths)
+            debt.append(scale * outcomes.bad_debt.sum(1) / MICRO)
+            penalty.append(scale * outcomes.penalty.sum(1) / MICRO)
+            by_market.append(scale * outcomes.by_market[:, 1] / MICRO)
+            hit.append(outcomes.is_liquidated.mean(1))
+            steps = np.where(outcomes.bad_debt > 0, outcomes.whole_step, np.iinfo(np.int32).max).min(1)
+            first.append(steps)
+        debts, penalties, markets = np.concatenate(debt), np.concatenate(penalty), np.concatenate(by_market)
+        loss = debts - penalties
+        steps = np.concatenate(first)
+        budgets = np.array([int(terms.loss_budget) / MICRO for terms in venue.markets])
+        return {
+            "quantiles": [float(np.quantile(debts, share)) for share in SHARES],
+            "debt": interval(debts),
+            "penalty": interval(penalties),
+            "loss": interval(loss),
+            "shortfall": shortfall(debts, 0.99),
+            "short_of": [float(debts[debts > size].sum()) / max(1e-9, float(debts.sum())) for size in FUNDS],
+            "exceeds": [float((debts > size).mean()) for size in FUNDS],
+            "hit": interval(np.concatenate(hit)),
+            "symbols": list(symbols),
+            "market_999": [float(value) for value in np.quantile(markets, 0.999, axis=0)],
+            "over_budget": [float(value) for value in (markets > budgets).mean(axis=0)],
+            "left_over": [float(value) for value in np.maximum(0.0, markets - budgets).mean(axis=0)],
+            "budgets": [float(value) for value in budgets],
+            "unsettled": unsettled,
+            "findings": [] if point["feedback"] else worst(settings, debts, steps),
+        }
+
+    def page(self, settings: Settings, measured: Sequence[tuple[Point, Result]]) -> Page:
+        told = source(settings)
+        at = {(point["leverage"], point["feedback"]): result for point, result in measured}
+        still, fed = at[25.0, False], at[25.0, True]
+        exact = settings.paths >= 1_000
+        note = "" if exact else f" (of only {settings.paths} paths: the tail is not known so far out)"
+        over = [f"{name} {100 * share:.1f} %" for name, share in zip(fed["symbols"], fed["over_budget"], strict=True)]
+        answer = (
+            f"With {OPEN_INTEREST / 1e6:,.0f} million USD open at a median leverage of 25, debts of three days stay "
+            f"below "
+            f"${still['quantiles'][-1] / 1e6:,.2f} M in 99.9 % of paths{note}; ${fed['quantiles'][-1] / 1e6:,.2f} M "
+            f"when "
+            f"liquidations press on prices. The mean of the worst hundredth is ${still['shortfall'] / 1e6:,.2f} M and "
+            f"${fed['shortfall'] / 1e6:,.2f} M.",
+            "Penalties bring in "
+            "" + f"${still['penalty']['mean'] / 1e6:,.2f} M against ${still['debt']['mean'] / 1e6:,.2f} M "
+            f"of debts on average. Debts pass a market's own loss budget in: {', '.join(over)} of paths (with "
+            f"feedback); "
+            "what is beyond is deleveraged, and no other market pays for it.",
+        )
+        figures = (
+            Figure("99.9 % of paths", f"${still['quantiles'][-1] / 1e6:,.2f} M", "debts, prices as given"),
+            Figure("The same with feedback", f"${fed['quantiles'][-1] / 1e6:,.2f} M", "liquidations press on prices"),
+            Figure("Expected shortfall, 99 %", f"${fed['shortfall'] / 1e6:,.2f} M", "with feedback"),
+        )
+        return Page(
+            self.title, self.words, answer, command_of(self, settings), settings.seed, (told,), version(),
+            (_sizes(at), _markets(at), _table(measured), _replays(still)), figures, AGAINST,
+            simulated="simulated" in told.detail.lower(),
+            settings={"Paths": settings.paths, "Days": DAYS, "Accounts": ACCOUNTS,
+                      "Markets": ", ".join(still["symbols"]),
+                      "Open interest": f"${OPEN_INTEREST / 1e6:,.0f} M, both sides together",
+                      "Chunks whose feedback did not settle": int(fed["unsettled"])},
+        )  # fmt: skip
+
+
+FUNDS = (0.1e6, 0.25e6, 0.5e6, 1e6, 2e6, 5e6, 10e6, 20e6)
+AGAINST = (
+    "Against it: the crowd is drawn, not anybody's; losses scale with its leverage before anything else. A fund "
+    "that is "
+    "exceeded is no catastrophe here, for what it cannot pay is deleveraged pro rata; it is one where losses are "
+    "shared out.",
+)
+
+
+def markets_in(settings: Settings) -> tuple[str, ...]:
+    """Those of SYMBOLS that the world has."""
+    there = world_of_settings(settings, ()).symbols
+    return tuple(symbol for symbol in SYMBOLS if symbol in there) or there[:4]
+
+
+def shortfall(losses: Floats, share: float) -> float:
+    """Mean of the worst 1 − share of losses, of at least one."""
+    count = max(1, round((1.0 - share) * len(losses)))
+    return float(np.sort(losses)[-count:].mean())
+
+
+def worst(settings: Settings, debts: Floats, steps: Any) -> list[dict[str, Any]]:
+    """The paths with the largest debts, as findings that can be replayed."""
+    name = world_of_settings(settings, ()).name
+    return [
+        asdict(Finding(name, settings.seed, int(path), int(steps[path]), f"path {path}: debts of ${debts[path]:,.0f}"))
+        for path in np.argsort(-debts, kind="stable")[:WORST_SHOWN]
+        if debts[path] > 0
+    ]
+
+
+def _title(leverage: float, feedback: bool) -> str:
+    return f"median leverage {leverage:.0f}{', with feedback' if feedback else ''}"
+
+
+def _sizes(at: dict[tuple[float, bool], Any]) -> Section:
+    plot = lines(
+        [Series(_title(*key), FUNDS, result["exceeds"]) for key, result in at.items()],
+        Axis("fund, USD", log=True, format="$,.2~s"), Axis("paths whose debts exceed it", format=".1%"),
+        "Share of three-day paths in which debts are more than the fund.",
+    )  # fmt: skip
+    tail = lines(
+        [Series(_title(*key), [f"{100 * share:g} %" for share in SHARES], result["quantiles"])
+         for key, result in at.items()],
+        Axis("share of paths that stay below"), Axis("debts, USD", format="$,.2~s"),
+        "Debts by share of paths.",
+    )  # fmt: skip
+    return Section("How large a fund", plots=(plot, tail))
+
+
+def _markets(at: dict[tuple[float, bool], Any]) -> Section:
+    fed = at[25.0, True]
+    plot = bars(
+        [Series("debts, 99.9 % of paths", fed["symbols"], fed["market_999"]),
+         Series("this venue's loss budget", fed["symbols"], fed["budgets"])],
+        Axis("market"), Axis("USD", format="$,.2~s"),
+        "Debts by market (median leverage 25, with feedback) beside the budget that caps what the fund pays for it.",
+    )  # fmt: skip
+    columns = (Column("market"), Column("99.9 % of paths", "$", 0), Column("loss budget", "$", 0),
+               Column("paths beyond it", "%", 2), Column("beyond it, mean", "$", 0))  # fmt: skip
+    rows = tuple(
+        (name, size, budget, 100 * over, left)
+        for name, size, budget, over, left in zip(
+            fed["symbols"], fed["market_999"], fed["budgets"], fed["over_budget"], fed["left_over"], strict=True
+        )
+    )
+    return Section("Budgets by market", plots=(plot,), tables=(Table("budgets", columns, rows),))
+
+
+def _table(measured: Sequence[tuple[Point, Result]]) -> Section:
+    columns = (
+        Column("median leverage", "times", 0), Column("feedback"), Column("accounts liquidated", "%", 2),
+        Column("debts, mean", "$", 0), Column("penalties, mean", "$", 0),
+        *(Column(f"{100 * share:g} % of paths", "$", 0) for share in SHARES), Column("worst 1 %, mean", "$", 0),
+    )  # fmt: skip
+    rows = tuple(
+        (point["leverage"], point["feedback"], 100 * result["hit"]["mean"], result["debt"]["mean"],
+         result["penalty"]["mean"], *result["quantiles"], result["shortfall"])
+        for point, result in measured
+    )  # fmt: skip
+    return Section("Every point", tables=(Table("fund", columns, rows),))
+
+
+def _replays(still: Result) -> Section:
+    findings = [Finding(**one) for one in still["findings"]]
+    code = "\n".join(f"# {one.what}\n{one.command}" for one in findings)
+    return Section(
+        "The worst paths again",
+        ("The paths are the same for every crowd; these are the worst of the crowd of median leverage 25.",),
+        code=code,
+    )
