@@ -162,8 +162,8 @@ class Calibration:
         for one in fields(self):
             content = getattr(self, one.name)
             if one.name == "errors":
-                content = {name: error.tolist() for name, error in content.items()}
-            value[one.name] = content.tolist() if isinstance(content, np.ndarray) else content
+                content = {name: error.tolist() for name, error in content.items() if name in ARRAYS or name == "tail"}
+            value[one.name] = _digits(content.tolist() if isinstance(content, np.ndarray) else content)
         path.write_text(json.dumps(value, indent=1) + "\n", encoding="utf-8")
 
 
@@ -171,6 +171,15 @@ ARRAYS = (
     "scale", "correlation", "transition", "jump_chance", "joint_mean", "joint_deviation", "joint_correlation",
     "alone_mean", "alone_deviation", "funding_mean", "funding_persistence", "funding_deviation", "funding_correlation",
 )  # fmt: skip
+
+
+def _digits(value: Any) -> Any:
+    """Floats to seven digits: more would be noise."""
+    if isinstance(value, float):
+        return float(f"{value:.7g}")
+    if isinstance(value, list | tuple):
+        return [_digits(each) for each in value]
+    return {key: _digits(each) for key, each in value.items()} if isinstance(value, dict) else value
 
 
 def load_calibration(path: Path | None = None) -> Calibration:
