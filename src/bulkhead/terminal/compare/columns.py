@@ -18,7 +18,7 @@ ROWS = (
     ("distance", "Distance to it", "From the index now, in percent and in daily standard deviations of this market"),
     ("close-out", "Close-out price", "Index below which liquidation is no longer partial: everything in it is closed"),
     ("stake", "At stake", "What the account that holds it is worth after the fill: a liquidation can take all of it"),
-    ("shared", "What else goes down with it", "Other positions in the same account: one liquidation takes them too"),
+    ("shared", "Goes down with it", "Other positions in the same account: one liquidation takes them too"),
     ("worst", "Worst stress", "Worst joint move of the grid, correlations intact or broken, closing included"),
     ("free", "Capital left", "Beyond the initial requirement of the signing account, open orders included"),
     ("fees", "Fees, of which to L1", "What the fill costs, and the part set aside for settlement on Ethereum"),
@@ -167,18 +167,23 @@ def _said(answer: Answer, mode: Mode, place: int) -> tuple[int, str]:
     """Its place in the sentence, and a mode's part of it."""
     point, name = answer.point(mode, place), mode.name
     refused = mode.what_if.reject is not None
-    stake = numbers.dollars(max(Decimal(0), mode.what_if.now.equity))
+    stake = about(max(Decimal(0), mode.what_if.now.equity))
     if refused:
         return 3, f"{name} would not take the order"
     if container_of(mode) in point.closed:
         return 0, f"{name} is liquidated and loses up to {stake}"
     if is_down(mode, point):
-        return 1, f"{name} is liquidated step by step and has {numbers.dollars(point.equity)} of {stake}"
+        return 1, f"{name} is liquidated step by step and has {about(point.equity)} of {stake}"
     earlier = down_before(answer, mode, place)
     if earlier is not None:
         at = numbers.percent(answer.grid[earlier], places=1, sign=True)
         return 1, f"{name} was liquidated on the way, at {at}"
-    return 2, f"{name} still has {numbers.dollars(point.equity)}"
+    return 2, f"{name} still has {about(point.equity)}"
+
+
+def about(value: Decimal) -> str:
+    """Dollars as one says them: without cents from a hundred on."""
+    return numbers.dollars(value, places=0 if abs(value) >= 100 else 2)
 
 
 def about_moments(moments: Moments, markets: Sequence[str]) -> str:

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import replace
 from decimal import Decimal
 from enum import Enum
 from functools import partial
 
-from nicegui import ui
+from nicegui import background_tasks, ui
 
-from bulkhead.terminal import parts
-from bulkhead.terminal.compare.figures import Answer
-from bulkhead.terminal.compare.link import MODES
+from bulkhead.client import ClientError
+from bulkhead.terminal import parts, words
+from bulkhead.terminal.compare.figures import Answer, ask
+from bulkhead.terminal.compare.link import MODES, BadLink, Question, question_of
 from bulkhead.terminal.compare.wizard import (
     PRESETS,
     Advice,
@@ -24,6 +26,7 @@ from bulkhead.terminal.compare.wizard import (
     Watch,
     advise,
 )
+from bulkhead.terminal.session import NotReady
 from bulkhead.terminal.shell import Page
 
 QUESTIONS: tuple[tuple[str, str, type[Enum]], ...] = (
@@ -34,12 +37,12 @@ QUESTIONS: tuple[tuple[str, str, type[Enum]], ...] = (
 )
 
 
-def figures_of(answer: Answer | None) -> Figures:
+def figures_of(answer: Answer) -> Figures:
     """The modes of a what-if as the wizard takes them."""
     found: Figures = {}
-    for mode in () if answer is None else answer.modes:
+    for mode in answer.modes:
         shown = mode.preview
-        index = answer.index_at(answer.now) if answer is not None else Decimal(0)
+        index = answer.index_at(answer.now)
         price = shown.liquidation_price
         found[mode.name] = ModeFigures(
             shown.margin,
@@ -51,18 +54,24 @@ def figures_of(answer: Answer | None) -> Figures:
     return found
 
 
-def build(page: Page, answer: Answer | None) -> None:
-    """Questions at the left, the answer at the right."""
-    Wizard(page, answer)
+def build(page: Page) -> None:
+    """Questions at the left, the answer at the right; its numbers are those of the what-if in the address, if any."""
+    wizard = Wizard(page)
+    if wizard.question is not None:
+        page.painter.on(page.session.who, wizard.ask_soon)
 
 
 class Wizard:
     """One tab's answers."""
 
-    def __init__(self, page: Page, answer: Answer | None) -> None:
+    def __init__(self, page: Page) -> None:
         self.page = page
-        self.back = page.link_to("/compare") if answer is None else answer.question.address()
-        self.figures = figures_of(answer)
+        self.question: Question | None = None
+        with suppress(BadLink):  # without a what-if there are no numbers, and it says so
+            self.question = question_of(page.query, list(page.session.markets))
+        self.back = page.link_to("/compare") if self.question is None else self.question.address()
+        self.figures: Figures = {}
+        self._missing = "Fill in an order on Compare, and its numbers stand here."
         self.answers = PRESETS["swing trader"]
         self._buttons: dict[tuple[str, Enum], ui.element] = {}
         self._presets: dict[str, ui.element] = {}
@@ -73,6 +82,24 @@ class Wizard:
                 with ui.element("div").classes("bh-advice").props('aria-live="polite"'):
                     self._build_answer()
         self._paint()
+
+    def ask_soon(self) -> None:
+        """Ask beside the page."""
+        background_tasks.create(self.ask(), name="wizard")
+
+    async def ask(self) -> None:
+        """The trader's own numbers; without them the answer stands on its own."""
+        assert self.question is not None, "built only with one"
+        try:
+            self.figures = figures_of(await ask(self.page.session, self.question))
+            self._missing = ""
+        except NotReady as error:
+            self._missing = f"{str(error)[:1].upper()}{str(error)[1:]}."
+        except ClientError as error:
+            self._missing = str(words.of_error(error))
+        if not self.page.client.is_deleted:
+            with self.page.client:
+                self._paint()
 
     def _build_questions(self) -> None:
         with ui.element("div").classes("bh-presets").props('role="group" aria-label="I am a"'):
@@ -118,7 +145,7 @@ class Wizard:
         advice: Advice = advise(self.answers, {name: self.figures[name] for name in MODES if name in self.figures})
         self.mode.show(advice.mode.capitalize())
         self.otherwise.show(advice.otherwise)
-        own = advice.figures or ("Fill in an order on Compare, and its numbers stand here.",)
+        own = advice.figures or (self._missing,)
         for name, texts in (("reasons", advice.reasons), ("against", advice.against), ("figures", own)):
             self._lists[name].clear()
             with self._lists[name]:

@@ -6,7 +6,6 @@ import asyncio
 import json
 import time
 from decimal import Decimal
-from weakref import WeakKeyDictionary
 
 from nicegui import background_tasks, ui
 
@@ -14,19 +13,19 @@ from bulkhead.client import ClientError
 from bulkhead.terminal import numbers, parts, words
 from bulkhead.terminal.compare import columns, questions
 from bulkhead.terminal.compare.figures import Answer, ask, held_markets
-from bulkhead.terminal.compare.link import REACHES, BadLink, Question, question_of, text_of
+from bulkhead.terminal.compare.link import REACHES, BadLink, Question, question_of, share_in_percent, text_of
 from bulkhead.terminal.compare.moments import Correlation
 from bulkhead.terminal.compare.view import SHOWN, Chart, ModesTable, Slider
 from bulkhead.terminal.live.market import LiveMarket
 from bulkhead.terminal.live.topic import now_ms
-from bulkhead.terminal.session import NotReady, Session
+from bulkhead.terminal.session import NotReady
 from bulkhead.terminal.shell import Page, screen
 
 PAUSE_S = 0.06  # after the last key
 AGAIN_S = 2.0  # while prices move by themselves
 CORRELATIONS = (
     (Correlation.INTACT.value, "intact: by beta"),
-    (Correlation.ONE.value, "broken to 1: all alike"),
+    (Correlation.ONE.value, "broken to 1: equal σ"),
     (Correlation.ZERO.value, "broken to 0: alone"),
 )
 REACH_WORDS = tuple((name, f"\u00b1{name}%") for name in REACHES)
@@ -35,15 +34,13 @@ ENTRIES = (
     "correlation",
 )  # fmt: skip
 KINDS = (("LIMIT", "Limit"), ("MARKET", "Market"))
-last_answers: WeakKeyDictionary[Session, Answer] = WeakKeyDictionary()
-"""What was looked at last, for the wizard's own numbers."""
 
 
 @screen("/compare", "Compare", order=1)
 def build(page: Page) -> None:
     """The comparison, or the wizard where the address asks for it."""
     if page.query.get("view") == "wizard":
-        questions.build(page, last_answers.get(page.session))
+        questions.build(page)
         return
     market = page.hold_market()
     if market is not None:
@@ -84,14 +81,15 @@ class Compare:
                 self.sell = parts.button("Sell", lambda: self.enter("side", "SELL"), mark="sell")
             self._field("type", "Type", kind="choice", options=KINDS)
             self._field("size", f"Size, {self.market.name.split('-')[0]}", kind="number")
-            self._field("price", "Price, or the worst of a market order", kind="number")
+            self._field("price", "Price (of a market order: the worst)", kind="number")
             self._field("leverage", "Leverage, as if signed", kind="number", placeholder="as signed now")
             self._field("loss", "Size for a loss of, $", kind="number", placeholder="none")
             self.problem = parts.Text("", "p", "bh-note bh-danger")
             self.problem.props('role="alert" data-mark="problem"')
             parts.button("Copy link to this what-if", self._copy, mark="copy-link")
-            wizard = self.page.link_to("/compare", view="wizard")
-            with ui.element("a").classes("bh-button").props(f'href="{wizard}" data-mark="to-wizard"'):
+            self.wizard = ui.element("a").classes("bh-button").props('data-mark="to-wizard"')
+            self.wizard.props["href"] = self.page.link_to("/compare", view="wizard")
+            with self.wizard:
                 parts.Text("Which mode for me?")
             self.age = parts.Age(prefix="answered ")
         self._paint_side()
@@ -112,15 +110,15 @@ class Compare:
             self.table = ModesTable(self.market.terms, self.page.is_dark, self._take)
 
     def _build_price(self) -> None:
-        with parts.panel("Along the price", classes="bh-compare-price", mark="along"):
-            with ui.element("div").classes("bh-compare-bar"):
-                self._field("move", f"{self.market.name} moves by, %", kind="number").classes("bh-short")
-                self._field("correlation", "Other markets", kind="choice", options=CORRELATIONS)
-                self._field("reach", "Reach", kind="choice", options=REACH_WORDS).classes("bh-short")
+        with parts.panel("Along the price", classes="bh-compare-price", mark="along") as panel:
+            with panel.default_slot.children[0]:
+                self._field("move", f"{self.market.name.split('-')[0]} moves by, %", kind="number").classes("bh-short")
+                self._field("correlation", "others, correlation", kind="choice", options=CORRELATIONS)
+                self._field("reach", "reach", kind="choice", options=REACH_WORDS)
                 self.lines = parts.Field(
-                    "Lines show", kind="choice", value=SHOWN[0][0], options=SHOWN, on_change=self._paint
+                    "lines show", kind="choice", value=SHOWN[0][0], options=SHOWN, on_change=self._paint
                 )
-                self.lines.classes("bh-long").props('data-mark="lines"')
+                self.lines.props('data-mark="lines"')
             self.summary = parts.Text("", "p", "bh-summary")
             self.summary.props('data-mark="summary" aria-live="polite"')
             self.chart = Chart(self.page.is_dark)
@@ -166,7 +164,8 @@ class Compare:
 
     def _price_changed(self) -> None:
         self._prefill()
-        if time.monotonic() - self._asked_s > AGAIN_S:
+        is_seen = self.page.client.has_socket_connection  # a tab that was closed is kept for a while
+        if is_seen and time.monotonic() - self._asked_s > AGAIN_S:
             self.ask_soon()
 
     # -- asking ------------------------------------------------------------------------------------------------------
@@ -226,8 +225,7 @@ class Compare:
 
     def _show(self, answer: Answer) -> None:
         self.answer = answer
-        last_answers[self.page.session] = answer
-        self.place = answer.place_of(answer.question.move)
+        self.place = answer.place_of(self._move_now(answer.question.move))
         self.table.paint(answer)
         if not answer.modes:
             found = words.of_reject(answer.reject or "")
@@ -237,6 +235,13 @@ class Compare:
         self.about.show(columns.about_moments(answer.moments, list(dict.fromkeys(markets))))
         self._paint()
 
+    def _move_now(self, asked: Decimal) -> Decimal:
+        """Where the slider stands: it may have been moved while the answer was on its way."""
+        try:
+            return share_in_percent("move", self.said.get("move", "") or "0")
+        except BadLink:
+            return asked
+
     def _paint(self) -> None:
         """Everything that hangs on the slider."""
         answer = self.answer
@@ -245,8 +250,7 @@ class Compare:
         self.table.move(answer, self.place)
         share = answer.grid[self.place]
         text = numbers.percent(share, places=1, sign=True)
-        ends = tuple(numbers.percent(end, places=0, sign=True) for end in (answer.grid[0], answer.grid[-1]))
-        self.slider.stand(self.place, len(answer.grid) - 1, text, (ends[0], ends[1]))
+        self.slider.stand(self.place, len(answer.grid) - 1, text)
         self.summary.show(columns.summary(answer, self.place, self.market.terms) if answer.modes else "")
         self.chart.paint(answer, str(self.lines.value), self.place)
         self.chart.stand(share)
@@ -266,6 +270,7 @@ class Compare:
         address = question.address()
         if address != self._shown_address:
             self._shown_address = address
+            parts.set_attribute(self.wizard, "href", f"{address}&view=wizard")
             self.page.client.run_javascript(f"history.replaceState(history.state, '', {json.dumps(address)})")
 
     def _copy(self) -> None:

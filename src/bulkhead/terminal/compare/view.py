@@ -26,7 +26,7 @@ DASHES: dict[str, tuple[Any, str]] = {
     "isolated": ("solid", "circle"), "cross": ([7, 3], "rect"), "strategy": ([2, 3], "triangle"),
     "scenario": ([9, 3, 2, 3], "diamond"),
 }  # fmt: skip
-SHOWN = (("left", "left in all accounts"), ("equity", "equity of the account that holds it"))
+SHOWN = (("left", "left in all accounts"), ("equity", "equity of its account"))
 
 
 def colours_of(is_dark: bool) -> dict[str, str]:
@@ -49,7 +49,7 @@ class ModesTable:
                 self._row("status", "This order", "Whether the mode takes it now", "bh-status")
                 for name, label, title in columns.ROWS:
                     self._row(name, label, title)
-                self._row(*columns.SIZE_ROW)
+                self._sizes = self._row(*columns.SIZE_ROW)
             with ui.element("tbody"):
                 with ui.element("tr").classes("bh-section"), ui.element("th").props('colspan=5 scope="rowgroup"'):
                     self.where = parts.Text("At the slider")
@@ -60,7 +60,7 @@ class ModesTable:
                 for mode in MODES:
                     with ui.element("td"):
                         self._buttons[mode] = parts.button(
-                            f"Take to ticket: {mode}", lambda mode=mode: take(mode), mark=f"take-{mode}"
+                            f"Trade {mode}", lambda mode=mode: take(mode), mark=f"take-{mode}"
                         )
 
     def _head(self) -> None:
@@ -73,9 +73,9 @@ class ModesTable:
                     parts.Text(mode.capitalize())
                 self._elements[mode].append(cell)
 
-    def _row(self, name: str, label: str, title: str, classes: str = "") -> None:
+    def _row(self, name: str, label: str, title: str, classes: str = "") -> ui.element:
         self._rows[name] = {}
-        with ui.element("tr").classes(classes):
+        with ui.element("tr").classes(classes) as made:
             with ui.element("th").props('scope="row"') as head:
                 head.props["title"] = title
                 parts.Text(label)
@@ -83,9 +83,11 @@ class ModesTable:
                 with ui.element("td").props(f'data-mark="{name}-{mode}"') as cell:
                     self._rows[name][mode] = parts.Text(numbers.NONE)
                 self._elements[mode].append(cell)
+        return made
 
     def paint(self, answer: Answer) -> None:
         """Show an answer; a mode that is not in it has no numbers."""
+        self._sizes.set_visibility(bool(answer.question.loss))
         for name in MODES:
             mode = answer.mode(name)
             shown = {} if mode is None else {"status": columns.head(mode), **columns.cells(answer, mode, self.market)}
@@ -131,9 +133,9 @@ class Slider(ui.element, component="../static/slider.js"):
         self._props["own"] = f"slider-{self.id}"
         self.on("place", lambda event: on_place(int(event.args)))
 
-    def stand(self, place: int, most: int, text: str, ends: tuple[str, str]) -> None:
+    def stand(self, place: int, most: int, text: str) -> None:
         """Where it stands, in words too."""
-        for name, value in (("value", place), ("most", most), ("text", text), ("left", ends[0]), ("right", ends[1])):
+        for name, value in (("value", place), ("most", most), ("text", text)):
             if self._props.get(name) != value:
                 self._props[name] = value
 

@@ -5,9 +5,8 @@ export default {
       <label :for="own" class="visually-hidden">{{ label }}</label>
       <input type="range" :id="own" min="0" :max="most" step="1" :value="local" :aria-valuetext="text" list=""
              :disabled="disabled" @input="take(Number($event.target.value))">
-      <div class="bh-slider-ends" aria-hidden="true"><span>{{ left }}</span><span>0%</span><span>{{ right }}</span></div>
     </div>`,
-  props: { label: String, own: String, most: Number, value: Number, text: String, left: String, right: String, disabled: Boolean },
+  props: { label: String, own: String, most: Number, value: Number, text: String, disabled: Boolean },
   data() { return { local: this.value, timer: null }; },
   watch: { value(now) { if (this.timer === null) this.local = now; } },
   beforeUnmount() { clearTimeout(this.timer); },

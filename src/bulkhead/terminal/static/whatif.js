@@ -20,16 +20,20 @@ export default {
       const label = { color: c.muted, fontSize: 11 };
       return {
         animation: false, backgroundColor: "transparent", textStyle: { fontFamily: getComputedStyle(document.body).fontFamily },
-        grid: { left: 10, right: 16, top: 30, bottom: 4, containLabel: true },
+        grid: { left: 64, right: 16, top: 28, bottom: 20 },
         legend: { top: 2, left: 8, itemWidth: 26, itemHeight: 8, textStyle: { color: c.text, fontSize: 11 }, icon: "roundRect", selectedMode: false },
         tooltip: { trigger: "axis", backgroundColor: c.panel, borderColor: c.line, textStyle: { color: c.text, fontSize: 11 },
           formatter: (points) => this.told(points) },
         xAxis: { ...axis, splitLine: { show: false }, axisLabel: { ...label, formatter: (v) => this.percent(v) } },
-        yAxis: { ...axis, scale: true, splitLine: split, splitNumber: 4, axisLabel: { ...label, formatter: (v) => v.toLocaleString("en-US", { maximumFractionDigits: 0 }) } },
+        yAxis: { ...axis, scale: true, splitLine: split, splitNumber: 4, axisLabel: { ...label, formatter: (v) => this.short(v) } },
         series: [],
       };
     },
     percent(value) { return (value > 0 ? "+" : value < 0 ? "\u2212" : "") + Math.abs(value).toLocaleString("en-US", { maximumFractionDigits: 1 }) + "%"; },
+    short(value) {
+      const size = Math.abs(value), shown = size >= 1e7 ? [value / 1e6, "M"] : [value, ""];
+      return shown[0].toLocaleString("en-US", { maximumFractionDigits: size < 10 ? 2 : 1 }).replace("-", "\u2212") + shown[1];
+    },
     told(points) {
       const rows = points.map((one) => `${one.marker}${one.seriesName} <b>${one.value[1].toLocaleString("en-US", { minimumFractionDigits: 2, maximumFractionDigits: 2 })}</b>`);
       return `${this.percent(points[0].value[0])}<br>${rows.join("<br>")}`;
