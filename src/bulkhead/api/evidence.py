@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 from sqlalchemy import ColumnElement, func, select
 
@@ -24,6 +25,7 @@ from bulkhead.node.store.staging import Row
 
 PAGE = 100
 SOLVENCY_AGE_S = 5.0
+Found = TypeVar("Found")
 
 
 async def liquidations(call: Call) -> Page:
@@ -132,13 +134,17 @@ async def insurance(call: Call) -> dict[str, Any]:
 
 
 async def receipt(call: Call) -> dict[str, Any]:
-    """The sequencer's receipt of an order: its place in the journal, and the hash chain up to it."""
+    """The sequencer's receipt of an order: its place in the journal, and the hash chain up to it. `record` is what the
+    journal has of it and `previous` the chain before: its owner can compute the chain and find his signature."""
     table = tables.orders
     query = select(table).where(table.c.order_id == call.path_id("id"), table.c.account_id == call.account_id)
     rows = await call.api.node.store.rows(query)
     if not rows:
         raise ApiError(404, errors.EDIT_NOT_FOUND, "there is no such order")
-    found = await _place(call, rows[0]["sequence"])
+    sequence = rows[0]["sequence"]
+    found = await _place(call, sequence)
+    previous, record = await _read(call, lambda: call.api.node.exchange.journal.record_at(sequence))
+    found |= {"previous": previous.hex(), "record": record.hex()}
     return {"orderId": rows[0]["order_id"], "orderHash": rows[0]["hash"], "time": rows[0]["created_ms"], **found}
 
 
@@ -151,15 +157,20 @@ async def _place(call: Call, sequence: int) -> dict[str, Any]:
     journal, table = call.api.node.exchange.journal, tables.batches
     if not 0 < sequence <= journal.tip.sequence:
         raise ApiError(404, errors.NOT_ALLOWED, f"the journal ends at {journal.tip.sequence}")
-    try:
-        chain = await call.api.node.store.ask(lambda: journal.chain_at(sequence))
-    except JournalError as error:
-        raise ApiError(404, errors.NOT_ALLOWED, "this record cannot be read") from error
+    chain = await _read(call, lambda: journal.chain_at(sequence))
     query = select(table).where(table.c.sequence_first <= sequence, table.c.sequence_last >= sequence)
     rows = await call.api.node.store.rows(query)
     number, node = rows[0]["batch"] if rows else 0, call.api.node
     found = {"sequence": sequence, "chain": chain.hex(), "batch": number, "status": node.progress.of(number)}
     return {**found, "l1": stage_of(node, number)}
+
+
+async def _read(call: Call, ask: Callable[[], Found]) -> Found:
+    """Read the journal beside the event loop."""
+    try:
+        return await call.api.node.store.ask(ask)
+    except JournalError as error:
+        raise ApiError(404, errors.NOT_ALLOWED, "this record cannot be read") from error
 
 
 async def solvency(call: Call) -> dict[str, Any]:

@@ -25,6 +25,20 @@ class Contract(Model, frozen=True):
     collateral_resolution: int
 
 
+class DeleverageLevel(Model, frozen=True):
+    """A decile of one side, 10 first to give up lots, and the least profit for an unhedged coin in it, in dollars."""
+
+    level: int
+    ranking_lower_bound: Decimal
+
+
+class DeleverageLevels(Model, frozen=True):
+    """Deciles of each side, as far as somebody is in profit."""
+
+    short_positions: list[DeleverageLevel] = []
+    long_positions: list[DeleverageLevel] = []
+
+
 class Statistics(Model, frozen=True):
     """A market now and in its last day. Prices are 0 where there is none."""
 
@@ -37,6 +51,7 @@ class Statistics(Model, frozen=True):
     next_funding_rate: int
     open_interest: Decimal
     daily_volume: Decimal
+    deleverage_levels: DeleverageLevels = DeleverageLevels()
 
 
 class Limits(Model, frozen=True):

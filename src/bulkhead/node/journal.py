@@ -174,6 +174,13 @@ class Journal:
             return NO_CHAIN
         return next(item.chain for item in self._items(sequence - 1) if item.sequence == sequence)
 
+    def record_at(self, sequence: int) -> tuple[bytes, bytes]:
+        """The chain before a durable record, and its payload."""
+        if not 1 <= sequence <= self.tip.sequence:
+            raise JournalError(f"{self.directory}: no record {sequence}; the last is {self.tip.sequence}")
+        chain = self.chain_at(sequence - 1)
+        return chain, next(payload for number, payload in self.read(sequence) if number == sequence)
+
     def close(self) -> None:
         """Commits, makes the last mark durable, and lets another process open the journal."""
         if self._lock < 0:
