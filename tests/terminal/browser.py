@@ -15,6 +15,7 @@ ARGUMENTS = (
     "--no-sandbox", "--disable-gpu", "--disable-quic", "--disable-background-networking", "--disable-component-update",
     "--disable-sync", "--no-first-run", "--force-device-scale-factor=1", "--hide-scrollbars",
 )  # fmt: skip
+expect.set_options(timeout=15_000)  # machines of tests are loaded
 SIZE = (1280, 800)
 SCREENS = Path(__file__).resolve().parents[2] / "docs" / "screens"
 SHOOT = "BULKHEAD_SCREENS"  # set it to renew the pictures in docs/screens
@@ -92,7 +93,8 @@ class Bench:
     def check(self, page: Page | None = None) -> None:
         """No serious complaint of axe, nothing that overlaps or is cut off among what is marked."""
         page = page or self.page
-        assert page.evaluate(CUT_OFF) == []
+        found = page.evaluate(CUT_OFF)
+        assert not found, found
         self.check_axe(page)
 
     def check_axe(self, page: Page | None = None) -> None:
@@ -103,7 +105,7 @@ class Bench:
             for one in found
             if one["impact"] in SERIOUS
         ]
-        assert serious == []
+        assert not serious, serious
 
     def shoot(self, name: str) -> None:
         """Keep pictures of the page, dark and light, in docs/screens; only where BULKHEAD_SCREENS asks for it."""
@@ -122,4 +124,4 @@ class Bench:
         unexpected = [
             problem for problem in self.problems if not any(part in problem for part in self.expected)
         ]
-        assert unexpected == []
+        assert not unexpected, unexpected

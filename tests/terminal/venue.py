@@ -107,9 +107,14 @@ def ask(url: str, work: Callable[[Exchange], Awaitable[Answer]]) -> Answer:
     return answers[0]
 
 
+async def owner(exchange: Exchange, seed: int) -> Trader:
+    """The main account of an owner of tests."""
+    return await Owner(exchange, ethereum_key(seed)).trader()
+
+
 async def rich(exchange: Exchange, seed: int) -> Trader:
     """A trader with money of the faucet."""
-    trader = await Owner(exchange, ethereum_key(seed)).trader()
+    trader = await owner(exchange, seed)
     await trader.claim_test_money()
     return trader
 

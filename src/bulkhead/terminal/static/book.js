@@ -50,7 +50,7 @@ export default {
         this.rows[side].forEach(({ row, bar, cells }, place) => {
           const level = state[side][place];
           row.style.visibility = level ? "visible" : "hidden";
-          if (!level) { delete row.dataset.price; return; }
+          if (!level) { delete row.dataset.price; row.classList.remove("bh-own"); return; }
           cells.forEach((cell, at) => this.write(cell, level[at]));
           row.dataset.price = level[0];
           row.classList.toggle("bh-own", level[3]);

@@ -28,6 +28,7 @@ class Margin:
         self.mode = ""
         self._changed = changed
         self._key = Actions.new_key()
+        self._seen = 0  # number of the last action that was looked at
         with ui.element("div").classes("bh-margin").props('data-mark="margin"'):
             self.text = parts.Text("", "span")
             self.open = parts.button("Change", self._open, mark="margin-change")
@@ -43,7 +44,6 @@ class Margin:
         self.form.set_visibility(False)
         page.painter.on(page.session.who, self._look)
         page.painter.on(page.session.actions, self._look_after_action)
-        self._seen = 0
 
     def _open(self) -> None:
         self.form.set_visibility(not self.form.visible)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from nicegui import ui
 
 from bulkhead.terminal.shell import Page, screen
-from bulkhead.terminal.trade import book, chart, keyboard, strip
+from bulkhead.terminal.trade import book, chart, handed, keyboard, strip
 from bulkhead.terminal.trade.tabs import Tabs
 from bulkhead.terminal.trade.ticket import Ticket
 
@@ -26,4 +26,5 @@ def build(page: Page) -> None:
             book.build(page, market, ticket.take_price)
         book.build_trades(page, market)
         tabs = Tabs(page)
+    handed.take_over(page, ticket)
     keyboard.build(page, ticket, tabs)
