@@ -74,8 +74,8 @@ async def trade(remote: Remote, traders: list[Trader], rate: float, seconds: flo
         if passed - told >= 60:
             told, ordered = passed, sorted(waits)
             p50, p99 = (1000 * ordered[int(part * (len(ordered) - 1))] for part in (0.5, 0.99))
-            memory = f"{seen[-1][1]:7.1f} MB"
-            print(f"{passed / 60:5.1f} min  {sent:8,} orders  {p50:5.1f} ms p50  {p99:6.1f} ms p99  {memory}", flush=True)
+            times = f"{p50:5.1f} ms p50  {p99:6.1f} ms p99"
+            print(f"{passed / 60:5.1f} min  {sent:8,} orders  {times}  {seen[-1][1]:7.1f} MB", flush=True)
             waits.clear()
     writer.close()
     return seen
