@@ -111,3 +111,19 @@ def test_numbers_of_moves_that_are_none_are_refused(live: Live) -> None:
         assert (outside.reject, outside.modes) == ("OUTSIDE_PRICE_BAND", [])
 
     on(live, work)
+
+
+def test_it_counts_for_five_requests(live: Live) -> None:
+    async def work(exchange: Exchange) -> None:
+        trader = await rich(exchange, 37)
+        url, headers = live.url + "/api/v1/user/order/whatIf", {"X-Api-Key": trader.api_key}
+        body = {"market": "BTC-USD", "side": "BUY", "qty": "0.1", "price": "60000", "moves": []}
+        left = []
+        for _ in range(2):
+            async with exchange.transport.session.post(url, json=body, headers=headers) as answer:
+                assert answer.status == 200
+                left.append(int(answer.headers["X-RateLimit-Remaining"]))
+        # The bucket of this venue fills by 16,667 a second; it is full at a million.
+        assert left == [1_000_000 - 5] * 2
+
+    on(live, work)

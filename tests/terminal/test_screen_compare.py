@@ -221,6 +221,11 @@ def test_a_link_opens_the_same_what_if_and_the_ticket_is_filled(bench: Bench) ->
     again.close()
     page.locator('[data-mark="take-isolated"]').click()
     expect(page).to_have_url(re.compile(r"/\?market=BTC-USD&.*side=SELL.*size=0.75.*price=60100.*mode=isolated"))
+    expect(page.locator('[data-mark="ticket-size"] input')).to_have_value("0.75")
+    expect(page.locator('[data-mark="ticket-price"] input')).to_have_value("60100")
+    expect(page.locator('[data-mark="side-sell"]')).to_have_attribute("aria-pressed", "true")
+    expect(page.locator('[data-mark="margin-form"]')).to_contain_text("Compared in isolated at 10x: sign that first")
+    expect(page.locator('[data-mark="margin-form"] select')).to_have_value("isolated")
     page.wait_for_load_state("networkidle")
 
 

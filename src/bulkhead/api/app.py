@@ -46,7 +46,7 @@ class Gate:
             verdict: Verdict | None = None
             try:
                 key = self._key(request)
-                verdict = self._limit(request, key)
+                verdict = self._limit(request, key, endpoint.cost)
                 self._check(endpoint, request, key)
                 response = answered(await endpoint.handler(Call(self.api, request, key)))
             except ApiError as error:
@@ -86,9 +86,9 @@ class Gate:
             raise ApiError(403, errors.NO_ACCOUNT, "this API key may not be used from this address")
         return key
 
-    def _limit(self, request: Request, key: ApiKey | None) -> Verdict:
+    def _limit(self, request: Request, key: ApiKey | None, cost: float = 1.0) -> Verdict:
         who = f"address {_address(request)}" if key is None else key.key_id
-        verdict = self.limiter.ask(who, time.monotonic())
+        verdict = self.limiter.ask(who, time.monotonic(), cost)
         if not verdict.is_allowed:
             wait = str(max(1, math.ceil(verdict.wait_s)))
             headers = {

@@ -179,7 +179,10 @@ Handler = Callable[[Call], Awaitable[Any]]
 
 @dataclass(frozen=True)
 class Endpoint:
-    """A route. `scope` empty: public. `body` and `note` are for the documentation."""
+    """A route. `scope` empty: public. `body` and `note` are for the documentation.
+
+    `cost` is how many requests it counts for in the rate limit.
+    """
 
     method: str
     path: str
@@ -188,6 +191,7 @@ class Endpoint:
     body: type | None = None
     note: str = ""
     query: tuple[str, ...] = ()
+    cost: float = 1.0
     extra: dict[str, Any] = field(default_factory=dict)
 
 

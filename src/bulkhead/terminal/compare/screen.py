@@ -22,7 +22,7 @@ from bulkhead.terminal.session import NotReady
 from bulkhead.terminal.shell import Page, screen
 
 PAUSE_S = 0.06  # after the last key
-AGAIN_S = 2.0  # while prices move by themselves
+AGAIN_S = 3.0  # while prices move by themselves
 CORRELATIONS = (
     (Correlation.INTACT.value, "intact: by beta"),
     (Correlation.ONE.value, "broken to 1: equal σ"),
@@ -69,7 +69,7 @@ class Compare:
                 self._build_price()
         page.client.on_delete(self._close)
         page.on_account(lambda account: (account.money, account.held), self._account_changed)
-        page.painter.on(page.session.who, self._account_changed)
+        page.painter.on(page.session.who, self._who_changed)
         page.painter.on(market.priced, self._price_changed)
 
     # -- building ----------------------------------------------------------------------------------------------------
@@ -83,6 +83,9 @@ class Compare:
             self._field("size", f"Size, {self.market.name.split('-')[0]}", kind="number")
             self._field("price", "Price (of a market order: the worst)", kind="number")
             self._field("leverage", "Leverage, as if signed", kind="number", placeholder="as signed now")
+            with ui.element("div").classes("bh-pair"):
+                self._tick("postOnly", "Post-only")
+                self._tick("reduceOnly", "Reduce-only")
             self._field("loss", "Size for a loss of, $", kind="number", placeholder="none")
             self.problem = parts.Text("", "p", "bh-note bh-danger")
             self.problem.props('role="alert" data-mark="problem"')
@@ -104,6 +107,12 @@ class Compare:
         )  # fmt: skip
         self.fields[name] = made
         return made.props(f'data-mark="entry-{name}"')
+
+    def _tick(self, name: str, label: str) -> None:
+        made = parts.Tick(
+            label, value=self.said.get(name) == "1", on_change=lambda: self.enter(name, "1" if made.value else "")
+        )
+        made.props(f'data-mark="entry-{name}"')
 
     def _build_table(self) -> None:
         with parts.panel("Margin modes side by side", mark="comparison") as self.panel:
@@ -158,15 +167,24 @@ class Compare:
                 self.said[name] = text_of(value)
                 self.fields[name].set_value(self.said[name])
 
-    def _account_changed(self) -> None:
+    def _who_changed(self) -> None:
         self._prefill()
         self.ask_soon()
 
+    def _account_changed(self) -> None:
+        self._prefill()
+        self._drift()
+
     def _price_changed(self) -> None:
         self._prefill()
-        is_seen = self.page.client.has_socket_connection  # a tab that was closed is kept for a while
-        if is_seen and time.monotonic() - self._asked_s > AGAIN_S:
-            self.ask_soon()
+        self._drift()
+
+    def _drift(self) -> None:
+        """Something moved by itself: asked anew, but not for each of many changes."""
+        if self.page.client.has_socket_connection or self.answer is None:  # a tab that was closed is kept for a while
+            wait_s = max(PAUSE_S, self._asked_s + AGAIN_S - time.monotonic())
+            if self._timer is None:
+                self._timer = asyncio.get_running_loop().call_later(wait_s, self._ask)
 
     # -- asking ------------------------------------------------------------------------------------------------------
 

@@ -21,7 +21,7 @@ export default {
       return {
         animation: false, backgroundColor: "transparent", textStyle: { fontFamily: getComputedStyle(document.body).fontFamily },
         grid: { left: 64, right: 16, top: 28, bottom: 20 },
-        legend: { top: 2, left: 8, itemWidth: 26, itemHeight: 8, textStyle: { color: c.text, fontSize: 11 }, icon: "roundRect", selectedMode: false },
+        legend: { top: 2, left: 8, itemWidth: 34, itemHeight: 9, textStyle: { color: c.text, fontSize: 11 }, selectedMode: false },
         tooltip: { trigger: "axis", backgroundColor: c.panel, borderColor: c.line, textStyle: { color: c.text, fontSize: 11 },
           formatter: (points) => this.told(points) },
         xAxis: { ...axis, splitLine: { show: false }, axisLabel: { ...label, formatter: (v) => this.percent(v) } },

@@ -1,0 +1,85 @@
+"""An order handed over by the screen Compare: the ticket filled from the address, nothing sent and nothing signed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from nicegui import background_tasks
+
+from bulkhead.client import ClientError
+from bulkhead.terminal import words
+from bulkhead.terminal.compare.link import BadLink, question_of
+from bulkhead.terminal.shell import Page
+from bulkhead.terminal.trade import order_form
+from bulkhead.terminal.trade.ticket import Ticket
+
+ELSEWHERE = {
+    "strategy": "Compared as a strategy: choose the strategy's account in the header, or make one on Risk, then send.",
+    "scenario": "Compared under scenario margin: choose an account that was registered with it, then send.",
+}
+
+
+def take_over(page: Page, ticket: Ticket) -> None:
+    """Fill the ticket where the address has an order. One that is none fills nothing, and the ticket says why."""
+    if "size" not in page.query:
+        return
+    try:
+        question = question_of(page.query, list(page.session.markets))
+    except BadLink as error:
+        ticket.outcome.show(f"The address holds no order: {error}.", "bh-warning")
+        return
+    if question.account:
+        page.session.choose(question.account)
+    ticket.choose_kind(order_form.MARKET if question.kind == "MARKET" else order_form.LIMIT)
+    ticket.choose_side(question.side)
+    ticket.fields["size"].set_value(f"{question.size:f}")
+    ticket.fields["price"].set_value(f"{question.price:f}")
+    ticket.ticks["post_only"].set_value(question.post_only)
+    ticket.ticks["reduce_only"].set_value(question.reduce_only)
+    mode = page.query.get("mode", "")
+    if mode in ELSEWHERE:
+        ticket.outcome.show(ELSEWHERE[mode], "bh-warning")
+    elif mode in ("cross", "isolated"):
+        _Offer(page, ticket, mode, question.leverage)
+
+
+class _Offer:
+    """A mode and leverage that are not in force yet: the form that signs them is opened with them, once."""
+
+    def __init__(self, page: Page, ticket: Ticket, mode: str, leverage: int) -> None:
+        self._page, self._ticket = page, ticket
+        self._mode, self._leverage = mode, leverage
+        self._is_made = False
+        page.painter.on(page.session.who, self._look)
+
+    def _look(self) -> None:
+        if self._page.session.active is not None and not self._is_made:
+            self._is_made = True
+            background_tasks.create(self._make(), name="offered mode")
+
+    async def _make(self) -> None:
+        account, margin = self._page.session.active, self._ticket.margin
+        if account is None:
+            return
+        try:
+            found = await account.trader.leverage(margin.market.name)
+        except ClientError as error:
+            why = words.of_error(error).what.lower()
+            said = f"Compared in {self._mode}; which mode is in force is not known: {why}."
+            self._show(lambda: self._ticket.outcome.show(said, "bh-warning"))
+            return
+        is_in_force = found.margin_mode.lower() == self._mode and self._leverage in (0, found.leverage)
+        if not is_in_force:
+            self._show(lambda: self._open(self._leverage or int(found.leverage)))
+
+    def _open(self, leverage: int) -> None:
+        margin = self._ticket.margin
+        margin.choice.set_value(self._mode)
+        margin.entry.set_value(str(leverage))
+        margin.form.set_visibility(True)
+        margin.note.show(f"Compared in {self._mode} at {leverage}x: sign that first, then send.", "bh-note bh-warning")
+
+    def _show(self, paint: Callable[[], None]) -> None:
+        if not self._page.client.is_deleted:
+            with self._page.client:
+                paint()
