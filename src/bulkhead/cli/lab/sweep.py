@@ -28,6 +28,7 @@ DataFolder = Annotated[
 @app.command("sweep")
 def sweep(
     name: Annotated[str | None, typer.Argument(metavar="QUESTION", help="A question; --list shows them.")] = None,
+    *,
     show_list: Annotated[bool, typer.Option("--list", help="List the questions, with what each varies.")] = False,
     paths: Annotated[int, typer.Option(min=1, help="Paths a point.")] = 1_000,
     seed: Annotated[int, typer.Option(min=0, help="One seed, one result.")] = 1,
