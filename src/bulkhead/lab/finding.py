@@ -16,12 +16,18 @@ class Finding:
     step: int  # at which it shows, from 0
     what: str  # in words: who, what, how much
     portfolio: str | None = None  # the file it was found with
+    steps: int = 0  # of the whole path, where the world's paths depend on their length (recorded windows)
+    symbols: tuple[str, ...] = ()  # markets, in the order in which they were drawn; empty: all of the world's
+    step_ms: int = 0  # 0: the world's own
 
     @property
     def command(self) -> str:
         """What to type to see it again."""
         words = ["bulkhead", "lab", "replay", str(self.seed), "--world", self.world, "--path", str(self.path)]
         words += ["--step", str(self.step)] + (["--portfolio", self.portfolio] if self.portfolio else [])
+        words += ["--steps", str(self.steps)] if self.steps else []
+        words += ["--symbols", ",".join(self.symbols)] if self.symbols else []
+        words += ["--step-ms", str(self.step_ms)] if self.step_ms else []
         return shlex.join(words)
 
     def __str__(self) -> str:

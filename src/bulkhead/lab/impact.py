@@ -109,7 +109,7 @@ def crash_multiplier(bars: Bars, crash_ms: tuple[int, int], before_ms: int) -> f
 
 
 # A small venue's book, not the deepest one: the 0.9 quantile of Bitstamp's BTC/USD on 2026-05-02 (the tape of the
-# package ob-analytics 0.1.0), both sides; for a million Binance's BTCUSDT cost 1.96 bp on 2024-08-08 by the same measure.
+# package ob-analytics 0.1.0), both sides. For a million, Binance's BTCUSDT cost 1.96 bp on 2024-08-08 by that measure.
 # The half spread is a tick of this venue's books, which is wider than either tape's.
 DEFAULT_SOURCE = "default: Bitstamp BTC/USD, 2026-05-02, what nine moments in ten cost at most"
 BASE = Curve("BTC", 0.5, 4.16, 0.677, DEFAULT_SOURCE, 0.07, 0.024, 0.1)
