@@ -214,8 +214,8 @@ def from_ccxt(
 
 async def from_account(trader: Trader) -> Portfolio:
     """The portfolio of a live account and its isolated children, whose worth its equity counts. Raises as `Trader`."""
-    positions, balance = await trader.positions(), await trader.balance()
-    source = f"account {trader.account_id}"
+    account, positions, balance = await trader.account(), await trader.positions(), await trader.balance()
+    source = f"account {account.l2_vault}"
     places = [f"{source}: position {row} ({one.market})" for row, one in enumerate(positions, 1)]
     found = [
         _holding(place, symbol_in(one.market), one.signed_size, one.mark_price,

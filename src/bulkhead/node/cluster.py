@@ -53,7 +53,7 @@ class ClusterPool:
         except ImportError as error:
             raise ClusterError("a cluster needs ray: pip install 'bulkhead[cluster]'") from error
         self._ray = ray
-        _check_answers(address)
+        check_answers(address)
         try:
             ray.init(address=address, log_to_driver=False, ignore_reinit_error=True)
         except (ConnectionError, ValueError, RuntimeError) as error:
@@ -102,7 +102,7 @@ class ClusterPool:
         self._ray.shutdown()
 
 
-def _check_answers(address: str) -> None:
+def check_answers(address: str) -> None:
     """Ray would try for minutes, and then end the process, where nobody listens."""
     place = _PLACE.fullmatch(address)
     if place is None:

@@ -31,6 +31,7 @@ class Mode:
 
     name: str
     compartments: tuple[Compartment, ...]
+    initial: float  # what is required to open it all, at the start
     any_liquidated: Estimate
     all_wiped: Estimate
     call_66: Estimate  # in any compartment
@@ -42,6 +43,11 @@ class Mode:
     slippage_if: Estimate | None  # mean over the paths with a liquidation; None where there are under ten
     debt: Estimate  # what the insurance fund and others bore
     capital: Estimate  # USD in all with which any liquidation has the chosen probability
+
+    @property
+    def opens(self) -> bool:
+        """Whether the collateral covers the initial requirement: if not, nobody could hold it so."""
+        return self.initial <= sum(one.collateral for one in self.compartments)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +83,17 @@ class Ranked:
     any_liquidated: float
 
 
+@dataclass(frozen=True, slots=True)
+class HeldOut:
+    """What choosing among many partitions flatters: expected shortfall of cross less that of the best partition, USD,
+
+    on the half of the paths that chose it, and on the other half.
+    """
+
+    seen: float
+    unseen: float
+
+
 @dataclass(frozen=True)
 class Comparison:
     """A portfolio under every margin mode. `best` is the name of the mode that is recommended."""
@@ -106,6 +123,7 @@ class Comparison:
     best: str
     runner_up: str
     advantage: Estimate  # expected shortfall of the runner-up less that of the best, on the same paths
+    held_out: HeldOut | None
     recommendation: str
     reasons: tuple[str, ...]
     against: tuple[str, ...]

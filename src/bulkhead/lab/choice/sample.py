@@ -19,9 +19,10 @@ from bulkhead.lab.portfolio import Portfolio
 from bulkhead.lab.prices.bars import Floats
 from bulkhead.lab.venue import INITIAL, INITIAL_OTHERS, MAJORS, resolution_of
 from bulkhead.ledger.defaults import market
+from bulkhead.rules import scenario
 from bulkhead.rules.margin import initial_of
-from bulkhead.rules.terms import risk_of
-from bulkhead.units import Fraction, Price, Size
+from bulkhead.rules.terms import Position, risk_of
+from bulkhead.units import Fraction, FundingIndex, Price, Quote, Size
 
 Singles = NDArray[np.float32]
 Masks = tuple[int, ...]
@@ -50,7 +51,11 @@ class Sample:
     @property
     def paths(self) -> int:
         """How many paths there are."""
-        return self.equity.shape[-1]
+        return int(self.equity.shape[-1])
+
+    def between(self, first: int, last: int) -> Sample:
+        """Some of the paths."""
+        return Sample(*(getattr(self, one.name)[..., first:last] for one in fields(self)))
 
     def write(self, path: Path) -> None:
         """Keep it in a file, whole or not at all."""
@@ -96,6 +101,21 @@ def initials_of(venue: Venue, size: Floats) -> Floats:
     return np.array(found)
 
 
+def scenario_initial_of(venue: Venue, size: Floats) -> float:
+    """The initial requirement of all positions together under scenario margin, USD, by the rules themselves."""
+    risks = {}
+    held = []
+    for terms, lots, start in zip(venue.markets, size, venue.start, strict=True):
+        risks[int(terms.market_id)] = risk_of(terms, Price(int(start * (1 << FRACTION_BITS))))
+        held.append(Position(terms.market_id, Size(int(lots)), Quote(0), FundingIndex(0)))
+    groups = {int(terms.market_id): terms.group for terms in venue.markets}
+    interest = {
+        int(terms.market_id): int(lots) for terms, lots in zip(venue.markets, venue.rules.interest, strict=True)
+    }
+    asked = scenario.requirement(scenario.exposures(held, risks, groups, interest), venue.grid)
+    return int(asked) / 2.0 ** (2 * FRACTION_BITS) / MICRO
+
+
 def shares_of(venue: Venue, size: Floats, collateral: float) -> Floats:
     """Collateral for each position, USD: all of it, in proportion to initial margin.
 
@@ -103,7 +123,8 @@ def shares_of(venue: Venue, size: Floats, collateral: float) -> Floats:
     every mode, and each set has to be looked at once.
     """
     initial = initials_of(venue, size)
-    return collateral * initial / initial.sum()
+    shares: Floats = collateral * initial / initial.sum()
+    return shares
 
 
 def members_of(mask: int, count: int) -> list[int]:

@@ -1,0 +1,376 @@
+"""`compare`: a portfolio under every margin mode, on the same paths, with the same collateral in all."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import asdict, dataclass
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+
+from bulkhead.lab.cache import Cache, key_of
+from bulkhead.lab.choice import verdict
+from bulkhead.lab.choice.cluster import sampled_on
+from bulkhead.lab.choice.estimates import Estimate, difference
+from bulkhead.lab.choice.partitions import EXACT_MOST, Partition, cross, isolated, partitions, search
+from bulkhead.lab.choice.result import (
+    AS_WRITTEN,
+    CROSS,
+    ISOLATED,
+    SCENARIO,
+    STRATEGY,
+    Broken,
+    Comparison,
+    HeldOut,
+    Mode,
+    Ranked,
+)
+from bulkhead.lab.choice.sample import (
+    Keep,
+    Masks,
+    Sample,
+    initials_of,
+    lots_of,
+    sample_chunk,
+    sample_world,
+    scenario_initial_of,
+    shares_of,
+    venue_for,
+)
+from bulkhead.lab.choice.weigh import Wanted, Weighing
+from bulkhead.lab.finding import Finding
+from bulkhead.lab.pages.provenance import version
+from bulkhead.lab.paths.cube import STEP_MS, World
+from bulkhead.lab.portfolio import Portfolio, PortfolioError
+from bulkhead.lab.prices.bars import Floats
+from bulkhead.lab.worlds import WORLDS, world_of
+
+DAY_MS = 86_400_000
+SEARCH_PATHS = 1_024  # the search beyond eight positions judges partitions on so many paths
+BREAKS = ("one", "zero", "flipped")
+SHOWN = 8  # of the best partitions, and of the worst
+WORST_PATHS = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """Everything that decides a comparison beside the portfolio."""
+
+    world: str = "regimes"
+    seed: int = 1
+    days: float = 7.0
+    step_ms: int = STEP_MS
+    paths: int = 10_000
+    level: float = 0.975
+    probability: float = 0.01
+    broken_paths: int = 2_000  # in each world of other correlations; 0 leaves them out
+
+    def __post_init__(self) -> None:
+        if not 0 < self.probability < 1 or not 0 < self.level < 1:
+            raise PortfolioError(f"a probability is between 0 and 1: {self.probability}, {self.level}")
+        if self.paths < 100 or 0 < self.broken_paths < 100:
+            raise PortfolioError("at least 100 paths, or an estimate is none")
+        if self.steps < 1:
+            raise PortfolioError(f"{self.days} days hold no step of {self.step_ms} ms")
+
+    @property
+    def steps(self) -> int:
+        """Steps of a path."""
+        return round(self.days * DAY_MS / self.step_ms)
+
+
+Progress = Callable[[str, int, int], None]
+"""Told (what is done, paths done, paths in all)."""
+
+
+def silent(what: str, done: int, total: int) -> None:
+    """Nobody is told."""
+
+
+class Job:
+    """One comparison being made."""
+
+    def __init__(
+        self, portfolio: Portfolio, setting: Setting, data_dir: Path | None,
+        cache: Cache | None, cluster: str | None, report: Progress,
+    ) -> None:  # fmt: skip
+        self.setting, self.data_dir, self.cluster, self.report = setting, data_dir, cluster, report
+        known = world_of(setting.world, seed=setting.seed, data_dir=data_dir).symbols
+        self.portfolio = portfolio.known_in(known)
+        self.cache = cache
+        self.made: list[Path] = []
+        self.venue = venue_for(portfolio)
+        self.size = lots_of(self.venue, portfolio)
+        self.shares = shares_of(self.venue, self.size, portfolio.collateral)
+        empty = np.flatnonzero(self.size == 0)
+        if len(empty):
+            raise PortfolioError(f"{portfolio.source}: position {int(empty[0]) + 1} is less than a lot")
+
+    def maker(self, correlation: str | None = None) -> Callable[[], World]:
+        """What makes the world, or its twin with other correlations, here or on another machine."""
+        name = self.setting.world if correlation is None else broken_name(self.setting.world, correlation)
+        return partial(
+            world_of, name, seed=self.setting.seed, step_ms=self.setting.step_ms, symbols=self.portfolio.symbols,
+            data_dir=self.data_dir,
+        )  # fmt: skip
+
+    def sample(self, what: str, masks: Masks, paths: int, correlation: str | None = None) -> Sample:
+        """Sets on the paths of a world, chunk by chunk: here, or on the cluster."""
+        keep = self._keep(masks, paths, correlation)
+        parts: list[Sample] = []
+        done = 0
+        self.report(what, 0, paths)
+        arguments = (self.portfolio, masks, paths, self.setting.steps)
+        chunks: Iterable[Sample]
+        if self.cluster is None:
+            chunks = sample_world(self.maker(correlation)(), *arguments, keep)
+        else:
+            chunks = sampled_on(self.cluster, self.maker(correlation), *arguments, keep)
+        for part in chunks:
+            parts.append(part)
+            done += part.paths
+            self.report(what, done, paths)
+        return Sample.joined(parts)
+
+    def _keep(self, masks: Masks, paths: int, correlation: str | None) -> Keep:
+        if self.cache is None:
+            return lambda first: None
+        setting = {name: value for name, value in asdict(self.setting).items() if name in ("world", "seed", "step_ms")}
+        key = key_of(
+            what="sample", setting=setting, steps=self.setting.steps, masks=list(masks), paths=paths,
+            correlation=correlation, portfolio=asdict(self.portfolio), data=str(self.data_dir),
+        )  # fmt: skip
+        folder = self.cache.folder / "samples" / key
+        folder.mkdir(parents=True, exist_ok=True)
+        self.made.append(folder)
+        return lambda first: folder / f"{first}.npz"
+
+    def weighing(self, sample: Sample, masks: Masks) -> Weighing:
+        """A sample ready to be combined."""
+        symbols = self.portfolio.symbols
+        initials = (float(initials_of(self.venue, self.size).sum()), scenario_initial_of(self.venue, self.size))
+        wanted = Wanted(self.setting.level, self.setting.probability, initials)
+        return Weighing(sample, masks, symbols, self.shares, wanted)
+
+    def forget(self) -> None:
+        """Parts of a comparison that is finished are no longer needed."""
+        for folder in self.made:
+            for file in folder.glob("*.npz"):
+                file.unlink()
+            folder.rmdir()
+
+
+def broken_name(world: str, correlation: str) -> str:
+    """The same world with other correlations, as it can be typed."""
+    base, *scripts = world.split("+")
+    kept = [part for part in base.split(",") if not part.startswith("correlation=")]
+    return "+".join([",".join([*kept, f"correlation={correlation}"]), *scripts])
+
+
+def can_break(world: str) -> bool:
+    """Whether a world has correlations that can be chosen."""
+    return "correlation" in WORLDS[world.split("+")[0].split(",")[0].partition(":")[0]].settings
+
+
+def written(portfolio: Portfolio) -> Partition | None:
+    """The partition that the portfolio's own labels make, None where it has none."""
+    groups: dict[str, int] = {}
+    for place, one in enumerate(portfolio.holdings):
+        groups[one.strategy] = groups.get(one.strategy, 0) | 1 << place
+    return tuple(groups.values()) if any(groups) else None
+
+
+def labels_of(portfolio: Portfolio, partition: Partition) -> list[str]:
+    """Names of a partition's compartments: the owner's where he gave one to the same set, else its markets."""
+    own: dict[int, str] = {}
+    for label in {one.strategy for one in portfolio.holdings if one.strategy}:
+        places = [place for place, one in enumerate(portfolio.holdings) if one.strategy == label]
+        own[sum(1 << place for place in places)] = label
+    symbols = portfolio.symbols
+    return [
+        own.get(mask, "+".join(symbol for place, symbol in enumerate(symbols) if mask >> place & 1))
+        for mask in partition
+    ]
+
+
+def best_partition(job: Job, fixed: list[Partition]) -> tuple[Sample, Masks, list[tuple[float, Partition]], int]:
+    """Samples of every set that matters, and partitions by rising expected shortfall, best first.
+
+    Up to eight positions every partition; beyond, a search on fewer paths, whose end is then measured on all.
+    """
+    count = len(job.portfolio.holdings)
+    if count <= EXACT_MOST:
+        masks = tuple(range(1, 1 << count))
+        sample = job.sample("every set of positions", masks, job.setting.paths)
+        every = list(partitions(count))
+        costs = job.weighing(sample, masks).shortfalls(every)
+        return sample, masks, sorted(zip(costs, every, strict=True)), len(every)
+    found, seen = searched(job, fixed)
+    masks = tuple(sorted({mask for one in (*fixed, found) for mask in one}))
+    sample = job.sample("the sets that were found", masks, job.setting.paths)
+    chosen = list(dict.fromkeys((*fixed, found)))
+    costs = job.weighing(sample, masks).shortfalls(chosen)
+    return sample, masks, sorted(zip(costs, chosen, strict=True)), seen
+
+
+def searched(job: Job, starts: list[Partition]) -> tuple[Partition, int]:
+    """The best partition by search, on the first paths of the world, each set simulated when it is first asked for."""
+    count, paths = len(job.portfolio.holdings), min(SEARCH_PATHS, job.setting.paths)
+    chunks = [chunk.select(job.venue.symbols) for chunk in job.maker()().chunks(paths, job.setting.steps)]
+    known: dict[int, Sample] = {}
+
+    def cost(wanted: list[Partition]) -> list[float]:
+        new = tuple(sorted({mask for one in wanted for mask in one} - known.keys()))
+        if new:
+            made = Sample.joined([sample_chunk(job.venue, job.size, job.shares, new, chunk) for chunk in chunks])
+            for place, mask in enumerate(new):
+                row = slice(place, place + 1)
+                known[mask] = Sample(
+                    made.needs[:, row], made.equity[row], made.cost[row], made.slippage[row], made.debt[row],
+                    made.wiped[row],
+                )  # fmt: skip
+            job.report(f"searching partitions, {len(known)} sets", paths, paths)
+        masks = tuple(sorted({mask for one in wanted for mask in one}))
+        parts = [known[mask] for mask in masks]
+        equity = np.concatenate([part.equity for part in parts])
+        empty = parts[0]
+        joined = Sample(empty.needs, equity, empty.cost, empty.slippage, empty.debt, empty.wiped)
+        return job.weighing(joined, masks).shortfalls(wanted)
+
+    return search(count, cost, starts)
+
+
+def compare(
+    portfolio: Portfolio,
+    setting: Setting,
+    *,
+    data_dir: Path | None = None,
+    cache: Cache | None = None,
+    cluster: str | None = None,
+    report: Progress = silent,
+    command: str = "",
+) -> Comparison:
+    """Every margin mode for a portfolio. Raises PortfolioError or DataError for what cannot be compared.
+
+    With a cache, chunks of paths are kept while it runs, so that one that was stopped goes on where it was.
+    """
+    job = Job(portfolio, setting, data_dir, cache, cluster, report)
+    count = len(portfolio.holdings)
+    plans = {ISOLATED: isolated(count), CROSS: cross(count)}
+    own = written(portfolio)
+    if own is not None and own not in plans.values():
+        plans[AS_WRITTEN] = own
+    sample, masks, order, seen = best_partition(job, list(plans.values()))
+    weighing = job.weighing(sample, masks)
+    if order[0][1] not in plans.values():
+        plans[STRATEGY] = order[0][1]
+    seed = setting.seed
+    modes = [
+        weighing.mode(name, partition, labels_of(portfolio, partition), seed) for name, partition in plans.items()
+    ]
+    modes.append(weighing.scenario(seed))
+    rows = {name: weighing.rows(partition) for name, partition in plans.items()} | {SCENARIO: [len(masks)]}
+    losses = {name: weighing.losses(rows[name]) for name in rows}
+    best, runner_up, advantage = _best(modes, losses, setting)
+    broken = _broken(job, plans)
+    held_out = _held_out(job, sample, masks)
+    worst = np.argsort(-losses[best.name], kind="stable")[:WORST_PATHS]
+    world = job.maker()()
+    job.forget()
+    return Comparison(
+        portfolio.name,
+        portfolio.source,
+        portfolio.collateral,
+        portfolio.gross,
+        tuple((one.symbol, one.size, one.price) for one in portfolio.holdings),
+        setting.world,
+        world.source,
+        "simulated" in world.source,
+        seed,
+        setting.paths,
+        setting.steps,
+        setting.step_ms,
+        setting.level,
+        setting.probability,
+        tuple(modes),
+        _ranked(job, weighing, order),
+        seen,
+        len(masks),
+        count <= EXACT_MOST,
+        tuple(broken),
+        setting.broken_paths,
+        tuple(weighing.split(name, rows[name]) for name in plans if len(rows[name]) > 1),
+        best.name,
+        runner_up.name,
+        advantage,
+        held_out,
+        verdict.recommendation(best, runner_up, advantage, setting.level),
+        verdict.reasons(best, modes, advantage),
+        verdict.against(best, runner_up, modes, advantage, broken) + verdict.held_out(best, held_out, seen),
+        tuple(_finding(setting, portfolio, best, int(path), float(losses[best.name][path])) for path in worst),
+        command=command,
+        version=version(),
+        settings=asdict(setting),
+    )
+
+
+def _best(modes: list[Mode], losses: dict[str, Floats], setting: Setting) -> tuple[Mode, Mode, Estimate]:
+    """The mode to recommend, the best of the others, and how much less the worst paths lose under it than there.
+
+    The lowest expected shortfall; of those that the paths cannot tell from it, the one that is liquidated least often.
+    Only modes whose initial requirement is covered, where there is one.
+    """
+    able = [mode for mode in modes if mode.opens] or modes
+    lowest = min(able, key=lambda mode: mode.shortfall.value)
+
+    def advantage(mode: Mode, other: Mode) -> Estimate:
+        return difference(losses[other.name], losses[mode.name], setting.level, setting.seed)
+
+    alike = [mode for mode in able if mode is lowest or not verdict.is_apart(advantage(lowest, mode))]
+    best = min(alike, key=lambda mode: (mode.any_liquidated.value, len(mode.compartments)))
+    others = [mode for mode in able if mode is not best] or [mode for mode in modes if mode is not best]
+    runner_up = min(others, key=lambda mode: mode.shortfall.value)
+    return best, runner_up, advantage(best, runner_up)
+
+
+def _held_out(job: Job, sample: Sample, masks: Masks) -> HeldOut | None:
+    """The best partition of one half of the paths, on the other half; None where not every partition was looked at."""
+    count, half = len(job.size), sample.paths // 2
+    if not 1 < count <= EXACT_MOST:
+        return None
+    chosen, judged = (job.weighing(sample.between(*ends), masks) for ends in ((0, half), (half, sample.paths)))
+    every = list(partitions(count))
+    winner = every[int(np.argmin(chosen.shortfalls(every)))]
+    (seen, seen_cross), (unseen, unseen_cross) = (one.shortfalls([winner, cross(count)]) for one in (chosen, judged))
+    return HeldOut(seen_cross - seen, unseen_cross - unseen)
+
+
+def _broken(job: Job, plans: dict[str, Partition]) -> list[Broken]:
+    if not job.setting.broken_paths or not can_break(job.setting.world) or len(job.size) == 1:
+        return []
+    masks = tuple(sorted({mask for one in plans.values() for mask in one}))
+    found = []
+    for correlation in BREAKS:
+        sample = job.sample(f"correlations: {correlation}", masks, job.setting.broken_paths, correlation)
+        weighing = job.weighing(sample, masks)
+        rows = {name: weighing.rows(partition) for name, partition in plans.items()} | {SCENARIO: [len(masks)]}
+        found += [weighing.broken(correlation, name, rows[name], job.setting.seed) for name in rows]
+    return found
+
+
+def _ranked(job: Job, weighing: Weighing, order: list[tuple[float, Partition]]) -> tuple[Ranked, ...]:
+    shown = order if len(order) <= 2 * SHOWN else order[:SHOWN] + order[-SHOWN:]
+    return tuple(
+        Ranked(
+            " | ".join("+".join(weighing.names(mask)) for mask in partition),
+            cost,
+            float(weighing.hit(weighing.rows(partition)).any(axis=0).mean()),
+        )
+        for cost, partition in shown
+    )
+
+
+def _finding(setting: Setting, portfolio: Portfolio, mode: Mode, path: int, loss: float) -> Finding:
+    what = f"{portfolio.name} under {mode.name} loses {loss:,.0f} USD, one of the worst of {setting.paths:,} paths"
+    return Finding(setting.world, setting.seed, path, setting.steps - 1, what, portfolio.source)
