@@ -201,6 +201,26 @@ def test_what_else_goes_down_is_named() -> None:
     assert shown(found, MarginMode.CROSS).accounts[0].markets == (1, 2)
 
 
+def test_every_account_of_the_owner_is_seen_and_nobody_elses() -> None:
+    world = start(3_000, 500, 0, 0)
+    world.open(STRATEGY, 800, kind=Kind.STRATEGY, parent=TRADER)
+    world.trade(MAKER, STRATEGY, 1, 4_000)  # short what the order would buy
+    prices = [{MarketId(1): Price(1_250_000 << 32)}]
+    for signer, containers in ((TRADER, (TRADER, TRADER + 1)), (STRATEGY, (TRADER, STRATEGY + 1))):
+        found = what_if(world.venue.sequencer, world.order(signer, 1, 500, 1_000_000), prices)
+        cross, isolated = shown(found, MarginMode.CROSS), shown(found, MarginMode.ISOLATED)
+        assert (cross.container_id, isolated.container_id) == containers
+        ids = {one.account_id for one in cross.accounts}
+        assert {TRADER, TRADER + 3, STRATEGY} <= ids and MAKER not in ids
+        # A rise liquidates the short strategy, whoever signs; the long that is looked at gains beside it.
+        assert cross.points[0].down == (STRATEGY,) and cross.points[0].equity > cross.now.equity
+        fee = int(preview(world.venue.sequencer, world.order(signer, 1, 500, 1_000_000)).modes[0].fee)
+        before = {one: int(quote_floor(world.health(one).value)) for one in (TRADER, TRADER + 3, STRATEGY)}
+        gains = {TRADER: 125 * DOLLAR - fee, TRADER + 3: 0, STRATEGY: -1_000 * DOLLAR}
+        assert before[STRATEGY] + gains[STRATEGY] < 0  # its debt is not its owner's
+        assert cross.points[0].owner_equity == sum(max(0, before[one] + gains[one]) for one in before)
+
+
 def test_leverage_is_as_if_it_were_signed() -> None:
     worlds = [start(2_500, 500, leverage, 0) for leverage in (0, 4)]
     move = at(worlds[0], [{1: -15 * PERCENT}])

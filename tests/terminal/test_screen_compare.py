@@ -243,6 +243,14 @@ def test_a_first_question_stands_there_already(bench: Bench) -> None:
     expect(page.locator('[data-mark="summary"]')).to_contain_text("At \u221210%")
 
 
+def test_too_few_bars_are_said_to_be_too_few(bench: Bench) -> None:
+    page = opened(bench, "/compare?market=XRP-USD&size=1000&price=0.6&move=-10&correlation=one")
+    about = page.locator('[data-mark="about"]')
+    expect(about).to_have_text(re.compile(r"Daily σ of XRP-USD is not known: \d+ 1-minute bars, 30 are needed\."))
+    assert "σ" not in text_in(page, "distance", "isolated") + page.locator('[data-mark="summary"]').inner_text()
+    expect(page.locator(".bh-section")).not_to_contain_text(ETH)
+
+
 def test_the_wizard_gives_presets_their_modes_with_the_traders_own_numbers(bench: Bench) -> None:
     page = opened(bench)
     stake = text_in(page, "stake", "isolated")

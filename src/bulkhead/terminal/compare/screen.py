@@ -21,7 +21,7 @@ from bulkhead.terminal.live.topic import now_ms
 from bulkhead.terminal.session import NotReady
 from bulkhead.terminal.shell import Page, screen
 
-PAUSE_S = 0.06  # after the last key
+PAUSE_S = 0.04  # after the last key
 AGAIN_S = 3.0  # while prices move by themselves
 CORRELATIONS = (
     (Correlation.INTACT.value, "intact: by beta"),

@@ -13,7 +13,12 @@ export default {
   methods: {
     take(now) {
       this.local = now;
-      if (this.timer === null) this.timer = setTimeout(() => { this.timer = null; this.$emit("place", this.local); }, 50);
+      if (this.timer === null) this.tell();
+    },
+    tell() {
+      const told = this.local;
+      this.$emit("place", told);
+      this.timer = setTimeout(() => { this.timer = null; if (this.local !== told) this.tell(); }, 50);
     },
   },
 };
