@@ -78,3 +78,13 @@ def test_a_record_of_nothing_is_refused(owner: L1, tmp_path: Path) -> None:
         L1.connect("http://127.0.0.1:9", tmp_path / "record.json", "0x12")
     with pytest.raises(Unreachable):
         L1.connect("http://127.0.0.1:9", tmp_path / "record.json", KEY)
+
+
+def test_what_l1_says_of_rollup_and_owner(owner: L1) -> None:
+    standing = owner.standing()
+    rollup = owner.deployment.contract(owner.chain, "rollup")
+    assert (standing.requested, standing.processed) == (rollup.call("requested"), rollup.call("counters")[2])
+    assert standing.fee_wei == rollup.call("FEE") and standing.batches == 0
+    assert not (standing.is_frozen or standing.is_overdue or standing.is_finished)
+    assert standing.balance == owner.balance() and standing.custody == Decimal("13.5")
+    assert 0 < standing.ether < 1_000 and standing.block == owner.chain.head().number

@@ -128,7 +128,7 @@ def margin_call(held: Compartments) -> Answer:
     figures = [Figure("maintenance used", None if nearest.used is None else nearest.used * PERCENT, SHARE)]
     for level, label in ((66, "move to the call at 66 %"), (80, "move to the call at 80 %"), (100, "to liquidation")):
         move = _nearest(nearest, level)
-        figures.append(Figure(f"{label}, {name_of(nearest)}", move * PERCENT if move.is_finite() else None, SHARE))
+        figures.append(Figure(label, move * PERCENT if move.is_finite() else None, SHARE))
     return Answer(CALL, words, tuple(figures), source)
 
 

@@ -6,22 +6,71 @@ Each may raise what `bridge.chain.Chain` raises, all of it a ChainError.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from decimal import Decimal
 from pathlib import Path
+from typing import NamedTuple
 
 from eth_account.signers.local import LocalAccount
 
 from bulkhead.bridge.chain import Chain, Receipt, signer_of
-from bulkhead.bridge.record import Deployment, read_record
+from bulkhead.bridge.errors import ChainError
+from bulkhead.bridge.open import is_url, open_chain
+from bulkhead.bridge.record import Deployment, check_record, read_record
 from bulkhead.client.signer import units_of
+from bulkhead.fixed import quote_floor
+from bulkhead.ledger.accounts import health_of, settled
 from bulkhead.node import leave
-from bulkhead.node.leave import Errand, Terms
-from bulkhead.node.rebuild import rebuild
-from bulkhead.node.replay import read_genesis
+from bulkhead.node.leave import Errand, NoExit, Terms
+from bulkhead.node.rebuild import NotRebuilt, rebuild
+from bulkhead.node.replay import ExchangeError, read_genesis
+from bulkhead.signing import SigningError
 
 MONEY = 1_000_000  # smallest units of a dollar
+FAILURES: tuple[type[Exception], ...] = (
+    ChainError, NoExit, NotRebuilt, ExchangeError, SigningError, ValueError, OSError,
+)  # fmt: skip
+"""What any call here may raise; each says what to do."""
+WEI = 10**18  # in an ether
 Report = Callable[[str, int], None]  # what was done, and the gas it took
+
+
+class Standing(NamedTuple):
+    """What L1 says at one block: of the rollup, and of one owner. Amounts in dollars, ether in ether."""
+
+    block: int
+    time_s: int
+    batches: int  # settled
+    requested: int  # forced requests so far, and how many of them were processed
+    processed: int
+    is_overdue: bool  # one of them waits for longer than a week: anybody may freeze
+    is_frozen: bool
+    is_finished: bool  # after a freeze, every account's worth is proven
+    fee_wei: int  # of a forced request
+    custody: Decimal
+    balance: Decimal
+    claimable: Decimal
+    ether: Decimal
+
+
+class Proven(NamedTuple):
+    """An owner's account as L1's calldata alone tells it."""
+
+    account_id: int
+    kind: str
+    value: Decimal  # at the last proven prices
+    balance: Decimal
+
+
+class FromCalldata(NamedTuple):
+    """What was rebuilt: up to which batch and block, and the owner's accounts in it."""
+
+    batches: int
+    block: int
+    root: int
+    accounts: tuple[Proven, ...]
 
 
 class L1:
@@ -40,6 +89,60 @@ class L1:
         """By a node's URL and the deployment's record. Raises ChainError, and ValueError for what is no key."""
         deployment, signer = read_record(record), signer_of(ethereum_key)
         return cls(Chain.connect(url, chain_id=deployment.chain_id), deployment, signer, report)
+
+    @classmethod
+    @contextmanager
+    def opened(
+        cls, word: str, record: Path, ethereum_key: str, report: Report = lambda done, gas: None
+    ) -> Iterator[L1]:
+        """While inside. `word` is a node's URL, or the file of an embedded chain that nobody holds. The contracts' code
+        is held to the record. Raises ChainError, and ValueError for what is no key."""
+        deployment, signer = read_record(record), signer_of(ethereum_key)
+        chain_id = deployment.chain_id if is_url(word) else None
+        with open_chain(word, lambda: int(time.time()), chain_id=chain_id) as chain:
+            check_record(chain, deployment)
+            yield cls(chain, deployment, signer, report)
+
+    def standing(self) -> Standing:
+        """How rollup, custody and the owner stand in the newest block."""
+        head, address = self.chain.head(), str(self.signer.address)
+        rollup, custody, token = (
+            self.deployment.contract(self.chain, name) for name in ("rollup", "custody", "token")
+        )
+        exit_ = self.deployment.exit
+        is_finished = exit_ is not None and bool(self._errand().escape.call("is_finished"))
+        return Standing(
+            head.number,
+            head.time_s,
+            int(rollup.call("batches")),
+            int(rollup.call("requested")),
+            int(rollup.call("counters")[2]),
+            bool(rollup.call("is_overdue")),
+            bool(rollup.call("frozen")),
+            is_finished,
+            int(rollup.call("FEE")),
+            Decimal(token.call("balanceOf", self.deployment.custody.address)) / MONEY,
+            Decimal(token.call("balanceOf", address)) / MONEY,
+            Decimal(custody.call("claimable", address)) / MONEY,
+            Decimal(self.chain.balance(address)) / WEI,
+        )
+
+    def from_calldata(self, exchange: Path) -> FromCalldata:
+        """The state that L1's calldata leads to, which is held to the rollup's root; the owner's accounts in it.
+
+        `exchange` is a folder with the exchange's genesis. Raises NotRebuilt.
+        """
+        begun, owner = read_genesis(exchange), int(str(self.signer.address), 16)
+        found = rebuild(self.chain, self.deployment, begun.config, begun.time_ms)
+        accounts = []
+        for account in sorted(found.state.accounts.values(), key=lambda one: one.account_id):
+            if account.l1_owner == owner:
+                now = settled(found.state, account)[0]
+                worth = Decimal(int(quote_floor(health_of(found.state, now).value))) / MONEY
+                accounts.append(
+                    Proven(int(account.account_id), account.kind.name, worth, Decimal(int(now.balance)) / MONEY)
+                )
+        return FromCalldata(found.batches, found.block, found.root, tuple(accounts))
 
     # -- money in and out ----------------------------------------------------------------------------------------------
 

@@ -342,6 +342,7 @@ class Operation(Model, frozen=True):
     status: str
     amount: Decimal
     time: int
+    sequence: int = 0
 
 
 class MarginCall(Model, frozen=True):

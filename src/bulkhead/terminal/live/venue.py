@@ -48,7 +48,7 @@ class Own:
 
         self.compartments: Asked[Compartments] = Asked("compartments", FAST_S, by(lambda one: one.compartments()))
         self.profit: Asked[Rows] = Asked("profit", STEADY_S, by(lambda one: one.evidence.profit()))
-        self.checklist: Asked[tuple[Answer, ...]] = Asked("checklist", SLOW_S, by(answers))
+        self.checklist: Asked[tuple[Answer, ...]] = Asked("checklist", STEADY_S, by(answers))
         self.liquidations: Asked[Rows] = Asked(
             "own liquidations", STEADY_S, by(lambda one: one.evidence.liquidations(limit=ROWS))
         )

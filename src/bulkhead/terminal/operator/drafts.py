@@ -30,7 +30,7 @@ class Drafting:
         self._folder = page.session.settings.keys.parent / FOLDER
         self._config: VenueConfig | None = None
         self._draft: Draft | None = None
-        with parts.panel("Draft of other parameters", mark="draft"), ui.element("div").classes("bh-form bh-drafting"):
+        with parts.panel("Draft of other parameters", mark="draft"), ui.element("div").classes("bh-entry bh-drafting"):
             note = "Nothing here is applied: an upgrade behind L1's timelock is made from such a file."
             parts.Text(note, "p", "bh-note bh-muted")
             self.group = parts.Field("Of", kind="choice", on_change=self._grouped)

@@ -39,8 +39,9 @@ LIQUIDATIONS = (
 def markets(page: Page) -> None:
     """Every market as it is now."""
     venue = venue_of(page.session)
-    with parts.panel("Markets", mark="markets"):
-        age = parts.Age()
+    with parts.panel("Markets", mark="markets") as made:
+        with made.default_slot.children[0]:
+            age = parts.Age()
         grid = Grid("Markets", MARKETS, rows=lambda: market_lines(venue.markets.value or {}, venue.oracle.value))
 
     def paint() -> None:

@@ -30,8 +30,9 @@ def checklist(page: Page) -> None:
     """Five answers, each a verdict, its figures, and where they come from."""
     asked = own_of(page.session).checklist
     with parts.panel("Checklist for this portfolio", mark="checklist") as made:
-        age = parts.Age(old_ms=60_000)
-        with made, ui.element("div").classes("bh-answers"):
+        with made.default_slot.children[0]:
+            age = parts.Age(old_ms=60_000)
+        with ui.element("div").classes("bh-answers"):
             shown = [_AnswerView() for _ in QUESTIONS]
 
     def paint() -> None:

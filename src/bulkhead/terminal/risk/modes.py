@@ -21,11 +21,12 @@ class StrategyForm:
     def __init__(self, page: Page) -> None:
         self._session, self._own = page.session, own_of(page.session)
         self._key = Actions.new_key()
-        with parts.panel("New strategy", mark="new-strategy"), ui.element("div").classes("bh-form"):
+        with parts.panel("New strategy", mark="new-strategy"), ui.element("div").classes("bh-entry"):
             self.name = parts.Field(
                 "Name", hint="Isolated from everything else, cross inside; the same key signs for it.",
                 on_change=self._changed,
             )  # fmt: skip
+            self.name.classes("bh-wide")
             self.send = parts.button("Sign and open", self._open, mark="strategy-send")
 
     def _changed(self) -> None:
@@ -60,7 +61,7 @@ class ModeForm:
         self._session = page.session
         self._key = Actions.new_key()
         markets = [(name, name) for name in page.session.markets]
-        with parts.panel("Margin mode of a market", mark="mode"), ui.element("div").classes("bh-form"):
+        with parts.panel("Margin mode of a market", mark="mode"), ui.element("div").classes("bh-entry"):
             self.market = parts.Field(
                 "In", kind="choice", value=page.market_name, options=markets, on_change=self._changed
             )

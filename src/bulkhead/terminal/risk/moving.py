@@ -47,7 +47,7 @@ class MoveForm:
         self._key = Actions.new_key()
         self._judging: asyncio.TimerHandle | None = None
         self._asked = 0
-        with parts.panel("Move margin and positions", mark="move"), ui.element("div").classes("bh-form"):
+        with parts.panel("Move margin and positions", mark="move"), ui.element("div").classes("bh-entry"):
             self.source = parts.Field("From", kind="choice", on_change=self._changed)
             self.target = parts.Field("To", kind="choice", on_change=self._changed)
             self.what = parts.Field("What", kind="choice", value=USD, options=[(USD, "USD")], on_change=self._changed)

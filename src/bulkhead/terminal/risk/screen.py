@@ -36,8 +36,9 @@ def build(page: Page) -> None:
 
 def _accounts(page: Page) -> None:
     own = own_of(page.session)
-    with parts.panel("Compartments", mark="compartments"):
-        age = parts.Age(prefix="")
+    with parts.panel("Compartments, in USD", mark="compartments") as made:
+        with made.default_slot.children[0]:
+            age = parts.Age()
         problem = parts.Text("", "p", "bh-note bh-warning")
         grid = Grid(
             "Compartments", COMPARTMENTS,
@@ -56,7 +57,7 @@ def _accounts(page: Page) -> None:
 
 def _positions(page: Page) -> None:
     own = own_of(page.session)
-    with parts.panel("Positions", mark="positions"):
+    with parts.panel("Positions, in USD", mark="positions"):
         grid = Grid(
             "Positions", POSITIONS, rows=lambda: position_lines(page.session, own.compartments.value),
             empty="No position is open.",

@@ -18,23 +18,23 @@ COMPARTMENTS = (
     Column("Account"),
     Column("Health", hint="maintenance over value; marks at the margin calls (66 %, 80 %) and at liquidation"),
     Column("Used", True, "maintenance over value: margin is called at 66 % and 80 %, liquidated at 100 %"),
-    Column("Value, USD", True, "balance and positions at index prices"),
-    Column("Initial, USD", True, "what new risk needs"),
-    Column("Maintenance, USD", True, "below it, it is liquidated step by step"),
-    Column("Close-out, USD", True, "below it, it is closed as a whole"),
+    Column("Value", True, "balance and positions at index prices"),
+    Column("Initial", True, "what new risk needs"),
+    Column("Maintenance", True, "below it, it is liquidated step by step"),
+    Column("Close-out", True, "below it, it is closed as a whole"),
     Column("To liquidation", True, "the least joint move of all its markets that liquidates it"),
-    Column("Profit and loss, USD", True, "realised and unrealised, since it began"),
-    Column("Worst stress, USD", True, "the largest loss over the venue's grid, correlations broken too"),
+    Column("Profit and loss", True, "realised and unrealised, since it began"),
+    Column("Worst stress", True, "the largest loss over the venue's grid, correlations broken too"),
 )
 POSITIONS = (
     Column("Position"),
     Column("Lies in"),
     Column("Size", True),
-    Column("Value, USD", True),
+    Column("Value", True),
     Column("Entry", True),
     Column("Index", True),
     Column("Liquidation", True, "index price at which its whole compartment is liquidated, the others standing still"),
-    Column("Unrealised, USD", True),
+    Column("Unrealised", True),
 )
 BARS = {"": "", "bh-warning": "bh-bar-warning", "bh-danger": "bh-bar-danger"}
 CONDITIONS = {

@@ -1,0 +1,107 @@
+"""What is held to be true and can be checked here: solvency, and the own accounts as L1's calldata alone tells them."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any
+
+from nicegui import ui
+
+from bulkhead.client.l1 import FromCalldata
+from bulkhead.terminal import numbers, parts
+from bulkhead.terminal.grid import Cell, Column, Grid, Line
+from bulkhead.terminal.live.venue import venue_of
+from bulkhead.terminal.session import NotReady
+from bulkhead.terminal.settlement.kit import kit_of
+from bulkhead.terminal.shell import Page
+
+SIDES = (("custody", "Custody holds"), ("accounts", "Owed to accounts"), ("funds", "Insurance, fees, L1"))
+ROUNDING = Decimal(1)  # dollars: what rounding against accounts adds up to over years of a busy venue
+PROVEN = (Column("Account", True), Column("Kind"), Column("Worth on L1, USD", True), Column("Balance, USD", True))
+
+
+def solvency(page: Page) -> None:
+    """Both sides, the difference, and what L1's own contract holds."""
+    venue, kit = venue_of(page.session), kit_of(page.session)
+    with parts.panel("Solvency", mark="solvency") as made, ui.element("div").classes("bh-entry"):
+        with made.default_slot.children[0]:
+            age = parts.Age(old_ms=30_000)
+        verdict = parts.Text("", "p")
+        verdict.props('data-mark="solvency-verdict"')
+        with ui.element("dl").classes("bh-facts"):
+            shown = {}
+            for name, label in (*SIDES, ("gap", "Difference"), ("l1", "Custody's tokens on L1")):
+                parts.Text(label, "dt")
+                shown[name] = parts.Text(numbers.NONE, "dd")
+                shown[name].props(f'data-cell="{name}"')
+
+    def paint() -> None:
+        told = venue.solvency.value
+        age.told(venue.solvency.changed_ms)
+        on_l1 = None if kit.standing.value is None else kit.standing.value.custody
+        shown["l1"].show(numbers.NONE if on_l1 is None else f"{numbers.dollars(on_l1)} USD")
+        if told is None:
+            verdict.show(venue.solvency.problem or "Asking…", "bh-muted")
+            return
+        for name, _ in SIDES:
+            shown[name].show(f"{numbers.dollars(Decimal(told[name]))} USD")
+        shown["gap"].show(f"{numbers.fixed(gap(told), 6, sign=True)} USD")
+        verdict.show(*judged(told, on_l1))
+
+    page.painter.on(venue.solvency, paint)
+    page.painter.on(kit.standing, paint)
+
+
+def gap(told: dict[str, Any]) -> Decimal:
+    """What is held less what is owed: what rounding against accounts has left over, and nothing else."""
+    return Decimal(told["custody"]) - Decimal(told["accounts"]) - Decimal(told["funds"])
+
+
+def judged(told: dict[str, Any], on_l1: Decimal | None) -> tuple[str, str]:
+    """In words, and how it looks."""
+    left = gap(told)
+    if left < 0:
+        return f"More is owed than is held, by {numbers.dollars(-left)} USD.", "bh-danger"
+    if left > ROUNDING:
+        return f"{numbers.dollars(left)} USD are held that nobody is owed: the two sides do not agree.", "bh-danger"
+    if on_l1 is not None and on_l1 < Decimal(told["custody"]):
+        missing = Decimal(told["custody"]) - on_l1
+        return f"L1's custody holds {numbers.dollars(missing)} USD less than the exchange says.", "bh-danger"
+    return "Everything that is owed is held; the difference is what rounding took.", "bh-up"
+
+
+def rebuilt(page: Page) -> None:
+    """The own accounts from L1's calldata, without asking the exchange."""
+    kit = kit_of(page.session)
+    found: list[FromCalldata] = []
+    with parts.panel("Your accounts from L1 alone", mark="rebuilt"), ui.element("div").classes("bh-entry"):
+        note = parts.Text("The state is rebuilt from calldata and held to the rollup's root.", "p", "bh-note bh-muted")
+        note.props('role="status" data-mark="rebuilt-note"')
+
+        async def rebuild() -> None:
+            note.show("Reading every batch…", "bh-note bh-muted")
+            try:
+                made = await kit.do("rebuilding the state", lambda chain: chain.from_calldata(kit.folder))
+            except NotReady as error:
+                note.show(str(error), "bh-note bh-danger")
+                return
+            found[:] = [made]
+            said = f"{made.batches:,} batches up to block {made.block:,} lead to the rollup's root {made.root:#x}"
+            note.show(f"{said[:110]}…", "bh-note bh-up")
+            grid.paint()
+
+        parts.button("Rebuild from L1", rebuild, mark="rebuild")
+        grid = Grid("Your accounts from L1 alone", PROVEN, rows=lambda: _lines(found), empty="")
+
+
+def _lines(found: list[FromCalldata]) -> list[Line]:
+    return [
+        Line(
+            str(one.account_id),
+            (
+                Cell(str(one.account_id)), Cell(one.kind.lower()),
+                Cell(numbers.dollars(one.value), mark="worth"), Cell(numbers.dollars(one.balance)),
+            ),
+        )  # fmt: skip
+        for one in (found[0].accounts if found else ())
+    ]

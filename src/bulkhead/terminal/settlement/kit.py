@@ -1,0 +1,157 @@
+"""What an owner needs to leave when nobody answers any more, kept on his machine while somebody does: the genesis, the
+record of the contracts, and where L1 is. And the connection to L1 itself.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeVar
+from weakref import WeakKeyDictionary
+
+from bulkhead.client import ClientError, Refused
+from bulkhead.client.l1 import FAILURES, L1, Standing
+from bulkhead.terminal.live.asked import Asked
+from bulkhead.terminal.live.topic import Topic
+from bulkhead.terminal.session import NotReady, Session
+
+FOLDER = "leaving"  # beside the keys
+GENESIS, RECORD, WHERE = "genesis.bin", "deployment.json", "l1.txt"
+LOCAL_L1 = "http://127.0.0.1:8545"  # where `bulkhead up --settle` serves its own
+STANDING_S = 3.0
+Answer = TypeVar("Answer")
+
+
+class Kit(Topic):
+    """Of one session. `problem` says why there is none, or no newer one. Made by `kit_of`."""
+
+    def __init__(self, session: Session) -> None:
+        super().__init__()
+        self._session = session
+        self.folder = session.settings.keys.parent / FOLDER / _slug(session.exchange.transport.url)
+        self.problem = ""
+        self.told: list[str] = []  # what L1 did for this owner, newest last
+        self.doing = ""
+        self.standing: Asked[Standing] = Asked("L1", STANDING_S, self._stand)
+
+    # -- what is kept ----------------------------------------------------------------------------------------------
+
+    @property
+    def is_whole(self) -> bool:
+        """Genesis and record are here."""
+        return (self.folder / GENESIS).is_file() and (self.folder / RECORD).is_file()
+
+    @property
+    def kept_ms(self) -> int:
+        """When the record was kept last; 0 where it never was."""
+        path = self.folder / RECORD
+        return int(path.stat().st_mtime * 1000) if path.is_file() else 0
+
+    @property
+    def where(self) -> str:
+        """L1: a node's URL, or the file of an embedded chain."""
+        path = self.folder / WHERE
+        return path.read_text(encoding="utf-8").strip() if path.is_file() else LOCAL_L1
+
+    async def refresh(self) -> None:
+        """Ask the exchange for genesis and record, and keep them. One that is gone leaves what was kept."""
+        books = self._session.exchange.books
+        try:
+            genesis, record = await books.genesis(), await books.deployment()
+        except Refused as error:
+            self.problem = error.message
+        except ClientError as error:
+            self.problem = f"The exchange gives no answer ({error}); what was kept before is used"
+        else:
+            try:
+                await asyncio.to_thread(self._keep, {GENESIS: genesis, RECORD: json.dumps(record, indent=1).encode()})
+                self.problem = ""
+            except OSError as error:
+                self.problem = f"{self.folder} cannot be written: {error.strerror or error}"
+        self.tell()
+
+    async def look_at(self, where: str) -> None:
+        """Use another L1. Raises OSError."""
+        await asyncio.to_thread(self._keep, {WHERE: where.strip().encode()})
+        self.standing.value = None
+        await self.standing.refresh()
+
+    def _keep(self, files: dict[str, bytes]) -> None:
+        self.folder.mkdir(parents=True, exist_ok=True)
+        for name, data in files.items():
+            path = self.folder / name
+            part = path.with_suffix(".part")
+            part.write_bytes(data)
+            part.replace(path)
+
+    # -- L1 --------------------------------------------------------------------------------------------------------
+
+    async def ask(self, work: Callable[[L1], Answer]) -> Answer:
+        """Do something on L1 as the owner, beside the event loop. NotReady says what is missing, or what L1 said."""
+        unlocked = self._session.unlocked
+        if unlocked is None:
+            raise NotReady("unlock an account first")
+        key = unlocked.kept.ethereum_key
+        if not key:
+            raise NotReady("this account was imported without its Ethereum key, and L1 knows nobody else")
+        if not self.is_whole:
+            raise NotReady(self.problem or "no record of the contracts is kept here yet")
+
+        def run() -> Answer:
+            with L1.opened(self.where, self.folder / RECORD, key, self._done) as chain:
+                return work(chain)
+
+        try:
+            return await asyncio.to_thread(run)
+        except FAILURES as error:
+            raise NotReady(str(error)) from error
+
+    async def do(self, doing: str, work: Callable[[L1], Answer]) -> Answer:
+        """The same, told while it goes on. One at a time: an owner's transactions are numbered."""
+        if self.doing:
+            raise NotReady(f"wait: {self.doing}")
+        self.doing = doing
+        self.tell()
+        try:
+            return await self.ask(work)
+        finally:
+            self.doing = ""
+            await self.standing.refresh()
+            self.tell()
+
+    def _done(self, done: str, gas: int) -> None:
+        """Heard in the thread that works; it is painted with the next telling."""
+        now = time.strftime("%H:%M:%S")
+        self.told.append(f"{now}  {done}" + (f" ({gas:,} gas)" if gas else ""))
+        del self.told[:-200]
+
+    async def _stand(self) -> Standing:
+        return await self.ask(lambda chain: chain.standing())
+
+
+_kits: WeakKeyDictionary[Session, Kit] = WeakKeyDictionary()
+
+
+def kit_of(session: Session) -> Kit:
+    """The same for all tabs of a session."""
+    if session not in _kits:
+        _kits[session] = Kit(session)
+    return _kits[session]
+
+
+def _slug(url: str) -> str:
+    """A folder's name for an exchange."""
+    return re.sub(r"[^A-Za-z0-9.-]+", "-", url.split("://")[-1]).strip("-") or "exchange"
+
+
+def command(kit: Kit) -> str:
+    """The same without this terminal, for a shell."""
+    folder = kit.folder
+    key = Path("KEY-FILE")
+    return (
+        f"bulkhead exit --exchange {folder} --record {folder / RECORD} --l1 {kit.where} --key-file {key}"
+    )

@@ -1,0 +1,124 @@
+"""Leaving by force: a withdrawal that the operator can neither refuse nor forget; with the operator gone, everything.
+
+What L1 needs for it is kept on this machine, so that it works when the exchange answers no more.
+"""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+from nicegui import ui
+
+from bulkhead.client.l1 import Standing
+from bulkhead.limits import CHILDREN_PER_ACCOUNT
+from bulkhead.terminal import numbers, parts
+from bulkhead.terminal.session import NotReady
+from bulkhead.terminal.settlement.kit import Kit, command, kit_of
+from bulkhead.terminal.settlement.money import amount_in
+from bulkhead.terminal.shell import Page
+
+WEI = 10**18
+TOLD = 12
+
+
+class Leaving:
+    """The panel."""
+
+    def __init__(self, page: Page) -> None:
+        self._page, self._session = page, page.session
+        self._kit: Kit = kit_of(page.session)
+        with parts.panel("Leave by force", mark="leaving"), ui.element("div").classes("bh-entry"):
+            self.state = parts.Text("", "p")
+            self.state.props('data-mark="leaving-state" role="status"')
+            self.kept = parts.Text("", "p", "bh-note bh-muted")
+            self.amount = parts.Field("Amount, USD", kind="number")
+            self.account = parts.Field("From account", value=self._own_id)
+            with ui.element("div").classes("bh-buttons"):
+                self.ask = parts.button("Force a withdrawal", self._force, mark="force")
+                self.leave = parts.button("Leave with everything", self._leave, style="sell", mark="leave")
+            self.note = parts.Text("", "p", "bh-note bh-muted")
+            self.note.props('role="status" data-mark="leaving-note"')
+            self.told = parts.Text("", "pre", "bh-story")
+            self.told.props('data-mark="leaving-told" tabindex="0" role="region" aria-label="What L1 has done"')
+            parts.Text("The same in a shell, without this terminal:", "p", "bh-note bh-muted")
+            self.command = parts.Text("", "p", "bh-code bh-note")
+            self.command.props('data-mark="leaving-command"')
+        for topic in (self._kit, self._kit.standing):
+            page.painter.on(topic, self._paint)
+        page.painter.on(page.session.who, self._fill)
+        page.painter.every(0.5, self._tell)
+
+    @property
+    def _own_id(self) -> str:
+        access = self._session.access
+        return "" if access is None else str(access.account_id)
+
+    def _fill(self) -> None:
+        if not self.account.value:
+            self.account.value = self._own_id
+
+    def _paint(self) -> None:
+        standing = self._kit.standing.value
+        self.state.show(*state_words(standing))
+        self.kept.show(
+            f"Genesis and record of the contracts are kept in {self._kit.folder}."
+            if self._kit.is_whole else self._kit.problem or "Nothing is kept here yet."
+        )  # fmt: skip
+        self.command.show(command(self._kit))
+        can_leave = standing is not None and (standing.is_overdue or standing.is_frozen)
+        parts.set_disabled(self.leave, not can_leave or bool(self._kit.doing))
+        parts.set_disabled(self.ask, standing is None or standing.is_frozen or bool(self._kit.doing))
+        self._tell()
+
+    def _tell(self) -> None:
+        lines = self._kit.told[-TOLD:] + ([f"…  {self._kit.doing}"] if self._kit.doing else [])
+        self.told.show("\n".join(lines))
+        self.told.set_visibility(bool(lines))
+
+    async def _force(self) -> None:
+        amount = amount_in(self.amount)
+        text = self.account.value.strip()
+        if not text.isascii() or not text.isdigit() or int(text) % CHILDREN_PER_ACCOUNT:
+            self.account.problem("The number of an account that signs.")
+            return
+        self.account.problem("")
+        if amount is None:
+            return
+        shown = numbers.dollars(amount)
+        try:
+            number = await self._kit.do(
+                f"asking for {shown} USD by force", lambda chain: chain.force_withdrawal(int(text), amount)
+            )
+        except NotReady as error:
+            self._say(str(error), "bh-danger")
+            return
+        self._say(f"Request {number} is in L1's queue. Seven days unserved, and anybody may freeze L1.", "bh-up")
+
+    async def _leave(self) -> None:
+        self._say("Freezing, rebuilding the state from L1's calldata, proving every account's worth…", "bh-muted")
+        try:
+            sent = await self._kit.do("leaving", lambda chain: chain.exit(self._kit.folder))
+        except NotReady as error:
+            self._say(str(error), "bh-danger")
+            return
+        self._say(f"Custody sent {numbers.dollars(sent)} USD to your wallet.", "bh-up")
+
+    def _say(self, text: str, style: str) -> None:
+        if not self._page.client.is_deleted:
+            self.note.show(text, f"bh-note {style}")
+
+
+def state_words(standing: Standing | None) -> tuple[str, str]:
+    """How things stand for whoever wants to leave, and how it looks."""
+    if standing is None:
+        return "L1 has not answered yet.", "bh-muted"
+    waiting = standing.requested - standing.processed
+    if standing.is_finished:
+        return "Frozen, and every account's worth is proven: claim yours.", "bh-danger"
+    if standing.is_frozen:
+        return "The rollup is frozen: no batch settles any more. Leave with everything.", "bh-danger"
+    if standing.is_overdue:
+        return "A forced request is overdue, so the operator is gone: anybody may freeze and leave.", "bh-danger"
+    fee = numbers.fixed(Decimal(standing.fee_wei) / WEI, 6)
+    queue = f"{waiting} forced requests wait" if waiting else "No forced request waits"
+    return f"{queue}. The operator serves; a forced withdrawal costs {fee} ether.", "bh-muted"

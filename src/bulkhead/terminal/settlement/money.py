@@ -1,0 +1,175 @@
+"""Money in and out: where L1 is, what the owner has there, deposit, claim, and withdrawals that the operator serves."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from decimal import Decimal
+
+from eth_utils.address import is_hex_address
+from nicegui import ui
+
+from bulkhead.client.l1 import Standing
+from bulkhead.terminal import numbers, parts
+from bulkhead.terminal.actions import Actions, Stage
+from bulkhead.terminal.live.venue import own_of
+from bulkhead.terminal.session import NotReady
+from bulkhead.terminal.settlement.kit import Kit, kit_of
+from bulkhead.terminal.shell import Page
+
+OWNER_FIGURES = ("On L1, USD", "To be claimed, USD", "Ether", "Custody holds, USD", "L1's block")
+
+
+def amount_in(field: parts.Field) -> Decimal | None:
+    """The amount of a field, above zero; what is wrong with it is said there, and then it is None."""
+    try:
+        value = Decimal(field.value.strip().replace(",", ""))
+    except ArithmeticError:
+        field.problem("An amount in USD.")
+        return None
+    if not value.is_finite() or value <= 0:
+        field.problem("Above zero.")
+        return None
+    if value * 1_000_000 % 1:
+        field.problem("Six decimal places at most.")
+        return None
+    field.problem("")
+    return value
+
+
+def on_l1(page: Page) -> None:
+    """Where L1 is, and how it stands."""
+    kit = kit_of(page.session)
+    with parts.panel("Your money on L1", mark="l1") as made, ui.element("div").classes("bh-entry"):
+        with made.default_slot.children[0]:
+            age = parts.Age(old_ms=10_000)
+        where = parts.Field(
+            "L1", value=kit.where, hint="A node's URL, or the file of an embedded chain whose exchange is gone."
+        )
+        where.classes("bh-wide")
+
+        async def use() -> None:
+            try:
+                await kit.look_at(where.value)
+            except OSError as error:
+                where.problem(f"It cannot be kept: {error.strerror or error}")
+
+        parts.button("Use it", use, mark="l1-use")
+        with ui.element("dl").classes("bh-facts"):
+            shown = [(parts.Text(label, "dt"), parts.Text(numbers.NONE, "dd")) for label in OWNER_FIGURES]
+        problem = parts.Text("", "p", "bh-note bh-warning")
+        problem.props('data-mark="l1-problem" role="status"')
+        wallet = parts.Text("", "p", "bh-note bh-muted")
+
+    def paint() -> None:
+        age.told(kit.standing.changed_ms)
+        problem.show(kit.standing.problem)
+        unlocked = page.session.unlocked
+        wallet.show("" if unlocked is None or not unlocked.wallet else f"Wallet {unlocked.wallet}")
+        if kit.standing.value is not None:
+            for (_, value), text in zip(shown, standing_texts(kit.standing.value), strict=True):
+                value.show(text)
+
+    page.painter.on(kit.standing, paint)
+
+
+def standing_texts(one: Standing) -> list[str]:
+    """In the order of OWNER_FIGURES."""
+    return [
+        numbers.dollars(one.balance), numbers.dollars(one.claimable), numbers.fixed(one.ether, 4),
+        numbers.dollars(one.custody), f"{one.block:,}",
+    ]  # fmt: skip
+
+
+class MoneyForm:
+    """Deposit and claim on L1; withdraw from the exchange."""
+
+    def __init__(self, page: Page) -> None:
+        self._page, self._session = page, page.session
+        self._kit: Kit = kit_of(page.session)
+        self._key = Actions.new_key()
+        with parts.panel("Deposit and withdraw", mark="money"), ui.element("div").classes("bh-entry"):
+            self.amount = parts.Field("Amount, USD", kind="number", on_change=self._changed)
+            self.recipient = parts.Field(
+                "Withdraw to", value=self._wallet, placeholder="0x…", on_change=self._changed
+            )
+            with ui.element("div").classes("bh-buttons"):
+                parts.button("Withdraw", self._withdraw, style="primary", mark="withdraw")
+                parts.button("Deposit from L1", self._deposit, mark="deposit")
+                parts.button("Claim what is ready", self._claim, mark="claim")
+            self.note = parts.Text("", "p", "bh-note bh-muted")
+            self.note.props('role="status" data-mark="money-note"')
+        page.painter.on(page.session.who, self._fill)
+
+    @property
+    def _wallet(self) -> str:
+        unlocked = self._session.unlocked
+        return "" if unlocked is None else unlocked.wallet
+
+    def _fill(self) -> None:
+        if not self.recipient.value:
+            self.recipient.value = self._wallet
+
+    def _changed(self) -> None:
+        self._key = Actions.new_key()
+
+    async def _withdraw(self) -> None:
+        main, amount, recipient = self._session.main, amount_in(self.amount), self.recipient.value.strip()
+        if main is None:
+            self._say("Unlock an account first.", "bh-warning")
+            return
+        if not is_hex_address(recipient):
+            self.recipient.problem("An address on L1: 0x and 40 digits.")
+            return
+        self.recipient.problem("")
+        if amount is None:
+            return
+        shown = numbers.dollars(amount)
+        action = await self._session.actions.run(
+            self._key, f"Withdraw {shown} USD", lambda: main.trader.withdraw(amount, recipient)
+        )
+        own = own_of(self._session)
+        await own.operations.refresh()
+        if action.stage is Stage.DONE:
+            self._key, self.amount.value = Actions.new_key(), ""
+            self._say(f"{shown} USD are on their way: claim them when their batch is final.", "bh-up")
+        else:
+            self._say(action.text, "bh-danger")
+
+    async def _deposit(self) -> None:
+        main, amount = self._session.main, amount_in(self.amount)
+        if main is None or amount is None:
+            return
+        shown = numbers.dollars(amount)
+
+        async def deposit() -> str:
+            number = await self._kit.do("depositing", lambda chain: chain.deposit(main.account_id, amount))
+            return f"Deposit {number} of {shown} USD is in L1's queue: a batch will take it."
+
+        await self._run(f"Deposit {shown} USD", deposit)
+
+    async def _claim(self) -> None:
+        async def claim() -> str:
+            claimed = await self._kit.do("claiming", lambda chain: chain.claim())
+            return f"Claimed {numbers.dollars(claimed)} USD." if claimed else "Nothing is ready to be claimed."
+
+        await self._run("Claim", claim)
+
+    async def _run(self, what: str, work: Callable[[], Awaitable[str]]) -> None:
+        """Something on L1, once for each filled form."""
+        self._say(f"{what}: waiting for a block…", "bh-muted")
+        said = ""
+
+        async def run() -> None:
+            nonlocal said
+            try:
+                said = await work()
+            except NotReady as error:
+                raise ValueError(str(error)) from error
+
+        action = await self._session.actions.run(self._key, what, run)
+        self._key = Actions.new_key()
+        self._say(said if action.stage is Stage.DONE else action.text, "bh-up" if said else "bh-danger")
+
+    def _say(self, text: str, style: str) -> None:
+        if not self._page.client.is_deleted:
+            self.note.show(text, f"bh-note {style}")

@@ -1,0 +1,154 @@
+"""The way of each order and each operation with money: accepted, sealed, proven, on L1, final; with its receipt."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from decimal import Decimal
+from typing import Any, NamedTuple
+
+from bulkhead.client import ClientError, Order
+from bulkhead.client.draft import DraftError, config_of
+from bulkhead.client.models import Operation
+from bulkhead.client.receipts import ReceiptError, Receipts
+from bulkhead.terminal import numbers, parts, words
+from bulkhead.terminal.grid import Cell, Column, Grid, Line
+from bulkhead.terminal.live.venue import Rows, own_of, venue_of
+from bulkhead.terminal.settlement.kit import kit_of
+from bulkhead.terminal.shell import Page
+
+STAGES = ("SEALED", "PROVEN", "SETTLED", "FINAL")
+WAYS = (
+    Column("What"), Column("Accepted"), Column("Record", True, "its place in the exchange's journal"),
+    Column("Batch", True), Column("Sealed", True, "after it was accepted"), Column("Proven", True),
+    Column("On L1", True), Column("Final", True), Column("Receipt"),
+)  # fmt: skip
+ROWS = 40
+RECEIPTS = "receipts.json"
+
+
+class Way(NamedTuple):
+    """Something with a place in the journal. `order_id` 0: it is no order, so it has no receipt of its own."""
+
+    id: str
+    what: str
+    sequence: int
+    time_ms: int
+    order_id: int
+
+
+def ways_of(orders: Sequence[Order], operations: Sequence[Operation]) -> list[Way]:
+    """Newest first."""
+    found = [
+        Way(
+            f"order-{one.id}", f"{one.side.lower()} {one.quantity:f} {one.market}, {_words(one.status)}", one.sequence,
+            one.created_time, one.id,
+        )
+        for one in orders
+    ]  # fmt: skip
+    found += [
+        Way(
+            f"money-{one.id}", f"{_words(one.type)} {numbers.dollars(abs(one.amount))} USD, {_words(one.status)}",
+            one.sequence, one.time, 0,
+        )
+        for one in operations
+    ]  # fmt: skip
+    return sorted(found, key=lambda one: -one.sequence)[:ROWS]
+
+
+def batch_of(sequence: int, batches: Rows) -> dict[str, Any] | None:
+    """The sealed batch that has a record; None while it is open, or where it is older than the list."""
+    return next((one for one in batches if one["firstSequence"] <= sequence <= one["lastSequence"]), None)
+
+
+def way_cells(way: Way, batches: Rows) -> list[Cell]:
+    """Record, batch, and each stage: how long after it was accepted, or that it is not there yet."""
+    batch = batch_of(way.sequence, batches)
+    if batch is None:
+        newest = max((one["lastSequence"] for one in batches), default=0)
+        said = "open" if way.sequence > newest else "older"
+        return [Cell(f"{way.sequence:,}"), Cell(said, "bh-muted", mark="batch"), *(Cell(numbers.NONE),) * 4]
+    times = {step["stage"]: step for step in batch["steps"]}
+    is_final = batch["status"] == "FINAL"
+    cells = [Cell(f"{way.sequence:,}"), Cell(f"{batch['batch']:,}", mark="batch")]
+    for stage in STAGES:
+        step = times.get(stage)
+        if step is None or not step["time"]:
+            cells.append(Cell("yes" if is_final and step is None else numbers.NONE, mark=stage.lower()))
+            continue
+        title = f"block {step['block']:,}, {step['hash']}" if "hash" in step else ""
+        cells.append(Cell(f"+{after(step['time'] - way.time_ms)}", title=title, mark=stage.lower()))
+    return cells
+
+
+def after(duration_ms: int) -> str:
+    """A span; L1's clock may be behind the exchange's by some seconds, which counts as none."""
+    return numbers.age(max(0, duration_ms))
+
+
+class Ways:
+    """The panel."""
+
+    def __init__(self, page: Page) -> None:
+        self._page, self._session = page, page.session
+        self._own, self._venue = own_of(page.session), venue_of(page.session)
+        self._notes: dict[str, str] = {}
+        with parts.panel("From accepted to final", mark="ways") as made:
+            self._grid = Grid(
+                "From accepted to final", WAYS, rows=self._lines, on_act=self._check,
+                empty="No order and no money yet.",
+            )  # fmt: skip
+            with made.default_slot.children[0]:
+                self._age = parts.Age(old_ms=15_000)
+        for topic in (self._own.orders, self._own.operations, self._venue.batches):
+            page.painter.on(topic, self._paint)
+        account = page.session.main
+        if account is not None:
+            page.painter.on(account.orders_changed, self._paint)
+
+    def _paint(self) -> None:
+        self._grid.paint()
+        self._age.told(self._venue.batches.changed_ms)
+
+    def _lines(self) -> list[Line]:
+        main = self._session.main
+        still_open = list(main.orders.values()) if main is not None else []
+        orders = [*still_open, *(self._own.orders.value or [])]
+        unique = {one.id: one for one in orders}
+        ways = ways_of(list(unique.values()), self._own.operations.value or [])
+        batches = self._venue.batches.value or []
+        return [self._line(way, batches) for way in ways]
+
+    def _line(self, way: Way, batches: Rows) -> Line:
+        check = Cell("Check", action="check", title=f"Check the receipt of {way.what}") if way.order_id else Cell("")
+        cells = [Cell(way.what), Cell(at_ms=way.time_ms), *way_cells(way, batches), check]
+        return Line(way.id, cells, note=self._notes.get(way.id, ""))
+
+    async def _check(self, row: str, _: str) -> None:
+        main = self._session.main
+        if main is None:
+            return
+        try:
+            receipt = await main.trader.evidence.receipt(int(row.removeprefix("order-")))
+            config = config_of(await self._session.exchange.books.genesis())
+            book = Receipts(kit_of(self._session).folder / RECEIPTS)
+            checked = book.check(receipt, config, main.trader.signer.key)
+        except ClientError as error:
+            self._notes[row] = str(words.of_error(error))
+        except (ReceiptError, DraftError) as error:
+            self._notes[row] = f"The receipt does not hold: {error}"
+        else:
+            known = "told before, and the same now" if checked.was_known else "kept from now on"
+            self._notes[row] = (
+                f"The receipt holds: record {checked.sequence:,} has the order that your key signed, and its chain "
+                f"{checked.chain[:16]}… follows from it ({known})"
+            )
+        self._grid.paint()
+
+
+def _words(name: str) -> str:
+    return name.lower().replace("_", " ")
+
+
+def total(values: Sequence[str]) -> Decimal:
+    """A sum of decimal strings."""
+    return sum((Decimal(one) for one in values), Decimal(0))

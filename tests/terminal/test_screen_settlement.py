@@ -1,0 +1,129 @@
+"""The screen Settlement in a real browser: every way to final with its times, receipts, a withdrawal, solvency."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import time
+from contextlib import closing
+from decimal import Decimal
+from typing import Any
+
+from playwright.sync_api import expect
+
+from bulkhead.circuit.batch import SMALL
+from bulkhead.client import NewOrder
+from bulkhead.node.proof_file import ProofFile, write_proof
+from bulkhead.node.settling.store import FOLDER, SCHEMA
+from bulkhead.terminal import numbers
+from tests.terminal.browser import Bench
+from tests.terminal.owner import by_owner
+from tests.terminal.venue import ask
+
+MARKET, GAS = "BTC-USD", (1_500_000, 4_200_000, 900_000)
+HASHES = ("aa" * 32, "bb" * 32, "cc" * 32)
+STEPS = ("open", "answer", "settle")
+
+
+def batches(bench: Bench) -> list[dict[str, Any]]:
+    return ask(bench.live.url, lambda exchange: exchange.books.batches())
+
+
+def sealed(bench: Bench, sequence: int) -> dict[str, Any]:
+    """The batch that has a record, when it is sealed."""
+    for _ in range(100):
+        for one in batches(bench):
+            if one["firstSequence"] <= sequence <= one["lastSequence"]:
+                return one
+        time.sleep(0.1)
+    raise AssertionError(f"record {sequence} is in no batch")
+
+
+def settle(bench: Bench, number: int) -> None:
+    """What a prover and a settlement service leave in the folder: a proof, and the notes of what L1 took."""
+    folder = bench.live.settings.place
+    (folder / "proofs").mkdir(exist_ok=True)
+    proof = ProofFile(1, number, "x", 1, b"h", tuple(SMALL), "onchain", b"k", (1, 2), bytes(384_000))
+    write_proof(folder / "proofs" / f"batch-{number:010d}.onchain.proof", proof)
+    now_s = int(time.time())
+    (folder / FOLDER).mkdir(exist_ok=True)
+    with closing(sqlite3.connect(folder / FOLDER / "state.sqlite")) as file:
+        file.executescript(SCHEMA)
+        for nonce, (step, digest, gas) in enumerate(zip(STEPS, HASHES, GAS, strict=True)):
+            row = ("0xme", nonce, bytes.fromhex(digest), step, number, 0, 70 + nonce, gas, 1, now_s + 20)
+            file.execute("INSERT INTO included VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", row)
+        file.execute("INSERT INTO told VALUES ('settled', ?, 72, '{}')", (number,))
+        file.execute("INSERT INTO finals VALUES (?, ?)", (number, 1000 * (now_s + 30)))
+        asked = {"kind": 1, "account": 128, "subject": 5 * 10**6, "sender": "0x" + "1" * 40}
+        asked["included_ms"] = 1000 * now_s
+        file.execute("INSERT INTO told VALUES ('request', 1, 73, ?)", (json.dumps(asked),))
+        file.commit()
+
+
+def test_an_order_goes_from_accepted_to_final_and_its_receipt_is_checked(bench: Bench) -> None:
+    order = NewOrder(market=MARKET, side="BUY", quantity="0.01", price="57000", post_only=True)
+    placed = by_owner(bench, lambda trader: trader.place(order))
+    sequence = by_owner(bench, lambda trader: trader.order(placed.id)).sequence
+    bench.page.goto(bench.at("/settlement"))
+    bench.ready()
+    way = bench.page.locator(f'tr[data-id="order-{placed.id}"]')
+    number = sealed(bench, sequence)["batch"]
+    expect(way.locator('[data-cell="batch"]')).to_have_text(f"{number:,}")
+    expect(way.locator('[data-cell="final"]')).to_have_text(numbers.NONE)
+    settle(bench, number)
+    expect(way.locator('[data-cell="final"]')).to_contain_text("+", timeout=15_000)
+    told = ask(bench.live.url, lambda exchange: exchange.books.batch(number))
+    assert [step["stage"] for step in told["steps"]] == ["SEALED", "PROVEN", "SETTLED", "FINAL"]
+    assert told["gasUsed"] == sum(GAS) and told["proof"]["bytes"] == 384_000
+    shown = bench.page.locator('[data-mark="batches"]').locator(f'tr[data-id="{number}"]')
+    expect(shown.locator('[data-cell="gas"]')).to_have_text(f"{sum(GAS):,}")
+    expect(shown.locator('[data-cell="size"]')).to_have_text("384")
+    expect(shown.locator('[data-cell="block"]')).to_have_text("72")
+    expect(shown.locator('[data-cell="status"]')).to_have_text("final")
+    shown.get_by_role("button", name=f"Transactions of batch {number}").click()
+    expect(bench.page.locator('[data-mark="transactions"] [data-cell="gas"]')).to_have_text(
+        [f"{gas:,}" for gas in GAS]
+    )
+    request = bench.page.locator('[data-mark="forced"] [data-cell="state"]')
+    expect(request).to_have_text("waiting")
+    way.get_by_role("button", name="Check the receipt").click()
+    ways = bench.page.locator('[data-mark="ways"]')
+    expect(ways).to_contain_text("has the order that your key signed")
+    way.get_by_role("button", name="Check the receipt").click()
+    expect(ways).to_contain_text("told before, and the same now")
+    bench.check()
+    bench.shoot("settlement")
+
+
+def test_a_withdrawal_is_asked_for_and_seen_on_its_way(bench: Bench) -> None:
+    bench.page.goto(bench.at("/settlement"))
+    bench.ready()
+    before = by_owner(bench, lambda trader: trader.balance()).balance
+    form = bench.page.locator('[data-mark="money"]')
+    form.get_by_label("Amount").fill("-5")
+    form.locator('[data-mark="withdraw"]').click()
+    expect(form).to_contain_text("Above zero.")
+    form.get_by_label("Amount").fill("1,250.5")
+    form.get_by_label("Withdraw to").fill("0x12")
+    form.locator('[data-mark="withdraw"]').click()
+    expect(form).to_contain_text("An address on L1")
+    form.get_by_label("Withdraw to").fill("0x" + "ab" * 20)
+    form.locator('[data-mark="withdraw"]').click()
+    expect(form.locator('[data-mark="money-note"]')).to_contain_text("1,250.50 USD are on their way")
+    expect(bench.page.locator('[data-mark="ways"]')).to_contain_text("slow withdrawal 1,250.50 USD, in progress")
+    assert by_owner(bench, lambda trader: trader.balance()).balance == before - Decimal("1250.5")
+    form.locator('[data-mark="claim"]').click()
+    expect(form.locator('[data-mark="money-note"]')).to_contain_text("settles nothing")
+
+
+def test_solvency_is_computed_here_from_both_sides(bench: Bench) -> None:
+    bench.page.goto(bench.at("/settlement"))
+    bench.ready()
+    panel = bench.page.locator('[data-mark="solvency"]')
+    expect(panel.locator('[data-mark="solvency-verdict"]')).to_contain_text("Everything that is owed is held")
+    told = ask(bench.live.url, lambda exchange: exchange.books.solvency())
+    for name in ("custody", "accounts", "funds"):
+        expect(panel.locator(f'[data-cell="{name}"]')).to_have_text(f"{numbers.dollars(Decimal(told[name]))} USD")
+    gap = Decimal(told["custody"]) - Decimal(told["accounts"]) - Decimal(told["funds"])
+    assert 0 <= gap < Decimal("0.001")
+    expect(panel.locator('[data-cell="gap"]')).to_have_text(f"{numbers.fixed(gap, 6, sign=True)} USD")
