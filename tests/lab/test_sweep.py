@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import pytest
+from typer.testing import CliRunner
 
+from bulkhead.cli.lab import app
 from bulkhead.lab import cache as keeping
 from bulkhead.lab.cache import Cache, key_of
 from bulkhead.lab.pages import Page, Section, Source
@@ -96,6 +100,41 @@ def test_what_cannot_be_asked_is_refused_by_name() -> None:
         Settings(paths=0)
     with pytest.raises(QuestionError, match="seed: -1 is negative"):
         Settings(seed=-1)
+
+
+def test_the_command_lists_answers_and_refuses(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BULKHEAD_CACHE", str(tmp_path / "kept"))
+    monkeypatch.delenv("BULKHEAD_DATA", raising=False)
+    shell = CliRunner()
+    assert "withdrawal" in shell.invoke(app, ["sweep", "--list"]).stdout
+    made = shell.invoke(app, ["sweep", "gas", "--json", "--html", str(tmp_path / "gas.html")])
+    assert made.exit_code == 0
+    assert json.loads(made.stdout)["title"] == QUESTIONS["gas"].title
+    assert "gwei" in (tmp_path / "gas.html").read_text(encoding="utf-8")
+    assert list((tmp_path / "kept").rglob("*.json"))
+    for wrong, words in (
+        (["sweep", "colour"], "no question 'colour'"),
+        (["sweep", "fund", "--world", "moon", "--paths", "2"], "no world 'moon'"),
+        (["sweep", "gas", "--data", str(tmp_path)], "no such file"),
+    ):
+        refused = shell.invoke(app, wrong)
+        assert refused.exit_code == 1
+        assert words in refused.stderr
+
+
+if find_spec("ray"):
+
+    def test_points_on_a_cluster_are_those_of_this_machine() -> None:
+        settings = Settings(seed=4)
+        _, here = answer(Squares(), settings)
+        _, there = answer(Squares(), settings, cluster="local")
+        assert here == there
+
+else:
+
+    def test_a_cluster_without_ray_says_what_to_install() -> None:
+        with pytest.raises(QuestionError, match="pip install 'bulkhead.cluster.'"):
+            answer(Squares(), Settings(), cluster="local")
 
 
 @pytest.mark.parametrize("name", sorted(QUESTIONS))

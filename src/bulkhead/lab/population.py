@@ -13,7 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bulkhead.fixed import fraction
-from bulkhead.lab.kernel import Accounts, Impact, Venue
+from bulkhead.lab.impact import default_impacts
+from bulkhead.lab.kernel import Accounts, Venue
 from bulkhead.lab.prices.bars import Floats
 from bulkhead.lab.prices.calibration import MARKETS
 from bulkhead.lab.venue import INITIAL, INITIAL_OTHERS, MAJORS, resolution_of
@@ -37,15 +38,18 @@ class Crowd:
     notional: Floats  # USD by account and market, signed
 
 
-def venue_of(symbols: tuple[str, ...], impact: Impact | None = None) -> Venue:
-    """This venue's default terms for these markets, at the prices simulated worlds begin with."""
+def venue_of(symbols: tuple[str, ...], depth: float = 1.0) -> Venue:
+    """This venue's default terms for these markets, at the prices simulated worlds begin with.
+
+    Books are the careful ones of `impact.py`, with a share of their usual depth.
+    """
     prices = tuple(MARKETS[symbol].start if symbol in MARKETS else PRICE_OTHERS for symbol in symbols)
     markets = tuple(
         market(place, symbol, resolution_of(price), is_major=symbol in MAJORS,
                initial=INITIAL.get(symbol, INITIAL_OTHERS))
         for place, (symbol, price) in enumerate(zip(symbols, prices, strict=True), start=1)
     )  # fmt: skip
-    return Venue(markets, prices, impact=(impact or Impact(),) * len(symbols))
+    return Venue(markets, prices, impact=tuple(default_impacts(symbols, depth).values()))
 
 
 def with_maintenance(venue: Venue, share: float) -> Venue:

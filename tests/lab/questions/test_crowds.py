@@ -8,12 +8,14 @@ import numpy as np
 import pytest
 
 from bulkhead.lab.cascade import flows, press, run_cascade
+from bulkhead.lab.finding import Finding
 from bulkhead.lab.kernel import Accounts, run
 from bulkhead.lab.pages import as_json, render
+from bulkhead.lab.paths.single import path_of
 from bulkhead.lab.population import KINDS, Crowd, crowd_of, venue_of, with_maintenance
 from bulkhead.lab.questions import question_of
 from bulkhead.lab.questions.common import chunks, coarser, interval, ratio_interval
-from bulkhead.lab.questions.fund import shortfall
+from bulkhead.lab.questions.fund import ACCOUNTS, DAYS, shortfall
 from bulkhead.lab.questions.liquidations import DEFAULTS, Liquidations
 from bulkhead.lab.questions.maintenance import Maintenance
 from bulkhead.lab.questions.withdrawal import MINUTES, Withdrawal
@@ -92,7 +94,8 @@ def test_what_is_sold_presses_on_prices_and_comes_back() -> None:
     pressed = press(venue, paths, flow)
     moved = 1 - pressed.ratio[0, :, 0] / paths.ratio[0, :, 0]
     assert moved[1] == pytest.approx(0, abs=1e-6)
-    assert moved[2] == pytest.approx(1e-4 + 10e-4 * 5**0.5, rel=1e-3)
+    spread, scale, exponent, _ = venue.impact[0]
+    assert moved[2] == pytest.approx(spread + scale * 5**exponent, rel=1e-3)
     half = round(30 * 60_000 / paths.step_ms)
     assert moved[2 + half] == pytest.approx(moved[2] / 2, rel=1e-2)
     assert np.array_equal(pressed.ratio[1:], paths.ratio[1:])
@@ -130,13 +133,21 @@ def test_intervals_hold_the_mean() -> None:
 @pytest.mark.parametrize("name", ["fund", "maintenance", "liquidations", "withdrawal", "gas"])
 def test_a_question_is_answered_by_a_page(name: str) -> None:
     few = replace(FEW, paths=6)
-    page, results = answer(question_of(name), few)
+    page, _ = answer(question_of(name), few)
     text = render(page)
     assert "Made again by" in text
     assert f"bulkhead lab sweep {name}" in page.command
     assert as_json(page)["sections"]
     assert "nan" not in " ".join(page.answer)
-    for finding in results[0].get("findings", ()):
-        world = world_of(finding["world"], seed=finding["seed"])
-        assert finding["path"] < few.paths
-        assert world.symbols[:1] == ("BTC",)
+
+
+def test_a_failure_is_replayed_to_the_last_bit_by_what_it_prints() -> None:
+    few = replace(FEW, paths=40)
+    result = question_of("fund").measure(few, {"leverage": 25.0, "feedback": False})
+    finding = Finding(**result["findings"][0])
+    again = path_of(world_of(finding.world, seed=finding.seed), finding.path, finding.step + 1)
+    drawn = [paths for paths in chunks(few, DAYS, ()) if paths.first <= finding.path < paths.first + len(paths)][0]
+    assert np.array_equal(again.ratio[0], drawn.ratio[finding.path - drawn.first, : finding.step + 1])
+    venue = venue_of(("BTC", "ETH", "XRP", "LTC"))
+    debts = run(venue, crowd_of(venue, ACCOUNTS, few.seed, 25.0).accounts, again.select(venue.symbols)).bad_debt
+    assert debts.sum() > 0

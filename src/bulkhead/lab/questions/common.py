@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from bulkhead.lab.pages import Source
 from bulkhead.lab.paths.cube import Paths, World
+from bulkhead.lab.prices import list_sets
 from bulkhead.lab.sweep.question import Settings
 from bulkhead.lab.worlds import world_of
 
@@ -67,11 +68,18 @@ def coarser(paths: Paths, every: int) -> Paths:
 
 
 def interval(by_path: Sequence[float] | NDArray[Any]) -> dict[str, float]:
-    """Mean over paths with its 95 % interval (normal). Paths are independent; accounts on one path are not."""
+    """Mean over paths with its 95 % interval (normal, within the least and the most there was).
+
+    Paths are independent; accounts on one path are not.
+    """
     values = np.asarray(by_path, float)
     mean = float(values.mean())
     half = Z_95 * float(values.std(ddof=1)) / math.sqrt(len(values)) if len(values) > 1 else 0.0
-    return {"mean": mean, "low": mean - half, "high": mean + half}
+    return {
+        "mean": mean,
+        "low": max(mean - half, float(values.min())),
+        "high": min(mean + half, float(values.max())),
+    }
 
 
 def ratio_interval(above: NDArray[Any], below: NDArray[Any]) -> dict[str, float] | None:
@@ -89,8 +97,9 @@ def ratio_interval(above: NDArray[Any], below: NDArray[Any]) -> dict[str, float]
 
 
 def source(settings: Settings, step_ms: int | None = None) -> Source:
-    """Where the paths come from, as the world tells it: its words name data set and licence."""
+    """Where the paths come from, as the world tells it, and the licence of the price set they were taken from."""
     made = world(settings, step_ms=step_ms)
     text = made.source
-    licence = "named in its source" if "icence" in text or "(" in text else "Apache-2.0"
+    sets = [one for one in list_sets(settings.data_dir) if one.name in text or one.title in text]
+    licence = sets[0].licence if sets else "Apache-2.0: numbers and code of this project"
     return Source(f"World {made.name}", licence, text)

@@ -150,7 +150,8 @@ def _words(measured: Sequence[tuple[Point, Result]], here: Result) -> tuple[tupl
         f"1.25 and ${_mean(high['cost']):,.0f} at 2.0; the fund nets ${_mean(low['fund']):,.0f}, "
         f"${_mean(here['fund']):,.0f} and ${_mean(high['fund']):,.0f}. Without a penalty, steps at 1.02 go from "
         f"{_mean(dear['steps']):.1f} to {_mean(free['steps']):.1f}: cheap liquidations make "
-        + ("more of them." if _mean(free["steps"]) > _mean(dear["steps"]) else "no more of them here."),
+        + ("more of them." if _mean(free["steps"]) > _mean(dear["steps"]) else "no more of them here.")
+        + f" Traders then pay ${_mean(free['cost']):,.0f} and the fund loses ${-_mean(free['fund']):,.0f}.",
     )
     figures = (
         Figure("Steps an account liquidated", f"{counts[1.25]:.1f}", "at the defaults"),

@@ -18,6 +18,7 @@ from bulkhead.lab.sweep.question import Parameter, Point, Result, Settings, comm
 LEVERAGES = (3.0, 5.0, 10.0, 20.0)
 MINUTES = (1, 2, 5, 10, 15, 30, 60, 120, 240, 480, 1440)
 STEP_MS, DAYS = 60_000, 3.0
+CALLS_LEAST = 20  # fewer are in the table, not in the plot
 HOLDERS = 10_000.0  # USD of equity of each account
 HERE_MINUTES = 8
 """From asking one venue like this for collateral to having it at another: batch 1, proof 0.5, six transactions 1.2 and
@@ -70,6 +71,7 @@ class Withdrawal:
             "gone": gone,
             "any": {str(minutes): interval((gap <= minutes).mean(axis=1)) for minutes in MINUTES},
             "between": middle,
+            "calls": int(is_called.sum()),
             "step_ms": step_ms,
         }
 
@@ -121,7 +123,7 @@ def _share(result: Result, minutes: int) -> float:
 def _curves(measured: Sequence[tuple[Point, Result]]) -> Section:
     series = []
     for point, result in measured:
-        if point["side"] == "long" and result["gone"][str(MINUTES[0])] is not None:
+        if point["side"] == "long" and result["calls"] >= CALLS_LEAST:
             found = [result["gone"][str(minutes)] for minutes in MINUTES]
             series.append(
                 Series(f"{point['leverage']:.0f} times", MINUTES, [one["mean"] for one in found],
