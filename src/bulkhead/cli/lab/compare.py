@@ -67,6 +67,7 @@ async def _live(url: str, api_key: str) -> Portfolio:
 @app.command("compare")
 def compare_command(
     portfolio: PortfolioName,
+    *,
     world: Annotated[str, typer.Option(help="A world, as `bulkhead lab worlds` lists them.")] = "regimes",
     seed: Annotated[int, typer.Option(min=0, help="One seed, one result.")] = 1,
     paths: Annotated[int, typer.Option(min=100, help="Paths.")] = 10_000,

@@ -34,7 +34,7 @@ class Tail:
 
 
 def sampled_on(
-    address: str, make: Callable[[], World], portfolio: Portfolio, masks: Masks, paths: int, steps: int, keep: Keep
+    address: str, make: Callable[[], World], portfolio: Portfolio, masks: Masks, paths: int, steps: int, *, keep: Keep
 ) -> Iterator[Sample]:
     """Chunks in order, computed on the cluster at `address` (host:port, ray://host:port, auto, local).
 

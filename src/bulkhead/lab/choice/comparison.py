@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -126,7 +127,7 @@ class Job:
         if self.cluster is None:
             chunks = sample_world(self.maker(correlation)(), *arguments, keep)
         else:
-            chunks = sampled_on(self.cluster, self.maker(correlation), *arguments, keep)
+            chunks = sampled_on(self.cluster, self.maker(correlation), *arguments, keep=keep)
         for part in chunks:
             parts.append(part)
             done += part.paths
@@ -256,16 +257,11 @@ def compare(
     With a cache, chunks of paths are kept while it runs, so that one that was stopped goes on where it was.
     """
     job = Job(portfolio, setting, data_dir, cache, cluster, report)
-    count = len(portfolio.holdings)
-    plans = {ISOLATED: isolated(count), CROSS: cross(count)}
-    own = written(portfolio)
-    if own is not None and own not in plans.values():
-        plans[AS_WRITTEN] = own
+    plans = plans_of(portfolio)
     sample, masks, order, seen = best_partition(job, list(plans.values()))
-    weighing = job.weighing(sample, masks)
     if order[0][1] not in plans.values():
         plans[STRATEGY] = order[0][1]
-    seed = setting.seed
+    weighing, seed = job.weighing(sample, masks), setting.seed
     modes = [
         weighing.mode(name, partition, labels_of(portfolio, partition), seed) for name, partition in plans.items()
     ]
@@ -277,42 +273,63 @@ def compare(
     held_out = _held_out(job, sample, masks)
     worst = np.argsort(-losses[best.name], kind="stable")[:WORST_PATHS]
     world = job.maker()()
+    repairs = next(iter(world.chunks(1, 1))).repairs
     job.forget()
     return Comparison(
-        portfolio.name,
-        portfolio.source,
-        portfolio.collateral,
-        portfolio.gross,
-        tuple((one.symbol, one.size, one.price) for one in portfolio.holdings),
-        setting.world,
-        world.source,
-        "simulated" in world.source,
-        seed,
-        setting.paths,
-        setting.steps,
-        setting.step_ms,
-        setting.level,
-        setting.probability,
-        tuple(modes),
-        _ranked(job, weighing, order),
-        seen,
-        len(masks),
-        count <= EXACT_MOST,
-        tuple(broken),
-        setting.broken_paths,
-        tuple(weighing.split(name, rows[name]) for name in plans if len(rows[name]) > 1),
-        best.name,
-        runner_up.name,
-        advantage,
-        held_out,
-        verdict.recommendation(best, runner_up, advantage, setting.level),
-        verdict.reasons(best, modes, advantage),
-        verdict.against(best, runner_up, modes, advantage, broken) + verdict.held_out(best, held_out, seen),
-        tuple(_finding(setting, portfolio, best, int(path), float(losses[best.name][path])) for path in worst),
+        **_given(portfolio, setting),
+        world_source=world.source,
+        simulated="simulated" in world.source,
+        modes=tuple(modes),
+        ranked=_ranked(weighing, order),
+        partitions=seen,
+        sets=len(masks),
+        is_exact=len(portfolio.holdings) <= EXACT_MOST,
+        broken=tuple(broken),
+        splits=tuple(weighing.split(name, rows[name]) for name in plans if len(rows[name]) > 1),
+        best=best.name,
+        runner_up=runner_up.name,
+        advantage=advantage,
+        held_out=held_out,
+        recommendation=verdict.recommendation(best, runner_up, advantage, setting.level),
+        reasons=verdict.reasons(best, modes),
+        against=verdict.against(best, runner_up, modes, advantage, broken) + verdict.held_out(best, held_out, seen),
+        findings=tuple(
+            _finding(setting, portfolio, best, int(path), float(losses[best.name][path])) for path in worst
+        ),
+        repairs=tuple(str(repair) for repair in repairs),
         command=command,
         version=version(),
-        settings=asdict(setting),
     )
+
+
+def plans_of(portfolio: Portfolio) -> dict[str, Partition]:
+    """The partitions that are compared whatever comes out: isolated, cross, and the portfolio's own."""
+    count = len(portfolio.holdings)
+    plans = {CROSS: cross(count)} if count == 1 else {ISOLATED: isolated(count), CROSS: cross(count)}
+    own = written(portfolio)
+    if own is not None and own not in plans.values():
+        plans[AS_WRITTEN] = own
+    return plans
+
+
+def _given(portfolio: Portfolio, setting: Setting) -> dict[str, Any]:
+    """What a comparison was asked with."""
+    return {
+        "portfolio": portfolio.name,
+        "portfolio_source": portfolio.source,
+        "collateral": portfolio.collateral,
+        "gross": portfolio.gross,
+        "positions": tuple((one.symbol, one.size, one.price) for one in portfolio.holdings),
+        "world": setting.world,
+        "seed": setting.seed,
+        "paths": setting.paths,
+        "steps": setting.steps,
+        "step_ms": setting.step_ms,
+        "level": setting.level,
+        "probability": setting.probability,
+        "broken_paths": setting.broken_paths,
+        "settings": asdict(setting),
+    }
 
 
 def _best(modes: list[Mode], losses: dict[str, Floats], setting: Setting) -> tuple[Mode, Mode, Estimate]:
@@ -359,7 +376,7 @@ def _broken(job: Job, plans: dict[str, Partition]) -> list[Broken]:
     return found
 
 
-def _ranked(job: Job, weighing: Weighing, order: list[tuple[float, Partition]]) -> tuple[Ranked, ...]:
+def _ranked(weighing: Weighing, order: list[tuple[float, Partition]]) -> tuple[Ranked, ...]:
     shown = order if len(order) <= 2 * SHOWN else order[:SHOWN] + order[-SHOWN:]
     return tuple(
         Ranked(

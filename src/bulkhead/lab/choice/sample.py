@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from bulkhead.fixed import FRACTION_BITS
 from bulkhead.lab.choice.needs import KINDS, needs_of, scenario_needs_of
+from bulkhead.lab.impact import default_impacts
 from bulkhead.lab.kernel import Accounts, Venue
 from bulkhead.lab.kernel.run import run_some
 from bulkhead.lab.kernel.terms import MICRO
@@ -74,7 +75,7 @@ class Sample:
 
 
 def venue_for(portfolio: Portfolio) -> Venue:
-    """The default venue's rules for the markets of a portfolio, at its prices."""
+    """The default venue's rules and careful books for the markets of a portfolio, at its prices."""
     terms = tuple(
         market(
             place, one.symbol, resolution_of(one.price), is_major=one.symbol in MAJORS,
@@ -82,7 +83,9 @@ def venue_for(portfolio: Portfolio) -> Venue:
         )
         for place, one in enumerate(portfolio.holdings, 1)
     )
-    return Venue(terms, tuple(one.price for one in portfolio.holdings))
+    impacts = default_impacts(portfolio.symbols)
+    prices = tuple(one.price for one in portfolio.holdings)
+    return Venue(terms, prices, tuple(impacts[symbol] for symbol in portfolio.symbols))
 
 
 def lots_of(venue: Venue, portfolio: Portfolio) -> Floats:

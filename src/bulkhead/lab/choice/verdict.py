@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from bulkhead.lab.choice.estimates import Estimate
-from bulkhead.lab.choice.result import CROSS, ISOLATED, SCENARIO, STRATEGY, Broken, HeldOut, Mode
+from bulkhead.lab.choice.result import AS_WRITTEN, SCENARIO, STRATEGY, Broken, HeldOut, Mode
 
 WORDS = {
     "one": "if all correlations go to one",
@@ -26,7 +26,7 @@ def percent(chance: Estimate) -> str:
 
 def title(mode: Mode) -> str:
     """A mode with its compartments, where that is not said by its name."""
-    if mode.name in (STRATEGY, "as written") and len(mode.compartments) > 1:
+    if mode.name in (STRATEGY, AS_WRITTEN) and len(mode.compartments) > 1:
         return f"{mode.name} ({' | '.join('+'.join(one.symbols) for one in mode.compartments)})"
     return mode.name
 
@@ -51,7 +51,7 @@ def recommendation(best: Mode, runner_up: Mode, advantage: Estimate, level: floa
     )
 
 
-def reasons(best: Mode, modes: Sequence[Mode], advantage: Estimate) -> tuple[str, ...]:
+def reasons(best: Mode, modes: Sequence[Mode]) -> tuple[str, ...]:
     """Why, in numbers."""
     found = [
         f"Any liquidation: {percent(best.any_liquidated)}; everything closed by liquidation: "
@@ -74,9 +74,9 @@ def reasons(best: Mode, modes: Sequence[Mode], advantage: Estimate) -> tuple[str
             + ", ".join(f"{title(mode)} ({100 * mode.all_wiped.value:.2f} %)" for mode in kept)
             + "."
         )
-    if best.name in (ISOLATED, STRATEGY):
+    if len(best.compartments) > 1:
         found.append("What one compartment loses beyond its collateral is not asked of the others.")
-    if best.name in (CROSS, SCENARIO):
+    if len(best.compartments) == 1:
         found.append("Gains of one position back the losses of another at once, without a transfer.")
     cheaper = min(modes, key=lambda mode: mode.capital.value)
     if cheaper.name == best.name:
@@ -115,12 +115,12 @@ def against(
     if cheaper.capital.high < best.capital.low:
         found.append(f"{title(cheaper).capitalize()} needs {money(best.capital.value - cheaper.capital.value)} less.")
     found += _breaks(best, broken)
-    if best.name in (ISOLATED, STRATEGY):
+    if len(best.compartments) > 1:
         found.append(
             "Compartments are judged without top-up: whoever moves money between them in time does better, and must be "
             "there to do it."
         )
-    if best.name in (CROSS, SCENARIO):
+    if len(best.compartments) == 1:
         found.append("One position can take the whole account with it; nothing is set aside that it cannot reach.")
     if best.name == SCENARIO:
         found.append("The requirement follows the venue's grid of shocks, which may be changed behind its timelock.")
