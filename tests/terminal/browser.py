@@ -50,9 +50,9 @@ CUT_OFF = """() => {
 class Bench:
     """What a test of a screen has: `page` (Playwright's), `terminal`, `live`."""
 
-    def __init__(self, browser: Browser, terminal: Terminal, live: Live, *, is_dark: bool = True) -> None:
+    def __init__(self, browser: Browser, terminal: Terminal, live: Live | None, *, is_dark: bool = True) -> None:
         self.terminal = terminal
-        self.live = live
+        self.live = live  # None where a test has a venue of another kind
         self.context = browser.new_context(viewport={"width": SIZE[0], "height": SIZE[1]}, reduced_motion="reduce")
         self.context.set_default_timeout(10_000)
         self.problems: list[str] = []

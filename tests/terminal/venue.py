@@ -61,7 +61,8 @@ class Terminal:
     @property
     def troubles(self) -> list[str]:
         """What a terminal that works never says."""
-        return [line for line in self.log if "Traceback" in line or "Error:" in line or "could not be painted" in line]
+        signs = ("Traceback", "level=error", "level=critical", "never retrieved", "was never awaited")
+        return [line for line in self.log if any(sign in line for sign in signs)]
 
     def stop(self) -> int:
         """End in order; the exit status."""

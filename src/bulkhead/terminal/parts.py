@@ -37,6 +37,7 @@ class Field(ValueElement[str], component="static/field.js"):
         on_change: Callable[[], object] | None = None,
         on_enter: Callable[[], object] | None = None,
     ) -> None:
+        self._is_secret = kind == "password"
         super().__init__(value=value, on_value_change=None if on_change is None else lambda _: on_change())
         self._props["label"] = label
         self._props["kind"] = kind
@@ -46,6 +47,15 @@ class Field(ValueElement[str], component="static/field.js"):
         self._props["hint"] = hint
         if on_enter is not None:
             self.on("enter", lambda _: on_enter())
+
+    def _value_to_model_value(self, value: str) -> str:
+        """What the browser is told of the value: of a secret nothing, not even what was typed there."""
+        return "" if self._is_secret else value
+
+    def clear_secret(self) -> None:
+        """Forget what was entered, here and in the browser."""
+        self.set_value("")
+        self.run_method("clear")
 
     def problem(self, text: str) -> None:
         """Say what is wrong with the entry; "" for nothing."""

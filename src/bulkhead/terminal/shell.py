@@ -129,7 +129,7 @@ def frame(page: Page, shown: Screen) -> None:
         parts.button("Light" if page.is_dark else "Dark", lambda: _turn(page), mark="theme")
     _banner(page)
     alerts.build(page)
-    with ui.element("main").classes("bh-screen"):
+    with ui.element("div").classes("bh-screen"):
         if page.session.markets or not shown.needs_exchange:
             shown.build(page)
         else:

@@ -63,7 +63,7 @@ class _Making:
         finally:
             if not self.button.is_deleted:
                 for field in (self.ethereum, self.stark, self.api, self.first, self.second):
-                    field.set_value("")
+                    field.clear_secret()
                 parts.set_disabled(self.button, False)
 
     async def _made(self) -> Unlocked:

@@ -77,7 +77,7 @@ class _Accounts:
 
     async def _unlock(self, name: str, field: parts.Field, *_: object) -> None:
         passphrase = field.value
-        field.set_value("")
+        field.clear_secret()
         self.note.show("")
         try:
             await self.page.session.unlock(name, passphrase)

@@ -21,5 +21,5 @@ export default {
     disabled: Boolean, own: String },
   data() { return { local: this.value }; },
   watch: { value(now) { this.local = now; } },
-  methods: { take(now) { this.local = now; this.$emit("update:value", now); } },
+  methods: { clear() { this.local = ""; }, take(now) { this.local = now; this.$emit("update:value", now); } },
 };

@@ -201,7 +201,8 @@ class Ticket:
         else:
             why = ""
         self.note.show(why, "bh-note bh-warning")
-        parts.set_disabled(self.submit, session.active is None or self._is_sending)
+        is_open = self._is_sending or (self._action is not None and not self._action.is_over)
+        parts.set_disabled(self.submit, session.active is None or is_open)
 
     def _paint_problems(self, made: Made) -> None:
         for name, field in self.fields.items():
@@ -214,6 +215,7 @@ class Ticket:
         took = f" in {action.answered_ms:.0f} ms" if action.stage is Stage.DONE else ""
         self.outcome.show(f"{action.what}: {action.text}{took}", STAGE_STYLES[action.stage])
         self.more.show(f"The exchange says: {action.details}" if action.details else "")
+        self._paint_state()
 
     # -- looking ahead -------------------------------------------------------------------------------------------------
 
@@ -270,6 +272,7 @@ class Ticket:
             worst = "; ".join(f"{name.replace('_', ' ')}: {problem}" for name, problem in made.problems.items())
             self.note.show(f"Nothing was sent. {worst.capitalize()}.", "bh-note bh-danger")
             return
+        self._renew()
         self._is_sending = True
         parts.set_disabled(self.submit, True)
         try:
