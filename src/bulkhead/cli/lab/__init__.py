@@ -4,4 +4,4 @@ import typer
 
 app = typer.Typer(name="lab", help="Which margin mode, which parameters, what can go wrong.", no_args_is_help=True)
 
-from bulkhead.cli.lab import compare, fit, replay, stress, sweep, validate, worlds  # noqa: E402, F401  (commands register themselves in `app`)
+from bulkhead.cli.lab import checklist, compare, fit, replay, stress, sweep, validate, worlds  # noqa: E402, F401  (commands register themselves in `app`)
