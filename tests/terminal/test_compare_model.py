@@ -126,9 +126,9 @@ def test_a_link_opens_the_same_question_again() -> None:
         ({"size": "-1"}, "size"), ({"size": "0"}, "size"), ({"size": "1e5"}, "size"), ({"size": "NaN"}, "size"),
         ({"size": "9" * 40}, "size"), ({"price": "Infinity"}, "price"), ({"price": "١٢"}, "price"),
         ({"side": "LONG"}, "side"), ({"type": "STOP"}, "type"), ({"leverage": "2.5"}, "leverage"),
-        ({"leverage": "101"}, "leverage"), ({"leverage": "-1"}, "leverage"), ({"move": "-100"}, "move"), ({"move": "901"}, "move"),
-        ({"reach": "20"}, "reach"), ({"correlation": "half"}, "correlation"), ({"loss": "0"}, "loss"),
-        ({"account": "x"}, "account"), ({"postOnly": "yes"}, "postOnly"),
+        ({"leverage": "101"}, "leverage"), ({"leverage": "-1"}, "leverage"), ({"move": "-100"}, "move"),
+        ({"move": "901"}, "move"), ({"reach": "20"}, "reach"), ({"correlation": "half"}, "correlation"),
+        ({"loss": "0"}, "loss"), ({"account": "x"}, "account"), ({"postOnly": "yes"}, "postOnly"),
     ],
 )  # fmt: skip
 def test_a_link_that_is_none_says_which_part(changed: dict[str, str], field: str) -> None:

@@ -4,22 +4,26 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from contextlib import ExitStack
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Browser, Page, expect
 
 from bulkhead.client import Exchange, NewOrder, Owner, Trader
 from bulkhead.client.models import Preview
 from bulkhead.client.what_if import ModeWhatIf, WhatIf
+from bulkhead.node.settings import HttpSettings
 from bulkhead.node.store import tables
 from bulkhead.node.store.candles import INDICES
 from bulkhead.terminal import numbers
 from bulkhead.terminal.compare.link import MODES
-from tests.api.live import Live
+from tests.api.live import Fixed, Live, settings_for
 from tests.terminal.browser import Bench
-from tests.terminal.venue import Terminal, ask, ethereum_key, quote
+from tests.terminal.venue import NAMED, PASSPHRASE, Terminal, ask, ethereum_key, key_file, quote, rich
 
 BTC, ETH = "BTC-USD", "ETH-USD"
 ORDER = NewOrder(market=BTC, side="BUY", quantity="1.5", price="60100")
@@ -269,3 +273,31 @@ def test_the_wizard_gives_presets_their_modes_with_the_traders_own_numbers(bench
     bench.shoot("wizard")
     page.locator('[data-mark="to-compare"]').click()
     expect(cell(page, "stake", "isolated")).to_have_text(stake)
+
+
+def test_an_exchange_that_is_down_and_comes_back(browser: Browser, tmp_path: Path) -> None:
+    """A venue and a terminal of its own."""
+    settings = settings_for(tmp_path / "node")
+    with ExitStack() as ends:
+        running = [Live(settings, Fixed())]
+        ends.callback(lambda: [one.stop() for one in running])
+        first = running[0]
+        key_file(tmp_path / "keys", NAMED, ethereum_key(7))
+        ask(first.url, lambda exchange: rich(exchange, 7))
+        terminal = Terminal(first.url, tmp_path / "keys", "--unlock", NAMED, "--onboard", passphrase=PASSPHRASE)
+        ends.callback(terminal.stop)
+        bench = Bench(browser, terminal, first)
+        ends.callback(bench.close)
+        page = opened(bench)
+        shown = text_in(page, "margin", "isolated")
+        running.pop().stop()
+        page.locator('[data-mark="entry-size"] input').fill("0.5")
+        problem, comparison = page.locator('[data-mark="problem"]'), page.locator('[data-mark="comparison"]')
+        expect(problem).to_contain_text("The exchange gives no answer: what is shown is old.")
+        expect(comparison).to_have_class(re.compile("bh-is-old"))
+        assert text_in(page, "margin", "isolated") == shown
+        port = int(first.url.rsplit(":", 1)[1])
+        running.append(Live(msgspec.structs.replace(settings, http=HttpSettings(port=port)), Fixed()))
+        expect(problem).to_be_empty()
+        expect(cell(page, "margin", "isolated")).not_to_have_text(shown)
+        expect(comparison).not_to_have_class(re.compile("bh-is-old"))

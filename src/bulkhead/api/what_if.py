@@ -14,7 +14,7 @@ from bulkhead.engine.what_if import Held, ModeWhatIf, Point, Prices, Rehearsal, 
 from bulkhead.units import Price
 
 RISE_MAX = 9  # tenfold
-COST = 5.0  # requests: at 201 moves it takes the exchange ten times as long as a preview
+COST = 5.0  # requests: at 201 moves it takes the exchange up to ten times as long as a preview
 TURN = 8  # points looked at before others of the event loop have their turn
 
 

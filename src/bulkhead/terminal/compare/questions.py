@@ -10,7 +10,7 @@ from functools import partial
 
 from nicegui import background_tasks, ui
 
-from bulkhead.client import ClientError
+from bulkhead.client import ClientError, Unreachable
 from bulkhead.terminal import parts, words
 from bulkhead.terminal.compare.figures import Answer, ask
 from bulkhead.terminal.compare.link import MODES, BadLink, Question, question_of
@@ -95,6 +95,8 @@ class Wizard:
             self._missing = ""
         except NotReady as error:
             self._missing = f"{str(error)[:1].upper()}{str(error)[1:]}."
+        except Unreachable:
+            self._missing = "The exchange gives no answer, so there are no numbers."
         except ClientError as error:
             self._missing = str(words.of_error(error))
         if not self.page.client.is_deleted:

@@ -9,7 +9,7 @@ from decimal import Decimal
 
 from nicegui import background_tasks, ui
 
-from bulkhead.client import ClientError
+from bulkhead.client import ClientError, Unreachable
 from bulkhead.terminal import numbers, parts, words
 from bulkhead.terminal.compare import columns, questions
 from bulkhead.terminal.compare.figures import Answer, ask, held_markets
@@ -61,6 +61,7 @@ class Compare:
         self._timer: asyncio.TimerHandle | None = None
         self._is_asked = False
         self._asked_s = 0.0
+        self._is_failed = False
         self._shown_address = ""
         with ui.element("div").classes("bh-compare"):
             self._build_ticket()
@@ -71,6 +72,7 @@ class Compare:
         page.on_account(lambda account: (account.money, account.held), self._account_changed)
         page.painter.on(page.session.who, self._who_changed)
         page.painter.on(market.priced, self._price_changed)
+        page.painter.on(page.session.link, self._link_changed)
 
     # -- building ----------------------------------------------------------------------------------------------------
 
@@ -179,6 +181,11 @@ class Compare:
         self._prefill()
         self._drift()
 
+    def _link_changed(self) -> None:
+        """What failed for want of an answer is asked again when there are answers."""
+        if self._is_failed and self.page.session.link.is_live:
+            self._drift()
+
     def _drift(self) -> None:
         """Something moved by itself: asked anew, but not for each of many changes."""
         if self.page.client.has_socket_connection or self.answer is None:  # a tab that was closed is kept for a while
@@ -214,9 +221,14 @@ class Compare:
             self._show_problem(error.field, str(error))
         except NotReady as error:
             self._show_problem("", f"{str(error)[:1].upper()}{str(error)[1:]}.")
+        except Unreachable:
+            self._is_failed = True
+            self._show_problem("", "The exchange gives no answer: what is shown is old. It is asked again by itself.")
         except ClientError as error:
+            self._is_failed = True
             self._show_problem("", str(words.of_error(error)))
         else:
+            self._is_failed = False
             if self.page.client.is_deleted:
                 return
             with self.page.client:
