@@ -78,8 +78,10 @@ def align(
     data = replace(data, bars={symbol: data.bars[symbol] for symbol in symbols}, funding={})
     step_ms = step_ms or max(bars.interval_ms for bars in data.bars.values())
     start_ms, end_ms = data.start_ms, data.end_ms
-    # Whole steps since the epoch, so that grids of one set agree whatever markets are asked for.
-    start_ms, end_ms = -(-start_ms // step_ms) * step_ms, end_ms // step_ms * step_ms
+    # Steps open where the longest bars do, else at whole steps since the epoch.
+    longest = max(data.bars.values(), key=lambda bars: bars.interval_ms)
+    phase = int(longest.time_ms[0]) % step_ms if longest.interval_ms >= step_ms else 0
+    start_ms, end_ms = (phase - (phase - start_ms) // step_ms * step_ms, phase + (end_ms - phase) // step_ms * step_ms)
     steps = (end_ms - start_ms) // step_ms
     if steps < 2:
         raise DataError(f"{data.name}: {', '.join(symbols)} have no two steps of {step_ms} ms in common")
