@@ -10,7 +10,7 @@ from pathlib import Path
 from queue import Empty
 from typing import Any, NamedTuple
 
-from bulkhead.lab.agents import Maker, Noise, crowd
+from bulkhead.lab.agents import BasisTrader, Liquidator, Maker, Noise, crowd
 from bulkhead.lab.measures import Recorder
 from bulkhead.lab.prices import BarOrder, DataSet, Ticks, load, ticks
 from bulkhead.lab.scribe import Scribe
@@ -27,6 +27,8 @@ DAY_MS = 86_400_000
 FIRST_TRADER = 6_400
 FIRST_MAKER = 640
 FIRST_NOISE = 1_280
+FIRST_BASIS = 32_000
+FIRST_LIQUIDATOR = 48_000
 FIRST_CROWD = 64_000
 PROGRESS_EVERY = 60
 
@@ -46,6 +48,8 @@ class Setting:
     requote: float = 0.005  # makers quote anew when the index has moved this far ...
     quote_hours: float = 0.5  # ... or when quotes are this old
     noise: int = 2
+    basis_traders: int = 0
+    liquidators: int = 0
     first_day: float = 0.0  # of the set
     days: float | None = None  # to the end of the set when None
     tick_ms: int = TICK_MS
@@ -109,6 +113,16 @@ def build(setting: Setting, mode: MarginMode) -> tuple[World, Recorder]:
         world.register(account_id)
         world.deposit(account_id, 1_000_000 * DOLLAR)
         world.agents.append(Noise(account_id, setting.seed))
+    for place in range(setting.basis_traders):
+        basis_trader = BasisTrader(FIRST_BASIS + 64 * place)
+        world.register(basis_trader.account_id)
+        world.deposit(basis_trader.account_id, 300_000 * DOLLAR)
+        world.agents.append(basis_trader)
+    for place in range(setting.liquidators):
+        liquidator = Liquidator(FIRST_LIQUIDATOR + 64 * place)
+        world.register(liquidator.account_id)
+        world.deposit(liquidator.account_id, 2_000_000 * DOLLAR)
+        world.agents.append(liquidator)
     recorder = Recorder(mode, featured)
     world.listeners.append(recorder)
     return world, recorder

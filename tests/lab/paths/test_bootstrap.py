@@ -34,13 +34,13 @@ def rows_of(made: Grid, returns: np.ndarray) -> np.ndarray:
 @pytest.mark.parametrize(("fixed", "length"), [(True, 8.0), (False, 8.0), (False, 1.0)])
 def test_paths_are_blocks_of_joint_returns_of_the_length_asked_for(fixed: bool, length: float) -> None:
     made = grid()
-    (chunk,) = BootstrapWorld(made, seed=2, block=length, fixed=fixed).chunks(30, 241)
+    (chunk,) = BootstrapWorld(made, seed=2, block=length, fixed=fixed).chunks(10, 241)
     returns = np.diff(np.log(chunk.ratio.astype(np.float64)), axis=1)
     jumps = []
     for path in returns:
         found = rows_of(made, path)
         jumps.append((np.diff(found) % (STEPS - 1) != 1).mean())
-    share, count = np.mean(jumps), 30 * 239
+    share, count = np.mean(jumps), 10 * 239
     assert share == pytest.approx(1 / length, abs=4 * math.sqrt(1 / length / count) + 2e-3)
 
 
