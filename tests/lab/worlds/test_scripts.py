@@ -91,7 +91,7 @@ def test_scripts_go_together_in_any_order() -> None:
         ("fall:depth=nan", "finite number"), ("fall:depth=1", "depth is below 1"),
         ("fall:at=soon", "at is a time like 30m"), ("fall:last=0m", "lasts 0 ms"),
         ("thin-book:depth=0", r"depth is a share of the usual in \(0, 1\]"), ("depeg:depth=1.5", "depth is in"),
-        ("one-hand:share=2", "share and depth are in"), ("dead-oracle:symbols=Z", "no market Z; there are A, B"),
+        ("one-hand:share=2", "share and depth are in"), ("dead-oracle:symbols=Z,at=1m", "no market Z; there are A, B"),
         ("dead-oracle:at=2h", "begins at step 121, the paths end at step 60"),
     ],
 )  # fmt: skip
@@ -125,7 +125,8 @@ def test_a_name_makes_the_same_world_again(name: str) -> None:
     [
         ("moon", "no world 'moon'; there are regimes"), ("regimes,luck=1", "'luck=1' is no setting"),
         ("regimes,correlation=two", "correlation is one of fitted, one, zero, flipped, not 'two'"),
-        ("regimes:none.json", "none.json: no such calibration"), ("bootstrap,block=big", "block is a number, not 'big'"),
+        ("regimes:none.json", "none.json: no such calibration"),
+        ("bootstrap,block=big", "block is a number, not 'big'"),
         ("bootstrap,gaps=guess", "gaps is one of refuse, hold, skip"), ("event:1929-10-24", "no event 1929-10-24"),
         ("regimes+flood", "no script 'flood'"), ("recorded:none.csv", "none.csv: no such file"),
     ],
