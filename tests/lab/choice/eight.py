@@ -1,4 +1,4 @@
-"""A world of eight markets and a portfolio in them: two markets more than the default calibration has, made of others."""
+"""A world of eight markets and a portfolio in them: two more than the default calibration has, made of others."""
 
 from __future__ import annotations
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pytest
@@ -59,7 +60,8 @@ def case(seed: int) -> tuple[Venue, Accounts, dict[int, Risk], np.ndarray, tuple
     accounts = accounts_of(draw, venue, 1)
     lots = np.rint(venue.start * 2**32 * np.exp(0.2 * draw.standard_normal(len(venue.markets)))).astype(int)
     risks = {
-        int(terms.market_id): risk_of(terms, Price(int(price))) for terms, price in zip(venue.markets, lots, strict=True)
+        int(terms.market_id): risk_of(terms, Price(int(price)))
+        for terms, price in zip(venue.markets, lots, strict=True)
     }
     held = tuple(
         Position(MarketId(terms.market_id), Size(int(size)), Quote(0), FundingIndex(0))
@@ -118,6 +120,14 @@ def test_lots_are_minimal_as_the_rule_says(seed: int) -> None:
     assert found == int(liquidation.step_size(closing))
 
 
+def maintained(
+    balance: Quote, held: tuple[Position, ...], risks: dict[int, Risk], market_id: int, at: Price
+) -> bool:
+    """Whether the account keeps its maintenance when one market's price is another."""
+    moved = {**risks, market_id: risks[market_id]._replace(price=at)}
+    return margin.health(balance, Worth(0), held, moved).is_maintained
+
+
 def test_liquidation_price_is_where_the_kernel_liquidates() -> None:
     """At the rule's liquidation price the account is liquidated, one 2^-32 better it is not."""
     checked = 0
@@ -128,11 +138,7 @@ def test_liquidation_price_is_where_the_kernel_liquidates() -> None:
         place = next(k for k, one in enumerate(venue.markets) if one.market_id == market_id)
         side = 1 if int(held[0].size) > 0 else -1
 
-        def maintained(at: Price, market_id: int = market_id) -> bool:
-            moved = {**risks, market_id: risks[market_id]._replace(price=at)}
-            return margin.health(balance, Worth(0), held, moved).is_maintained
-
-        found = margin.liquidation_price(side, maintained)
+        found = margin.liquidation_price(side, partial(maintained, balance, held, risks, market_id))
         if found is None or not venue.start[place] / 4 < int(found) / 2**32 < venue.start[place] * 4:
             continue
         checked += 1

@@ -103,10 +103,10 @@ class Job:
         self.made: list[Path] = []
         self.venue = venue_for(portfolio)
         self.size = lots_of(self.venue, portfolio)
-        self.shares = shares_of(self.venue, self.size, portfolio.collateral)
         empty = np.flatnonzero(self.size == 0)
         if len(empty):
             raise PortfolioError(f"{portfolio.source}: position {int(empty[0]) + 1} is less than a lot")
+        self.shares = shares_of(self.venue, self.size, portfolio.collateral)
 
     def maker(self, correlation: str | None = None) -> Callable[[], World]:
         """What makes the world, or its twin with other correlations, here or on another machine."""
@@ -224,7 +224,9 @@ def searched(job: Job, starts: list[Partition]) -> tuple[Partition, int]:
     def cost(wanted: list[Partition]) -> list[float]:
         new = tuple(sorted({mask for one in wanted for mask in one} - known.keys()))
         if new:
-            made = Sample.joined([sample_chunk(job.venue, job.size, job.shares, new, chunk) for chunk in chunks])
+            made = Sample.joined([
+                sample_chunk(job.venue, job.size, job.shares, new, chunk, scenario_too=False) for chunk in chunks
+            ])
             for place, mask in enumerate(new):
                 row = slice(place, place + 1)
                 known[mask] = Sample(
@@ -390,4 +392,5 @@ def _ranked(weighing: Weighing, order: list[tuple[float, Partition]]) -> tuple[R
 
 def _finding(setting: Setting, portfolio: Portfolio, mode: Mode, path: int, loss: float) -> Finding:
     what = f"{portfolio.name} under {mode.name} loses {loss:,.0f} USD, one of the worst of {setting.paths:,} paths"
-    return Finding(setting.world, setting.seed, path, setting.steps - 1, what, portfolio.source)
+    where = (portfolio.source, setting.steps, portfolio.symbols, setting.step_ms)
+    return Finding(setting.world, setting.seed, path, setting.steps - 1, what, *where)

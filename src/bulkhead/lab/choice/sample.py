@@ -135,13 +135,19 @@ def members_of(mask: int, count: int) -> list[int]:
     return [place for place in range(count) if mask >> place & 1]
 
 
-def sample_chunk(venue: Venue, size: Floats, shares: Floats, masks: Masks, paths: Paths) -> Sample:
-    """Every set on these paths: what it needed, and where it had less, what the liquidations left of it."""
+def sample_chunk(
+    venue: Venue, size: Floats, shares: Floats, masks: Masks, paths: Paths, *, scenario_too: bool = True
+) -> Sample:
+    """Every set on these paths: what it needed, and where it had less, what the liquidations left of it.
+
+    Without `scenario_too` the last row is of an account that needs nothing, for searches that do not look at it.
+    """
     count, sets = len(paths), len(masks)
     inside = np.array([[mask >> place & 1 for place in range(len(size))] for mask in (*masks, (1 << len(size)) - 1)])
     collateral = inside @ shares
     needs, won = needs_of(venue, size, paths, masks)
-    needs = np.concatenate([needs, scenario_needs_of(venue, size, paths)[:, None]], axis=1)
+    last = scenario_needs_of(venue, size, paths) if scenario_too else np.zeros((KINDS, count))
+    needs = np.concatenate([needs, last[:, None]], axis=1)
     equity = collateral[:, None] * MICRO + inside @ won
     is_scenario = np.arange(sets + 1) == sets
     accounts = Accounts.of_lots(venue, inside * size, collateral, is_scenario)

@@ -33,7 +33,8 @@ def _mode(values: dict[str, Any]) -> Mode:
 
 
 def _finding(values: dict[str, Any]) -> Finding:
-    return Finding(**{name: value for name, value in values.items() if name != "command"})
+    kept = {name: value for name, value in values.items() if name != "command"}
+    return Finding(**(kept | {"symbols": tuple(kept["symbols"])}))
 
 
 def from_json(kept: dict[str, Any]) -> Comparison:
