@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import math
 import random
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
 import pytest
 
-from bulkhead.client.models import Candle
+from bulkhead.client.models import Candle, ModePreview, Preview
+from bulkhead.terminal.compare.figures import grid_of
 from bulkhead.terminal.compare.link import REACHES, BadLink, Question, question_of
 from bulkhead.terminal.compare.moments import (
     INTERVALS,
@@ -142,3 +144,37 @@ def test_a_link_that_is_none_says_which_part(changed: dict[str, str], field: str
 def test_entries_are_read_as_people_write_them() -> None:
     asked = question_of({"market": BTC, "size": " 1,000.5 ", "price": "60000", "move": "\u221223 %"}, MARKETS)
     assert (asked.size, asked.move) == (Decimal("1000.5"), Decimal("-0.23"))
+
+
+def previewed(price: str | None, size: str, shared: list[str]) -> Preview:
+    """A preview whose one mode is liquidated at a price."""
+    zero = Decimal(0)
+    mode = ModePreview(
+        margin_mode="cross", is_current=True, needs_move=False, reject=None, reject_later=None, margin=zero, fee=zero,
+        l1_share=zero, position_size=Decimal(size), liquidation_price=None if price is None else Decimal(price),
+        close_out_price=None, liquidation_distance=None, at_stake=zero, shared_with=shared, worst=[], free_after=zero,
+    )  # fmt: skip
+    return Preview(market=BTC, size=Decimal(1), reject=None, modes=[mode])
+
+
+@pytest.mark.parametrize(
+    ("price", "size"), [("54655.73770491", "1"), ("54656", "1"), ("65573.77049180", "-1"), ("66000", "-1")]
+)
+def test_the_slider_stops_where_a_mode_is_liquidated_and_not_before(price: str, size: str) -> None:
+    asked = Question(market=BTC, size=Decimal(1), price=Decimal(60_000), correlation=Correlation.INTACT)
+    index, told = Decimal(60_000), Decimal(price)
+    [exact] = set(grid_of(asked, previewed(price, size, [BTC]), index)) - set(asked.grid)
+    reached = index * (1 + exact)
+    # A long is liquidated at the price that is shown, a short somewhere in the step above it; no further than a step.
+    assert told - Decimal("0.001") < reached <= told if size == "1" else told < reached < told + Decimal("0.002")
+
+
+def test_the_slider_has_no_other_stops() -> None:
+    asked, index = Question(market=BTC, size=Decimal(1), price=Decimal(60_000)), Decimal(60_000)
+    for preview in (
+        previewed(None, "1", [BTC]), previewed("6000", "1", [BTC]),  # none, and beyond the slider's reach
+        previewed("54656", "1", [BTC, ETH]),  # told with ETH unmoved, which moves along here
+    ):  # fmt: skip
+        assert list(grid_of(asked, preview, index)) == asked.grid
+    alone = replace(asked, correlation=Correlation.ZERO)
+    assert len(grid_of(alone, previewed("54656", "1", [BTC, ETH]), index)) == len(asked.grid) + 1

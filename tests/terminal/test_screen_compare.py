@@ -125,6 +125,14 @@ def test_the_comparison_is_the_exchanges(bench: Bench) -> None:
     bench.shoot("compare")
 
 
+def slide(page: Page, share: str) -> None:
+    """Drag the slider to a move."""
+    page.locator('[data-mark="slider"] input').evaluate(
+        "(input, value) => { input.value = value; input.dispatchEvent(new Event('input', { bubbles: true })); }",
+        str(100 * Decimal(share)),
+    )
+
+
 def shown_at(page: Page, mode: ModeWhatIf) -> None:
     """What the table says of a mode at the slider is what the exchange said of it."""
     name, point = mode.margin_mode, mode.points[0]
@@ -139,32 +147,44 @@ def shown_at(page: Page, mode: ModeWhatIf) -> None:
 def test_the_slider_shows_the_exchanges_points_and_its_liquidations(bench: Bench) -> None:
     page = opened(bench)
     slider = page.locator('[data-mark="slider"] input')
-    for place, share in ((50, "0"), (43, "-0.07"), (27, "-0.23"), (5, "-0.45"), (80, "0.3")):
-        slider.fill(str(place))
+    for share in ("0", "-0.07", "-0.23", "-0.45", "0.3"):
+        slide(page, share)
         expect(page.locator('[data-mark="entry-move"] input')).to_have_value(
             str(int(100 * Decimal(share)))
         )
         _, found = told(bench, [{BTC: share}])
         for mode in found.modes:
             shown_at(page, mode)
-    slider.fill("27")
+    slide(page, "-0.23")
     summary = page.locator('[data-mark="summary"]')
     expect(summary).to_contain_text("At \u221223% (BTC-USD at 46,200")
     expect(summary).to_contain_text("isolated is liquidated and loses up to")
     expect(summary).to_contain_text("cross still has")
     drawn = page.locator(".bh-whatif").evaluate(
-        "one => one.bhChart.getOption().series.map(drawn => [drawn.id, drawn.markPoint?.data.length])"
+        "one => one.bhChart.getOption().series.map(drawn => [drawn.id, drawn.markPoint?.data.map(at => at.coord[0])])"
     )
-    assert ["isolated", 1] in drawn and ["cross", 0] in drawn
+    marks = {name: at for name, at in drawn if name != "cursor"}
+    preview, _ = told(bench, [])
+    for mode in preview.modes:  # each mark stands at the exchange's price, and the slider stops there
+        price = mode.liquidation_price
+        far = price is None or price / 60_000 - 1 < Decimal("-0.5")
+        expected = [] if far or price is None else [pytest.approx(float(100 * (price / 60_000 - 1)), abs=1e-4)]
+        assert marks[mode.margin_mode] == expected
+    assert marks["isolated"] and not marks["cross"]
     slider.focus()
-    page.keyboard.press("ArrowLeft")
-    expect(page.locator('[data-mark="entry-move"] input')).to_have_value("-24")
+    for key, percent in (("ArrowLeft", "-24"), ("Home", "-50"), ("PageUp", "-40")):
+        page.keyboard.press(key)
+        expect(page.locator('[data-mark="entry-move"] input')).to_have_value(percent)
+    slide(page, "-0.089")  # to the nearest stop, which is where isolated margin is liquidated
+    expect(page.locator('[data-mark="state-isolated"]')).to_contain_text("step by step")
+    slide(page, "-0.08")
+    expect(page.locator('[data-mark="state-isolated"]')).to_contain_text("none")
 
 
 def test_other_markets_move_as_the_correlation_says(bench: Bench) -> None:
     page = opened(bench)
     where = page.locator(".bh-section")
-    expect(where).to_have_text("If BTC-USD moves by \u221223.0% to 46,200")
+    expect(where).to_have_text("If BTC-USD moves by \u221223% to 46,200")
     choice = page.locator('[data-mark="entry-correlation"] select')
     shares: dict[str, Decimal] = {}
     for name in ("one", "intact"):
@@ -179,7 +199,7 @@ def test_other_markets_move_as_the_correlation_says(bench: Bench) -> None:
     # All alike: as many deviations; intact: less, for ETH went the other way in every fifth hour.
     assert shares["one"] < shares["intact"] < 0 and shares["one"] < -26
     choice.select_option("zero")
-    expect(where).to_have_text("If BTC-USD moves by \u221223.0% to 46,200")
+    expect(where).to_have_text("If BTC-USD moves by \u221223% to 46,200")
 
 
 def test_an_entry_is_answered_at_once_and_a_wrong_one_says_why(bench: Bench) -> None:

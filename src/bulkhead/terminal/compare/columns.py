@@ -133,7 +133,7 @@ def _state(answer: Answer, mode: Mode, place: int) -> Cell:
         return Cell("◧ step by step", "bh-danger")
     earlier = down_before(answer, mode, place)
     if earlier is not None:
-        return Cell(f"◧ on the way, at {numbers.percent(answer.grid[earlier], places=1, sign=True)}", "bh-warning")
+        return Cell(f"◧ on the way, at {share_text(answer.grid[earlier])}", "bh-warning")
     return Cell("□ none", "bh-muted")
 
 
@@ -148,14 +148,16 @@ def _down(mode: Mode, point: Point) -> Cell:
 def summary(answer: Answer, place: int, market: Market) -> str:
     """What the slider's point means, worst first."""
     share = answer.grid[place]
-    where = f"{numbers.percent(share, places=_places(share), sign=True)} ({market.name} at "
+    where = f"{share_text(share)} ({market.name} at "
     where += f"{numbers.price(market, answer.index_at(place))}{_sigmas(answer, share)})"
     said = sorted((_said(answer, mode, place) for mode in answer.modes), key=lambda one: one[0])
     return f"At {where}: " + "; ".join(text for _, text in said) + "."
 
 
-def _places(share: Decimal) -> int:
-    return 0 if 100 * share == int(100 * share) else 1
+def share_text(share: Decimal) -> str:
+    """A move in percent, with as many places as it has, two at most."""
+    places = next((count for count in (0, 1) if 100 * share == round(100 * share, count)), 2)
+    return numbers.percent(share, places=places, sign=True)
 
 
 def _sigmas(answer: Answer, share: Decimal) -> str:
@@ -176,7 +178,7 @@ def _said(answer: Answer, mode: Mode, place: int) -> tuple[int, str]:
         return 1, f"{name} is liquidated step by step and has {about(point.equity)} of {stake}"
     earlier = down_before(answer, mode, place)
     if earlier is not None:
-        at = numbers.percent(answer.grid[earlier], places=1, sign=True)
+        at = share_text(answer.grid[earlier])
         return 1, f"{name} was liquidated on the way, at {at}"
     return 2, f"{name} still has {about(point.equity)}"
 

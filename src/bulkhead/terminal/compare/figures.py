@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from decimal import Decimal
+from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 from typing import NamedTuple
 from weakref import WeakKeyDictionary
 
@@ -16,6 +16,7 @@ from bulkhead.terminal.compare.moments import (
     INTERVALS,
     NOTHING_KNOWN,
     RETURNS_MIN,
+    Correlation,
     Joint,
     Moments,
     joint_move,
@@ -24,6 +25,7 @@ from bulkhead.terminal.compare.moments import (
 from bulkhead.terminal.session import NotReady, Session
 
 MOMENTS_KEPT_S = 60.0
+PRICE_STEP = SHARE_STEP = Decimal("0.00000001")  # to which the exchange tells index prices
 _kept: WeakKeyDictionary[Exchange, dict[frozenset[str], tuple[float, Moments]]] = WeakKeyDictionary()
 
 
@@ -92,33 +94,49 @@ async def ask(session: Session, question: Question) -> Answer:
     trader = trader_of(session, question)
     others = held_markets(session)
     moments = await moments_for(session.exchange, [question.market, *others])
-    grid = tuple(question.grid)
-    moves = tuple(joint_move(moments, question.market, share, others, question.correlation) for share in grid)
-    preview, what_if, sizes = await asyncio.gather(
-        trader.preview(question.order, leverage=question.leverage),
-        trader.what_if(question.order, [one.shares for one in moves], leverage=question.leverage),
-        _sizes(trader, question),
+    preview, sizes = await asyncio.gather(
+        trader.preview(question.order, leverage=question.leverage), _sizes(trader, question)
     )
-    return answer_of(question, trader.account_id, (preview, what_if), moves, moments, sizes)
+    index = (await session.exchange.statistics(question.market)).index_price
+    grid = grid_of(question, preview, index)
+    moves = tuple(joint_move(moments, question.market, share, others, question.correlation) for share in grid)
+    what_if = await trader.what_if(question.order, [one.shares for one in moves], leverage=question.leverage)
+    return answer_of(question, trader.account_id, (preview, what_if), (grid, moves), moments, sizes)
+
+
+def grid_of(question: Question, preview: Preview, index: Decimal) -> tuple[Decimal, ...]:
+    """The slider's places, and between them each price at which a mode is liquidated, so that it stops there exactly.
+
+    Those prices are told with other markets unmoved. Where others move along, they are good for modes that hold none.
+    """
+    grid = question.grid
+    exact: set[Decimal] = set()
+    for mode in preview.modes:
+        is_alone = question.correlation is Correlation.ZERO or mode.shared_with == [question.market]
+        if mode.liquidation_price and index and is_alone:
+            # Shown prices are rounded down: a long is liquidated at what is shown, a short just above it.
+            is_long = mode.position_size > 0
+            price = mode.liquidation_price + (0 if is_long else PRICE_STEP)
+            share = (price / index - 1).quantize(SHARE_STEP, ROUND_FLOOR if is_long else ROUND_CEILING)
+            if grid[0] < share < grid[-1]:
+                exact.add(share)
+    return tuple(sorted({*grid, *exact}))
 
 
 def answer_of(
     question: Question,
     account_id: int,
     told: tuple[Preview, WhatIf],
-    moves: tuple[Joint, ...],
+    along: tuple[tuple[Decimal, ...], tuple[Joint, ...]],
     moments: Moments,
     sizes: dict[str, Decimal],
 ) -> Answer:
     """What was told, put together mode by mode."""
     preview, what_if = told
     columns = {one.margin_mode: one for one in preview.modes}
-    along = {one.margin_mode: one for one in what_if.modes}
-    modes = tuple(Mode(name, columns[name], along[name]) for name in MODES if name in columns and name in along)
-    grid = tuple(question.grid)
-    return Answer(
-        question, account_id, preview.reject, modes, grid, moves, tuple(what_if.prices), moments, sizes
-    )
+    points = {one.margin_mode: one for one in what_if.modes}
+    modes = tuple(Mode(name, columns[name], points[name]) for name in MODES if name in columns and name in points)
+    return Answer(question, account_id, preview.reject, modes, *along, tuple(what_if.prices), moments, sizes)
 
 
 async def _sizes(trader: Trader, question: Question) -> dict[str, Decimal]:

@@ -279,8 +279,8 @@ class Compare:
             return
         self.table.move(answer, self.place)
         share = answer.grid[self.place]
-        text = numbers.percent(share, places=1, sign=True)
-        self.slider.stand(self.place, len(answer.grid) - 1, text)
+        text = columns.share_text(share)
+        self.slider.stand(self.place, answer.grid, text)
         self.summary.show(columns.summary(answer, self.place, self.market.terms) if answer.modes else "")
         self.chart.paint(answer, str(self.lines.value), self.place)
         self.chart.stand(share)

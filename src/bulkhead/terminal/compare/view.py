@@ -113,7 +113,7 @@ class ModesTable:
                 for market, moved in answer.moves[place].shares.items()
                 if market != answer.question.market
             ]
-            text = f"If {self.market.name} moves by {numbers.percent(share, places=1, sign=True)} to {price}"
+            text = f"If {self.market.name} moves by {columns.share_text(share)} to {price}"
             self.where.show(text + (f" ({', '.join(others)})" if others and share else ""))
         else:
             self.where.show("At the slider")
@@ -133,9 +133,10 @@ class Slider(ui.element, component="../static/slider.js"):
         self._props["own"] = f"slider-{self.id}"
         self.on("place", lambda event: on_place(int(event.args)))
 
-    def stand(self, place: int, most: int, text: str) -> None:
-        """Where it stands, in words too."""
-        for name, value in (("value", place), ("most", most), ("text", text)):
+    def stand(self, place: int, grid: tuple[Decimal, ...], text: str) -> None:
+        """Where it stands among all places, in words too."""
+        stops = [float(100 * share) for share in grid]
+        for name, value in (("stops", stops), ("value", place), ("text", text)):
             if self._props.get(name) != value:
                 self._props[name] = value
 
