@@ -1,4 +1,4 @@
-"""The screen Operator in a real browser: what the node tells of itself, ages, witnesses, and a draft that applies nothing."""
+"""The screen Operator in a real browser: what the node tells of itself, witnesses, a draft that applies nothing."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from pathlib import Path
 
 from playwright.sync_api import Locator, expect
 
+from bulkhead.client import Trader
 from bulkhead.client.draft import Draft, config_of, digest_of, parameters
 from bulkhead.terminal import numbers
 from tests.terminal.browser import Bench
@@ -46,9 +47,9 @@ def test_the_venue_is_shown_as_it_tells_itself(bench: Bench) -> None:
     bench.page.wait_for_timeout(5_500)  # ranks are worked out again when they are five seconds old
     levels = ask(bench.live.url, lambda exchange: exchange.statistics(MARKET)).deleverage_levels
     assert [one.level for one in levels.long_positions] == [10], "one long is in profit"
-    expect(line(bench, "deleveraging", MARKET)).to_contain_text(numbers.dollars(levels.long_positions[0].ranking_lower_bound))
+    least = numbers.dollars(levels.long_positions[0].ranking_lower_bound)
+    expect(line(bench, "deleveraging", MARKET)).to_contain_text(least)
     bench.check()
-    bench.shoot("operator")
 
 
 def test_a_parameter_is_drafted_checked_saved_and_never_applied(bench: Bench) -> None:
@@ -95,10 +96,7 @@ def test_a_parameter_is_drafted_checked_saved_and_never_applied(bench: Bench) ->
 
 
 def test_a_liquidation_is_recomputed_from_its_witness(bench: Bench) -> None:
-    async def leveraged(trader: object) -> None:
-        from bulkhead.client import Trader
-
-        assert isinstance(trader, Trader)
+    async def leveraged(trader: Trader) -> None:
         await trader.choose_mode(ETHER, "isolated", leverage=20)
         await trader.take(ETHER, "BUY", "5")
 
@@ -120,3 +118,4 @@ def test_a_liquidation_is_recomputed_from_its_witness(bench: Bench) -> None:
     panel.get_by_role("button", name="Recompute").first.click()
     expect(panel).to_contain_text("the rules agree with its witness")
     bench.check()
+    bench.shoot("operator")

@@ -48,8 +48,9 @@ def test_accounts_are_shown_as_the_exchange_has_them(bench: Bench) -> None:
     cross, child = held.compartments
     for name, one in (("cross", cross), ("isolated BTC-USD", child)):
         for mark, value in (
-            ("value", one.value), ("initial", one.initial), ("maintenance", one.maintenance), ("close-out", one.close_out)
-        ):
+            ("value", one.value), ("initial", one.initial), ("maintenance", one.maintenance),
+            ("close-out", one.close_out),
+        ):  # fmt: skip
             expect(cell(bench, name, mark)).to_have_text(numbers.dollars(value))
         assert one.used is not None
         expect(cell(bench, name, "used")).to_have_text(numbers.percent(one.used))

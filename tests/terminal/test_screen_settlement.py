@@ -2,27 +2,20 @@
 
 from __future__ import annotations
 
-import json
-import sqlite3
 import time
-from contextlib import closing
 from decimal import Decimal
 from typing import Any
 
 from playwright.sync_api import expect
 
-from bulkhead.circuit.batch import SMALL
 from bulkhead.client import NewOrder
-from bulkhead.node.proof_file import ProofFile, write_proof
-from bulkhead.node.settling.store import FOLDER, SCHEMA
 from bulkhead.terminal import numbers
 from tests.terminal.browser import Bench
 from tests.terminal.owner import by_owner
+from tests.terminal.settled import BLOCK, GAS, note_settled
 from tests.terminal.venue import ask
 
-MARKET, GAS = "BTC-USD", (1_500_000, 4_200_000, 900_000)
-HASHES = ("aa" * 32, "bb" * 32, "cc" * 32)
-STEPS = ("open", "answer", "settle")
+MARKET = "BTC-USD"
 
 
 def batches(bench: Bench) -> list[dict[str, Any]]:
@@ -39,27 +32,6 @@ def sealed(bench: Bench, sequence: int) -> dict[str, Any]:
     raise AssertionError(f"record {sequence} is in no batch")
 
 
-def settle(bench: Bench, number: int) -> None:
-    """What a prover and a settlement service leave in the folder: a proof, and the notes of what L1 took."""
-    folder = bench.live.settings.place
-    (folder / "proofs").mkdir(exist_ok=True)
-    proof = ProofFile(1, number, "x", 1, b"h", tuple(SMALL), "onchain", b"k", (1, 2), bytes(384_000))
-    write_proof(folder / "proofs" / f"batch-{number:010d}.onchain.proof", proof)
-    now_s = int(time.time())
-    (folder / FOLDER).mkdir(exist_ok=True)
-    with closing(sqlite3.connect(folder / FOLDER / "state.sqlite")) as file:
-        file.executescript(SCHEMA)
-        for nonce, (step, digest, gas) in enumerate(zip(STEPS, HASHES, GAS, strict=True)):
-            row = ("0xme", nonce, bytes.fromhex(digest), step, number, 0, 70 + nonce, gas, 1, now_s + 20)
-            file.execute("INSERT INTO included VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", row)
-        file.execute("INSERT INTO told VALUES ('settled', ?, 72, '{}')", (number,))
-        file.execute("INSERT INTO finals VALUES (?, ?)", (number, 1000 * (now_s + 30)))
-        asked = {"kind": 1, "account": 128, "subject": 5 * 10**6, "sender": "0x" + "1" * 40}
-        asked["included_ms"] = 1000 * now_s
-        file.execute("INSERT INTO told VALUES ('request', 1, 73, ?)", (json.dumps(asked),))
-        file.commit()
-
-
 def test_an_order_goes_from_accepted_to_final_and_its_receipt_is_checked(bench: Bench) -> None:
     order = NewOrder(market=MARKET, side="BUY", quantity="0.01", price="57000", post_only=True)
     placed = by_owner(bench, lambda trader: trader.place(order))
@@ -70,7 +42,7 @@ def test_an_order_goes_from_accepted_to_final_and_its_receipt_is_checked(bench: 
     number = sealed(bench, sequence)["batch"]
     expect(way.locator('[data-cell="batch"]')).to_have_text(f"{number:,}")
     expect(way.locator('[data-cell="final"]')).to_have_text(numbers.NONE)
-    settle(bench, number)
+    note_settled(bench.live.settings.place, number)
     expect(way.locator('[data-cell="final"]')).to_contain_text("+", timeout=15_000)
     told = ask(bench.live.url, lambda exchange: exchange.books.batch(number))
     assert [step["stage"] for step in told["steps"]] == ["SEALED", "PROVEN", "SETTLED", "FINAL"]
@@ -78,7 +50,7 @@ def test_an_order_goes_from_accepted_to_final_and_its_receipt_is_checked(bench: 
     shown = bench.page.locator('[data-mark="batches"]').locator(f'tr[data-id="{number}"]')
     expect(shown.locator('[data-cell="gas"]')).to_have_text(f"{sum(GAS):,}")
     expect(shown.locator('[data-cell="size"]')).to_have_text("384")
-    expect(shown.locator('[data-cell="block"]')).to_have_text("72")
+    expect(shown.locator('[data-cell="block"]')).to_have_text(f"{BLOCK + len(GAS) - 1}")
     expect(shown.locator('[data-cell="status"]')).to_have_text("final")
     shown.get_by_role("button", name=f"Transactions of batch {number}").click()
     expect(bench.page.locator('[data-mark="transactions"] [data-cell="gas"]')).to_have_text(
@@ -92,7 +64,6 @@ def test_an_order_goes_from_accepted_to_final_and_its_receipt_is_checked(bench: 
     way.get_by_role("button", name="Check the receipt").click()
     expect(ways).to_contain_text("told before, and the same now")
     bench.check()
-    bench.shoot("settlement")
 
 
 def test_a_withdrawal_is_asked_for_and_seen_on_its_way(bench: Bench) -> None:

@@ -128,6 +128,75 @@ EXAMPLES: dict[tuple[str, str], tuple[Any, Any]] = {
         },
         {"receipt": 42},
     ),
+    ("POST", "/api/v1/user/move/preview"): (
+        {"assets": [{"source": 128, "target": 130, "amount": 100_000_000}]},
+        {
+            "reject": None,
+            "before": [{"accountId": 128, "isThere": True, "value": "1000", "used": "0.12", "condition": "HEALTHY"}],
+            "after": [{"accountId": 128, "isThere": True, "value": "900", "used": "0.1334", "condition": "HEALTHY"}],
+        },
+    ),
+    ("GET", "/api/v1/user/compartments"): (
+        None,
+        {
+            "accountId": 128,
+            "compartments": [
+                {
+                    "accountId": 129,
+                    "kind": "CHILD",
+                    "market": "BTC-USD",
+                    "value": "3000",
+                    "initial": "3000",
+                    "maintenance": "360",
+                    "closeOut": "240",
+                    "used": "0.12",
+                    "call": 0,
+                    "distances": [{"level": 100, "fall": "0.0892", "rise": None}],
+                    "worst": [{"name": "all fall", "kind": "NONE", "loss": "3000", "beyondAccount": "4700"}],
+                }
+            ],
+            "together": [{"name": "all fall", "kind": "NONE", "loss": "3000"}],
+        },
+    ),
+    ("GET", "/api/v1/info/batches/{batch}"): (
+        None,
+        {
+            "batch": 12,
+            "status": "FINAL",
+            "steps": [
+                {"stage": "SEALED", "time": 1_796_126_400_000},
+                {"stage": "PROVEN", "time": 1_796_126_431_000},
+                {"stage": "SETTLED", "time": 1_796_126_460_000, "block": 75, "hash": "0x9c1e…"},
+                {"stage": "FINAL", "time": 1_796_126_462_000},
+            ],
+            "proof": {"profile": "onchain", "bytes": 384_000, "bits": 100.2, "seconds": 30.1},
+            "transactions": [{"step": "settle", "part": 0, "hash": "0x9c1e…", "block": 75, "gasUsed": 5_530_214}],
+            "gasUsed": 26_890_062,
+        },
+    ),
+    ("GET", "/api/v1/info/oracle"): (
+        None,
+        {
+            "sequence": 90_210,
+            "quorum": 3,
+            "signers": [{"signer": 0, "key": "0x44b8…", "sequence": 90_210, "ageMs": 640}],
+            "feeds": [{"market": "BTC-USD", "price": "60000", "ageMs": 640, "ageMaxMs": 60_000, "isFresh": True}],
+        },
+    ),
+    ("GET", "/api/v1/info/operator"): (
+        None,
+        {
+            "queue": 0,
+            "brownOut": {"isOn": False, "depth": 3_000, "batches": 8},
+            "throughput": {"commands": "812.4", "fills": "311.0", "spanSeconds": 60},
+            "latency": {"p50": "0.0031", "p95": "0.0084", "p99": "0.0190"},
+            "prover": {"runs": True, "sealed": 12, "unproven": 1},
+        },
+    ),
+    ("GET", "/api/v1/info/forced"): (
+        None,
+        [{"number": 1, "kind": "WITHDRAWAL", "accountId": 128, "amount": "5", "state": "DONE", "reason": None}],
+    ),
     ("GET", "/api/v1/info/starknet"): (
         None,
         {"name": "Perpetuals", "version": "v0", "chainId": "BH_1337_local", "revision": 1},

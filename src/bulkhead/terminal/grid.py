@@ -51,6 +51,7 @@ class Line(NamedTuple):
     depth: int = 0
     style: str = ""
     note: str = ""
+    note_style: str = ""
 
 
 class Grid(ui.element, component="static/grid.js"):
@@ -93,4 +94,7 @@ def _plain(line: Line) -> dict[str, Any]:
         | ({} if cell.bar is None else {"bar": cell.bar._asdict()})
         for cell in line.cells
     ]
-    return {"id": line.id, "cells": cells, "depth": line.depth, "style": line.style, "note": line.note}
+    return {
+        "id": line.id, "cells": cells, "depth": line.depth, "style": line.style, "note": line.note,
+        "noteStyle": line.note_style,
+    }  # fmt: skip

@@ -36,7 +36,7 @@ class Drafting:
             self.group = parts.Field("Of", kind="choice", on_change=self._grouped)
             self.path = parts.Field("Parameter", kind="choice", on_change=self._chosen)
             self.value = parts.Field("New value", kind="number", on_enter=self._change)
-            self.change = parts.button("Put into the draft", self._change, mark="draft-change")
+            self.change = parts.button("Put into the draft", self._change, mark="draft-change").classes("bh-beside")
             self.verdict = parts.Text("Reading the configuration…", "p", "bh-note bh-muted")
             self.verdict.props('role="status" data-mark="draft-verdict"')
             self.grid = Grid(

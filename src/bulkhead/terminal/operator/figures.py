@@ -30,9 +30,10 @@ def strip(page: Page) -> None:
     """All of them, of the node's last second."""
     asked = venue_of(page.session).operator
     texts: dict[str, tuple[parts.Text, parts.Text]] = {}
-    with ui.element("div").classes("bh-strip").props('data-mark="figures"'):
+    with ui.element("div").classes("bh-figures").props('data-mark="figures"'):
         for name, label in LABELS.items():
-            with ui.element("div").classes("bh-figure").props(f'data-figure="{name}"'):
+            wide = " bh-wide-figure" if name == "prover" else ""
+            with ui.element("div").classes(f"bh-figure{wide}").props(f'data-figure="{name}" data-mark="figure-{name}"'):
                 parts.Text(label, "small")
                 texts[name] = parts.Text(numbers.NONE, "strong"), parts.Text("", "span", "bh-note")
     problem = parts.Text("", "p", "bh-note bh-warning")

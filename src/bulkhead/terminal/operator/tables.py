@@ -77,7 +77,7 @@ def _market(market: Market, feed: dict[str, Any] | None) -> Line:
             Cell(numbers.percent(now.funding_rate, places=4, sign=True), mark="funding"),
             Cell(numbers.age(until_ms)), Cell(numbers.short_dollars(now.daily_volume)),
         ),
-        note=note,
+        note=note, note_style="bh-warning",
     )  # fmt: skip
 
 
@@ -208,7 +208,7 @@ def _liquidation(page: Page, one: dict[str, Any], checked: dict[str, str]) -> Li
             Cell(numbers.dollars(Decimal(one["coveredByFund"]))),
             Cell("Recompute", action="check", title=f"Recompute liquidation {step} from its witness"),
         ),
-        note=checked.get(step, ""),
+        note=checked.get(step, ""), note_style="" if checked.get(step, "").startswith("Recomputed") else "bh-danger",
     )  # fmt: skip
 
 

@@ -91,6 +91,7 @@ def _compartment(one: Compartment, earned: Decimal | None) -> Line:
         ),
         depth=1 if one.kind != "CHILD" else 2,
         note=note,
+        note_style="bh-warning",
     )
 
 

@@ -32,12 +32,12 @@ def summary(page: Page) -> None:
     asked = venue_of(page.session).settlement
     names = {"sealed": "Sealed", "proven": "Proven", "settled": "On L1", "final": "Final"}
     texts = {}
-    with ui.element("div").classes("bh-strip").props('data-mark="settlement-figures"'):
+    with ui.element("div").classes("bh-figures").props('data-mark="settlement-figures"'):
         for name, label in names.items():
-            with ui.element("div").classes("bh-figure").props(f'data-figure="{name}"'):
+            with ui.element("div").classes("bh-figure").props(f'data-figure="{name}" data-mark="figure-{name}"'):
                 parts.Text(label, "small")
                 texts[name] = parts.Text(numbers.NONE, "strong")
-        with ui.element("div").classes("bh-figure bh-wide-figure").props('data-figure="doing"'):
+        with ui.element("div").classes("bh-figure bh-wide-figure").props('data-mark="figure-doing"'):
             parts.Text("Now", "small")
             doing = parts.Text(numbers.NONE, "strong")
             detail = parts.Text("", "span", "bh-note")
@@ -76,7 +76,7 @@ class Batches:
     def __init__(self, page: Page) -> None:
         self._asked = venue_of(page.session).batches
         self._chosen = 0
-        with parts.panel("Batches and proofs", mark="batches") as made:
+        with parts.panel("Batches and proofs", classes="bh-short", mark="batches") as made:
             self._grid = Grid(
                 "Batches and proofs", BATCHES, rows=self._lines, on_act=self._choose, empty="No batch is sealed yet."
             )
@@ -126,6 +126,7 @@ def _batch(one: dict[str, Any]) -> Line:
             show if one["transactions"] else Cell(),
         ),
         note=f"The proof's file is damaged: {proof['fault']}" if proof is not None and "fault" in proof else "",
+        note_style="bh-danger",
     )  # fmt: skip
 
 

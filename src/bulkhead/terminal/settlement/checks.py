@@ -86,8 +86,9 @@ def rebuilt(page: Page) -> None:
                 note.show(str(error), "bh-note bh-danger")
                 return
             found[:] = [made]
-            said = f"{made.batches:,} batches up to block {made.block:,} lead to the rollup's root {made.root:#x}"
-            note.show(f"{said[:110]}…", "bh-note bh-up")
+            root = f"{made.root:#066x}"
+            said = f"{made.batches:,} batches up to block {made.block:,} lead to the rollup's root"
+            note.show(f"{said} {root[:12]}…{root[-6:]}.", "bh-note bh-up")
             grid.paint()
 
         parts.button("Rebuild from L1", rebuild, mark="rebuild")

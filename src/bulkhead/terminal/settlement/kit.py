@@ -9,12 +9,14 @@ import json
 import re
 import time
 from collections.abc import Callable
+from decimal import Decimal
 from pathlib import Path
 from typing import TypeVar
 from weakref import WeakKeyDictionary
 
 from bulkhead.client import ClientError, Refused
 from bulkhead.client.l1 import FAILURES, L1, Standing
+from bulkhead.terminal import numbers
 from bulkhead.terminal.live.asked import Asked
 from bulkhead.terminal.live.topic import Topic
 from bulkhead.terminal.session import NotReady, Session
@@ -23,6 +25,8 @@ FOLDER = "leaving"  # beside the keys
 GENESIS, RECORD, WHERE = "genesis.bin", "deployment.json", "l1.txt"
 LOCAL_L1 = "http://127.0.0.1:8545"  # where `bulkhead up --settle` serves its own
 STANDING_S = 3.0
+UNITS = 1_000_000  # smallest units in a dollar
+AMOUNT = re.compile(r"(?P<before>sent |withdrawal of )(?P<units>[0-9][0-9,]*)(?: smallest units)?")
 Answer = TypeVar("Answer")
 
 
@@ -126,7 +130,7 @@ class Kit(Topic):
     def _done(self, done: str, gas: int) -> None:
         """Heard in the thread that works; it is painted with the next telling."""
         now = time.strftime("%H:%M:%S")
-        self.told.append(f"{now}  {done}" + (f" ({gas:,} gas)" if gas else ""))
+        self.told.append(f"{now}  {in_dollars(done)}" + (f" ({gas:,} gas)" if gas else ""))
         del self.told[:-200]
 
     async def _stand(self) -> Standing:
@@ -141,6 +145,20 @@ def kit_of(session: Session) -> Kit:
     if session not in _kits:
         _kits[session] = Kit(session)
     return _kits[session]
+
+
+def in_dollars(done: str) -> str:
+    """What L1 did, with amounts of smallest units in dollars, as everywhere on the screens.
+
+    >>> in_dollars("custody sent 1,250,500,000 smallest units to 0x12")
+    'custody sent 1,250.50 USD to 0x12'
+    """
+
+    def shown(found: re.Match[str]) -> str:
+        amount = Decimal(found["units"].replace(",", "")) / UNITS
+        return found["before"] + numbers.dollars(amount, places=2 if amount == round(amount, 2) else 6) + " USD"
+
+    return AMOUNT.sub(shown, done)
 
 
 def _slug(url: str) -> str:

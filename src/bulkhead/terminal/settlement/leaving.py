@@ -18,7 +18,7 @@ from bulkhead.terminal.settlement.money import amount_in
 from bulkhead.terminal.shell import Page
 
 WEI = 10**18
-TOLD = 12
+TOLD = 40
 
 
 class Leaving:
@@ -40,9 +40,10 @@ class Leaving:
             self.note.props('role="status" data-mark="leaving-note"')
             self.told = parts.Text("", "pre", "bh-story")
             self.told.props('data-mark="leaving-told" tabindex="0" role="region" aria-label="What L1 has done"')
-            parts.Text("The same in a shell, without this terminal:", "p", "bh-note bh-muted")
-            self.command = parts.Text("", "p", "bh-code bh-note")
-            self.command.props('data-mark="leaving-command"')
+            with ui.element("details").classes("bh-wide"):
+                parts.Text("The same in a shell, without this terminal", "summary", "bh-note bh-muted")
+                self.command = parts.Text("", "p", "bh-code bh-note")
+                self.command.props('data-mark="leaving-command"')
         for topic in (self._kit, self._kit.standing):
             page.painter.on(topic, self._paint)
         page.painter.on(page.session.who, self._fill)
@@ -61,7 +62,7 @@ class Leaving:
         standing = self._kit.standing.value
         self.state.show(*state_words(standing))
         self.kept.show(
-            f"Genesis and record of the contracts are kept in {self._kit.folder}."
+            "Genesis and record of the contracts are kept beside your keys."
             if self._kit.is_whole else self._kit.problem or "Nothing is kept here yet."
         )  # fmt: skip
         self.command.show(command(self._kit))
@@ -120,5 +121,7 @@ def state_words(standing: Standing | None) -> tuple[str, str]:
     if standing.is_overdue:
         return "A forced request is overdue, so the operator is gone: anybody may freeze and leave.", "bh-danger"
     fee = numbers.fixed(Decimal(standing.fee_wei) / WEI, 6)
-    queue = f"{waiting} forced requests wait" if waiting else "No forced request waits"
+    queue = "No forced request waits" if not waiting else "One forced request waits"
+    if waiting > 1:
+        queue = f"{waiting} forced requests wait"
     return f"{queue}. The operator serves; a forced withdrawal costs {fee} ether.", "bh-muted"

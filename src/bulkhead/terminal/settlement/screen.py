@@ -16,7 +16,7 @@ from bulkhead.terminal.shell import Page, screen
 
 @screen("/settlement", "Settlement", order=4, needs_exchange=False)
 def build(page: Page) -> None:
-    """What is on its way on the left; money, solvency and the way out on the right."""
+    """What is on its way and what can be checked on the left; money and the way out on the right."""
     venue, own, kit = venue_of(page.session), own_of(page.session), kit_of(page.session)
     asked = (venue.settlement, venue.batches, venue.forced, venue.solvency, own.orders, own.operations, kit.standing)
     for one in asked:
@@ -31,9 +31,10 @@ def build(page: Page) -> None:
                 Ways(page)
                 batches.Batches(page)
                 batches.forced(page)
+                with ui.element("div").classes("bh-halves"):
+                    checks.solvency(page)
+                    checks.rebuilt(page)
             with ui.element("div").classes("bh-column"):
                 MoneyForm(page)
                 on_l1(page)
-                checks.solvency(page)
                 Leaving(page)
-                checks.rebuilt(page)

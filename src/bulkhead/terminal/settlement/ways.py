@@ -24,6 +24,7 @@ WAYS = (
 )  # fmt: skip
 ROWS = 40
 RECEIPTS = "receipts.json"
+HOLDS = "The receipt holds"
 
 
 class Way(NamedTuple):
@@ -121,7 +122,8 @@ class Ways:
     def _line(self, way: Way, batches: Rows) -> Line:
         check = Cell("Check", action="check", title=f"Check the receipt of {way.what}") if way.order_id else Cell("")
         cells = [Cell(way.what), Cell(at_ms=way.time_ms), *way_cells(way, batches), check]
-        return Line(way.id, cells, note=self._notes.get(way.id, ""))
+        note = self._notes.get(way.id, "")
+        return Line(way.id, cells, note=note, note_style="bh-up" if note.startswith(HOLDS) else "bh-danger")
 
     async def _check(self, row: str, _: str) -> None:
         main = self._session.main
@@ -139,7 +141,7 @@ class Ways:
         else:
             known = "told before, and the same now" if checked.was_known else "kept from now on"
             self._notes[row] = (
-                f"The receipt holds: record {checked.sequence:,} has the order that your key signed, and its chain "
+                f"{HOLDS}: record {checked.sequence:,} has the order that your key signed, and its chain "
                 f"{checked.chain[:16]}… follows from it ({known})"
             )
         self._grid.paint()

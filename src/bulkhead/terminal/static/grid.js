@@ -22,7 +22,7 @@ export default {
                 <span v-else :title="cell.title || undefined">{{ cell.text }}</span>
               </td>
             </tr>
-            <tr v-if="line.note" class="bh-note-row"><td :colspan="columns.length">{{ line.note }}</td></tr>
+            <tr v-if="line.note" class="bh-note-row" :class="line.noteStyle"><td :colspan="columns.length">{{ line.note }}</td></tr>
           </template>
         </tbody>
       </table>
