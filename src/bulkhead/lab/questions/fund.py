@@ -27,6 +27,8 @@ FEEDBACK = (False, True)
 ACCOUNTS, DAYS = 200, 3.0
 OPEN_INTEREST = 500e6
 """USD open on both sides together that the crowd stands for; losses are scaled to it."""
+FACTORS = (0.0, 0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0)
+"""Loss budgets of all markets, times the venue's."""
 SHARES = (0.5, 0.9, 0.95, 0.99, 0.995, 0.999)
 WORST_SHOWN = 3
 
@@ -40,6 +42,7 @@ class Fund:
     worlds = True
     parameters: tuple[Parameter, ...] = (
         Parameter("leverage", "median of the crowd, within the markets' initial margin", "times", LEVERAGES, None),
+        Parameter("budget", "loss budget of every market, times the venue's", "times", FACTORS, 1.0),
         Parameter("feedback", "whether liquidations press on the price that liquidates the next", "", FEEDBACK, None),
     )
 
@@ -86,6 +89,10 @@ class Fund:
             "over_budget": [float(value) for value in (markets > budgets).mean(axis=0)],
             "left_over": [float(value) for value in np.maximum(0.0, markets - budgets).mean(axis=0)],
             "budgets": [float(value) for value in budgets],
+            "by_budget": [float(np.maximum(0.0, markets - factor * budgets).sum(1).mean()) for factor in FACTORS],
+            "paid_by_budget": [
+                float(np.quantile(np.minimum(markets, factor * budgets).sum(1), 0.999)) for factor in FACTORS
+            ],
             "unsettled": unsettled,
             "findings": [] if point["feedback"] else worst(settings, debts, steps),
         }
@@ -108,7 +115,11 @@ class Fund:
             "" + f"${still['penalty']['mean'] / 1e6:,.2f} M against ${still['debt']['mean'] / 1e6:,.2f} M "
             f"of debts on average. Debts pass a market's own loss budget in: {', '.join(over)} of paths (with "
             f"feedback); "
-            "what is beyond is deleveraged, and no other market pays for it.",
+            f"${fed['by_budget'][FACTORS.index(1.0)] / 1e6:,.2f} M on average is beyond and is deleveraged, and no "
+            f"other market "
+            f"pays for it. So the fund itself pays at most ${fed['paid_by_budget'][FACTORS.index(1.0)] / 1e6:,.2f} "
+            f"M in 99.9 % "
+            "of paths.",
         )
         figures = (
             Figure("99.9 % of paths", f"${still['quantiles'][-1] / 1e6:,.2f} M", "debts, prices as given"),
@@ -184,6 +195,12 @@ def _markets(at: dict[tuple[float, bool], Any]) -> Section:
         Axis("market"), Axis("USD", format="$,.2~s"),
         "Debts by market (median leverage 25, with feedback) beside the budget that caps what the fund pays for it.",
     )  # fmt: skip
+    budgets = lines(
+        [Series("left for deleveraging, mean", FACTORS, fed["by_budget"]),
+         Series("paid by the fund, 99.9 % of paths", FACTORS, fed["paid_by_budget"])],
+        Axis("loss budgets, times the venue's"), Axis("USD", format="$,.2~s"),
+        "Larger budgets ask more of the fund and leave less for deleveraging.", marks=((1.0, "this venue"),),
+    )  # fmt: skip
     columns = (Column("market"), Column("99.9 % of paths", "$", 0), Column("loss budget", "$", 0),
                Column("paths beyond it", "%", 2), Column("beyond it, mean", "$", 0))  # fmt: skip
     rows = tuple(
@@ -192,7 +209,7 @@ def _markets(at: dict[tuple[float, bool], Any]) -> Section:
             fed["symbols"], fed["market_999"], fed["budgets"], fed["over_budget"], fed["left_over"], strict=True
         )
     )
-    return Section("Budgets by market", plots=(plot,), tables=(Table("budgets", columns, rows),))
+    return Section("Budgets by market", plots=(plot, budgets), tables=(Table("budgets", columns, rows),))
 
 
 def _table(measured: Sequence[tuple[Point, Result]]) -> Section:

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from bulkhead.fixed import fraction
+from bulkhead.lab.cascade import run_cascade
 from bulkhead.lab.kernel import run
 from bulkhead.lab.kernel.terms import MICRO
 from bulkhead.lab.pages import Column, Figure, Page, Section, Table, version
@@ -18,7 +19,14 @@ from bulkhead.lab.population import crowd_of, venue_of
 from bulkhead.lab.questions.common import SYMBOLS, chunks, coarser, interval, ratio_interval, source
 from bulkhead.lab.sweep.question import Parameter, Point, Result, Settings, command_of
 
-DEFAULTS: dict[str, Any] = {"target": 1.25, "pause_s": 10, "tick_s": 10, "penalty_bp": 100, "dust": 1_000}
+DEFAULTS: dict[str, Any] = {
+    "target": 1.25,
+    "pause_s": 10,
+    "tick_s": 10,
+    "penalty_bp": 100,
+    "dust": 1_000,
+    "feedback": False,
+}
 VARIED: dict[str, tuple[Any, ...]] = {
     "target": (1.002, 1.01, 1.02, 1.05, 1.1, 1.25, 1.5, 2.0, 3.0),
     "pause_s": (0, 10, 30, 60, 300, 1_800),
@@ -26,8 +34,10 @@ VARIED: dict[str, tuple[Any, ...]] = {
     "penalty_bp": (0, 10, 25, 50, 100, 200),
     "dust": (0, 100, 1_000, 10_000),
 }
+FED_TARGETS = (1.02, 1.1, 1.25, 2.0)
 GRID_TARGETS, GRID_PENALTIES = (1.02, 1.1, 1.25, 2.0), (0, 25, 100)
 ACCOUNTS, DAYS, STEP_MS = 150, 1.0, 10_000
+OPEN_INTEREST = 200e6  # USD that the crowd stands for where liquidations press on prices
 EXPLODES = 3.0
 """Steps an account that is liquidated: from here on, and from twice the default's on, we say the count explodes."""
 
@@ -45,6 +55,9 @@ class Liquidations:
         Parameter("tick_s", "how often prices are looked at; the venue does each second", "s", VARIED["tick_s"], 1),
         Parameter("penalty_bp", "share of notional to the insurance fund, at most", "bp", VARIED["penalty_bp"], 100),
         Parameter("dust", "what leaves less closes whole", "USD", VARIED["dust"], 1_000),
+        Parameter(
+            "feedback", "whether liquidations press on the price that liquidates the next", "", (False, True), None
+        ),
     )
 
     def files(self, settings: Settings) -> Sequence[Path]:
@@ -57,6 +70,7 @@ class Liquidations:
             for target in GRID_TARGETS
             for penalty in GRID_PENALTIES
         ]
+        found += [{**DEFAULTS, "target": target, "feedback": True} for target in FED_TARGETS]
         return [dict(one) for one in dict.fromkeys(tuple(sorted(point.items())) for point in found)]
 
     def measure(self, settings: Settings, point: Point) -> Result:
@@ -72,7 +86,11 @@ class Liquidations:
         parts: dict[str, list[Any]] = {name: [] for name in NAMES}
         for paths in chunks(settings, DAYS, SYMBOLS, _step(settings)):
             every = max(1, round(1_000 * point["tick_s"] / paths.step_ms))
-            outcomes = run(venue, crowd.accounts, coarser(paths, every))
+            seen = coarser(paths, every)
+            if point["feedback"]:
+                outcomes = run_cascade(venue, crowd, seen, OPEN_INTEREST / float(gross)).outcomes
+            else:
+                outcomes = run(venue, crowd.accounts, seen)
             hit = outcomes.is_liquidated
             parts["hit"].append(hit.sum(1))
             parts["steps"].append(outcomes.liquidations.sum(1))
@@ -104,7 +122,7 @@ class Liquidations:
         answer, figures = _words(measured, here)
         return Page(
             self.title, self.words, answer, command_of(self, settings), settings.seed, (told,), version(),
-            (_counts(measured), _grid(measured), _table(measured)), figures, AGAINST,
+            (_counts(measured), _grid(measured), _fed(measured), _table(measured)), figures, AGAINST,
             simulated="simulated" in told.detail.lower(),
             settings={"Paths": settings.paths, "Days": DAYS, "Accounts": ACCOUNTS, "Markets": ", ".join(SYMBOLS),
                       "Crowd": CROWD},
@@ -114,11 +132,9 @@ class Liquidations:
 CROWD = "60 % levered longs, 15 % shorts, 10 % hedged makers, 15 % basis traders; median leverage 15"
 NAMES = ("hit", "steps", "most", "closed", "cost", "penalty", "debt", "flat", "kept")
 AGAINST = (
-    "Against it: the price is given here, so a step presses on nobody else; large steps look cheaper to others than "
-    "they "
-    "are (the question fund has liquidations that press on prices). And the shortest tick here is 10 s, while the "
-    "venue "
-    "looks every second.",
+    "Against it: but for the last section the price is given, so a step presses on nobody else; and feedback lives "
+    "within "
+    "30 minutes, in books measured in calm. The shortest tick here is 10 s, while the venue looks every second.",
 )
 
 
@@ -139,6 +155,8 @@ def _mean(found: Any) -> float:
 def _words(measured: Sequence[tuple[Point, Result]], here: Result) -> tuple[tuple[str, ...], tuple[Figure, ...]]:
     counts = {target: _mean(_at(measured, {"target": target})["steps"]) for target in VARIED["target"]}
     limit = max(EXPLODES, 2 * counts[1.25])
+    fed = _at(measured, {"feedback": True})
+    more = _mean(fed["closed"]) / max(1e-9, _mean(here["closed"])) - 1
     small = [target for target, steps in counts.items() if steps >= limit]
     low, high = _at(measured, {"target": 1.02}), _at(measured, {"target": 2.0})
     free, dear = _at(measured, {"target": 1.02, "penalty_bp": 0}), _at(measured, {"target": 1.02, "penalty_bp": 100})
@@ -151,7 +169,8 @@ def _words(measured: Sequence[tuple[Point, Result]], here: Result) -> tuple[tupl
         f"${_mean(here['fund']):,.0f} and ${_mean(high['fund']):,.0f}. Without a penalty, steps at 1.02 go from "
         f"{_mean(dear['steps']):.1f} to {_mean(free['steps']):.1f}: cheap liquidations make "
         + ("more of them." if _mean(free["steps"]) > _mean(dear["steps"]) else "no more of them here.")
-        + f" Traders then pay ${_mean(free['cost']):,.0f} and the fund loses ${-_mean(free['fund']):,.0f}.",
+        + f" Traders then pay ${_mean(free['cost']):,.0f} and the fund loses ${max(0.0, -_mean(free['fund'])):,.0f}.",
+        f"Where liquidations press on prices, {100 * more:.0f} % more is closed at the defaults.",
     )
     figures = (
         Figure("Steps an account liquidated", f"{counts[1.25]:.1f}", "at the defaults"),
@@ -209,15 +228,36 @@ def _grid(measured: Sequence[tuple[Point, Result]]) -> Section:
     return Section("Target and penalty together", plots=(steps, fund))
 
 
+def _fed(measured: Sequence[tuple[Point, Result]]) -> Section:
+    series = []
+    for feedback, title in ((False, "prices as given"), (True, "liquidations press on prices")):
+        found = [_at(measured, {"target": target, "feedback": feedback})["closed"] for target in FED_TARGETS]
+        ends = ([one["low"] for one in found], [one["high"] for one in found])
+        series.append(Series(title, FED_TARGETS, [one["mean"] for one in found], *ends))
+    plot = lines(
+        series, Axis("target of a partial step, over maintenance"),
+        Axis("closed, USD per million of open notional", format="$,.0f"),
+        "What liquidations close, with prices as given and with what they sell pressing on them.",
+    )  # fmt: skip
+    return Section(
+        "Liquidations that make liquidations",
+        (f"The crowd stands for ${OPEN_INTEREST / 1e6:,.0f} M of open notional. What it is made to sell presses on "
+         f"the price, "
+         "half of which comes back within 30 minutes.",),
+        (plot,),
+    )  # fmt: skip
+
+
 def _table(measured: Sequence[tuple[Point, Result]]) -> Section:
     columns = (
         Column("target", "", 2), Column("pause", "s", 0), Column("tick", "s", 0), Column("penalty", "bp", 0),
-        Column("dust", "$", 0), Column("liquidated", "%", 2), Column("steps", "", 2), Column("steps, 99 %", "", 0),
+        Column("dust", "$", 0), Column("feedback"),
+        Column("liquidated", "%", 2), Column("steps", "", 2), Column("steps, 99 %", "", 0),
         Column("mean step", "$", 0), Column("closed out", "%", 0), Column("traders pay", "$ per million", 1),
         Column("fund nets", "$ per million", 1), Column("bad debt", "$ per million", 2),
     )  # fmt: skip
     rows = tuple(
-        (point["target"], point["pause_s"], point["tick_s"], point["penalty_bp"], point["dust"],
+        (point["target"], point["pause_s"], point["tick_s"], point["penalty_bp"], point["dust"], point["feedback"],
          100 * _mean(result["liquidated"]), _mean(result["steps"]), result["steps_99"], _mean(result["size"]),
          100 * _mean(result["flat"]), _mean(result["cost"]), _mean(result["fund"]), _mean(result["debt"]))
         for point, result in measured
