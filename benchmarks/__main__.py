@@ -71,6 +71,9 @@ TARGETS = (
     Target("settlement", "Forced request", 90_000, False),  # gas
     Target("escape", "Rebuild of 10,000", 60, False),  # seconds
     Target("escape", "A claim after", 150_000, False),  # gas
+    Target("lab", "Margin kernel", 300, True),  # million position-steps a second
+    Target("lab", "Compare of 8", 20, False),  # seconds
+    Target("lab", "Exact search", 90, False),
     Target("circuit", "Cells a trade, padding", 20_000, False),
     Target("circuit", "A trade, isolated", 30_000, False),
     Target("circuit", "An oracle tick", 16_000, False),  # cells
@@ -78,6 +81,7 @@ TARGETS = (
     Target("circuit", "A batch of these", 30, False),  # seconds
     Target("circuit", "Filling", 15, False),  # percent of proving
     Target("circuit", "Peak memory", 3, False),  # GiB
+    Target("lab_paths", "Fitted world", 4, True),  # millions of path-steps a second
 )
 
 

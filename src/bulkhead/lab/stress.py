@@ -142,12 +142,14 @@ def stress(
             yield Absent(case.title, str(error))
             continue
         for mode, (_inside, accounts) in modes.items():
-            yield _row(case.title, mode, accounts, venue, chunks, world, portfolio)
+            yield _row((case.title, mode), venue, accounts, chunks, world, portfolio)
 
 
 def _row(
-    title: str, mode: str, accounts: Accounts, venue: Venue, chunks: list[Paths], world: World, portfolio: Portfolio
+    called: tuple[str, str], venue: Venue, accounts: Accounts, chunks: list[Paths], world: World, portfolio: Portfolio
 ) -> Row:
+    """One crash under one mode."""
+    title, mode = called
     done = [run(venue, accounts, chunk) for chunk in chunks]
     hit = np.concatenate([each.is_liquidated.any(axis=1) for each in done])
     flat = np.concatenate([(each.flat_step >= 0).all(axis=1) for each in done])

@@ -27,6 +27,7 @@ DataFolder = Annotated[
 @app.command("fit")
 def fit(
     dataset: Annotated[str, typer.Argument(help="A price set (see `data list`), or a table (.parquet, .csv).")],
+    *,
     symbols: Annotated[str, typer.Option(help="Markets, with commas; all of the set unless given.")] = "",
     regimes: Annotated[int, typer.Option(min=1, max=5, help="Calm to wild.")] = REGIMES,
     shapes: Annotated[bool, typer.Option("--shapes", help="Let each regime have its own correlations.")] = False,

@@ -32,6 +32,7 @@ AROUND = 6  # steps shown on either side
 @app.command("replay")
 def replay(
     seed: Annotated[int, typer.Argument(min=0, help="What the path was drawn from.")],
+    *,
     world: Annotated[str, typer.Option(help="A world, as `lab worlds` lists them.")] = "regimes",
     path: Annotated[int, typer.Option(min=0, help="The number of the path.")] = 0,
     step: Annotated[int, typer.Option(min=0, help="The step to look at, from 0.")] = 0,

@@ -29,6 +29,7 @@ UNITS = ("", "", "%", "%", "$", "$", "bp", "$", "%")
 @app.command("stress")
 def stress(
     portfolio: Annotated[Path, typer.Argument(help="A portfolio: TOML, or ccxt's JSON.")],
+    *,
     world: Annotated[str, typer.Option(help="What scripted crashes come on top of.")] = "regimes",
     paths: Annotated[int, typer.Option(min=1, help="Paths a scripted crash.")] = 500,
     days: Annotated[float, typer.Option(min=0.3, help="How long a scripted path is.")] = 3.0,
