@@ -9,6 +9,7 @@ import pytest
 
 from bulkhead.lab.pages import render
 from bulkhead.lab.questions.deleveraging import Deleveraging
+from bulkhead.lab.questions.deleveraging import question as asked
 from bulkhead.lab.questions.deleveraging.question import population
 from bulkhead.lab.questions.deleveraging.recorded import split_of, waves
 from bulkhead.lab.questions.deleveraging.split import Member, pro_rata, queue
@@ -54,10 +55,11 @@ def test_losers_come_last_in_the_queue() -> None:
     assert list(queue(250, THREE).taken) == [64, 128, 192]
 
 
-def test_the_page_says_that_the_recorded_event_is_missing() -> None:
+def test_the_page_says_that_the_recorded_event_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
     question, settings = Deleveraging(), Settings(seed=3)
     points = question.points(settings)
     assert {point["part"] for point in points} == {"drawn"}
+    monkeypatch.setattr(asked, "DRAWS", 3)
     measured = [(point, question.measure(settings, point)) for point in points]
     assert measured[7][1] == question.measure(settings, points[7])  # one seed, one result
     page = question.page(settings, measured)

@@ -26,17 +26,20 @@ Z_95 = 1.959964
 
 def world(settings: Settings, symbols: tuple[str, ...] = SYMBOLS, step_ms: int | None = None) -> World:
     """The world of the settings, the fitted one where none is named."""
-    return world_of(
-        settings.world or WORLD, seed=settings.seed, step_ms=step_ms, symbols=symbols, data_dir=settings.data_dir
-    )
+    return _world(settings.world or WORLD, settings.seed, settings.data_dir, symbols, step_ms)
+
+
+@lru_cache(maxsize=4)
+def _world(name: str, seed: int, data_dir: Path | None, symbols: tuple[str, ...], step_ms: int | None) -> World:
+    """Worlds are asked for at every point; a recorded one reads its file when it is made."""
+    return world_of(name, seed=seed, step_ms=step_ms, symbols=symbols, data_dir=data_dir)
 
 
 @lru_cache(maxsize=2)
 def _chunks(
     name: str, seed: int, data_dir: Path | None, symbols: tuple[str, ...], step_ms: int | None, size: tuple[int, int]
 ) -> tuple[Paths, ...]:
-    made = world_of(name, seed=seed, step_ms=step_ms, symbols=symbols, data_dir=data_dir)
-    return tuple(made.chunks(*size, CHUNK))
+    return tuple(_world(name, seed, data_dir, symbols, step_ms).chunks(*size, CHUNK))
 
 
 def chunks(
