@@ -197,6 +197,41 @@ def test_a_rejection_is_told_in_words_with_what_to_do(bench: Bench, live: Live) 
     assert mine(bench) == []
 
 
+def test_an_order_that_leaves_after_it_was_acknowledged_says_why(bench: Bench, live: Live) -> None:
+    quote(live.url, "EOS-USD", "0.99", "1.01", size="500", seed=205)
+    desk = Desk(bench, "EOS-USD")
+    desk.choose(force="IOC")
+    desk.fill(price="1", size="100")
+    desk.send("Then it was cancelled: Nothing more rested in the book at your price")
+    desk.choose(kind="market")
+    desk.fill(size="100")
+    desk.done()
+    desk.side("sell")
+    desk.choose(kind="limit", force="GTT")
+    desk.tick("reduce_only")
+    desk.fill(price="1.05", size="100")
+    desk.done()
+    [position] = [one for one in held(bench) if one.market == "EOS-USD"]
+    assert position.size == 100
+    desk.page.locator('[data-mark="table-positions"] tr[data-id="EOS-USD"]').get_by_role("button").click()
+    expect(desk.page.locator('[data-mark="outcome"]')).to_contain_text("There was nothing left to reduce")
+    assert mine(bench, "EOS-USD") == []
+
+
+def test_a_price_feed_that_stops_shows_its_age(bench: Bench, live: Live) -> None:
+    desk = Desk(bench, "ETH-USD")
+    age = desk.page.locator('[data-mark="chart"] .bh-age')
+    expect(age).to_have_text(re.compile(r"index price 0\.\d s ago"))
+    kept, live.source.now = live.source.now, {}
+    try:
+        expect(age).to_have_text(re.compile(r"index price [3-9]\.\d s ago"))
+        expect(desk.page.locator('[data-mark="light"]')).to_have_attribute("data-state", "live")
+        desk.page.evaluate("() => { const now = Date.now; Date.now = () => now() + 20_000; }")
+        expect(age).to_have_class("bh-age bh-old")
+    finally:
+        live.source.now = kept
+
+
 def test_a_market_without_a_book_says_so(bench: Bench) -> None:
     desk = Desk(bench, "XRP-USD")
     expect(desk.page.locator('[data-mark="book"]')).to_contain_text("Nobody quotes this market")

@@ -17,6 +17,7 @@ from nicegui.elements.mixins.value_element import ValueElement
 Kind = Literal["text", "number", "password", "choice", "tick"]
 Style = Literal["plain", "primary", "buy", "sell"]
 OLD_MS = 5_000
+NEVER_MS = 1 << 50  # for what is no worse for not having changed: that it would is the connection's word
 
 
 class Field(ValueElement[str], component="static/field.js"):

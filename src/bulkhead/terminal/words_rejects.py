@@ -47,7 +47,7 @@ REJECTS: dict[Reject, tuple[str, str]] = {
     Reject.PRICE_UNKNOWN: ("There is no index price yet", "Wait for the first price of the oracle"),
     Reject.PRICE_STALE: (
         "The index price is too old to trade at",
-        "Wait for the oracle: the age of the price is shown in the header",
+        "Wait for the oracle: its age is shown above the chart",
     ),
     Reject.OUTSIDE_PRICE_BAND: (
         "The price is too far from the index",

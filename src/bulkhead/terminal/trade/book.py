@@ -92,7 +92,7 @@ def build(page: Page, market: LiveMarket, on_price: Callable[[str], None]) -> No
     with parts.panel("Book", classes="bh-area-book", mark="book") as panel:
         Ladder(page, market, on_price)
         with panel.default_slot.children[0]:
-            age = parts.Age(old_ms=60_000)
+            age = parts.Age(old_ms=parts.NEVER_MS, prefix="changed ")
     page.painter.on(market.book, lambda: age.told(market.book.changed_ms if market.is_book_current else 0))
 
 
@@ -118,6 +118,6 @@ def build_trades(page: Page, market: LiveMarket) -> None:
             "Public trades", columns, source=lambda: list(market.trades), row=row, empty="Nothing was traded yet"
         )
         with panel.default_slot.children[0]:
-            age = parts.Age(old_ms=600_000)
+            age = parts.Age(old_ms=parts.NEVER_MS, prefix="last ")
     page.painter.on(market.traded, table.paint)
     page.painter.on(market.traded, lambda: age.told(market.trades[0].time_ms if market.trades else 0))

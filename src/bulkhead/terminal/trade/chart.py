@@ -16,7 +16,7 @@ from bulkhead.terminal.shell import Page
 from bulkhead.terminal.trade.depth import Depth
 
 WORDS = {"PT1M": "1m", "PT5M": "5m", "PT15M": "15m", "PT1H": "1h", "PT4H": "4h", "P1D": "1d"}
-REPAINT_MS = 250
+PRICE_OLD_MS = 20_000  # without a tick of the oracle; a venue that proves its batches has one every 15 s
 assert EChart.component is not None, "its library is registered by importing it"
 
 
@@ -40,7 +40,7 @@ def build(page: Page, market: LiveMarket) -> None:
         with head, ui.element("span").classes("bh-switch").props('role="group" aria-label="Interval"'):
             _switches(candles, depth)
         with head:
-            age = parts.Age(old_ms=90_000, prefix="price ")
+            age = parts.Age(old_ms=PRICE_OLD_MS, prefix="index price ")
     page.painter.on(market.priced, lambda: age.told(0 if market.index is None else market.index.time_ms))
 
 

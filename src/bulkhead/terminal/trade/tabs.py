@@ -56,7 +56,7 @@ class Tabs:
                 found = made.default_slot.children[0]
                 assert isinstance(found, parts.Text), "buttons hold their text in one"
                 self._buttons[name], self._texts[name] = made, found
-        self.age = parts.Age(old_ms=60_000)
+        self.age = parts.Age(old_ms=parts.NEVER_MS, prefix="changed ")
         self.cancel_button = parts.button("Cancel all", self.cancel_all, mark="cancel-all", title="Shift+X")
 
     def _build_tables(self) -> None:
