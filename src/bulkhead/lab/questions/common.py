@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from bulkhead.lab.finding import Finding
+from bulkhead.lab.kernel import Outcomes
+from bulkhead.lab.kernel.accounts import Steps
 from bulkhead.lab.pages import Source
 from bulkhead.lab.paths.cube import Paths, World
 from bulkhead.lab.prices import list_sets
@@ -21,6 +24,7 @@ from bulkhead.lab.worlds import world_of
 WORLD = "regimes"
 SYMBOLS = ("BTC", "ETH")
 CHUNK = 256
+WORST_SHOWN = 3
 Z_95 = 1.959964
 
 
@@ -97,6 +101,26 @@ def ratio_interval(above: NDArray[Any], below: NDArray[Any]) -> dict[str, float]
     residual = (above - mean * below) / (total / count)
     half = Z_95 * float(residual.std(ddof=1)) / math.sqrt(count)
     return {"mean": mean, "low": mean - half, "high": mean + half}
+
+
+def first_debts(outcomes: Outcomes) -> Steps:
+    """The step of each path at which an account that leaves a debt is first found below close-out."""
+    never = np.iinfo(np.int32).max
+    return np.asarray(np.where(outcomes.bad_debt > 0, outcomes.whole_step, never).min(axis=1), np.int32)
+
+
+def worst(settings: Settings, debts: NDArray[Any], steps: Steps, unit: str = "") -> list[dict[str, Any]]:
+    """The paths with the largest debts, as findings that can be replayed. `unit` is said after the amount."""
+    name = world(settings, ()).name
+    return [
+        asdict(
+            Finding(
+                name, settings.seed, int(path), int(steps[path]), f"path {path}: debts of ${debts[path]:,.0f}{unit}"
+            )
+        )
+        for path in np.argsort(-debts, kind="stable")[:WORST_SHOWN]
+        if debts[path] > 0
+    ]
 
 
 def source(settings: Settings, step_ms: int | None = None) -> Source:

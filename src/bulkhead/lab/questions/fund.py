@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +16,7 @@ from bulkhead.lab.pages import Column, Figure, Page, Section, Table, version
 from bulkhead.lab.pages.plots import Axis, Series, bars, lines
 from bulkhead.lab.population import crowd_of, venue_of
 from bulkhead.lab.prices.bars import Floats
-from bulkhead.lab.questions.common import chunks, interval, source
+from bulkhead.lab.questions.common import chunks, first_debts, interval, source, worst
 from bulkhead.lab.questions.common import world as world_of_settings
 from bulkhead.lab.sweep.question import Parameter, Point, Result, Settings, command_of
 
@@ -30,7 +29,6 @@ OPEN_INTEREST = 500e6
 FACTORS = (0.0, 0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0)
 """Loss budgets of all markets, times the venue's."""
 SHARES = (0.5, 0.9, 0.95, 0.99, 0.995, 0.999)
-WORST_SHOWN = 3
 
 
 class Fund:
@@ -69,8 +67,7 @@ class Fund:
             penalty.append(scale * outcomes.penalty.sum(1) / MICRO)
             by_market.append(scale * outcomes.by_market[:, 1] / MICRO)
             hit.append(outcomes.is_liquidated.mean(1))
-            steps = np.where(outcomes.bad_debt > 0, outcomes.whole_step, np.iinfo(np.int32).max).min(1)
-            first.append(steps)
+            first.append(first_debts(outcomes))
         debts, penalties, markets = np.concatenate(debt), np.concatenate(penalty), np.concatenate(by_market)
         loss = debts - penalties
         steps = np.concatenate(first)
@@ -156,16 +153,6 @@ def shortfall(losses: Floats, share: float) -> float:
     """Mean of the worst 1 − share of losses, of at least one."""
     count = max(1, round((1.0 - share) * len(losses)))
     return float(np.sort(losses)[-count:].mean())
-
-
-def worst(settings: Settings, debts: Floats, steps: Any) -> list[dict[str, Any]]:
-    """The paths with the largest debts, as findings that can be replayed."""
-    name = world_of_settings(settings, ()).name
-    return [
-        asdict(Finding(name, settings.seed, int(path), int(steps[path]), f"path {path}: debts of ${debts[path]:,.0f}"))
-        for path in np.argsort(-debts, kind="stable")[:WORST_SHOWN]
-        if debts[path] > 0
-    ]
 
 
 def _title(leverage: float, feedback: bool) -> str:

@@ -13,12 +13,13 @@ from bulkhead.lab.kernel.terms import MICRO
 from bulkhead.lab.pages import Column, Figure, Page, Section, Table, version
 from bulkhead.lab.pages.plots import Axis, Series, lines
 from bulkhead.lab.population import crowd_of, venue_of, with_maintenance
-from bulkhead.lab.questions.common import SYMBOLS, chunks, interval, source
+from bulkhead.lab.questions.common import SYMBOLS, chunks, first_debts, interval, source, worst
 from bulkhead.lab.sweep.question import Parameter, Point, Result, Settings, command_of
 
 SHARES_OF_INITIAL = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
 LEVERAGES = (10.0, 25.0)
 HERE = 0.6
+AT_DEFAULTS = {"share": HERE, "leverage": 25.0}
 ACCOUNTS, DAYS = 200, 3.0
 
 
@@ -44,22 +45,26 @@ class Maintenance:
         venue = with_maintenance(venue_of(SYMBOLS), point["share"])
         crowd = crowd_of(venue, ACCOUNTS, settings.seed, point["leverage"])
         per_million = 1e6 / np.abs(crowd.notional).sum() / MICRO
-        hit, debt, penalty, cost = [], [], [], []
-        for paths in chunks(settings, DAYS, SYMBOLS):
-            outcomes = run(venue, crowd.accounts, paths)
+        hit, debt, penalty, cost, first = [], [], [], [], []
+        for drawn in chunks(settings, DAYS, ()):  # all the markets of the world, as `bulkhead lab replay` draws them
+            outcomes = run(venue, crowd.accounts, drawn.select(SYMBOLS))
+            first.append(first_debts(outcomes))
             hit.append(outcomes.is_liquidated.mean(1))
             debt.append(outcomes.bad_debt.sum(1) * per_million)
             penalty.append(outcomes.penalty.sum(1) * per_million)
             cost.append((outcomes.fees + outcomes.penalty + outcomes.slippage).sum(1) * per_million)
         debts, penalties = np.concatenate(debt), np.concatenate(penalty)
-        worst = np.sort(debts - penalties)[-max(1, len(debts) // 100) :]
+        tail = np.sort(debts - penalties)[-max(1, len(debts) // 100) :]
         return {
             "liquidated": interval(np.concatenate(hit)),
             "debt": interval(debts),
             "fund": interval(penalties - debts),
             "cost": interval(np.concatenate(cost)),
-            "shortfall": float(worst.mean()),
+            "shortfall": float(tail.mean()),
             "paths": len(debts),
+            "findings": worst(settings, debts, np.concatenate(first), " per million open")
+            if point == AT_DEFAULTS
+            else [],
         }
 
     def page(self, settings: Settings, measured: Sequence[tuple[Point, Result]]) -> Page:
