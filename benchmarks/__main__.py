@@ -68,6 +68,8 @@ TARGETS = (
     Target("api", "Signed orders", 1_500, True),  # a second, over HTTP
     Target("api", "Acknowledgement at 500/s, p50", 5, False),  # milliseconds
     Target("api", "Acknowledgement at 500/s, p99", 25, False),
+    Target("terminal", "First view, median", 2_000, False),  # milliseconds
+    Target("terminal", "Click to acknowledged, p95", 100, False),  # milliseconds
     Target("settlement", "Forced request", 90_000, False),  # gas
     Target("escape", "Rebuild of 10,000", 60, False),  # seconds
     Target("escape", "A claim after", 150_000, False),  # gas

@@ -48,7 +48,9 @@ else:
         running.stop()
 
     @pytest.fixture(scope="module")
-    def terminal(live: Live, tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Iterator[Terminal]:
+    def terminal(
+        live: Live, tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest
+    ) -> Iterator[Terminal]:
         """A terminal whose owner is unlocked, onboarded and has money. The owner is the module's own."""
         keys: Path = tmp_path_factory.mktemp("keys")
         seed = 1 + sum(request.module.__name__.encode()) % 180

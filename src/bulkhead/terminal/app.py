@@ -17,6 +17,7 @@ from starlette.types import ASGIApp
 
 from bulkhead.terminal import theme
 from bulkhead.terminal.gate import Gate
+from bulkhead.terminal.keystore import Unlocked
 from bulkhead.terminal.session import Session
 from bulkhead.terminal.settings import Settings
 from bulkhead.terminal.shell import SCREENS, Page, Screen, frame
@@ -35,13 +36,14 @@ class Server(uvicorn.Server):
         yield
 
 
-def create(session: Session) -> ASGIApp:
-    """Every screen as pages of one application. Once in a process: NiceGUI keeps its pages by process."""
+def create(session: Session, opened: Unlocked | None = None) -> ASGIApp:
+    """Every screen as pages of one application. Once in a process: NiceGUI keeps its pages by process. `opened` is an
+    account that is used from the start."""
     import bulkhead.terminal.screens  # noqa: F401  (registers them; not earlier, for screens import the shell)
 
     @contextlib.asynccontextmanager
     async def running(_: FastAPI) -> AsyncIterator[None]:
-        await session.start()
+        await session.start(opened)
         yield
         await session.stop()
 
@@ -54,9 +56,10 @@ def create(session: Session) -> ASGIApp:
     )
     for shown in SCREENS.values():
         _add(session, shown)
+    # Not compressed: on this machine's own wire that costs more time than it saves.
     ui.run_with(
         outer, title="Bulkhead", dark=True, language="en-US", tailwind=False, reconnect_timeout=RECONNECT_S,
-        show_welcome_message=False, binding_refresh_interval=None,
+        show_welcome_message=False, binding_refresh_interval=None, gzip_middleware_factory=None,
     )  # fmt: skip
     return Gate(outer, session.settings.token, session.settings.names)
 
@@ -75,9 +78,10 @@ async def serve(
     that is taken, KeyStoreError for an account that should be unlocked at the start and cannot."""
     stop = asyncio.Event() if stop is None else stop
     session = Session(settings)
+    opened = session.store.unlock(settings.unlock, settings.passphrase) if settings.unlock else None
     listening = _listen(settings.host, settings.port)
     config = uvicorn.Config(
-        create(session), log_level="warning", access_log=False, lifespan="on", server_header=False,
+        create(session, opened), log_level="warning", access_log=False, lifespan="on", server_header=False,
         timeout_graceful_shutdown=2, ws_max_size=1 << 20,
     )  # fmt: skip
     server = Server(config)

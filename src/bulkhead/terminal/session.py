@@ -50,14 +50,14 @@ class Session:
 
     # -- running -----------------------------------------------------------------------------------------------------
 
-    async def start(self) -> None:
-        """Connect in the background; nothing waits for an exchange that is down."""
+    async def start(self, opened: Unlocked | None = None) -> None:
+        """Connect in the background, and use an account that is open; nothing waits for an exchange that is down."""
         self._tasks = [
             asyncio.create_task(self.link.run(), name="link"),
             asyncio.create_task(self._prepare(), name="prepare"),
         ]
-        if self.settings.unlock:
-            await self.unlock(self.settings.unlock, self.settings.passphrase)
+        if opened is not None:
+            await self.adopt(opened)
 
     async def stop(self) -> None:
         """End in order."""

@@ -1,0 +1,122 @@
+"""What a click sends: once for each key, and followed until it is known what became of it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from decimal import Decimal
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from bulkhead.client import NewOrder, Order, Refused, Unreachable
+from bulkhead.client.models import Placed
+from bulkhead.terminal import actions as module
+from bulkhead.terminal.actions import Actions, Stage
+
+ORDER = NewOrder(market="BTC-USD", side="BUY", quantity="1", price=60_000)
+
+
+def left(order_id: int, reason: str, status: str = "CANCELLED") -> Order:
+    return Order(
+        id=order_id, external_id="", market="BTC-USD", type="LIMIT", side="BUY", status=status, quantity=Decimal(1),
+        status_reason=reason,
+    )  # fmt: skip
+
+
+class Account:
+    """Answers as a test says: for `place` and for each look-up, an error or what is found."""
+
+    def __init__(self, placed: Any, *found: Any) -> None:
+        self.trader = self
+        self.left: list[Order] = []
+        self.sent: list[NewOrder] = []
+        self._placed, self._found = placed, list(found)
+
+    async def place(self, order: NewOrder) -> Placed:
+        self.sent.append(order)
+        await asyncio.sleep(0)
+        if isinstance(self._placed, Exception):
+            raise self._placed
+        return Placed(id=self._placed, external_id=order.external_id)
+
+    async def orders_named(self, external_id: str) -> list[Order]:
+        assert external_id == self.sent[0].external_id
+        found = self._found.pop(0) if self._found else []
+        if isinstance(found, Exception):
+            raise found
+        return list(found)
+
+
+def run(work: Callable[[Actions], Awaitable[None]]) -> None:
+    async def inside() -> None:
+        await work(Actions(SimpleNamespace()))  # type: ignore[arg-type]
+
+    asyncio.run(inside())
+
+
+def test_one_key_is_sent_once() -> None:
+    async def work(actions: Actions) -> None:
+        account: Any = Account(7)
+        first, second = await asyncio.gather(*(actions.place("key", account, ORDER, "Buy") for _ in range(2)))
+        assert first is second and len(account.sent) == 1
+        assert account.sent[0].external_id == "terminal-key"
+        assert (first.stage, first.order_id) == (Stage.DONE, 7) and "acknowledged" in first.text
+        await actions.place("other", account, ORDER, "Buy")
+        assert len(account.sent) == 2
+        actions.follow_order(left(7, "NO_LIQUIDITY"))
+        again = actions.all["other"]
+        assert "Then it was cancelled: Nothing more rested" in again.text, "the newest with that order"
+
+    run(work)
+
+
+def test_a_refusal_has_words_and_the_exchange_s_own() -> None:
+    async def work(actions: Actions) -> None:
+        account: Any = Account(Refused(422, 1140, "insufficient margin", "INSUFFICIENT_MARGIN"))
+        action = await actions.place("key", account, ORDER, "Buy")
+        assert action.stage is Stage.REFUSED and "free margin does not cover" in action.text
+        assert action.details == "insufficient margin, code 1140: insufficient margin"
+
+    run(work)
+
+
+@pytest.mark.parametrize(
+    ("found", "stage"),
+    [
+        (([], [], [left(9, "NONE", "NEW")]), Stage.DONE),
+        (([], [], Unreachable("gone"), [], [], [], [], [left(9, "NONE", "NEW")]), Stage.DONE),
+        ((), Stage.LOST),
+    ],
+)
+def test_without_an_answer_it_is_looked_up(
+    found: tuple[Any, ...], stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "LOOK_S", 0.0)
+
+    async def work(actions: Actions) -> None:
+        account: Any = Account(Unreachable("gone"), *found)
+        action = await actions.place("key", account, ORDER, "Buy")
+        assert action.stage is Stage.LOOKING and "looking it up" in action.text
+        assert await actions.place("key", account, ORDER, "Buy") is action, "a second click is the same order"
+        while not action.is_over:
+            await asyncio.sleep(0)
+        assert action.stage is stage and len(account.sent) == 1
+        assert action.order_id == (9 if stage is Stage.DONE else 0)
+
+    run(work)
+
+
+def test_what_cannot_be_looked_up_stays_unknown() -> None:
+    async def work(actions: Actions) -> None:
+        async def send() -> None:
+            raise Unreachable("gone")
+
+        action = await actions.run("key", "Sign", send)
+        assert action.stage is Stage.UNKNOWN and "may or may not have been done" in action.text
+        for place in range(module.KEPT + 5):
+            await actions.run(f"{place}", "Sign", send)
+        assert len(actions.all) == module.KEPT
+
+    run(work)
