@@ -11,7 +11,7 @@ from bulkhead.api.bodies import MovePlan
 from bulkhead.api.call import Api, Call, Endpoint
 from bulkhead.api.modes import legs_of
 from bulkhead.api.numbers import Wire, money, ratio, scaled
-from bulkhead.engine.stress import Stress, stresses, together
+from bulkhead.engine.stress import Stress, every, together, worst_of
 from bulkhead.fixed import FRACTION_BITS
 from bulkhead.keepers.condition import condition_of
 from bulkhead.keepers.distance import Distance, distances
@@ -25,7 +25,7 @@ from bulkhead.limits import CHILDREN_PER_ACCOUNT
 from bulkhead.reject import Reject
 from bulkhead.rules.terms import Position
 from bulkhead.signing import Signature
-from bulkhead.units import AccountId, Quote, TimeS
+from bulkhead.units import AccountId, Fraction, Quote, TimeS
 
 USED_PLACES = 6
 BASIS_POINT_PLACES = 4
@@ -39,14 +39,20 @@ async def compartments(call: Call) -> dict[str, Any]:
     api, state = call.api, call.api.state
     found = [settled(state, account)[0] for account in below(state, call.account.account_id)]
     draft = Draft(state)
-    taker = api.sequencer.taker_rate(call.account_id)
-    held = [account for account in found if account.positions]
+    risked = [
+        list(every(draft, account, Quote(0), _taker(api, account))) if account.positions else [] for account in found
+    ]
     return {
         "accountId": int(call.account_id),
         "time": int(api.sequencer.time_ms),
-        "compartments": [_compartment(api, draft, account) for account in found],
-        "together": [stress_shape(one) for one in together(draft, held, taker)],
+        "compartments": [_compartment(api, draft, one, risks) for one, risks in zip(found, risked, strict=True)],
+        "together": [stress_shape(one) for one in together(risked)],
     }
+
+
+def _taker(api: Api, account: Account) -> Fraction:
+    """What closing costs: the rate of the account that signs."""
+    return api.sequencer.taker_rate(int(account.account_id) & -CHILDREN_PER_ACCOUNT)
 
 
 def below(state: State, account_id: AccountId) -> list[Account]:
@@ -61,13 +67,12 @@ def below(state: State, account_id: AccountId) -> list[Account]:
     return [state.accounts[one] for one in ids if one in state.accounts]
 
 
-def _compartment(api: Api, draft: Draft, account: Account) -> dict[str, Any]:
+def _compartment(api: Api, draft: Draft, account: Account, risked: list[Stress]) -> dict[str, Any]:
     """One account with everything it risks."""
     account_id, is_child = int(account.account_id), account.kind is Kind.CHILD
     standing = api.node.exchange.machine.venue.liquidator.watch.standing(account_id)
     named = None if is_child else api.node.directory.account(account_id)
     head = account_id & -CHILDREN_PER_ACCOUNT
-    taker = api.sequencer.taker_rate(AccountId(head))
     has_prices = check_prices(draft, account) is None
     found = {
         "accountId": account_id,
@@ -82,7 +87,7 @@ def _compartment(api: Api, draft: Draft, account: Account) -> dict[str, Any]:
         "toppedUp": money(int(account.topped_up)),
         "positions": [_held(api, account, position) for position in account.positions],
         "distances": [_distance(one) for one in distances(draft, account)] if account.positions else [],
-        "worst": [stress_shape(one) for one in stresses(draft, account, Quote(0), taker)],
+        "worst": [stress_shape(one) for one in worst_of(risked, Quote(0))],
     }
     if is_child:
         return found

@@ -6,7 +6,7 @@ where the account does, for what is beyond its value falls on the insurance fund
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from enum import IntEnum
 from typing import NamedTuple
 
@@ -74,10 +74,15 @@ def stresses(draft: Draft, account: Account, entry: Quote, taker: Fraction) -> l
 
     An account without positions loses its entry costs.
     """
+    return worst_of(every(draft, account, entry, taker), entry)
+
+
+def worst_of(found: Iterable[Stress], entry: Quote) -> list[Stress]:
+    """The worst of each kind, worst first; what getting in has cost where there is none."""
     worst: dict[Break, Stress] = {}
-    for found in every(draft, account, entry, taker):
-        if found.kind not in worst or found.loss > worst[found.kind].loss:
-            worst[found.kind] = found
+    for one in found:
+        if one.kind not in worst or one.loss > worst[one.kind].loss:
+            worst[one.kind] = one
     if not worst:
         return [Stress("no position", Break.NONE, entry, Quote(0), Quote(0), Quote(0))]
     return sorted(worst.values(), key=lambda stress: (-int(stress.loss), stress.kind))
@@ -91,14 +96,14 @@ def every(draft: Draft, account: Account, entry: Quote, taker: Fraction) -> Iter
         yield _stress(draft, account, what, (value, entry, taker), required)
 
 
-def together(draft: Draft, accounts: Sequence[Account], taker: Fraction) -> list[Stress]:
-    """What several accounts of one owner lose in each joint move of the grid as it is, worst first.
+def together(accounts: Iterable[Iterable[Stress]]) -> list[Stress]:
+    """What several accounts of one owner lose in each joint move of the grid, worst first; of each its `every`.
 
     Accounts do not help each other: each loses no more than it holds, so the sum is what a crash of that shape costs.
     """
     sums: dict[str, Stress] = {}
     for account in accounts:
-        for found in every(draft, account, Quote(0), taker):
+        for found in account:
             if found.kind is Break.NONE:
                 before = sums.get(found.name)
                 sums[found.name] = found if before is None else Stress(

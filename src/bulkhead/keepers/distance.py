@@ -40,12 +40,15 @@ def distances(draft: Draft, account: Account) -> list[Distance]:
 def _until(draft: Draft, account: Account, level: int, sign: int, most_bp: int) -> int | None:
     """The least move in one direction at which the level is used."""
 
+    moved = draft.fork()
+    held = {position.market_id: draft.risks[position.market_id] for position in account.positions}
+
     def is_reached(move_bp: int) -> bool:
-        moved = draft.fork()
-        for position in account.positions:
-            market = moved.market(position.market_id)
-            change = int(market.price) * int(basis_points(move_bp)) >> FRACTION_BITS
-            moved.put_market(market._replace(price=Price(max(1, int(market.price) + sign * change))))
+        share = sign * int(basis_points(move_bp))
+        moved.risks = {
+            market_id: risk._replace(price=Price(max(1, int(risk.price) + (int(risk.price) * share >> FRACTION_BITS))))
+            for market_id, risk in held.items()  # brackets do not depend on the price, so the rest of a risk stays
+        }
         return is_used(health_of(moved, account), level)
 
     if is_reached(0):

@@ -36,5 +36,5 @@ def build(page: Page) -> None:
                     checks.rebuilt(page)
             with ui.element("div").classes("bh-column"):
                 MoneyForm(page)
-                on_l1(page)
                 Leaving(page)
+                on_l1(page)
