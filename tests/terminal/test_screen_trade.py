@@ -136,13 +136,13 @@ def test_the_liquidation_line_stands_at_the_price_of_the_exchange(bench: Bench, 
     desk.page.locator('[data-mark="margin-change"]').click()
     form = desk.page.locator('[data-mark="margin-form"]')
     form.locator("select").select_option("isolated")
-    form.locator("input").first.fill("20")
+    form.locator("input").first.fill("40")
     rows = desk.page.locator('[data-mark="table-positions"] tbody tr[data-id]')
     if held(bench):  # of another test
         desk.page.get_by_role("button", name="Close the position").click()
         expect(rows).to_have_count(0)
     desk.page.locator('[data-mark="margin-sign"]').click()
-    expect(desk.page.locator('[data-mark="margin"]')).to_contain_text("Isolated 20x")
+    expect(desk.page.locator('[data-mark="margin"]')).to_contain_text("Isolated 40x")
     desk.choose(kind="market")
     desk.fill(size="0.5")
     expect(desk.page.locator('[data-mark="preview"]')).not_to_contain_text("Liquidation\u2013")
@@ -169,6 +169,7 @@ def test_the_liquidation_line_stands_at_the_price_of_the_exchange(bench: Bench, 
     )
     assert drawn["price"] == float(position.liquidation_price) and drawn["top"] < drawn["y"] < drawn["bottom"]
     assert drawn["reach"][0] <= drawn["price"] <= drawn["reach"][1], "and it is in sight"
+    assert chart.get_attribute("data-beyond") == ""
 
 
 def test_a_rejection_is_told_in_words_with_what_to_do(bench: Bench, live: Live) -> None:

@@ -62,26 +62,43 @@ export default {
             itemStyle: { color: c.up, color0: "transparent", borderColor: c.up, borderColor0: c.down, borderWidth: 1 },
             markLine: { symbol: "none", animation: false, silent: true, data: state.lines.map((line) => ({
               yAxis: line.price, name: line.name, lineStyle: { color: c[line.colour], type: line.dashed ? "dashed" : "solid", width: 1.2 },
-              label: { formatter: line.text, position: line.side === "end" ? "insideEndTop" : "insideStartTop", color: c[line.colour], fontSize: 11 } })) } },
+              label: { formatter: line.text, position: line.side === "end" ? "insideEndTop" : "insideStartTop", color: c[line.colour], fontSize: 11, backgroundColor: c.panel + "b0", padding: [1, 2] } })) } },
           { id: "mark", name: "Mark", type: "line", xAxisIndex: 0, yAxisIndex: 0, data: state.marks, symbol: "none", connectNulls: true, lineStyle: { color: c.warning, width: 1.2 }, itemStyle: { color: c.warning } },
           { id: "index", name: "Index", type: "line", xAxisIndex: 0, yAxisIndex: 0, data: state.indices, symbol: "none", connectNulls: true, lineStyle: { color: c.muted, width: 1.2, type: "dashed" }, itemStyle: { color: c.muted } },
           { id: "volume", name: "Volume", type: "bar", xAxisIndex: 1, yAxisIndex: 1, data: state.candles.map((one) => ({ value: one[5] || 0, itemStyle: { color: one[2] >= one[1] ? c.up : c.down, opacity: 0.55 } })) },
         ],
       };
+      option.graphic = this.beyond(state);
       if (isNew) option.dataZoom = [{ startValue: Math.max(0, count - 120), endValue: count - 1 }];
       this.chart.setOption(option);
       this.$el.dataset.candles = count;
       this.$el.dataset.lines = JSON.stringify(state.lines.map((line) => [line.name, line.price]));
       this.paints = (this.paints || 0) + 1; this.$el.dataset.paints = this.paints;
     },
+    beyond(state) {
+      const told = { top: [], bottom: [] };
+      for (const line of state.lines) if (line.held && (line.price > this.high || line.price < this.low)) {
+        const last = state.marks.findLast((one) => one != null) || line.price;
+        const away = 100 * (line.price / last - 1), side = line.price > this.high ? "top" : "bottom";
+        told[side].push(`${line.text} ${side === "top" ? "\u2191" : "\u2193"} ${away > 0 ? "+" : "\u2212"}${Math.abs(away).toFixed(1)}%`);
+      }
+      this.$el.dataset.beyond = [...told.top, ...told.bottom].join(" · ");
+      return ["top", "bottom"].map((side) => ({ id: side, type: "text", left: 14, [side]: side === "top" ? 14 : 94, silent: true,
+        style: { text: told[side].join(" · "), fill: this.colours.danger, font: "600 11px " + getComputedStyle(document.body).fontFamily } }));
+    },
     reach(state) {
-      // A line that is near is always in sight; one far away would flatten the candles, and is drawn when one zooms out.
+      // A line that is near is always in sight. One far away would flatten the candles: it is told at the edge it lies beyond.
       const recent = state.candles.slice(-120), prices = recent.flatMap((one) => [one[3], one[4]]).concat(state.marks.slice(-120), state.indices.slice(-120)).filter((one) => one != null);
       if (!prices.length) return {};
       let low = Math.min(...prices), high = Math.max(...prices);
-      const reach = Math.max(high - low, 0.002 * high), near = Math.max(6 * reach, 0.12 * high);
-      for (const { price } of state.lines) if (price > low - near && price < high + near) { low = Math.min(low, price); high = Math.max(high, price); }
+      const reach = Math.max(high - low, 0.002 * high), near = Math.max(3 * reach, 0.03 * high);
+      const floor = low, roof = high;
+      for (const { price, held } of state.lines) {
+        const room = held ? near : reach;
+        if (price > floor - room && price < roof + room) { low = Math.min(low, price); high = Math.max(high, price); }
+      }
       const rim = 0.06 * Math.max(high - low, 0.001 * high);
+      this.low = low - rim; this.high = high + rim;
       return { min: (range) => Math.min(range.min, low) - rim, max: (range) => Math.max(range.max, high) + rim };
     },
   },

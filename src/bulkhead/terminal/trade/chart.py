@@ -9,6 +9,7 @@ from typing import Any
 from nicegui import ui
 from nicegui.elements.echart import EChart
 
+from bulkhead.client import Market, Order
 from bulkhead.terminal import numbers, parts, theme
 from bulkhead.terminal.live.candles import INTERVALS, LiveCandles
 from bulkhead.terminal.live.market import LiveMarket
@@ -130,9 +131,7 @@ class _Candles:
         orders = [order for order in account.orders.values() if order.market == self.market.name and order.price]
         orders.sort(key=lambda order: abs((order.price or middle) - middle))
         for order in orders[:20]:
-            price = order.trigger.trigger_price if order.trigger is not None else order.price or middle
-            text = f"{order.side.title()} {numbers.size(terms, order.quantity - order.filled)}"
-            made.append(_line(f"order {order.id}", price, text, "muted", True))
+            made.append(_line(f"order {order.id}", *_told(terms, order, middle), "muted", True))
         return made
 
     def _paint_lines(self) -> None:
@@ -152,4 +151,18 @@ def _candle(time_ms: int, candle: Any) -> list[float | None]:
 def _line(name: str, price: Decimal, text: str, colour: str, dashed: bool = False) -> dict[str, Any]:
     """Those of positions are told at the left, those of orders at the right."""
     side = "end" if name.startswith("order") else "start"
-    return {"name": name, "price": float(price), "text": text, "colour": colour, "dashed": dashed, "side": side}
+    return {
+        "name": name, "price": float(price), "text": text, "colour": colour, "dashed": dashed, "side": side,
+        "held": side == "start",
+    }  # fmt: skip
+
+
+def _told(terms: Market, order: Order, middle: Decimal) -> tuple[Decimal, str]:
+    """Where an order's line stands, which is where it begins to act, and what it is called."""
+    exits = (("Take-profit", order.take_profit), ("Stop-loss", order.stop_loss))
+    if order.type == "TPSL":
+        for name, waits in exits:
+            if waits is not None:
+                return waits.trigger_price, name
+    price = order.trigger.trigger_price if order.trigger is not None else order.price or middle
+    return price, f"{order.side.title()} {numbers.size(terms, order.quantity - order.filled)}"
