@@ -6,7 +6,19 @@ import asyncio
 from decimal import Decimal
 
 from bulkhead.client import AssetLeg, Exchange, ModeChoice, PositionLeg
-from bulkhead.client.checklist import CALL, HISTORY, QUESTIONS, SPEED, TAIL, TRUST, answers, name_of, settled_after_s
+from bulkhead.client.checklist import (
+    CALL,
+    HISTORY,
+    QUESTIONS,
+    SPEED,
+    TAIL,
+    TRUST,
+    answers,
+    history,
+    name_of,
+    settled_after_s,
+)
+from bulkhead.keepers.witness import Step
 from tests.api.live import Live
 from tests.client.test_client import order, rich
 
@@ -75,6 +87,16 @@ def test_a_move_is_judged_before_it_is_signed(live: Live) -> None:
             assert [one.account_id for one in stranger.before] == [own], "of others nothing is told"
 
     asyncio.run(work())
+
+
+def test_liquidations_are_told_by_who_took_them_and_at_what_slippage() -> None:
+    steps = [
+        {"takenBy": step.name, "slippageBp": slip, "coveredByFund": paid}
+        for step, slip, paid in ((Step.BOOK, 12, "0"), (Step.BOOK, -3, "0"), (Step.BACKSTOP, 250, "41.5"))
+    ]
+    answer = history(steps)
+    assert [figure.value for figure in answer.figures] == [3, 2, 12, 250, Decimal("41.5")]
+    assert answer.verdict.startswith("2 of the last 3 steps went into the book, at a median slippage of 12 bp")
 
 
 def test_the_time_to_l1_is_from_seal_to_block() -> None:

@@ -115,6 +115,7 @@ def test_a_liquidation_is_recomputed_from_its_witness(bench: Bench) -> None:
     expect(panel.locator('[data-cell="slippage"]').first).to_have_text(
         numbers.fixed(Decimal(rows[0]["slippageBp"]), 0)
     )
+    expect(panel).to_contain_text("the book")
     panel.get_by_role("button", name="Recompute").first.click()
     expect(panel).to_contain_text("the rules agree with its witness")
     bench.check()

@@ -23,6 +23,7 @@ HISTORY = "How did liquidations go here, and at what slippage?"
 TRUST = "What must be trusted?"
 QUESTIONS = (TAIL, CALL, SPEED, HISTORY, TRUST)
 
+BOOK = "BOOK"  # of who takes what a liquidation closes: the order book
 FORCED_DAYS = 7  # a forced request that is not served for so long lets anybody freeze the rollup (contracts/Rollup.vy)
 PERCENT = Decimal(100)
 USD, SHARE, SECONDS, COUNT, BASIS_POINTS = "USD", "%", "s", "", "bp"
@@ -175,7 +176,7 @@ def history(liquidations: Sequence[dict[str, Any]]) -> Answer:
     if not liquidations:
         return Answer(HISTORY, "There was none, so nothing is known of this book in a crash.", (), source)
     slips = [Decimal(one["slippageBp"]) for one in liquidations]
-    book = sum(one["takenBy"] == "Liquidation" for one in liquidations)
+    book = sum(one["takenBy"] == BOOK for one in liquidations)
     covered = sum((Decimal(one["coveredByFund"]) for one in liquidations), Decimal(0))
     words = f"{book} of the last {len(liquidations)} steps went into the book, at a median slippage of "
     words += f"{median(slips):.0f} bp; the insurance fund paid {_usd(covered)}."

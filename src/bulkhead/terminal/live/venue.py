@@ -13,6 +13,7 @@ from bulkhead.terminal.live.asked import Asked
 from bulkhead.terminal.session import NotReady, Session
 
 FAST_S, STEADY_S, SLOW_S = 1.0, 2.0, 10.0
+CHECKLIST_S = 5.0  # it asks eight questions: an address has a thousand a minute
 ROWS = 100
 Rows = list[dict[str, Any]]
 Value = TypeVar("Value")
@@ -23,8 +24,8 @@ class Venue:
 
     def __init__(self, session: Session) -> None:
         books = session.exchange.books
-        self.operator: Asked[dict[str, Any]] = Asked("operator", FAST_S, books.operator)
-        self.oracle: Asked[dict[str, Any]] = Asked("oracle", FAST_S, books.oracle)
+        self.operator: Asked[dict[str, Any]] = Asked("operator", STEADY_S, books.operator)
+        self.oracle: Asked[dict[str, Any]] = Asked("oracle", STEADY_S, books.oracle)
         self.settlement: Asked[dict[str, Any]] = Asked("settlement", STEADY_S, books.settlement)
         self.batches: Asked[Rows] = Asked("batches", STEADY_S, lambda: books.batches(ROWS))
         self.forced: Asked[Rows] = Asked("forced requests", STEADY_S, lambda: books.forced(ROWS))
@@ -48,7 +49,7 @@ class Own:
 
         self.compartments: Asked[Compartments] = Asked("compartments", FAST_S, by(lambda one: one.compartments()))
         self.profit: Asked[Rows] = Asked("profit", STEADY_S, by(lambda one: one.evidence.profit()))
-        self.checklist: Asked[tuple[Answer, ...]] = Asked("checklist", STEADY_S, by(answers))
+        self.checklist: Asked[tuple[Answer, ...]] = Asked("checklist", CHECKLIST_S, by(answers))
         self.liquidations: Asked[Rows] = Asked(
             "own liquidations", STEADY_S, by(lambda one: one.evidence.liquidations(limit=ROWS))
         )

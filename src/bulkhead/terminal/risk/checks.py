@@ -15,9 +15,9 @@ from bulkhead.terminal.live.venue import own_of
 from bulkhead.terminal.shell import Page
 
 STEPS = {
-    "Liquidation": "the book",
-    "Backstop": "the backstop",
-    "Deleveraging": "deleveraged holders",
+    "BOOK": "the book",
+    "BACKSTOP": "the backstop",
+    "DELEVERAGING": "deleveraged holders",
 }
 LIQUIDATIONS = (
     Column("When"), Column("Market"), Column("Taken by"), Column("Size", True), Column("Price", True),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from decimal import Decimal
+from heapq import nlargest
 from typing import Any, NamedTuple
 
 from bulkhead.client import ClientError, Order
@@ -112,8 +112,8 @@ class Ways:
 
     def _lines(self) -> list[Line]:
         main = self._session.main
-        still_open = list(main.orders.values()) if main is not None else []
-        orders = [*still_open, *(self._own.orders.value or [])]
+        still_open = main.orders.values() if main is not None else ()
+        orders = [*nlargest(ROWS, still_open, key=lambda one: one.id), *(self._own.orders.value or [])]
         unique = {one.id: one for one in orders}
         ways = ways_of(list(unique.values()), self._own.operations.value or [])
         batches = self._venue.batches.value or []
@@ -149,8 +149,3 @@ class Ways:
 
 def _words(name: str) -> str:
     return name.lower().replace("_", " ")
-
-
-def total(values: Sequence[str]) -> Decimal:
-    """A sum of decimal strings."""
-    return sum((Decimal(one) for one in values), Decimal(0))
