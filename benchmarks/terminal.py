@@ -125,13 +125,12 @@ def first_views(open_tab: Any) -> list[Row]:
     nothing kept."""
     times = []
     for _ in range(VIEWS):
-        begun = time.perf_counter()
         bench = open_tab()  # goes to the page
         page = bench.page
         expect(page.locator('[data-mark="account"]')).to_be_visible()
         page.wait_for_selector('[data-mark="book"] .bh-book[data-paints]')
         page.wait_for_selector('[data-mark="chart"] [data-paints]')
-        times.append(1000 * (time.perf_counter() - begun))
+        times.append(float(page.evaluate("() => performance.now()")))  # since the page was asked for
         bench.close()
     return [row("First view, median", median(times), "ms", 2_000), row("First view, slowest", max(times), "ms", 2_000)]
 

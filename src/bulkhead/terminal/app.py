@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import hashlib
 import signal
 import socket
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -50,8 +51,8 @@ def create(session: Session, opened: Unlocked | None = None) -> ASGIApp:
     outer = FastAPI(lifespan=running, docs_url=None, redoc_url=None, openapi_url=None)
     pages.add_static_files("/static", theme.STATIC)
     ui.add_head_html(
-        "".join(f'<link rel="stylesheet" href="/static/{name}">' for name in STYLES)
-        + '<script src="/static/shell.js"></script>',
+        "".join(f'<link rel="stylesheet" href="{_versioned(name)}">' for name in STYLES)
+        + f'<script src="{_versioned("shell.js")}"></script>',
         shared=True,
     )
     for shown in SCREENS.values():
@@ -62,6 +63,12 @@ def create(session: Session, opened: Unlocked | None = None) -> ASGIApp:
         show_welcome_message=False, binding_refresh_interval=None, gzip_middleware_factory=None,
     )  # fmt: skip
     return Gate(outer, session.settings.token, session.settings.names)
+
+
+def _versioned(name: str) -> str:
+    """The address of a file under a name that changes with it, so that no browser keeps an old one."""
+    digest = hashlib.sha256((theme.STATIC / name).read_bytes()).hexdigest()[:12]
+    return f"/static/{name}?{digest}"
 
 
 def _add(session: Session, shown: Screen) -> None:

@@ -68,8 +68,11 @@ class LiveCandles(Topic):
 
     async def _load(self) -> None:
         await self._link.ready()
-        for kind, path in KINDS.items():
-            found = await self._exchange.candles(self.market, self.interval, kind=path, limit=KEPT)
+        ask = self._exchange.candles
+        answers = await asyncio.gather(
+            *(ask(self.market, self.interval, kind=path, limit=KEPT) for path in KINDS.values())
+        )
+        for kind, found in zip(KINDS, answers, strict=True):
             self._found[kind] = {candle.time_ms: candle for candle in reversed(found)}
         self.is_known = True
         self.tell()
