@@ -14,7 +14,7 @@ from bulkhead.lab.pages import as_json, render
 from bulkhead.lab.paths.single import path_of
 from bulkhead.lab.population import KINDS, Crowd, crowd_of, venue_of, with_maintenance
 from bulkhead.lab.questions import question_of
-from bulkhead.lab.questions.common import chunks, coarser, interval, ratio_interval
+from bulkhead.lab.questions.common import chunks, coarser, interval, quantile_interval, ratio_interval
 from bulkhead.lab.questions.fund import ACCOUNTS, DAYS, shortfall
 from bulkhead.lab.questions.liquidations import DEFAULTS, Liquidations
 from bulkhead.lab.questions.maintenance import Maintenance
@@ -127,6 +127,10 @@ def test_intervals_hold_the_mean() -> None:
     assert found is not None
     assert found["low"] < found["mean"] == 1.0 < found["high"]
     assert ratio_interval(np.array([0.0]), np.array([0.0])) is None
+    tail = quantile_interval(np.arange(1_000.0), 0.9)
+    assert tail["low"] < tail["mean"] < tail["high"]
+    assert tail["high"] - tail["low"] == pytest.approx(2 * 1.96 * (1_000 * 0.9 * 0.1) ** 0.5, abs=2)
+    assert quantile_interval(np.arange(10.0), 0.999)["high"] == 9.0
     assert shortfall(np.arange(100.0), 0.9) == pytest.approx(94.5)
 
 

@@ -89,6 +89,19 @@ def interval(by_path: Sequence[float] | NDArray[Any]) -> dict[str, float]:
     }
 
 
+def quantile_interval(values: NDArray[Any], share: float) -> dict[str, float]:
+    """The quantile of that share with its 95 % interval from order statistics.
+
+    Which of the sorted values lie around the quantile is binomial. Far out, where no value is known to lie beyond it,
+    the interval ends at the largest: the true end may be further.
+    """
+    found, count = np.sort(values), len(values)
+    half = Z_95 * math.sqrt(count * share * (1.0 - share))
+    low = min(max(math.floor(count * share - half), 0), count - 1)
+    high = min(math.ceil(count * share + half), count - 1)
+    return {"mean": float(np.quantile(found, share)), "low": float(found[low]), "high": float(found[high])}
+
+
 def ratio_interval(above: NDArray[Any], below: NDArray[Any]) -> dict[str, float] | None:
     """A sum over a sum by paths, with its 95 % interval (delta method); None where there is nothing below."""
     total = float(below.sum())

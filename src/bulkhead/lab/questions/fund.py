@@ -16,7 +16,7 @@ from bulkhead.lab.pages import Column, Figure, Page, Section, Table, version
 from bulkhead.lab.pages.plots import Axis, Series, bars, lines
 from bulkhead.lab.population import crowd_of, venue_of
 from bulkhead.lab.prices.bars import Floats
-from bulkhead.lab.questions.common import chunks, first_debts, interval, source, worst
+from bulkhead.lab.questions.common import chunks, first_debts, interval, quantile_interval, source, worst
 from bulkhead.lab.questions.common import world as world_of_settings
 from bulkhead.lab.sweep.question import Parameter, Point, Result, Settings, command_of
 
@@ -73,7 +73,7 @@ class Fund:
         steps = np.concatenate(first)
         budgets = np.array([int(terms.loss_budget) / MICRO for terms in venue.markets])
         return {
-            "quantiles": [float(np.quantile(debts, share)) for share in SHARES],
+            "quantiles": [quantile_interval(debts, share) for share in SHARES],
             "debt": interval(debts),
             "penalty": interval(penalties),
             "loss": interval(loss),
@@ -104,7 +104,8 @@ class Fund:
         answer = (
             f"With {OPEN_INTEREST / 1e6:,.0f} million USD open at a median leverage of 25, debts of three days stay "
             f"below "
-            f"${still['quantiles'][-1] / 1e6:,.2f} M in 99.9 % of paths{note}; ${fed['quantiles'][-1] / 1e6:,.2f} M "
+            f"${still['quantiles'][-1]['mean'] / 1e6:,.2f} M in 99.9 % of paths{note}; "
+            f"${fed['quantiles'][-1]['mean'] / 1e6:,.2f} M "
             f"when "
             f"liquidations press on prices. The mean of the worst hundredth is ${still['shortfall'] / 1e6:,.2f} M and "
             f"${fed['shortfall'] / 1e6:,.2f} M.",
@@ -119,8 +120,12 @@ class Fund:
             "of paths.",
         )
         figures = (
-            Figure("99.9 % of paths", f"${still['quantiles'][-1] / 1e6:,.2f} M", "debts, prices as given"),
-            Figure("The same with feedback", f"${fed['quantiles'][-1] / 1e6:,.2f} M", "liquidations press on prices"),
+            Figure("99.9 % of paths", f"${still['quantiles'][-1]['mean'] / 1e6:,.2f} M", "debts, prices as given"),
+            Figure(
+                "The same with feedback",
+                f"${fed['quantiles'][-1]['mean'] / 1e6:,.2f} M",
+                "liquidations press on prices",
+            ),
             Figure("Expected shortfall, 99 %", f"${fed['shortfall'] / 1e6:,.2f} M", "with feedback"),
         )
         return Page(
@@ -159,17 +164,23 @@ def _title(leverage: float, feedback: bool) -> str:
     return f"median leverage {leverage:.0f}{', with feedback' if feedback else ''}"
 
 
+def _ends(result: Result) -> tuple[list[float], list[float], list[float]]:
+    """Quantiles with the ends of their intervals."""
+    low, middle, high = ([one[name] for one in result["quantiles"]] for name in ("low", "mean", "high"))
+    return middle, low, high
+
+
 def _sizes(at: dict[tuple[float, bool], Any]) -> Section:
     plot = lines(
         [Series(_title(*key), FUNDS, result["exceeds"]) for key, result in at.items()],
         Axis("fund, USD", log=True, format="$,.2~s"), Axis("paths whose debts exceed it", format=".1%"),
         "Share of three-day paths in which debts are more than the fund.",
     )  # fmt: skip
+    names = [f"{100 * share:g} %" for share in SHARES]
     tail = lines(
-        [Series(_title(*key), [f"{100 * share:g} %" for share in SHARES], result["quantiles"])
-         for key, result in at.items()],
+        [Series(_title(*key), names, *_ends(result)) for key, result in at.items()],
         Axis("share of paths that stay below"), Axis("debts, USD", format="$,.2~s"),
-        "Debts by share of paths.",
+        "Debts by share of paths, with 95 % intervals; the last ends at the largest that was seen.",
     )  # fmt: skip
     return Section("How large a fund", plots=(plot, tail))
 
@@ -203,11 +214,12 @@ def _table(measured: Sequence[tuple[Point, Result]]) -> Section:
     columns = (
         Column("median leverage", "times", 0), Column("feedback"), Column("accounts liquidated", "%", 2),
         Column("debts, mean", "$", 0), Column("penalties, mean", "$", 0),
-        *(Column(f"{100 * share:g} % of paths", "$", 0) for share in SHARES), Column("worst 1 %, mean", "$", 0),
+        *(Column(f"{100 * share:g} % of paths", "$", 0) for share in SHARES), Column("99.9 % from", "95 %, $", 0),
+        Column("to", "95 %, $", 0), Column("worst 1 %, mean", "$", 0),
     )  # fmt: skip
     rows = tuple(
         (point["leverage"], point["feedback"], 100 * result["hit"]["mean"], result["debt"]["mean"],
-         result["penalty"]["mean"], *result["quantiles"], result["shortfall"])
+         result["penalty"]["mean"], *_ends(result)[0], _ends(result)[1][-1], _ends(result)[2][-1], result["shortfall"])
         for point, result in measured
     )  # fmt: skip
     return Section("Every point", tables=(Table("fund", columns, rows),))
