@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import TypeVar
 
-from bulkhead.client import Exchange, NewOrder, Owner, Trader
+from bulkhead.client import Access, Exchange, NewOrder, Owner, Trader
 from bulkhead.terminal.keystore import KeyStore
 
 COMMAND = "from bulkhead.cli.main import main; main()"
@@ -22,6 +22,7 @@ WORK_FACTOR = 1 << 12  # the real one costs a second and 128 MiB at each unlocki
 NAMED = "trader"
 START_S = 60
 Answer = TypeVar("Answer")
+_known: dict[tuple[str, int], Access] = {}
 
 
 class Terminal:
@@ -109,8 +110,11 @@ def ask(url: str, work: Callable[[Exchange], Awaitable[Answer]]) -> Answer:
 
 
 async def owner(exchange: Exchange, seed: int) -> Trader:
-    """The main account of an owner of tests."""
-    return await Owner(exchange, ethereum_key(seed)).trader()
+    """The main account of an owner of tests; under one API key, for an account may have only so many."""
+    place = (exchange.transport.url, seed)
+    if place not in _known:
+        _known[place] = await Owner(exchange, ethereum_key(seed)).onboard()
+    return await exchange.trader(_known[place].api_key, _known[place].private_key)
 
 
 async def rich(exchange: Exchange, seed: int) -> Trader:

@@ -103,9 +103,9 @@ class Actions(Topic):
         if action.stage is Stage.UNKNOWN:
             self._become(action, Stage.LOOKING)
             self._later(self._look(action, account, named.external_id))
-        for order in account.left:  # the stream may have told of its end before the answer came
-            if order.id == action.order_id:
-                self.follow_order(order)
+        for ended in account.left:  # the stream may have told of its end before the answer came
+            if ended.id == action.order_id:
+                self.follow_order(ended)
         return action
 
     async def run(self, key: str, what: str, send: Callable[[], Awaitable[object]]) -> Action:

@@ -16,6 +16,7 @@ from nicegui.elements.mixins.value_element import ValueElement
 
 Kind = Literal["text", "number", "password", "choice", "tick"]
 Style = Literal["plain", "primary", "buy", "sell"]
+FIRST_CLICK = "(event) => { if (event.detail < 2) emit(); }"
 OLD_MS = 5_000
 NEVER_MS = 1 << 50  # for what is no worse for not having changed: that it would is the connection's word
 
@@ -157,14 +158,14 @@ def button(
     mark: str = "",
     title: str = "",
 ) -> ui.element:
-    """A button. While what it does is not over, `once` keeps it from being clicked again."""
+    """A button. The second click of a double click does nothing."""
     made = ui.element("button").classes("bh-button" + ("" if style == "plain" else f" bh-{style}"))
     made.props("type=button")
     if mark:
         made.props(f'data-mark="{mark}"')
     if title:
         made.props["title"] = title
-    made.on("click", lambda _: on_click())
+    made.on("click", lambda _: on_click(), js_handler=FIRST_CLICK)
     with made:
         Text(text)
     return made

@@ -13,7 +13,7 @@ export default {
              :type="kind === 'password' ? 'password' : 'text'" :inputmode="kind === 'number' ? 'decimal' : undefined"
              :placeholder="placeholder" :disabled="disabled" :aria-invalid="problem ? 'true' : undefined"
              :aria-describedby="problem || hint ? own + '-note' : undefined" autocomplete="off" spellcheck="false"
-             @input="take($event.target.value)" @keydown.enter="$emit('enter')">
+             @input="take($event.target.value)" @keydown.enter="$event.repeat || $emit('enter')">
       <span v-if="problem || hint" class="bh-note" :class="problem ? 'bh-danger' : 'bh-muted'" :id="own + '-note'">
         {{ problem || hint }}</span>
     </div>`,

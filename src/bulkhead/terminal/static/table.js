@@ -9,7 +9,7 @@ export default {
           <tr v-for="one in rows" :key="one.id" :data-id="one.id">
             <td v-for="(cell, place) in one.cells" :class="[cell.style, { 'bh-number': columns[place].number }]">
               <button v-if="cell.action" type="button" class="bh-button bh-small" :disabled="busy[one.id + cell.action]"
-                      @click="act(one.id, cell.action)" :aria-label="cell.title || cell.text">{{ cell.text }}</button>
+                      @click="$event.detail < 2 && act(one.id, cell.action)" :aria-label="cell.title || cell.text">{{ cell.text }}</button>
               <template v-else>{{ cell.text }}</template>
             </td>
           </tr>

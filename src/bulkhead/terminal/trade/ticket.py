@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
+import time
 from decimal import Decimal
 
 from nicegui import ui
@@ -18,6 +20,7 @@ from bulkhead.terminal.trade import order_form
 from bulkhead.terminal.trade.margin import Margin
 from bulkhead.terminal.trade.order_form import LIMIT, MARKET, PROTECT, STOP, Entries, Made
 
+REPEAT_S = 0.5
 PREVIEW_S = 0.25  # after the last key
 SHARES = ("25", "50", "75", "100")
 STAGE_STYLES = {
@@ -38,6 +41,7 @@ class Ticket:
         self._key = Actions.new_key()
         self._action: Action | None = None
         self._is_sending = False
+        self._last: tuple[float, tuple[object, ...]] | None = None  # when was sent what
         self._preview_task: asyncio.Task[None] | None = None
         with parts.panel("Order", classes="bh-area-ticket", mark="ticket"), ui.element("div").classes("bh-ticket"):
             self.margin = Margin(page, market, self.look_ahead)
@@ -264,7 +268,7 @@ class Ticket:
     async def send(self) -> None:
         """Send what stands in the ticket, once."""
         account = self.page.session.active
-        if account is None or self._is_sending:
+        if account is None or self._is_sending or self._is_repeated():
             return
         made = self._made()
         self._paint_problems(made)
@@ -284,6 +288,12 @@ class Ticket:
                 with self.submit:
                     self._paint_state()
                     self._paint_action()
+
+    def _is_repeated(self) -> bool:
+        """The same entries, sent again faster than anybody decides to: a slip of the hand."""
+        before, now_s, entries = self._last, time.monotonic(), dataclasses.astuple(self.entries)
+        self._last = (now_s, entries)
+        return before is not None and before[1] == entries and now_s - before[0] < REPEAT_S
 
     async def _sent(self, account: LiveAccount, made: Made) -> Action:
         actions, key = self.page.session.actions, self._key
