@@ -17,7 +17,7 @@ from bulkhead.ledger.defaults import default_config
 from bulkhead.node.journey import Journey
 from bulkhead.node.metrics import Recent
 from bulkhead.node.settling.events import Included, Step
-from bulkhead.node.settling.store import FOLDER, Store
+from bulkhead.node.settling.store import FOLDER, Store, Told
 from bulkhead.rules.prices import quorum
 from tests.api.live import Live, Trader
 
@@ -68,8 +68,8 @@ def test_what_l1_took_is_kept_beyond_what_must_be_sent_again(tmp_path: Path) -> 
     for nonce, step in enumerate((Step.OPEN, Step.ANSWER, Step.SETTLE)):
         store.include("0xme", Included(step, 3, 0, nonce, HASH, 40 + nonce, 1_000 * (nonce + 1), True), 1_700 + nonce)
         store.book("0xme", nonce, HASH, 40 + nonce)
-    store.finish((3,), 9_000)
-    store.finish((3,), 9_999)
+    store.advance(41, HASH, [Told("settled", 3, 41, {})], 9_000)
+    store.advance(42, HASH, [Told("settled", 3, 42, {})], 9_999)
     store.forget("0xme", 42)
     journey = Journey(tmp_path)
     found = journey.transactions(range(1, 9))
@@ -80,6 +80,8 @@ def test_what_l1_took_is_kept_beyond_what_must_be_sent_again(tmp_path: Path) -> 
     store.book("0xme", 2, HASH, 42)
     store.unbook("0xme", 2)
     assert [one.step for one in journey.transactions(range(1, 9))[3]] == ["open", "answer"], "L1 went back"
+    store.rewind(41)
+    assert journey.finals(range(1, 9)) == {}
     assert journey.requests(1 << 40, 9) == []
     store.close()
     with closing(sqlite3.connect(tmp_path / FOLDER / "state.sqlite")) as file:

@@ -11,6 +11,7 @@ from typer.testing import CliRunner
 
 from bulkhead.bridge.chain import Chain
 from bulkhead.cli.main import app
+from bulkhead.node.journey import Journey
 from bulkhead.node.proof_file import FOLDER, Proofs, read_proof, write_proof
 from bulkhead.node.settling.events import (
     Cause,
@@ -103,6 +104,12 @@ def test_killed_after_every_write_and_around_every_sending(at: World) -> None:
             deaths += 1
     assert deaths >= 5 * BATCHES * CALLS  # written, before and after sending, booked, and its block read
     assert at.sent() - before == BATCHES * CALLS and at.batches() == BATCHES
+    told = Journey(at.folder).transactions(range(1, BATCHES + 1))
+    assert [len(told[number]) for number in told] == [CALLS] * BATCHES, "what L1 took is written down, each once"
+    for one in (each for number in told for each in told[number]):
+        receipt = at.chain.receipt(bytes.fromhex(one.hash[2:]))
+        assert receipt is not None and (receipt.block, receipt.gas_used) == (one.block, one.gas_used) and one.succeeded
+    assert set(Journey(at.folder).finals(range(1, BATCHES + 1))) == {1, 2}
 
 
 def test_a_reorganisation_takes_back_what_was_sent(at: World) -> None:

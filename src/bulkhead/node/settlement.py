@@ -179,9 +179,9 @@ class Settlement:
 
     def _step(self, now_ms: int) -> Event:
         head = self.chain.head()
-        followed = self._watch.step(head)
+        followed = self._watch.step(head, now_ms)
         if followed is not None:
-            self._hear_l1(followed, now_ms)
+            self._hear_l1(followed)
             return followed
         if not self._is_checked:
             self._publisher.check()
@@ -211,13 +211,12 @@ class Settlement:
 
     # -- hearing ---------------------------------------------------------------------------------------------------
 
-    def _hear_l1(self, followed: Followed | Reorganised, now_ms: int) -> None:
+    def _hear_l1(self, followed: Followed | Reorganised) -> None:
         """After what L1 told: what was credited is held to it again, and what is final need not be sent again."""
         self._is_checked = False
         if isinstance(followed, Reorganised):
             self._refused = self._extra = None
         elif followed.final:
-            self.store.finish(followed.final, now_ms)
             self.store.forget(self._outbox.sender, followed.block)
 
     def _hear_inclusion(self, done: Included) -> None:

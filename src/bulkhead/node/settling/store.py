@@ -10,7 +10,7 @@ import fcntl
 import json
 import os
 import sqlite3
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -146,17 +146,21 @@ class Store:
         row = self._file.execute("SELECT * FROM blocks ORDER BY number DESC LIMIT 1").fetchone()
         return None if row is None else (int(row[0]), bytes(row[1]))
 
-    def advance(self, number: int, digest: bytes, told: Iterable[Told]) -> None:
-        """All blocks up to this one are read, and this is what was told in them."""
+    def advance(self, number: int, digest: bytes, told: Sequence[Told], time_ms: int = 0) -> None:
+        """All blocks up to this one are read, and this is what was told in them; its batches are final at `time_ms`."""
         rows = [(each.kind, each.number, each.block, json.dumps(each.body, sort_keys=True)) for each in told]
+        finals = [(each.number, time_ms) for each in told if each.kind == "settled"]
         with self._commit() as file:
             file.executemany("INSERT OR REPLACE INTO told VALUES (?, ?, ?, ?)", rows)
+            file.executemany("INSERT OR IGNORE INTO finals VALUES (?, ?)", finals)
             file.execute("INSERT OR REPLACE INTO blocks VALUES (?, ?)", (number, digest))
             file.execute("DELETE FROM blocks WHERE number <= ?", (number - BLOCKS_KEPT,))
 
     def rewind(self, number: int) -> None:
         """Forget what was read of later blocks."""
         with self._commit() as file:
+            lost = "SELECT number FROM told WHERE kind = 'settled' AND block > ?"
+            file.execute(f"DELETE FROM finals WHERE batch IN ({lost})", (number,))
             file.execute("DELETE FROM told WHERE block > ?", (number,))
             file.execute("DELETE FROM blocks WHERE number > ?", (number,))
 
@@ -247,11 +251,6 @@ class Store:
         """Keep what became of a forced request: nothing failed, or the rule that it fails."""
         with self._commit() as file:
             file.execute("INSERT OR REPLACE INTO answered VALUES (?, ?, ?)", (number, failed, time_ms))
-
-    def finish(self, batches: Iterable[int], time_ms: int) -> None:
-        """Keep when batches were first seen to be final."""
-        with self._commit() as file:
-            file.executemany("INSERT OR IGNORE INTO finals VALUES (?, ?)", [(each, time_ms) for each in batches])
 
     def unbook(self, sender: str, nonce: int) -> int | None:
         """Forget what became of this nonce and later ones; the first block that was named there."""

@@ -23,16 +23,16 @@ class Watch:
         self.chain, self.store, self.confirmations, self._first = chain, store, confirmations, deployment.block
         self._custody, self._rollup = (deployment.contract(chain, name) for name in ("custody", "rollup"))
 
-    def step(self, head: Block) -> Followed | Reorganised | None:
+    def step(self, head: Block, now_ms: int = 0) -> Followed | Reorganised | None:
         """Read some blocks on, or go back where L1 did; None when all that is confirmed was read."""
         tip = self.store.tip()
         if tip is not None and not self._is_there(*tip):
             return self._go_back()
         number = self._first if tip is None else tip[0]
         last = min(head.number - self.confirmations + 1, number + BLOCKS_MAX)
-        return None if last <= number else self._read(number + 1, last)
+        return None if last <= number else self._read(number + 1, last, now_ms)
 
-    def _read(self, first: int, last: int) -> Followed:
+    def _read(self, first: int, last: int, now_ms: int) -> Followed:
         end = self.chain.block(last)
         if end is None:
             raise Unreachable(f"the node has no block {last}, though its head is beyond it")
@@ -41,7 +41,7 @@ class Watch:
         if not self._is_there(last, end.hash):  # the answers may be of two histories: read again
             raise Unreachable(f"L1 was reorganised at block {last} while it was read")
         told = [_told(event) for event in events]
-        self.store.advance(last, end.hash, told)
+        self.store.advance(last, end.hash, told, now_ms)
         final = tuple(each.number for each in told if each.kind == "settled")
         deposits, cancelled, requests = (
             sum(each.kind == kind for each in told) for kind in ("deposit", "cancelled", "request")
