@@ -11,7 +11,9 @@ import pytest
 from bulkhead.fixed import percent
 from bulkhead.lab.compiled import kernel
 from bulkhead.lab.kernel import Accounts, Impact, KernelError, Venue, run
-from bulkhead.lab.kernel.linear import choose, health, minimal_lots, share_ceil, share_floor, zero_price
+from bulkhead.lab.kernel.linear import MARKS, MONEY, choose, health, minimal_lots, share_ceil, share_floor, zero_price
+from bulkhead.lab.kernel.run import course_of
+from bulkhead.lab.kernel.scan import run_accounts
 from bulkhead.lab.kernel.scenario import scenario_initial
 from bulkhead.lab.paths import Paths
 from bulkhead.rules import liquidation, margin, scenario
@@ -171,6 +173,28 @@ def test_results_do_not_depend_on_threads_or_chunks(monkeypatch: pytest.MonkeyPa
         assert (other.money == found[0].money).all() and (other.marks == found[0].marks).all()
         np.testing.assert_allclose(other.by_market, found[0].by_market, rtol=1e-12)
     assert (found[0].by_market[:, 1].sum(axis=1) == found[0].bad_debt.sum(axis=1)).all()
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_bounds_rule_out_only_what_does_not_happen(seed: int) -> None:
+    """With blocks skipped by bounds, and with every step looked at: the same bits."""
+    draw = np.random.default_rng(seed)
+    venue = venue_of(draw, 5)
+    accounts = accounts_of(draw, venue, 40)
+    calm = paths_of(draw, venue, 2, 1_300)
+    paths = replace(calm, ratio=calm.ratio ** np.float32(0.25))  # so that there is something to rule out
+    course = course_of(venue, paths)
+    found = []
+    for is_thorough in (False, True):
+        money, marks = np.empty((2, 40, MONEY)), np.empty((2, 40, MARKS), np.int32)
+        chosen = course._replace(is_thorough=is_thorough)
+        run_accounts(
+            venue.rules, chosen, accounts.size, accounts.balance, accounts.is_scenario, 0, 2, 0, 40, money, marks,
+            np.zeros((2, 2, 5)),
+        )
+        found.append((money, marks))
+    assert (found[0][0] == found[1][0]).all() and (found[0][1] == found[1][1]).all()
+    assert 0 < (found[0][1][..., 0] >= 0).mean() < 1
 
 
 def test_bad_input_is_named() -> None:

@@ -43,14 +43,15 @@ def course_of(venue: Venue, paths: Paths) -> Course:
     )
 
 
-def run(venue: Venue, accounts: Accounts, paths: Paths) -> Outcomes:
+def run(venue: Venue, accounts: Accounts, paths: Paths, course: Course | None = None) -> Outcomes:
     """Every account on every path, checked at every step and liquidated by rule; the same whatever the threads.
 
-    Results take 92 bytes an account and path. Raises KernelError for what does not fit together.
+    Results take 92 bytes an account and path. `course` is that of the paths where it is made already, or was changed.
+    Raises KernelError for what does not fit together.
     """
     if accounts.size.shape[1] != len(venue.markets):
         raise KernelError(f"accounts of {accounts.size.shape[1]} markets at a venue of {len(venue.markets)}")
-    course, rules = course_of(venue, paths), venue.rules
+    course, rules = course or course_of(venue, paths), venue.rules
     count, places = len(paths), -(-len(accounts) // TOGETHER)
     money = np.empty((count, len(accounts), MONEY))
     marks = np.empty((count, len(accounts), MARKS), np.int32)

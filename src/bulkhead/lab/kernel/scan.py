@@ -33,9 +33,10 @@ from bulkhead.lab.kernel.scenario import WORK, liquidate_scenario, scenario_heal
 from bulkhead.lab.kernel.terms import Rules
 from bulkhead.lab.prices.bars import Floats
 
-BLOCK = 256
+BLOCK = 512
 GRID = float(1 << 32)
 LEVEL_66, LEVEL_80 = 100.0 / 66.0, 100.0 / 80.0  # value over maintenance at which a margin call is made
+SLACK = 1e-12
 NEAR = 1.0 + 1e-12  # look a little early; the exact comparison follows
 
 Cube = NDArray[np.float32]
@@ -53,6 +54,7 @@ class Course(NamedTuple):
     is_open: Flags  # (steps)
     is_fed: Flags  # (steps, markets)
     depth: Cube  # (1, steps, markets)
+    is_thorough: bool = False  # look at every step, even where a bound rules everything out: the slow twin, for tests
 
 
 class Room(NamedTuple):
@@ -112,30 +114,29 @@ def add_position(
     rules: Rules, market: int, size: float, cached: float, room: Room, first: int, count: int
 ) -> None:
     """Add a position's worth to the values of a block, and what it requires to the requirements."""
-    value, required, price = room.value, room.required, room.price[market]
+    value, required, price = room.value, room.required, room.price
     magnitude = abs(size)
     row = row_of(rules, market, magnitude * room.low[market])
     last = row_of(rules, market, magnitude * room.high[market])
     fraction, deduction = rules.maintenance[market, row], rules.maintenance_deduction[market, row]
     for step in range(first, count):
-        value[step] += size * price[step]
+        value[step] += size * price[market, step]
     if cached != np.inf:
-        index = room.owed[market]
         for step in range(first, count):
-            value[step] -= size * (index[step] - cached)
+            value[step] -= size * (room.owed[market, step] - cached)
     if row == last:
         for step in range(first, count):
-            required[step] += magnitude * price[step] * fraction - deduction
+            required[step] += magnitude * price[market, step] * fraction - deduction
     elif row + 1 == last:
         # Requirements are convex: the tier a notional falls into is the one that asks most.
         fraction_2, deduction_2 = rules.maintenance[market, last], rules.maintenance_deduction[market, last]
         for step in range(first, count):
-            notional = magnitude * price[step]
+            notional = magnitude * price[market, step]
             lower, upper = notional * fraction - deduction, notional * fraction_2 - deduction_2
             required[step] += upper if upper > lower else lower
     else:
         for step in range(first, count):
-            notional = magnitude * price[step]
+            notional = magnitude * price[market, step]
             row = row_of(rules, market, notional)
             required[step] += notional * rules.maintenance[market, row] - rules.maintenance_deduction[market, row]
 
@@ -244,6 +245,24 @@ def act(
 
 
 @inlined
+def is_ruled_out(rules: Rules, size: Floats, balance: float, room: Room, watched: float) -> bool:
+    """Whether value over maintenance of a linear account stays above `watched` at every step of a block.
+
+    Bounds: every position at its worst price of the block, and requiring what its largest notional requires. Sums of
+    floats are off by less than SLACK of the gross notional.
+    """
+    value, required, gross = balance, 0.0, abs(balance)
+    for market in range(len(size)):
+        if size[market] != 0.0:
+            largest = abs(size[market]) * room.high[market]
+            value += size[market] * (room.low[market] if size[market] > 0.0 else room.high[market])
+            row = row_of(rules, market, largest)
+            required += largest * rules.maintenance[market, row] - rules.maintenance_deduction[market, row]
+            gross += largest
+    return value - SLACK * gross > watched * required
+
+
+@inlined
 def scan_block(
     rules: Rules, course: Course, is_scenario: bool, size: Floats, cached: Floats, room: Room,
     begin: int, count: int, money: Floats, marks: NDArray[np.int32], by_market: Floats,
@@ -251,6 +270,9 @@ def scan_block(
     """One account through one block."""
     funded = course.funding_steps > 0
     first, is_stale = 0, True
+    if not (course.is_thorough or is_scenario or funded):
+        if is_ruled_out(rules, size, money[BALANCE], room, max(level_of(marks), money[WORST])):
+            return
     while first < count:
         if is_stale:
             fill_block(rules, is_scenario, size, cached, money[BALANCE], room, first, count, funded)
