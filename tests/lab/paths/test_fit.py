@@ -7,7 +7,7 @@ import pytest
 
 from bulkhead.lab.paths import Grid
 from bulkhead.lab.paths.calibration import Calibration
-from bulkhead.lab.paths.fit import T_BLOCKS, fit, initial, sound_returns
+from bulkhead.lab.paths.fit import T_BLOCKS, common_part, fit, initial, sound_returns
 from bulkhead.lab.paths.goodness import judge
 from bulkhead.lab.paths.mixture import expect, maximise
 from bulkhead.lab.paths.regimes import RegimeWorld
@@ -60,9 +60,9 @@ def test_the_fit_finds_the_truth_within_its_intervals() -> None:
 
 
 def test_the_likelihood_is_that_of_the_slow_twin_and_never_falls() -> None:
-    returns = sound_returns(recorded(truth())[0])
-    for one_shape in (True, False):
-        model = initial(returns, 2, one_shape)
+    both = sound_returns(recorded(truth())[0])
+    for returns in (both, common_part(both)):
+        model = initial(returns, 2)
         few = returns[:60] * 4  # jumps among them
         expected = expect(few, model)
         slow, shares = likelihood(few, model)

@@ -30,7 +30,6 @@ def fit(
     *,
     symbols: Annotated[str, typer.Option(help="Markets, with commas; all of the set unless given.")] = "",
     regimes: Annotated[int, typer.Option(min=1, max=5, help="Calm to wild.")] = REGIMES,
-    shapes: Annotated[bool, typer.Option("--shapes", help="Let each regime have its own correlations.")] = False,
     gaps: Annotated[str, typer.Option(help=f"Of missing bars: {', '.join(GAPS)}.")] = "refuse",
     mend: Annotated[bool, typer.Option("--mend", help="Mend rows out of order, doubled or unsound; told.")] = False,
     seed: Annotated[int, typer.Option(help="Of the replicates that the fit is judged by.")] = 1,
@@ -53,7 +52,6 @@ def fit(
                 grid,
                 data,
                 regimes=regimes,
-                is_one_shape=not shapes,
                 errors=errors,
                 progress=lambda name, share: progress.update(tasks[name], completed=share),
             )
@@ -122,7 +120,7 @@ def _show(console: Console, found: Fit, judged: list[Judged]) -> None:
     console.print(markets)
     console.print(
         f"tail: {shown('tail', one.tail)} degrees of freedom; joint jumps a year: "
-        f"{shown('jump_chance', one.jump_chance, 0, per_year, 1)}"
+        f"{shown('jump_chance', one.jump_chance, 0, per_year, 1)}; a size that shows ± 0 is at its least"
     )
     chain = Table("from regime", *(f"to {k + 1}" for k in range(len(one.scale))), "share of time", title="Regimes")
     for k, row in enumerate(one.transition):

@@ -1,4 +1,10 @@
-"""Fits the jump diffusion of calibration.py to recorded returns by maximum likelihood, with standard errors.
+"""Fits the jump diffusion of calibration.py to recorded returns, with standard errors.
+
+In two stages. Regimes and tail are of what all markets have in common, the mean of their returns in units of each one's
+deviation: the chain and the tail with which that is most likely. For volatility clusters and jumps in common, while the
+likelihood of all markets at once is ruled by how they differ, and finds regimes and tails too mild. Then, with regimes
+and tail known: jumps by expectation and maximisation, and scales and correlations, the same in every regime but for
+their size, with which all that is no jump has the covariance that was seen.
 
 Errors are of a jackknife that leaves out one of BLOCKS stretches of time in turn and fits the rest anew (B. Efron, The
 Jackknife, 1982; stretches, since hours in a row depend on each other): they hold whether or not the model is true.
@@ -15,13 +21,14 @@ from numpy.typing import NDArray
 from bulkhead.lab.paths.calibration import FUNDING_MS, Calibration
 from bulkhead.lab.paths.correlation import nearest_correlation
 from bulkhead.lab.paths.grid import Grid
-from bulkhead.lab.paths.mixture import Expected, Model, expect, maximise
+from bulkhead.lab.paths.mixture import CHANCE_MIN, Expected, Known, Model, expect, maximise
 from bulkhead.lab.prices.bars import DataError, DataSet, Floats
 
 BLOCKS = 10
 T_BLOCKS = 2.262  # the 97.5 % point of Student's t with BLOCKS - 1 degrees: an interval of 95 %
 REGIMES = 5
 ROUNDS_MAX, ROUNDS_AGAIN = 400, 60
+SETTLE_MAX, SETTLED = 60, 1e-3  # rounds, and the relative change that ends them
 TOLERANCE = 2e-7  # of the log likelihood per return and market
 RETURNS_MIN = 1_000
 JUMP_MIN = 6.0  # a jump's deviation is at least so many usual ones (half the width of the middle 68 %)
@@ -34,7 +41,7 @@ class Fit:
 
     calibration: Calibration
     model: Model
-    likelihood: float  # logarithm, of all returns
+    likelihood: float  # logarithm, of the common part
     returns: int
     rounds: int
     has_converged: bool
@@ -46,28 +53,25 @@ def fit(
     data: DataSet,
     *,
     regimes: int = REGIMES,
-    is_one_shape: bool = True,
     errors: bool = True,
     progress: Progress | None = None,
 ) -> Fit:
-    """The calibration of a grid's returns and of the set's funding. DataError if there is too little to fit.
-
-    With `is_one_shape` regimes differ by how large moves are, not by how markets move together; so they follow the
-    clusters of volatility. Without it each has its own correlations, and the likelihood spends regimes on those.
-    """
+    """The calibration of a grid's returns and of the set's funding. DataError if there is too little to fit."""
     tell = progress or (lambda _what, _share: None)
     returns = sound_returns(grid)
     if regimes < 1 or regimes > 5:
         raise DataError(f"{grid.name}: 1 to 5 regimes can be fitted, not {regimes}")
-    model, expected, rounds, converged = _climb(returns, initial(returns, regimes, is_one_shape), ROUNDS_MAX, tell)
-    order = np.argsort(np.trace(model.covariance, axis1=1, axis2=2))
-    model = _ordered(model, order)
+    common = common_part(returns)
+    first, expected, rounds, converged = climb(common, initial(common, regimes), ROUNDS_MAX, tell)
+    order = np.argsort(first.covariance[:, 0, 0])
+    first = _ordered(first, order)
+    share = expected.share.sum(axis=2)[:, order]
+    model = settle(returns, first, share)
     found = _calibration(grid, data, model)
     if errors:
-        found = replace(found, errors=found.errors | _jackknife(returns, model, found, tell))
+        found = replace(found, errors=found.errors | _jackknife(returns, first, tell))
     if not converged:
         found = replace(found, notes=(*found.notes, f"the fit still moved after {rounds} rounds"))
-    share = expected.share.sum(axis=2)[:, order]
     return Fit(found, model, expected.likelihood, len(returns), rounds, converged, share)
 
 
@@ -85,7 +89,7 @@ def sound_returns(grid: Grid) -> Floats:
     return np.asarray(returns - returns.mean(axis=0))
 
 
-def initial(returns: Floats, regimes: int, is_one_shape: bool = True) -> Model:
+def initial(returns: Floats, regimes: int) -> Model:
     """Where the climb begins: steps sorted into regimes by how much markets moved in the day around them."""
     steps, markets = returns.shape
     size = np.abs(returns / returns.std(axis=0)).mean(axis=1)
@@ -108,17 +112,36 @@ def initial(returns: Floats, regimes: int, is_one_shape: bool = True) -> Model:
         transition=transition,
         start=np.full(regimes, 1 / regimes),
         tail=6.0,
-        chance=np.array([0.002] + [0.001] * markets),
+        # Of one market alone, joint jumps and its own are the same thing: the first kind stands for both.
+        chance=np.array([0.002] + [0.001 if markets > 1 else CHANCE_MIN] * markets),
         joint_mean=np.zeros(markets),
         joint_covariance=20 * whole,
         alone_mean=np.zeros(markets),
         alone_variance=20 * np.diag(whole).copy(),
-        is_one_shape=is_one_shape,
         jump_least=whole * usual * usual[:, None],
     )
 
 
-def _climb(returns: Floats, model: Model, rounds: int, tell: Progress) -> tuple[Model, Expected, int, bool]:
+def common_part(returns: Floats) -> Floats:
+    """(steps, 1): the mean over markets of returns in units of each one's deviation, itself with deviation 1."""
+    part = (returns / returns.std(axis=0)).mean(axis=1, keepdims=True)
+    return np.asarray(part / part.std())
+
+
+def settle(returns: Floats, first: Model, share: Floats) -> Model:
+    """Scales, correlations and jumps of all markets, given chain, tail and how regimes share the time."""
+    known = Known(first.covariance[:, 0, 0], share.mean(axis=0))
+    model = replace(initial(returns, len(share[0])), transition=first.transition, start=first.start, tail=first.tail)
+    for number in range(SETTLE_MAX):
+        after = maximise(returns, model, expect(returns, model), known=known)
+        moved = float(np.abs(after.covariance / model.covariance - 1).max() + np.abs(after.chance - model.chance).max())
+        model = after
+        if moved < SETTLED and number > 3:
+            break
+    return model
+
+
+def climb(returns: Floats, model: Model, rounds: int, tell: Progress) -> tuple[Model, Expected, int, bool]:
     """Rounds of expectation and maximisation until the likelihood hardly rises."""
     expected = expect(returns, model)
     for number in range(1, rounds + 1):
@@ -186,13 +209,16 @@ def _calibration(grid: Grid, data: DataSet, model: Model) -> Calibration:
     )
 
 
-def _jackknife(returns: Floats, model: Model, found: Calibration, tell: Progress) -> dict[str, Floats]:
+def _jackknife(returns: Floats, first: Model, tell: Progress) -> dict[str, Floats]:
     """Standard errors of everything but funding."""
     edges = [len(returns) * block // BLOCKS for block in range(BLOCKS + 1)]
     values: dict[str, list[Floats]] = {}
     for block, (begin, end) in enumerate(zip(edges, edges[1:], strict=False)):
         rest = np.delete(returns, slice(begin, end), axis=0)
-        again = _climb(rest - rest.mean(axis=0), model, ROUNDS_AGAIN, lambda _what, _share: None)[0]
+        rest = rest - rest.mean(axis=0)
+        climbed, expected, _, _ = climb(common_part(rest), first, ROUNDS_AGAIN, lambda _what, _share: None)
+        order = np.argsort(climbed.covariance[:, 0, 0])
+        again = settle(rest, _ordered(climbed, order), expected.share.sum(axis=2)[:, order])
         for name, value in _values(again).items():
             values.setdefault(name, []).append(value)
         tell("errors", (block + 1) / BLOCKS)

@@ -38,6 +38,7 @@ class GaussianWorld:
     antithetic: bool = False
     extremes: bool = False
     name: str = "gaussian"
+    fitted_to: str = ""  # where the numbers come from
 
     def __post_init__(self) -> None:
         check_correlation(self.correlation, self.name)
@@ -49,7 +50,8 @@ class GaussianWorld:
     @property
     def source(self) -> str:
         """What a report says of these paths."""
-        return f"{self.name}: simulated, correlated geometric Brownian motion"
+        fitted = f", volatilities of {self.fitted_to}" if self.fitted_to else ""
+        return f"{self.name}: simulated, correlated geometric Brownian motion{fitted}"
 
     def chunks(self, paths: int, steps: int, size: int = CHUNK) -> Iterator[Paths]:
         """Paths 0 to `paths`-1 in order; see `World`."""

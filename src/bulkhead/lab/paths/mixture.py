@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from math import lgamma, log, pi
+from typing import NamedTuple
 
 import numpy as np
 
@@ -35,8 +36,14 @@ class Model:
     joint_covariance: Floats
     alone_mean: Floats
     alone_variance: Floats
-    is_one_shape: bool  # regimes differ by one factor each, not in correlations and proportions
     jump_least: Floats  # (M, M): least covariance of jumps; what is smaller is no jump, but the tail's
+
+
+class Known(NamedTuple):
+    """What another fit says of regimes: how large squares are in each, relative to each other; their shares of time."""
+
+    size: Floats
+    share: Floats
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -223,8 +230,14 @@ def _gather(
                 scatter[regime, one, one] += own * (second - 2 * mean * row[one])
 
 
-def maximise(returns: Floats, model: Model, expected: Expected, moves_tail: bool) -> Model:
-    """The maximisation step; the tail is searched for only where `moves_tail`."""
+def maximise(
+    returns: Floats, model: Model, expected: Expected, *, moves_tail: bool = False, known: Known | None = None
+) -> Model:
+    """The maximisation step; the tail is searched for only where `moves_tail`.
+
+    With what is `known`, chain and tail are kept, and the scale matrices are those of one shape with which returns
+    without jumps have the covariance that was seen.
+    """
     steps, markets = returns.shape
     regimes = len(model.covariance)
     inverse = np.linalg.inv(model.covariance)
@@ -233,11 +246,11 @@ def maximise(returns: Floats, model: Model, expected: Expected, moves_tail: bool
     sums = [np.zeros((PARTS, regimes, *shape)) for shape in ((markets, markets), (markets,), (markets, markets))]
     own = np.zeros((PARTS, regimes, 3, markets))
     edges = [steps * part // PARTS for part in range(PARTS + 1)]
-    is_normal = model.tail >= NORMAL_TAIL
+    is_plain = known is not None or model.tail >= NORMAL_TAIL
 
     def work(first: int, last: int) -> None:
         for part in range(first, last):
-            data = (returns, expected.share, expected.distance, expected.weighted, model.tail, is_normal)
+            data = (returns, expected.share, expected.distance, expected.weighted, model.tail, is_plain)
             into = (*(each[part] for each in sums), own[part])
             _gather(edges[part], edges[part + 1], *data, precision, prior, model.joint_mean, *into)
 
@@ -260,13 +273,17 @@ def maximise(returns: Floats, model: Model, expected: Expected, moves_tail: bool
         rest = keeps @ joint_square[regime] @ keeps.T + spreads
         covariance[regime] = (scatter[regime] + rest) / by_regime[regime].sum()
     covariance = (covariance + covariance.transpose(0, 2, 1)) / 2
+    if known is not None:
+        thin = 1.0 if model.tail >= NORMAL_TAIL else (model.tail - 2) / model.tail
+        seen = np.tensordot(by_regime.sum(axis=1), covariance, axes=1) / steps
+        covariance = known.size[:, None, None] * seen / float(known.share @ known.size) * thin
     joint_mean, alone_mean = mean_sum / weight, alone_sum / alone_weight
     joint_covariance = square_sum / weight - np.outer(joint_mean, joint_mean)
     return replace(
         model,
-        covariance=_one_shape(covariance, by_regime.sum(axis=1)) if model.is_one_shape else covariance,
-        transition=expected.moves / expected.moves.sum(axis=1, keepdims=True),
-        start=expected.share[0].sum(axis=1),
+        covariance=covariance,
+        transition=expected.moves / expected.moves.sum(axis=1, keepdims=True) if known is None else model.transition,
+        start=expected.share[0].sum(axis=1) if known is None else model.start,
         tail=_tail(markets, expected, model.tail) if moves_tail else model.tail,
         chance=np.maximum(np.concatenate([[weight], alone_weight]) / steps, CHANCE_MIN),
         joint_mean=joint_mean,
@@ -274,17 +291,6 @@ def maximise(returns: Floats, model: Model, expected: Expected, moves_tail: bool
         alone_mean=alone_mean,
         alone_variance=np.maximum(alone_square / alone_weight - alone_mean**2, np.diag(model.jump_least)),
     )
-
-
-def _one_shape(covariance: Floats, weight: Floats) -> Floats:
-    """The most likely matrices that differ by a factor only, in place of these; found in turns."""
-    markets = covariance.shape[1]
-    factor = np.ones(len(covariance))
-    shape = covariance[0]
-    for _ in range(8):
-        shape = np.tensordot(weight / factor, covariance, axes=1) / weight.sum()
-        factor = np.einsum("ij,kji->k", np.linalg.inv(shape), covariance) / markets
-    return np.asarray(factor[:, None, None] * shape)
 
 
 def _at_least(covariance: Floats, least: Floats) -> Floats:

@@ -110,6 +110,7 @@ def _gaussian(asked: Asked) -> World:
         antithetic=asked.flag("antithetic"),
         extremes=asked.flag("extremes"),
         name=_name("gaussian", asked),
+        fitted_to=found.source,
     )
 
 
