@@ -137,7 +137,7 @@ def _words(session: Session, call: MarginCall) -> str:
     place = call.holder_id % CHILDREN_PER_ACCOUNT
     market = next((one.name for one in session.markets.values() if place and one.market_id == place), "")
     return (
-        f"{where}{f', isolated {market},' if market else ''} has {call.level} % of its value used as maintenance "
+        f"{where}{f', isolated {market},' if market else ''} uses more than {call.level} % of its value as maintenance "
         f"({numbers.dollars(call.maintenance)} of {numbers.dollars(call.value)} USD); at 100 % it is liquidated"
     )
 

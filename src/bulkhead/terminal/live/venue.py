@@ -77,6 +77,7 @@ def own_of(session: Session) -> Own:
         def changed() -> None:
             for one in vars(made).values():
                 one.value = None
+                one.tell()
 
         session.who.listen(changed)
     return _own[session]

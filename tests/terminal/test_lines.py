@@ -1,0 +1,128 @@
+"""Lines of grids without a browser: stale prices are said, numbers keep units, L1 is told in dollars."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any
+
+import msgspec
+import pytest
+
+from bulkhead.client import Compartments
+from bulkhead.client.checklist import Figure
+from bulkhead.client.l1 import Standing
+from bulkhead.terminal.operator.figures import figures
+from bulkhead.terminal.risk.checks import figure_text
+from bulkhead.terminal.risk.tree import compartment_lines
+from bulkhead.terminal.settlement.batches import now_doing
+from bulkhead.terminal.settlement.checks import judged
+from bulkhead.terminal.settlement.kit import in_dollars
+from bulkhead.terminal.settlement.leaving import state_words
+from bulkhead.terminal.settlement.ways import Way, way_cells
+
+MONEY = dict.fromkeys(("balance", "value", "initial", "maintenance", "closeOut", "toppedUp"), "0")
+ONE: dict[str, Any] = {
+    "accountId": 128, "parentId": 0, "kind": "MAIN", "marginRule": "LINEAR", "name": "", "market": "", **MONEY,
+    "used": None, "condition": "HEALTHY", "call": 0, "hasFreshPrices": True,
+    "positions": [], "distances": [], "worst": [],
+}  # fmt: skip
+
+
+def compartments(**changes: Any) -> Compartments:
+    held = {"accountId": 128, "time": 1, "compartments": [{**ONE, **changes}], "together": []}
+    return msgspec.convert(held, Compartments, strict=False)
+
+
+def test_what_stands_on_stale_prices_says_so() -> None:
+    _, line = compartment_lines(compartments(hasFreshPrices=False, condition="BELOW_INITIAL"), None)
+    assert line.note.startswith("Below initial margin") and "stale" in line.note
+    assert compartment_lines(compartments(), [])[1].note == "" and compartment_lines(None, None) == []
+
+
+@pytest.mark.parametrize(("call", "style"), [(0, ""), (66, "bh-bar-warning"), (80, "bh-bar-danger")])
+def test_a_bar_shows_the_call_and_its_words_the_share(call: int, style: str) -> None:
+    _, line = compartment_lines(compartments(call=call, used="0.7055", value="10", maintenance="7.055"), None)
+    bar = line.cells[1].bar
+    assert bar is not None and (bar.style, bar.share) == (style, 0.7055)
+    assert bar.words.startswith("70.55% of value used")
+    _, broke = compartment_lines(compartments(used=None, value="-3", maintenance="2", condition="BANKRUPT"), None)
+    assert broke.cells[1].bar is not None and broke.cells[1].bar.share == 1.0
+
+
+@pytest.mark.parametrize(
+    ("value", "unit", "shown"),
+    [
+        ("1234.5", "USD", "1,234.50 USD"), ("8.634", "%", "8.63 %"), ("0.0031", "s", "3.1 ms"), ("42", "s", "42.0 s"),
+        ("604800", "s", "7 days"), ("3600", "s", "60 min"), ("12", "bp", "12 bp"), ("3", "", "3"),
+    ],
+)  # fmt: skip
+def test_every_figure_has_its_unit(value: str, unit: str, shown: str) -> None:
+    assert figure_text(Figure("any", Decimal(value), unit)) == shown
+    assert figure_text(Figure("any", None, unit)) == "not known"
+
+
+def test_a_way_tells_what_is_behind_it_and_no_more() -> None:
+    batch = {
+        "batch": 7, "firstSequence": 10, "lastSequence": 20, "status": "PROVEN",
+        "steps": [{"stage": "SEALED", "time": 5_000}, {"stage": "PROVEN", "time": 36_000}],
+    }  # fmt: skip
+
+    def shown(sequence: int) -> list[str]:
+        return [cell.text for cell in way_cells(Way("x", "any", sequence, 4_000, 1), [batch])]
+
+    assert shown(12) == ["12", "7", "+1.0 s", "+32 s", "–", "–"]
+    assert shown(21)[1] == "open" and shown(3)[1] == "older"
+
+
+def test_solvency_is_judged_by_both_sides_and_by_l1() -> None:
+    even = {"custody": "100", "accounts": "90", "funds": "9.999999"}
+    assert judged(even, None)[1] == judged(even, Decimal(100))[1] == "bh-up"
+    for told, on_l1, said in (
+        ({**even, "accounts": "91"}, None, "More is owed than is held, by 1.00 USD"),
+        ({**even, "funds": "5"}, None, "the two sides do not agree"),
+        (even, Decimal(40), "holds 60.00 USD less than the exchange says"),
+    ):
+        words, style = judged(told, on_l1)
+        assert said in words and style == "bh-danger"
+
+
+def test_amounts_of_l1_are_told_in_dollars() -> None:
+    assert in_dollars("custody sent 1,250,500,000 smallest units to 0x12") == "custody sent 1,250.50 USD to 0x12"
+    assert in_dollars("asked for a withdrawal of 5 from account 256").endswith("of 0.000005 USD from account 256")
+    assert in_dollars("froze the rollup") == "froze the rollup"
+
+
+def test_the_way_out_is_told_as_it_is() -> None:
+    calm = Standing(9, 1, 2, 3, 3, False, False, False, 10**15, *(Decimal(1),) * 4)
+    for standing, said in (
+        (None, "has not answered"),
+        (calm, "No forced request waits. The operator serves; a forced withdrawal costs 0.001000 ether"),
+        (calm._replace(requested=4), "One forced request waits"),
+        (calm._replace(requested=9), "6 forced requests wait"),
+        (calm._replace(is_overdue=True), "the operator is gone"),
+        (calm._replace(is_overdue=True, is_frozen=True), "no batch settles any more"),
+        (calm._replace(is_frozen=True, is_finished=True), "every account's worth is proven"),
+    ):
+        assert said in state_words(standing)[0]
+
+
+def test_what_the_operator_sees_is_what_the_node_tells() -> None:
+    told = {
+        "brownOut": {"isOn": True, "depth": 3_000, "batches": 8}, "failures": [{"part": "prover", "reason": "it died"}],
+        "throughput": {"commands": "812.44", "fills": "0.05", "spanSeconds": 60}, "queue": 3_100, "queueMax": 4_000,
+        "latency": {"p50": "0.0031", "p95": "0.0084", "p99": "0.019"},
+        "readLatency": dict.fromkeys(("p50", "p95", "p99")), "storeLag": 4,
+        "prover": {
+            "runs": True, "sealed": 20, "unproven": 9, "proving": {"batch": 12, "step": "fold", "share": "0.62"},
+        },
+    }  # fmt: skip
+    shown = figures(told)
+    assert shown["health"].text == "1 failed"
+    assert shown["brown-out"] == ("on", "from 3,000 waiting, 8 unproven", "bh-warning")
+    assert shown["latency"] == ("8.4 ms", "p50 3.1, p99 19.0", "") and shown["reads"].text == "–"
+    assert shown["commands"].text == "812.4" and shown["prover"].note == "of 20 batches; batch 12: fold 62%"
+    settles = {"settles": True, "halted": None, "waiting": "L1 does not answer", "proving": None}
+    assert now_doing(settles) == ("L1 does not answer", "bh-warning")
+    assert now_doing({**settles, "halted": "why"})[0] == "halted: why"
+    assert now_doing({**settles, "waiting": None})[0] == "nothing waits"
+    assert now_doing({"settles": False})[0] == "settles nothing on L1"
