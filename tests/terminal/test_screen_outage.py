@@ -135,6 +135,7 @@ def test_a_terminal_waits_for_an_exchange_that_is_not_there(browser: Browser, tm
     try:
         expect(bench.page.locator('[data-mark="light"]')).to_have_attribute("data-state", "down")
         expect(bench.page.locator(".bh-screen")).to_contain_text("Asking the exchange for its markets")
+        expect(bench.page.locator(".bh-screen")).to_contain_text("Cannot connect to host")
         bench.check()
     finally:
         bench.close()

@@ -11,6 +11,7 @@ from contextlib import suppress
 import structlog
 
 from bulkhead.client import ClientError, Exchange, Market, Owner, Refused, Trader
+from bulkhead.terminal import words
 from bulkhead.terminal.actions import Actions
 from bulkhead.terminal.keystore import Access, KeyStore, KeyStoreError, Unlocked
 from bulkhead.terminal.live.account import LiveAccount
@@ -44,6 +45,7 @@ class Session:
         self.accounts: dict[int, LiveAccount] = {}  # main first, then its strategies
         self.active_id = 0
         self.problem = ""  # why the unlocked account is not there
+        self.trouble = ""  # why the markets, or the account, could not be had just now
         self._live: dict[str, LiveMarket] = {}
         self._tasks: list[asyncio.Task[None]] = []
         self._entering = asyncio.Lock()
@@ -73,7 +75,7 @@ class Session:
     async def _prepare(self) -> None:
         """Whatever could not be had at the start, as soon as it can be."""
         while True:
-            with suppress(ClientError):
+            try:
                 if not self.markets:
                     self.markets = await self.exchange.markets()
                     self.markets_known.tell()
@@ -82,6 +84,9 @@ class Session:
                         await self.enter()
                     elif self.settings.onboard:
                         await self.onboard()
+                self.trouble = ""
+            except (ClientError, KeyStoreError) as error:
+                self.trouble = words.details(error)
             await asyncio.sleep(AGAIN_S if self.markets else AGAIN_S / 4)
 
     # -- markets -----------------------------------------------------------------------------------------------------

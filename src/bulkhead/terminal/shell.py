@@ -133,7 +133,6 @@ def frame(page: Page, shown: Screen) -> None:
         if page.session.markets or not shown.needs_exchange:
             shown.build(page)
         else:
-            parts.Text("Asking the exchange for its markets…", "p", "bh-muted")
             _wait_for_markets(page)
 
 
@@ -187,7 +186,7 @@ def _light(page: Page) -> None:
 
     def paint() -> None:
         parts.set_attribute(light, "data-state", link.state.value)
-        text.show(STATES[link.state])
+        text.show(STATES[link.state] + (f" {link.delay_ms:.0f} ms" if link.is_live else ""))
         age.told(link.heard_ms)
 
     page.painter.on(link, paint)
@@ -229,6 +228,9 @@ def _last_action(page: Page) -> None:
 
 
 def _wait_for_markets(page: Page) -> None:
+    parts.Text("Asking the exchange for its markets…", "p", "bh-muted")
+    why = parts.Text("", "p", "bh-muted")
+    page.painter.every(1.0, lambda: why.show(page.session.trouble))
     leave = page.session.markets_known.listen(page.reload)
     page.client.on_delete(leave)
 

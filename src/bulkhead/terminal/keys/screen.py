@@ -108,7 +108,9 @@ class _Entry:
     def _paint(self) -> None:
         session = self.page.session
         unlocked, active = session.unlocked, session.active
-        can_onboard = unlocked is not None and bool(unlocked.kept.ethereum_key) and session.access is None
+        is_owner = unlocked is not None and bool(unlocked.kept.ethereum_key)
+        # Also where what is kept opens nothing any more: the API key was revoked, or the exchange is a new one.
+        can_onboard = is_owner and active is None and (session.access is None or bool(session.problem))
         self.onboard.set_visibility(can_onboard)
         self.claim.set_visibility(active is not None)
         if unlocked is None:
