@@ -88,7 +88,7 @@ def test_crashes_hurt_as_they_should_and_absent_data_are_told(file: Path, monkey
 def test_every_failure_is_seen_again_by_its_own_command(file: Path) -> None:
     said = json.loads(run("stress", str(file), "--paths", "30", "--days", "1", "--json"))
     failures = [row for row in said["rows"] if row["replay"]]
-    assert len(failures) > 20
+    assert len(failures) >= 12
     for row in failures[:: max(1, len(failures) // 6)]:
         words = shlex.split(row["replay"])
         assert words[:3] == ["bulkhead", "lab", "replay"]
