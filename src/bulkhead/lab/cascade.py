@@ -21,6 +21,8 @@ from bulkhead.lab.population import Crowd
 from bulkhead.lab.prices.bars import Floats
 
 HALF_LIFE_MS = 30 * 60_000
+STEP_MOST_MS = 900_000
+"""In longer steps whole crowds are liquidated at one price, and what they sell presses on that very price."""
 ROUNDS_MOST = 6
 SETTLED = 0.01
 """Rounds end when the notional sold changes by less than this share."""

@@ -8,22 +8,23 @@ import numpy as np
 import pytest
 
 from bulkhead.lab.cascade import flows, press, run_cascade
-from bulkhead.lab.finding import Finding
 from bulkhead.lab.kernel import Accounts, run
 from bulkhead.lab.pages import as_json, render
 from bulkhead.lab.paths.single import path_of
 from bulkhead.lab.population import KINDS, Crowd, crowd_of, venue_of, with_maintenance
 from bulkhead.lab.questions import question_of
 from bulkhead.lab.questions.common import chunks, coarser, interval, quantile_interval, ratio_interval
-from bulkhead.lab.questions.fund import ACCOUNTS, DAYS, shortfall
+from bulkhead.lab.questions.fund import ACCOUNTS, DAYS, recorded_day, shortfall
 from bulkhead.lab.questions.liquidations import DEFAULTS, Liquidations
 from bulkhead.lab.questions.maintenance import Maintenance
 from bulkhead.lab.questions.withdrawal import MINUTES, Withdrawal
-from bulkhead.lab.sweep import Settings, answer
+from bulkhead.lab.sweep import Settings, answer, findings_of
 from bulkhead.lab.worlds import world_of
+from tests.conftest import real_data
 
 FEW = Settings(paths=24, seed=3, world="bootstrap")
 SYMBOLS = ("BTC", "ETH")
+REAL = real_data()
 
 
 def test_a_crowd_is_what_it_says_and_the_same_each_time() -> None:
@@ -143,15 +144,28 @@ def test_a_question_is_answered_by_a_page(name: str) -> None:
     assert f"bulkhead lab sweep {name}" in page.command
     assert as_json(page)["sections"]
     assert "nan" not in " ".join(page.answer)
+    warned = any("30 minutes: what is said of feedback" in sentence for sentence in page.against)
+    assert warned == (name in ("fund", "liquidations"))  # the shipped set has half hours
 
 
 def test_a_failure_is_replayed_to_the_last_bit_by_what_it_prints() -> None:
     few = replace(FEW, paths=40)
     result = question_of("fund").measure(few, {"leverage": 25.0, "feedback": False})
-    finding = Finding(**result["findings"][0])
-    again = path_of(world_of(finding.world, seed=finding.seed), finding.path, finding.step + 1)
+    finding = findings_of(result)[0]
+    again = path_of(world_of(finding.world, seed=finding.seed, symbols=finding.symbols), finding.path, finding.steps)
     drawn = [paths for paths in chunks(few, DAYS, ()) if paths.first <= finding.path < paths.first + len(paths)][0]
-    assert np.array_equal(again.ratio[0], drawn.ratio[finding.path - drawn.first, : finding.step + 1])
+    assert np.array_equal(again.ratio[0], drawn.ratio[finding.path - drawn.first])
     venue = venue_of(("BTC", "ETH", "XRP", "LTC"))
     debts = run(venue, crowd_of(venue, ACCOUNTS, few.seed, 25.0).accounts, again.select(venue.symbols)).bad_debt
     assert debts.sum() > 0
+
+
+if REAL is not None:
+
+    def test_recorded_days_are_on_the_page_where_they_are_at_hand() -> None:
+        result = recorded_day(replace(FEW, data_dir=REAL), {"event": "2020-03-12", "leverage": 25.0})
+        assert min(result["falls"]) < -0.4
+        assert result["penalties"][0] > 0
+        assert result["hit"][0] > 0.3
+        assert len(result["debts"]) == 1  # hourly bars: nothing is said of feedback
+        assert len(recorded_day(replace(FEW, data_dir=REAL), {"event": "2025-10-10", "leverage": 25.0})["debts"]) == 2

@@ -12,12 +12,11 @@ from rich.table import Table
 
 from bulkhead.cli.lab import app
 from bulkhead.lab.cache import Cache
-from bulkhead.lab.finding import Finding
 from bulkhead.lab.kernel import KernelError
 from bulkhead.lab.pages import Page, as_json, write
 from bulkhead.lab.prices import DataError
 from bulkhead.lab.questions import QUESTIONS, question_of
-from bulkhead.lab.sweep import QuestionError, Result, Settings, answer
+from bulkhead.lab.sweep import QuestionError, Result, Settings, answer, findings_of
 from bulkhead.rules.terms import ConfigError
 
 DataFolder = Annotated[
@@ -67,7 +66,7 @@ def sweep(
 
 def show(page: Page, results: Sequence[Result], as_text: bool) -> None:
     """The answer on the screen, and the command that replays each failure."""
-    findings = [Finding(**one) for result in results for one in result.get("findings", ())]
+    findings = [finding for result in results for finding in findings_of(result)]
     if as_text:
         failures = [{"what": one.what, "command": one.command} for one in findings]
         typer.echo(json.dumps(as_json(page) | {"findings": failures}, indent=1, allow_nan=False))

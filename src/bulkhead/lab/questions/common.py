@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from bulkhead.lab.cascade import STEP_MOST_MS
 from bulkhead.lab.finding import Finding
 from bulkhead.lab.kernel import Outcomes
 from bulkhead.lab.kernel.accounts import Steps
@@ -122,18 +123,30 @@ def first_debts(outcomes: Outcomes) -> Steps:
     return np.asarray(np.where(outcomes.bad_debt > 0, outcomes.whole_step, never).min(axis=1), np.int32)
 
 
-def worst(settings: Settings, debts: NDArray[Any], steps: Steps, unit: str = "") -> list[dict[str, Any]]:
-    """The paths with the largest debts, as findings that can be replayed. `unit` is said after the amount."""
-    name = world(settings, ()).name
+def worst(
+    settings: Settings, debts: NDArray[Any], steps: Steps, *, length: int,
+    unit: str = "", symbols: tuple[str, ...] = (), step_ms: int | None = None,
+) -> list[dict[str, Any]]:  # fmt: skip
+    """The paths with the largest debts, as findings that can be replayed: `symbols` and `step_ms` as they were drawn
+    with, `length` their steps. `unit` is said after the amount."""
+    name = world(settings, symbols, step_ms).name
     return [
         asdict(
             Finding(
-                name, settings.seed, int(path), int(steps[path]), f"path {path}: debts of ${debts[path]:,.0f}{unit}"
+                name, settings.seed, int(path), int(steps[path]), f"path {path}: debts of ${debts[path]:,.0f}{unit}",
+                None, length, symbols, step_ms or 0,
             )
         )
         for path in np.argsort(-debts, kind="stable")[:WORST_SHOWN]
         if debts[path] > 0
-    ]
+    ]  # fmt: skip
+
+
+def too_long(made: World) -> tuple[str, ...]:
+    """What a page must say of feedback in a world whose steps are too long for it."""
+    if made.step_ms <= STEP_MOST_MS:
+        return ()
+    return (f"Steps of this world last {made.step_ms / 60_000:g} minutes: what is said of feedback is far too much.",)
 
 
 def source(settings: Settings, step_ms: int | None = None) -> Source:

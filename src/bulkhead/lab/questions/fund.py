@@ -8,19 +8,22 @@ from typing import Any
 
 import numpy as np
 
-from bulkhead.lab.cascade import run_cascade
-from bulkhead.lab.finding import Finding
+from bulkhead.lab.cascade import STEP_MOST_MS, run_cascade
 from bulkhead.lab.kernel import run
 from bulkhead.lab.kernel.terms import MICRO
-from bulkhead.lab.pages import Column, Figure, Page, Section, Table, version
+from bulkhead.lab.pages import Column, Figure, Page, Section, Source, Table, version
 from bulkhead.lab.pages.plots import Axis, Series, bars, lines
+from bulkhead.lab.paths.recorded import EVENTS, event_world
+from bulkhead.lab.paths.single import path_of
 from bulkhead.lab.population import crowd_of, venue_of
 from bulkhead.lab.prices.bars import Floats
-from bulkhead.lab.questions.common import chunks, first_debts, interval, quantile_interval, source, worst
+from bulkhead.lab.questions.common import chunks, first_debts, interval, quantile_interval, source, too_long, worst
 from bulkhead.lab.questions.common import world as world_of_settings
-from bulkhead.lab.sweep.question import Parameter, Point, Result, Settings, command_of
+from bulkhead.lab.stress import event_steps
+from bulkhead.lab.sweep.question import Parameter, Point, Result, Settings, command_of, findings_of
 
 SYMBOLS = ("BTC", "ETH", "XRP", "LTC")
+EVENT_SYMBOLS = ("BTC", "ETH", "XRP")
 LEVERAGES = (10.0, 25.0)
 FEEDBACK = (False, True)
 ACCOUNTS, DAYS = 200, 3.0
@@ -48,9 +51,16 @@ class Fund:
         return []
 
     def points(self, settings: Settings) -> Sequence[Point]:
-        return [{"leverage": leverage, "feedback": feedback} for leverage in LEVERAGES for feedback in FEEDBACK]
+        found: list[Point] = [
+            {"leverage": leverage, "feedback": feedback} for leverage in LEVERAGES for feedback in FEEDBACK
+        ]
+        if settings.data_dir is not None:
+            found += [{"event": day, "leverage": 25.0} for day in EVENTS]
+        return found
 
     def measure(self, settings: Settings, point: Point) -> Result:
+        if "event" in point:
+            return recorded_day(settings, point)
         symbols = markets_in(settings)
         venue = venue_of(symbols)
         crowd = crowd_of(venue, ACCOUNTS, settings.seed, point["leverage"])
@@ -69,16 +79,13 @@ class Fund:
             hit.append(outcomes.is_liquidated.mean(1))
             first.append(first_debts(outcomes))
         debts, penalties, markets = np.concatenate(debt), np.concatenate(penalty), np.concatenate(by_market)
-        loss = debts - penalties
         steps = np.concatenate(first)
         budgets = np.array([int(terms.loss_budget) / MICRO for terms in venue.markets])
         return {
             "quantiles": [quantile_interval(debts, share) for share in SHARES],
             "debt": interval(debts),
             "penalty": interval(penalties),
-            "loss": interval(loss),
             "shortfall": shortfall(debts, 0.99),
-            "short_of": [float(debts[debts > size].sum()) / max(1e-9, float(debts.sum())) for size in FUNDS],
             "exceeds": [float((debts > size).mean()) for size in FUNDS],
             "hit": interval(np.concatenate(hit)),
             "symbols": list(symbols),
@@ -91,11 +98,13 @@ class Fund:
                 float(np.quantile(np.minimum(markets, factor * budgets).sum(1), 0.999)) for factor in FACTORS
             ],
             "unsettled": unsettled,
-            "findings": [] if point["feedback"] else worst(settings, debts, steps),
+            "findings": [] if point["feedback"] else worst(settings, debts, steps, length=drawn.steps),
         }
 
     def page(self, settings: Settings, measured: Sequence[tuple[Point, Result]]) -> Page:
         told = source(settings)
+        days = [(point, result) for point, result in measured if "event" in point]
+        measured = [(point, result) for point, result in measured if "event" not in point]
         at = {(point["leverage"], point["feedback"]): result for point, result in measured}
         still, fed = at[25.0, False], at[25.0, True]
         exact = settings.paths >= 1_000
@@ -129,8 +138,10 @@ class Fund:
             Figure("Expected shortfall, 99 %", f"${fed['shortfall'] / 1e6:,.2f} M", "with feedback"),
         )
         return Page(
-            self.title, self.words, answer, command_of(self, settings), settings.seed, (told,), version(),
-            (_sizes(at), _markets(at), _table(measured), _replays(still)), figures, AGAINST,
+            self.title, self.words, answer, command_of(self, settings), settings.seed,
+            (told, *_sources(days)), version(),
+            (_sizes(at), _markets(at), *_days(days), _table(measured), _replays(still)), figures,
+            AGAINST + too_long(world_of_settings(settings)),
             simulated="simulated" in told.detail.lower(),
             settings={"Paths": settings.paths, "Days": DAYS, "Accounts": ACCOUNTS,
                       "Markets": ", ".join(still["symbols"]),
@@ -146,6 +157,59 @@ AGAINST = (
     "exceeded is no catastrophe here, for what it cannot pay is deleveraged pro rata; it is one where losses are "
     "shared out.",
 )
+
+
+def recorded_day(settings: Settings, point: Point) -> Result:
+    """The crowd through a recorded event, from its midnight for three days at most, with feedback and without."""
+    made = event_world(point["event"], settings.data_dir, symbols=EVENT_SYMBOLS)
+    paths = path_of(made, 0, event_steps(made))
+    venue = venue_of(EVENT_SYMBOLS)
+    crowd = crowd_of(venue, ACCOUNTS, settings.seed, point["leverage"])
+    scale = OPEN_INTEREST / float(np.abs(crowd.notional).sum()) / MICRO
+    runs = [run(venue, crowd.accounts, paths)]
+    if paths.step_ms <= STEP_MOST_MS:
+        runs.append(run_cascade(venue, crowd, paths, scale * MICRO).outcomes)
+    return {
+        "falls": [float(paths.ratio[0, :, place].min() - 1.0) for place in range(len(EVENT_SYMBOLS))],
+        "step_ms": paths.step_ms,
+        "source": made.grid.source,
+        "debts": [float(scale * one.bad_debt.sum()) for one in runs],
+        "penalties": [float(scale * one.penalty.sum()) for one in runs],
+        "hit": [float(one.is_liquidated.mean()) for one in runs],
+    }
+
+
+def _sources(days: Sequence[tuple[Point, Result]]) -> list[Source]:
+    """The sets of the recorded days, each once."""
+    return [Source("Recorded days", "as named", text) for text in dict.fromkeys(result["source"] for _, result in days)]
+
+
+def _two(values: Sequence[float]) -> tuple[float, float | None]:
+    """Without feedback and with it, None where steps are too long for that."""
+    return values[0], values[1] if len(values) > 1 else None
+
+
+def _days(days: Sequence[tuple[Point, Result]]) -> tuple[Section, ...]:
+    if not days:
+        return ()
+    columns = (
+        Column("day"), *(Column(f"{name}, lowest close", "%", 1) for name in EVENT_SYMBOLS), Column("bars", "min", 0),
+        Column("liquidated", "%", 1), Column("with feedback", "%", 1), Column("debts", "$", 0),
+        Column("with feedback", "$", 0), Column("penalties", "$", 0),
+    )  # fmt: skip
+    rows = tuple(
+        (point["event"], *(100 * fall for fall in result["falls"]), result["step_ms"] // 60_000,
+         *_two([100 * share for share in result["hit"]]), *_two(result["debts"]), result["penalties"][0])
+        for point, result in days
+    )  # fmt: skip
+    text = (
+        f"The same crowd (median leverage 25, ${OPEN_INTEREST / 1e6:,.0f} M open) through recorded days, from "
+        f"midnight UTC, "
+        "three days at most. Only closes are seen, so hourly bars hide what an hour had in it: the venue would have "
+        "acted "
+        "earlier, and at other prices."
+    )
+    return (Section("Recorded days", (text,), tables=(Table("days", columns, rows),)),)
 
 
 def markets_in(settings: Settings) -> tuple[str, ...]:
@@ -226,7 +290,7 @@ def _table(measured: Sequence[tuple[Point, Result]]) -> Section:
 
 
 def _replays(still: Result) -> Section:
-    findings = [Finding(**one) for one in still["findings"]]
+    findings = findings_of(still)
     code = "\n".join(f"# {one.what}\n{one.command}" for one in findings)
     return Section(
         "The worst paths again",

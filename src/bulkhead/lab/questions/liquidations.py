@@ -16,7 +16,18 @@ from bulkhead.lab.kernel.terms import MICRO
 from bulkhead.lab.pages import Column, Figure, Page, Section, Table, version
 from bulkhead.lab.pages.plots import Axis, Series, heat, lines
 from bulkhead.lab.population import crowd_of, venue_of
-from bulkhead.lab.questions.common import SYMBOLS, chunks, coarser, interval, ratio_interval, source
+from bulkhead.lab.questions.common import (
+    SYMBOLS,
+    chunks,
+    coarser,
+    first_debts,
+    interval,
+    ratio_interval,
+    source,
+    too_long,
+    world,
+    worst,
+)
 from bulkhead.lab.sweep.question import Parameter, Point, Result, Settings, command_of
 
 DEFAULTS: dict[str, Any] = {
@@ -100,6 +111,7 @@ class Liquidations:
             parts["penalty"].append(outcomes.penalty.sum(1) / MICRO)
             parts["debt"].append(outcomes.bad_debt.sum(1) / MICRO)
             parts["flat"].append((outcomes.flat_step >= 0).sum(1))
+            parts["first"].append(first_debts(outcomes))
             parts["kept"].append(np.where(hit, outcomes.equity, 0.0).sum(1) / MICRO)
         all_of = {name: np.concatenate(values) for name, values in parts.items()}
         per_million = 1e6 / gross
@@ -114,6 +126,17 @@ class Liquidations:
             "kept": ratio_interval(all_of["kept"], all_of["hit"]),
             "fund": interval((all_of["penalty"] - all_of["debt"]) * per_million),
             "debt": interval(all_of["debt"] * per_million),
+            "findings": []
+            if dict(point) != DEFAULTS
+            else worst(
+                settings,
+                all_of["debt"] * per_million,
+                all_of["first"],
+                length=paths.steps,
+                unit=" per million open",
+                symbols=SYMBOLS,
+                step_ms=_step(settings),
+            ),
         }
 
     def page(self, settings: Settings, measured: Sequence[tuple[Point, Result]]) -> Page:
@@ -122,7 +145,8 @@ class Liquidations:
         answer, figures = _words(measured, here)
         return Page(
             self.title, self.words, answer, command_of(self, settings), settings.seed, (told,), version(),
-            (_counts(measured), _grid(measured), _fed(measured), _table(measured)), figures, AGAINST,
+            (_counts(measured), _grid(measured), _fed(measured), _table(measured)), figures,
+            AGAINST + too_long(world(settings, step_ms=_step(settings))),
             simulated="simulated" in told.detail.lower(),
             settings={"Paths": settings.paths, "Days": DAYS, "Accounts": ACCOUNTS, "Markets": ", ".join(SYMBOLS),
                       "Crowd": CROWD},
@@ -130,7 +154,7 @@ class Liquidations:
 
 
 CROWD = "60 % levered longs, 15 % shorts, 10 % hedged makers, 15 % basis traders; median leverage 15"
-NAMES = ("hit", "steps", "most", "closed", "cost", "penalty", "debt", "flat", "kept")
+NAMES = ("hit", "steps", "most", "closed", "cost", "penalty", "debt", "flat", "kept", "first")
 AGAINST = (
     "Against it: but for the last section the price is given, so a step presses on nobody else; and feedback lives "
     "within "

@@ -62,9 +62,9 @@ class Maintenance:
             "cost": interval(np.concatenate(cost)),
             "shortfall": float(tail.mean()),
             "paths": len(debts),
-            "findings": worst(settings, debts, np.concatenate(first), " per million open")
-            if point == AT_DEFAULTS
-            else [],
+            "findings": []
+            if point != AT_DEFAULTS
+            else worst(settings, debts, np.concatenate(first), length=drawn.steps, unit=" per million open"),
         }
 
     def page(self, settings: Settings, measured: Sequence[tuple[Point, Result]]) -> Page:

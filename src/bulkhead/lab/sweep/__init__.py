@@ -3,7 +3,7 @@
 Start with `question.py`; the questions themselves are in `lab/questions`.
 """
 
-from bulkhead.lab.sweep.question import Parameter, Point, Question, QuestionError, Result, Settings
+from bulkhead.lab.sweep.question import Parameter, Point, Question, QuestionError, Result, Settings, findings_of
 from bulkhead.lab.sweep.run import answer
 
-__all__ = ["Parameter", "Point", "Question", "QuestionError", "Result", "Settings", "answer"]
+__all__ = ["Parameter", "Point", "Question", "QuestionError", "Result", "Settings", "answer", "findings_of"]

@@ -8,12 +8,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
+from bulkhead.lab.finding import Finding
 from bulkhead.lab.pages import Page
 
 Point = Mapping[str, Any]
 """JSON values by parameter: where in the sweep."""
 Result = Mapping[str, Any]
-"""JSON values by measure. "findings", where there are any, is a list of what `Finding` takes."""
+"""JSON values by measure. "findings", where there are any, is a list of what `Finding` takes: see `findings_of`."""
 
 
 class QuestionError(ValueError):
@@ -66,6 +67,11 @@ class Question(Protocol):
 
     def page(self, settings: Settings, measured: Sequence[tuple[Point, Result]]) -> Page:
         """The answer."""
+
+
+def findings_of(result: Result) -> list[Finding]:
+    """What went wrong at a point, as it was before it went through the cache."""
+    return [Finding(**(one | {"symbols": tuple(one["symbols"])})) for one in result.get("findings", ())]
 
 
 def data_file(settings: Settings, name: str) -> Path:
