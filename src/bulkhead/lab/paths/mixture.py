@@ -230,13 +230,12 @@ def _gather(
                 scatter[regime, one, one] += own * (second - 2 * mean * row[one])
 
 
-def maximise(
-    returns: Floats, model: Model, expected: Expected, *, moves_tail: bool = False, known: Known | None = None
-) -> Model:
-    """The maximisation step; the tail is searched for only where `moves_tail`.
+def _sums(
+    returns: Floats, model: Model, expected: Expected, is_plain: bool
+) -> tuple[Floats, Floats, Floats, tuple[Floats, Floats, Floats]]:
+    """What `_gather` sums, over all steps: scatter, joint sums and squares, and weight, sum and square of lone jumps.
 
-    With what is `known`, chain and tail are kept, and the scale matrices are those of one shape with which returns
-    without jumps have the covariance that was seen.
+    `is_plain` weighs every return without a jump alike, as if the tail were normal.
     """
     steps, markets = returns.shape
     regimes = len(model.covariance)
@@ -246,7 +245,6 @@ def maximise(
     sums = [np.zeros((PARTS, regimes, *shape)) for shape in ((markets, markets), (markets,), (markets, markets))]
     own = np.zeros((PARTS, regimes, 3, markets))
     edges = [steps * part // PARTS for part in range(PARTS + 1)]
-    is_plain = known is not None or model.tail >= NORMAL_TAIL
 
     def work(first: int, last: int) -> None:
         for part in range(first, last):
@@ -257,6 +255,21 @@ def maximise(
     spread(work, PARTS)
     scatter, joint_sum, joint_square = (_mirrored(each.sum(axis=0)) for each in sums)
     alone_weight, alone_sum, alone_square = own.sum(axis=(0, 1))
+    return scatter, joint_sum, joint_square, (alone_weight, alone_sum, alone_square)
+
+
+def maximise(
+    returns: Floats, model: Model, expected: Expected, *, moves_tail: bool = False, known: Known | None = None
+) -> Model:
+    """The maximisation step; the tail is searched for only where `moves_tail`.
+
+    With what is `known`, chain and tail are kept, and the scale matrices are those of one shape with which returns
+    without jumps have the covariance that was seen.
+    """
+    steps, markets = returns.shape
+    is_plain = known is not None or model.tail >= NORMAL_TAIL
+    scatter, joint_sum, joint_square, alone = _sums(returns, model, expected, is_plain)
+    alone_weight, alone_sum, alone_square = alone
     covariance = np.empty_like(model.covariance)
     weight, mean_sum, square_sum = 0.0, np.zeros(markets), np.zeros((markets, markets))
     by_regime = expected.share.sum(axis=0)
