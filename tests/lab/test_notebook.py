@@ -1,4 +1,4 @@
-"""The notebook example: its cells run from top to bottom, on few paths."""
+"""The notebook of a crowd: its cells run from top to bottom, on few paths."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-NOTEBOOK = Path(__file__).resolve().parents[2] / "examples" / "lab.ipynb"
+NOTEBOOK = Path(__file__).resolve().parents[2] / "examples" / "venue_crowd.ipynb"
 
 
 def test_every_cell_runs_and_the_page_is_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

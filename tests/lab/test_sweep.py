@@ -77,6 +77,24 @@ def test_other_data_or_other_code_is_another_result(tmp_path: Path, monkeypatch:
     assert key_of(a=1) != before
 
 
+def test_the_digest_of_code_has_shipped_numbers_in_it_and_pages_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, content in (("lab/a.py", "1"), ("lab/paths/shipped/b.json", "2"), ("lab/pages/c.py", "3")):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(content)
+    monkeypatch.setattr(keeping, "PACKAGE", tmp_path)
+    monkeypatch.setattr(keeping, "DECIDES", ("lab",))
+    digest = keeping.code_digest.__wrapped__
+    before = digest()
+    (tmp_path / "lab/pages/c.py").write_text("shown otherwise")
+    (tmp_path / "lab/__pycache__").mkdir()
+    (tmp_path / "lab/__pycache__/a.pyc").write_text("x")
+    assert digest() == before
+    (tmp_path / "lab/paths/shipped/b.json").write_text("another fit")
+    assert digest() != before
+
+
 def test_a_damaged_entry_is_computed_again_and_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     kept = Cache(tmp_path)
     kept.put("ab" * 32, {"area": 4})

@@ -33,13 +33,13 @@ def default_folder() -> Path:
 
 @cache
 def code_digest() -> str:
-    """A digest of the code that results depend on, read once a process."""
+    """A digest of the code that results depend on, and of the numbers shipped with it; read once a process."""
     digest = hashlib.sha256()
     for part in DECIDES:
         place = PACKAGE / part
-        for file in [place] if place.is_file() else sorted(place.rglob("*.py")):
+        for file in [place] if place.is_file() else sorted(found for found in place.rglob("*") if found.is_file()):
             name = file.relative_to(PACKAGE).as_posix()
-            if not name.startswith(SHOWS):
+            if "__pycache__" not in name and not name.startswith(SHOWS):
                 digest.update(f"{name}\0".encode() + file.read_bytes())
     return digest.hexdigest()
 
