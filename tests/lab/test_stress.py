@@ -156,7 +156,10 @@ def test_a_users_own_table_is_refused_mended_and_fitted(tmp_path: Path) -> None:
     ):  # fmt: skip
         done = CliRunner().invoke(app, ["lab", *words, *more], env={"COLUMNS": "400"})
         assert done.exit_code == 1 and message in " ".join(done.output.split()), done.output
-    said = json.loads(run(*words, "--mend", "--gaps", "skip", "--json", "--no-errors"))
+    page = tmp_path / "fit.html"
+    said = json.loads(run(*words, "--mend", "--gaps", "skip", "--json", "--no-errors", "--html", str(page)))
+    text = page.read_text()
+    assert "Fit of AAA, BBB" in text and "was there twice" in text and "autocorrelation" in text
     notes = " ".join(said["calibration"]["notes"])
     assert "was there twice" in notes and "had prices that cannot be" in notes and "no path touches it" in notes
     assert said["returns"] == 1_497 and {one["figure"] for one in said["goodness"]} >= {"kurtosis", "worst step"}

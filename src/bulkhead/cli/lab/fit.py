@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import shlex
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -12,6 +13,8 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, T
 from rich.table import Table
 
 from bulkhead.cli.lab import app
+from bulkhead.lab.fit_page import fit_page
+from bulkhead.lab.pages import write
 from bulkhead.lab.paths.calibration import YEAR_MS, Calibration
 from bulkhead.lab.paths.fit import REGIMES, T_BLOCKS, Fit, sound_returns
 from bulkhead.lab.paths.fit import fit as fit_to
@@ -36,6 +39,7 @@ def fit(
     errors: Annotated[bool, typer.Option(help="Standard errors, by leaving out a tenth of the time in turn.")] = True,
     out: Annotated[Path | None, typer.Option(help="Write the calibration (JSON): --world regimes:FILE.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print everything for machines.")] = False,
+    html: Annotated[Path | None, typer.Option(help="Write a page with plots here.")] = None,
     data_dir: DataFolder = None,
 ) -> None:
     """Fit regimes, tails, jumps, correlations and funding to a price set, and judge the fit."""
@@ -62,6 +66,11 @@ def fit(
         raise typer.Exit(1) from error
     if out is not None:
         found.calibration.save(out)
+    if html is not None:
+        words = ["bulkhead", "lab", "fit", dataset, "--regimes", str(regimes), "--gaps", gaps, "--seed", str(seed)]
+        words += (["--symbols", symbols] if symbols else []) + (["--mend"] if mend else [])
+        ends = grid.time_ms[1:][grid.returns()[1]] + grid.step_ms
+        typer.echo(f"{write(fit_page(found, judged, ends, shlex.join(words), seed), html)} has the plots", err=True)
     if as_json:
         typer.echo(json.dumps(_as_json(found, judged, seed)))
     else:
