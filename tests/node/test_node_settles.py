@@ -95,6 +95,27 @@ def test_from_a_deposit_on_l1_to_a_claim_there(live: Live) -> None:
     assert live.node.failures == {}
     shown = live.client().get("/metrics").text
     assert "bulkhead_settled_batches 1.0" in shown and "bulkhead_l1_gas" in shown
+    batch = public(live, "/api/v1/info/batches/1")
+    assert [step["stage"] for step in batch["steps"]] == ["SEALED", "PROVEN", "SETTLED", "FINAL"]
+    assert batch["proof"]["bytes"] > 1_000 and batch["proof"]["bits"] > 0 and batch["proof"]["seconds"] > 0
+    assert [one["step"] for one in batch["transactions"]][-1] == "settle"
+    assert batch["gasUsed"] == sum(one["gasUsed"] for one in batch["transactions"]) > 1_000_000
+    hashes = {one["hash"]: one for one in batch["transactions"]}
+    assert told["lastTransaction"]["hash"] in hashes and all(one["succeeded"] for one in hashes.values())
+    assert public(live, "/api/v1/info/deployment")["rollup"]["address"] == settles.deployment.rollup.address
+
+
+def test_a_forced_request_is_followed_to_what_became_of_it(live: Live) -> None:
+    """It is of an account that the sender does not own, so it is processed, and fails by that rule."""
+    settles = live.node.settles
+    assert settles is not None and public(live, "/api/v1/info/forced") == []
+    rollup = settles.deployment.contract(settles.chain, "rollup")
+    rollup.transact(FAUCET, "request_withdrawal", 128, 5 * DOLLAR, value=rollup.call("FEE"))
+    until(live, lambda: public(live, "/api/v1/info/forced"), "seen")
+    until(live, lambda: public(live, "/api/v1/info/forced")[0]["state"] == "FAILED", "answered")
+    [request] = public(live, "/api/v1/info/forced")
+    assert (request["kind"], request["amount"], request["reason"]) == ("WITHDRAWAL", "5", "wrong_owner")
+    assert request["sender"] == str(FAUCET.address) and request["answeredTime"] >= request["includedTime"]
 
 
 def test_the_sdk_signs_a_registration_that_a_circuit_can_check(live: Live) -> None:
