@@ -11,7 +11,7 @@ from bulkhead.lab.paths.fit import T_BLOCKS, Fit
 from bulkhead.lab.paths.goodness import LAGS, Judged
 from bulkhead.lab.prices.bars import Floats, Times
 
-MOMENTS_SHOWN = 1_500  # of the regimes in time
+MOMENTS_SHOWN = 300  # of the regimes in time
 
 
 def fit_page(found: Fit, judged: list[Judged], time_ms: Times, command: str, seed: int) -> Page:
@@ -54,7 +54,7 @@ def _quantiles(judged: list[Judged]) -> Plot:
         labels = [f"{symbol}, {each.figure}" for each in rows]
         series.append(Series(symbol, [each.data for each in rows], [each.model for each in rows], labels=labels))
     axis = Axis("data", format=".1%")
-    caption = "Quantiles of data and model; on the line they agree, and below it on the left the model is too mild."
+    caption = "Quantiles of data and model; on the line they agree, and above it on the left the model is too mild."
     return scatter(series, axis, Axis("model", format=".1%"), caption, diagonal=True)
 
 

@@ -12,9 +12,10 @@ from rich.table import Table
 
 from bulkhead.cli.lab import app
 from bulkhead.lab.kernel import KernelError
-from bulkhead.lab.pages import Column, Page, Section, Source, version, write
+from bulkhead.lab.pages import Column, Page, Plot, Section, Source, version, write
 from bulkhead.lab.pages import Table as PageTable
-from bulkhead.lab.portfolio import PortfolioError, load_portfolio
+from bulkhead.lab.pages.plots import Axis, heat
+from bulkhead.lab.portfolio import Portfolio, PortfolioError, load_portfolio
 from bulkhead.lab.prices import DataError
 from bulkhead.lab.stress import Absent, Row, cases
 from bulkhead.lab.stress import stress as run_stress
@@ -23,6 +24,7 @@ DataFolder = Annotated[
     Path | None, typer.Option("--data", envvar="BULKHEAD_DATA", help="A folder of price sets.", show_default=False)
 ]
 TITLES = ("crash", "mode", "liquidated", "all lost", "kept", "kept, worst", "slippage", "debt", "stuck")
+ROW_PIXELS = 30
 UNITS = ("", "", "%", "%", "$", "$", "bp", "$", "%")
 
 
@@ -68,7 +70,7 @@ def stress(
     if html is not None:
         words = ["bulkhead", "lab", "stress", str(portfolio), "--world", world, "--paths", str(paths)]
         words += ["--days", f"{days:g}", "--seed", str(seed), "--step-ms", str(step_ms)]
-        page = _page(held.name, rows, absent, seed, shlex.join(words))
+        page = _page(held, rows, absent, seed, shlex.join(words))
         typer.echo(f"{write(page, html)} has the tables", err=True)
 
 
@@ -113,13 +115,33 @@ def _as_json(rows: list[Row], absent: list[Absent], seed: int) -> dict[str, Any]
     return {"version": version(), "seed": seed, "units": units, "rows": made, "not run": missing}
 
 
-def _page(name: str, rows: list[Row], absent: list[Absent], seed: int, command: str) -> Page:
+def _plot(rows: list[Row], collateral: float) -> Plot:
+    """What is left under each mode, crash by crash, the first one on top."""
+    kept = {(row.title, row.mode): row.kept / collateral for row in rows}
+    titles = list(dict.fromkeys(row.title for row in reversed(rows)))
+    modes = list(dict.fromkeys(row.mode for row in rows))
+    caption = "Equity at the end over the collateral: a scripted crash's mean, or what a recorded day left."
+    made = heat(
+        modes, titles, [[kept[title, mode] for mode in modes] for title in titles], (Axis("margin mode"), Axis("")),
+        Axis("kept", format=".0%"), caption,
+    )  # fmt: skip
+    made.figure.update_layout(height=ROW_PIXELS * len(titles) + 120)
+    made.figure.update_yaxes(automargin=True)
+    return made
+
+
+def _page(
+    held: Portfolio, rows: list[Row], absent: list[Absent], seed: int, command: str
+) -> Page:
+    name, collateral = held.name, held.collateral
     digits = (None, None, 1, 1, 0, 0, 1, 0, 1)
     columns = tuple(Column(*parts) for parts in zip(TITLES, UNITS, digits, strict=True))
-    table = PageTable("stress", columns, tuple(_cells(row) for row in rows))
+    # Below what is shown there are only remainders of rounding to lots.
+    shown = [tuple(round(cell, 1) + 0.0 if isinstance(cell, float) else cell for cell in _cells(row)) for row in rows]
+    table = PageTable("stress", columns, tuple(shown))
     worst = min(rows, key=lambda row: row.kept_worst)
     replays = "\n".join(str(row.finding) for row in rows if row.finding is not None)
-    sections = [Section("Every crash, every mode", tables=(table,))]
+    sections = [Section("Every crash, every mode", plots=(_plot(rows, collateral),), tables=(table,))]
     if absent:
         sections.append(Section("Not run", tuple(f"{one.title}: {one.reason}" for one in absent)))
     if replays:
