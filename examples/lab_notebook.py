@@ -1,3 +1,5 @@
+"""A notebook: a portfolio under every margin mode, and the margin kernel by hand."""
+
 # %% [markdown]
 # # Which margin mode?
 #

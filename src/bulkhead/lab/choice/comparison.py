@@ -392,5 +392,6 @@ def _ranked(weighing: Weighing, order: list[tuple[float, Partition]]) -> tuple[R
 
 def _finding(setting: Setting, portfolio: Portfolio, mode: Mode, path: int, loss: float) -> Finding:
     what = f"{portfolio.name} under {mode.name} loses {loss:,.0f} USD, one of the worst of {setting.paths:,} paths"
-    where = (portfolio.source, setting.steps, portfolio.symbols, setting.step_ms)
+    file = portfolio.source if Path(portfolio.source).is_file() else None  # a live account cannot be had again
+    where = (file, setting.steps, portfolio.symbols, setting.step_ms)
     return Finding(setting.world, setting.seed, path, setting.steps - 1, what, *where)

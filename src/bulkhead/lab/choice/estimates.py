@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import lru_cache
 from statistics import NormalDist
 from typing import NamedTuple
 
@@ -58,10 +59,14 @@ def quantile(values: Floats, level: float) -> Estimate:
 def mean(values: Floats, seed: int) -> Estimate:
     """The mean, by bootstrap: losses are too skewed for a normal law at these probabilities."""
     values = np.asarray(values, dtype=np.float64)
-    drawn = np.random.default_rng(seed)
-    weights = drawn.poisson(1.0, (RESAMPLES, len(values))).astype(np.float32)
-    means = weights @ values.astype(np.float32) / np.maximum(weights.sum(axis=1), 1)
-    return _between(float(values.mean()), means.astype(np.float64))
+    drawn = weights(len(values), seed).astype(np.float64)
+    return _between(float(values.mean()), drawn @ values / np.maximum(drawn.sum(axis=1), 1))
+
+
+@lru_cache(maxsize=8)
+def weights(count: int, seed: int) -> NDArray[np.uint8]:
+    """How often each of `count` paths is in each resample: Poisson numbers, which is a bootstrap without its total."""
+    return np.random.default_rng(seed).poisson(1.0, (RESAMPLES, count)).astype(np.uint8)
 
 
 def _tail(count: int, level: float) -> int:
@@ -83,16 +88,14 @@ def shortfall(losses: Floats, level: float, seed: int) -> Estimate:
 def resampled_shortfalls(losses: Floats, level: float, seed: int) -> Floats:
     """Expected shortfalls of (paths, candidates) on the same resampled paths: (resamples, candidates).
 
-    Resampled together, so that differences between candidates have an interval, too. Each path weighs a Poisson number,
-    which is a bootstrap to the precision of its resamples and needs one sort in all.
+    Resampled together, so that differences between candidates have an interval, too; one sort serves all resamples.
     """
     count, candidates = losses.shape
-    drawn = np.random.default_rng(seed)
     order = [np.argsort(-losses[:, place], kind="stable") for place in range(candidates)]
     ranked = [losses[order[place], place] for place in range(candidates)]
     found = np.empty((RESAMPLES, candidates))
-    for sample in range(RESAMPLES):
-        weight = drawn.poisson(1.0, size=(count,))
+    for sample, drawn in enumerate(weights(count, seed)):
+        weight = drawn.astype(np.int64)
         wanted = max(1.0, weight.sum() * (1 - level))
         for place in range(candidates):
             reached = np.cumsum(weight[order[place]])
