@@ -5,7 +5,7 @@ k the joint log return is t-distributed with `tail` degrees of freedom, scales `
 `correlation[k]`. In a step at most one jump comes on top: a joint one with chance `jump_chance[0]`, normal with
 `joint_mean`, `joint_deviation` and `joint_correlation`; or one of market m alone with chance `jump_chance[1 + m]`,
 normal with `alone_mean[m]` and `alone_deviation[m]`. In a step with a jump the rest is normal, not t. Funding is an
-AR(1) for each market, with correlated normal innovations, held within the venue's cap; it does not depend on
+AR(1) for each market, with correlated normal innovations, held within half a percent; it does not depend on
 prices.
 """
 

@@ -24,7 +24,7 @@ from bulkhead.lab.prices.bars import DataError, Floats
 
 BLOCK = 256  # least steps drawn at once
 EVENT_DRAWS, JUMP_DRAWS, FUNDING_DRAWS, EXTREME_DRAWS = (np.uint64(part) << np.uint64(60) for part in (1, 2, 3, 4))
-FUNDING_CAP = np.float32(0.0032)  # of notional in eight hours: the least cap that the default venue has
+FUNDING_CAP = np.float32(0.005)  # of notional in eight hours: the most that was ever recorded there, either way
 
 
 class Numbers(NamedTuple):
