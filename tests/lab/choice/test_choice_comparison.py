@@ -13,6 +13,7 @@ from typer.testing import CliRunner
 from bulkhead.cli.main import app
 from bulkhead.lab.cache import Cache
 from bulkhead.lab.choice.comparison import Job, Setting, broken_name, can_break, compare
+from bulkhead.lab.choice.inputs import inputs_of
 from bulkhead.lab.choice.page import page_of
 from bulkhead.lab.choice.result import CROSS, ISOLATED, SCENARIO
 from bulkhead.lab.choice.stored import from_json
@@ -95,6 +96,18 @@ def test_it_goes_on_where_it_was_stopped(tmp_path: Path, found) -> None:  # type
     again = compare(HELD, SETTING, cache=cache, command=found.command)
     assert again.as_json() == found.as_json()
     assert not list((tmp_path / "samples").rglob("*.npz"))
+
+
+def test_what_a_world_is_made_from_counts_by_content(tmp_path: Path) -> None:
+    """A calibration that is written anew, or a price set more, is another input."""
+    file, folder = tmp_path / "numbers.json", tmp_path / "sets"
+    folder.mkdir()
+    file.write_text("{}")
+    assert inputs_of("regimes", None) == []
+    before = inputs_of(f"regimes:{file},correlation=one+thin-book", folder)
+    assert before[0][0] == str(file) and len(before) == 1
+    (folder / "more.parquet").write_bytes(b"more")
+    assert inputs_of(f"regimes:{file}", folder)[1][:2] == ["more.parquet", 4]
 
 
 def test_worlds_with_other_correlations() -> None:

@@ -16,9 +16,10 @@ from rich.table import Table
 
 from bulkhead.cli.lab import app
 from bulkhead.client.errors import ClientError
-from bulkhead.lab.cache import Cache, file_digest, key_of
+from bulkhead.lab.cache import Cache, key_of
 from bulkhead.lab.choice.comparison import Setting, compare
 from bulkhead.lab.choice.estimates import Estimate
+from bulkhead.lab.choice.inputs import inputs_of
 from bulkhead.lab.choice.page import page_of
 from bulkhead.lab.choice.result import Comparison
 from bulkhead.lab.choice.stored import from_json
@@ -117,14 +118,11 @@ def _remembered(held: Portfolio, setting: Setting, arguments: dict[str, Any], co
     cache: Cache | None = arguments["cache"]
     if cache is None:
         return compare(held, setting, **arguments, command=command)
-    argument = setting.world.split("+")[0].split(",")[0].partition(":")[2]
-    files = [file_digest(Path(argument))] if argument and Path(argument).is_file() else []
     key = key_of(
         what="comparison",
         portfolio=[held.name, held.collateral, [[*_row(one)] for one in held.holdings]],
         setting=[*_row(setting)],
-        files=files,
-        data=_listing(arguments["data_dir"]),
+        inputs=inputs_of(setting.world, arguments["data_dir"]),
     )
     kept = cache.get(key)
     if kept is None:
@@ -136,14 +134,6 @@ def _remembered(held: Portfolio, setting: Setting, arguments: dict[str, Any], co
 
 def _row(one: Any) -> list[Any]:
     return [getattr(one, name) for name in one.__dataclass_fields__]
-
-
-def _listing(folder: Path | None) -> list[list[Any]]:
-    """Files of a data folder with their sizes and times: cheaper than reading gigabytes."""
-    if folder is None or not folder.is_dir():
-        return []
-    files = sorted(path for path in folder.rglob("*") if path.is_file())
-    return [[path.relative_to(folder).as_posix(), path.stat().st_size, path.stat().st_mtime_ns] for path in files]
 
 
 def _chance(one: Estimate) -> str:

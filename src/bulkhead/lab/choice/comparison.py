@@ -14,6 +14,7 @@ from bulkhead.lab.cache import Cache, key_of
 from bulkhead.lab.choice import verdict
 from bulkhead.lab.choice.cluster import sampled_on
 from bulkhead.lab.choice.estimates import Estimate, difference
+from bulkhead.lab.choice.inputs import inputs_of
 from bulkhead.lab.choice.partitions import EXACT_MOST, Partition, cross, isolated, partitions, search
 from bulkhead.lab.choice.result import (
     AS_WRITTEN,
@@ -140,7 +141,8 @@ class Job:
         setting = {name: value for name, value in asdict(self.setting).items() if name in ("world", "seed", "step_ms")}
         key = key_of(
             what="sample", setting=setting, steps=self.setting.steps, masks=list(masks), paths=paths,
-            correlation=correlation, portfolio=asdict(self.portfolio), data=str(self.data_dir),
+            correlation=correlation, portfolio=asdict(self.portfolio),
+            inputs=inputs_of(self.setting.world, self.data_dir),
         )  # fmt: skip
         folder = self.cache.folder / "samples" / key
         folder.mkdir(parents=True, exist_ok=True)
