@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from bulkhead.lab.compiled import kernel, spread
+from bulkhead.lab.compiled import _reached, kernel, spread
 from bulkhead.lab.paths.normals import draws, exp, ln, normals
 
 COUNT = 1 << 18
@@ -73,3 +73,14 @@ def test_work_is_spread_without_gaps_and_failures_are_not_lost() -> None:
 
     with pytest.raises(ArithmeticError, match="0 to 5"):
         spread(fail, 10, 2)
+
+
+def test_the_stamp_of_a_kernel_is_of_everything_it_reaches(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Machine code on disk is used again only if no file and no constant that it was made of has changed."""
+    function = normals.py_func  # type: ignore[attr-defined]
+    before = set(_reached(function, set()))
+    texts = [part for part in before if part.startswith(b'"""')]
+    assert any(b"Box and Muller" in text for text in texts)
+    assert any(part.startswith(b"GAMMA ") for part in before)  # of a function that it calls through another
+    monkeypatch.setattr("bulkhead.lab.paths.normals.GAMMA", np.uint64(3))
+    assert set(_reached(function, set())) != before
