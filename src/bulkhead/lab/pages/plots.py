@@ -20,6 +20,8 @@ GREY, GREY_ON_DARK = "#6f7785", "#98a1b0"
 DASHES = ("solid", "dash", "dot", "dashdot", "longdash", "longdashdot", "solid")
 MARKERS = ("circle", "square", "diamond", "triangle-up", "x", "cross", "star")
 HEIGHT = 380
+TICKS_MOST = 13
+"""So many values on a logarithmic axis are written out; of more, decades."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +68,9 @@ def lines(series: Sequence[Series], x: Axis, y: Axis, caption: str, *, marks: Se
                 marker={"symbol": MARKERS[place % len(MARKERS)], "size": 7},
             )
         )  # fmt: skip
+    values = sorted({value for one in series for value in one.x if isinstance(value, int | float)})
+    if x.log and 0 < len(values) <= TICKS_MOST:
+        figure.update_xaxes(tickmode="array", tickvals=values, tickformat=x.format or ",~g")
     _mark(figure, marks, x)
     return Plot(figure, caption)
 

@@ -114,7 +114,8 @@ def ratio_interval(above: NDArray[Any], below: NDArray[Any]) -> dict[str, float]
         return {"mean": mean, "low": mean, "high": mean}
     residual = (above - mean * below) / (total / count)
     half = Z_95 * float(residual.std(ddof=1)) / math.sqrt(count)
-    return {"mean": mean, "low": mean - half, "high": mean + half}
+    low = mean - half if float(above.min()) < 0 else max(0.0, mean - half)
+    return {"mean": mean, "low": low, "high": mean + half}
 
 
 def first_debts(outcomes: Outcomes) -> Steps:

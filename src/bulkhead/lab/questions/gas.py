@@ -122,7 +122,7 @@ def _plots(measured: Sequence[tuple[Point, Result]]) -> Section:
     ]
     dust = Series("the venue's dust", GWEI, [DUST] * len(GWEI))
     plot = lines(
-        [*series, dust], Axis("gas price, gwei", log=True), Axis("smallest notional, USD", log=True, format="$,.2~s"),
+        [*series, dust], Axis("gas price, gwei", log=True), Axis("smallest notional, USD", log=True, format="$,~g"),
         "Smallest liquidation that pays for itself, ether at $4,000. Below its line, a way of settling loses money.",
     )  # fmt: skip
     columns = (Column("gas price", "gwei", 2), Column("ether", "$", 0), *(Column(way.title, "$", 2) for way in WAYS))

@@ -165,7 +165,7 @@ def _figures(event: Result) -> list[Figure]:
     needed, used, ours = (_total(event, name) for name in ("needed", "queue", "pro_rata"))
     return [
         Figure("Production took too much", f"${(used - needed) / MILLION:.1f} M", "the authors report 45.0 to 51.7"),
-        Figure("Needed", f"${needed / MILLION:.1f} M", "16 waves in 12 minutes"),
+        Figure("Needed", f"${needed / MILLION:.1f} M", "16 waves in ten minutes"),
         Figure("This rule takes", f"${ours / MILLION:.1f} M", f"beyond what is needed: ${abs(ours - needed):,.2f}"),
         Figure(
             "After the loss budgets", f"${sum(coin['left'] for coin in event['coins']) / MILLION:.1f} M",
