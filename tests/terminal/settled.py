@@ -9,6 +9,7 @@ import sqlite3
 import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from hashlib import sha256
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, NamedTuple
@@ -31,7 +32,7 @@ from tests.node.escape_world import World, story, world
 
 STEPS = (Step.OPEN, Step.ANSWER, Step.ANSWER, Step.ANSWER, Step.ANSWER, Step.SETTLE)
 GAS = (1_913_402, 4_310_877, 5_120_038, 5_093_771, 4_921_760, 5_530_214)
-BLOCK = 70  # of the first of them
+BLOCK = 70  # of the first batch's first
 PROOF_BYTES = 384_000
 OWNER_SEED = 0x22  # the depositor of `tests.bridge.chains` as an owner of the terminal's key store
 TERMINAL = (
@@ -90,6 +91,16 @@ def settled(live: Live, folder: Path) -> Iterator[Settled]:
         yield Settled(live, here, made, url, folder)
 
 
+def first_block(number: int) -> int:
+    """Of a batch's transactions."""
+    return BLOCK + len(STEPS) * (number - 1)
+
+
+def gas_of(number: int) -> list[int]:
+    """Of each of a batch's transactions."""
+    return [gas + 1_013 * number for gas in GAS]
+
+
 def note_settled(folder: Path, number: int, *, is_asked: bool = True) -> None:
     """What a prover and a settlement service leave in a folder for a batch: a proof, and the notes of what L1 took."""
     (folder / "proofs").mkdir(exist_ok=True)
@@ -99,12 +110,13 @@ def note_settled(folder: Path, number: int, *, is_asked: bool = True) -> None:
     now_s, first = int(time.time()), len(STEPS) * number
     with closing(sqlite3.connect(folder / FOLDER / "state.sqlite")) as file:
         file.executescript(SCHEMA)
-        for place, (step, gas) in enumerate(zip(STEPS, GAS, strict=True)):
+        for place, (step, gas) in enumerate(zip(STEPS, gas_of(number), strict=True)):
             part = max(0, place - 1) if step is Step.ANSWER else 0
-            digest = bytes([number, place, *range(30)])
-            row = ("0xme", first + place, digest, str(step), number, part, BLOCK + place, gas, 1, now_s + 1)
+            digest = sha256(bytes([number, place])).digest()
+            block = first_block(number) + place
+            row = ("0xme", first + place, digest, str(step), number, part, block, gas, 1, now_s + 1)
             file.execute("INSERT INTO included VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", row)
-        file.execute("INSERT INTO told VALUES ('settled', ?, ?, '{}')", (number, BLOCK + len(STEPS) - 1))
+        file.execute("INSERT INTO told VALUES ('settled', ?, ?, '{}')", (number, first_block(number) + len(STEPS) - 1))
         file.execute("INSERT INTO finals VALUES (?, ?)", (number, 1000 * (now_s + 2)))
         if is_asked:
             asked = {"kind": 1, "account": 128, "subject": 5_000_000, "sender": "0x" + "1" * 40}
@@ -113,10 +125,12 @@ def note_settled(folder: Path, number: int, *, is_asked: bool = True) -> None:
         file.commit()
 
 
-def at_batch(found: Settled, number: int, block: int) -> None:
+def at_batch(found: Settled, number: int) -> None:
     """So many batches are final; the next ones are on their way."""
     for each in range(1, number + 1):
         note_settled(found.folder, each, is_asked=each == 1)
-    last = LastTransaction("settle", number, "0x" + "c" * 64, block, 900_000)
+    block = first_block(number) + len(STEPS) - 1
+    last = LastTransaction("settle", number, "0x" + "c" * 64, block, gas_of(number)[-1])
+    found.settles.prover.proving = Proving(number + 2, "fold", 0.62)
     published = BatchStatus(number + 1, Stage.PUBLISHED, 2, 5)
     found.settles.standing = Standing(number + 3, number, number, (published,), "", "", last)

@@ -64,7 +64,7 @@ def bench(browser: Browser, terminal: Terminal, found: Settled) -> Iterator[Benc
 
 def test_money_goes_to_l1s_queue_and_a_request_cannot_be_refused(bench: Bench, found: Settled) -> None:
     final = len(ask(found.live.url, lambda exchange: exchange.books.batches())) - 2
-    at_batch(found, final, 41)
+    at_batch(found, final)
     bench.page.goto(bench.at("/settlement"))
     bench.ready()
     l1 = bench.page.locator('[data-mark="l1"]')

@@ -12,7 +12,7 @@ from bulkhead.client import NewOrder
 from bulkhead.terminal import numbers
 from tests.terminal.browser import Bench
 from tests.terminal.owner import by_owner
-from tests.terminal.settled import BLOCK, GAS, note_settled
+from tests.terminal.settled import PROOF_BYTES, first_block, gas_of, note_settled
 from tests.terminal.venue import ask
 
 MARKET = "BTC-USD"
@@ -46,15 +46,15 @@ def test_an_order_goes_from_accepted_to_final_and_its_receipt_is_checked(bench: 
     expect(way.locator('[data-cell="final"]')).to_contain_text("+", timeout=15_000)
     told = ask(bench.live.url, lambda exchange: exchange.books.batch(number))
     assert [step["stage"] for step in told["steps"]] == ["SEALED", "PROVEN", "SETTLED", "FINAL"]
-    assert told["gasUsed"] == sum(GAS) and told["proof"]["bytes"] == 384_000
+    assert told["gasUsed"] == sum(gas_of(number)) and told["proof"]["bytes"] == PROOF_BYTES
     shown = bench.page.locator('[data-mark="batches"]').locator(f'tr[data-id="{number}"]')
-    expect(shown.locator('[data-cell="gas"]')).to_have_text(f"{sum(GAS):,}")
+    expect(shown.locator('[data-cell="gas"]')).to_have_text(f"{sum(gas_of(number)):,}")
     expect(shown.locator('[data-cell="size"]')).to_have_text("384")
-    expect(shown.locator('[data-cell="block"]')).to_have_text(f"{BLOCK + len(GAS) - 1}")
+    expect(shown.locator('[data-cell="block"]')).to_have_text(f"{first_block(number) + len(gas_of(number)) - 1:,}")
     expect(shown.locator('[data-cell="status"]')).to_have_text("final")
     shown.get_by_role("button", name=f"Transactions of batch {number}").click()
     expect(bench.page.locator('[data-mark="transactions"] [data-cell="gas"]')).to_have_text(
-        [f"{gas:,}" for gas in GAS]
+        [f"{gas:,}" for gas in gas_of(number)]
     )
     request = bench.page.locator('[data-mark="forced"] [data-cell="state"]')
     expect(request).to_have_text("waiting")

@@ -38,7 +38,8 @@ def solvency(page: Page) -> None:
     def paint() -> None:
         told = venue.solvency.value
         age.told(venue.solvency.changed_ms)
-        on_l1 = None if kit.standing.value is None else kit.standing.value.custody
+        standing = kit.standing.value
+        on_l1 = None if standing is None or standing.is_frozen else standing.custody  # after a freeze it pays out
         shown["l1"].show(numbers.NONE if on_l1 is None else f"{numbers.dollars(on_l1)} USD")
         if told is None:
             verdict.show(venue.solvency.problem or "Asking…", "bh-muted")

@@ -26,6 +26,7 @@ GENESIS, RECORD, WHERE = "genesis.bin", "deployment.json", "l1.txt"
 LOCAL_L1 = "http://127.0.0.1:8545"  # where `bulkhead up --settle` serves its own
 STANDING_S = 3.0
 UNITS = 1_000_000  # smallest units in a dollar
+DOLLARS = re.compile(r"^(deposited|claimed) ([0-9.]+)$")
 AMOUNT = re.compile(r"(?P<before>sent |withdrawal of )(?P<units>[0-9][0-9,]*)(?: smallest units)?")
 Answer = TypeVar("Answer")
 
@@ -158,7 +159,7 @@ def in_dollars(done: str) -> str:
         amount = Decimal(found["units"].replace(",", "")) / UNITS
         return found["before"] + numbers.dollars(amount, places=2 if amount == round(amount, 2) else 6) + " USD"
 
-    return AMOUNT.sub(shown, done)
+    return DOLLARS.sub(lambda found: f"{found[1]} {found[2]} USD", AMOUNT.sub(shown, done))
 
 
 def _slug(url: str) -> str:
