@@ -76,7 +76,7 @@ def show(page: Page, results: Sequence[Result], as_text: bool) -> None:
     for sentence in (*page.answer, *page.against):
         console.print(f"  {sentence}\n", highlight=False, markup=False)
     for finding in findings:
-        console.print(str(finding), highlight=False, markup=False)
+        console.print(str(finding), highlight=False, markup=False, soft_wrap=True)
     console.print(f"Code: {page.version}; seed {page.seed}", style="dim", highlight=False)
 
 
