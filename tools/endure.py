@@ -2,10 +2,10 @@
 
     python tools/endure.py [--minutes 60] [--rate 200] [--folder DIR]
 
-Signed limit orders at a steady rate from eight traders, of which every tenth crosses the book; now and then all are
-cancelled. Told every minute: orders, time to acknowledgement, memory. What is remembered of orders is bounded, and full
-after some twenty minutes at the usual rate; so growth is judged in the second half, and more than two megabytes in ten
-minutes is a failure.
+Signed limit orders around the index at a steady rate from eight traders, of which every tenth crosses the book; now and
+then all are cancelled. Told every minute: orders, time to acknowledgement, memory. What is remembered of orders is
+bounded by their life (ten minutes) and by number, and full after some twenty minutes at the usual rate; so growth is
+judged in the second half, and more than two megabytes in ten minutes is a failure.
 """
 
 from __future__ import annotations
@@ -21,12 +21,13 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from benchmarks.api import ask, requests_of  # noqa: E402
+from benchmarks.api import ask  # noqa: E402
 from tests.api.live import Trader  # noqa: E402
 from tests.api.remote import Remote  # noqa: E402
 
 TRADERS = 8
-CHUNK = 100  # orders that are signed at a time, in between
+CHUNK = 100  # orders for one look at the index
+LIFE_S = 600
 CANCEL_S = 5.0
 GROWTH_MAX_MB = 2.0  # in ten minutes of the second half
 DOLLARS = 100_000_000
@@ -38,15 +39,23 @@ def memory_mb(process: int) -> float:
     return pages * os.sysconf("SC_PAGE_SIZE") / (1 << 20)
 
 
-def crossing(trader: Trader, host: str, number: int) -> bytes:
-    """An order that takes a little of what the others have."""
-    side, price = ("BUY", "61500") if number % 2 else ("SELL", "58500")
-    body = json.dumps(trader.order(side, "0.001", price)).encode()
+def request_of(trader: Trader, host: str, number: int, index: float) -> bytes:
+    """An order that rests within a few percent of the index; every tenth takes a little of what rests."""
+    is_buy, is_taking = bool(number % 2), number % 10 == 0
+    away = 0.02 if is_taking else -0.01 - 0.0001 * (number % 97)
+    price = round(index * (1 + (away if is_buy else -away)))
+    body = json.dumps(trader.order("BUY" if is_buy else "SELL", "0.001", str(price), life_s=LIFE_S)).encode()
     head = (
         f"POST /api/v1/user/order HTTP/1.1\r\nHost: {host}\r\nX-Api-Key: {trader.api_key}\r\n"
         f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
     )
     return head.encode() + body
+
+
+def index_now(trader: Trader) -> float:
+    """Of the market that is traded."""
+    answer = trader.http.get("/api/v1/info/markets/BTC-USD/stats").json()
+    return float(answer["data"]["indexPrice"])
 
 
 async def trade(remote: Remote, traders: list[Trader], rate: float, seconds: float) -> list[tuple[float, float]]:
@@ -57,9 +66,9 @@ async def trade(remote: Remote, traders: list[Trader], rate: float, seconds: flo
     waits: list[float] = []
     seen: list[tuple[float, float]] = []
     while (passed := time.perf_counter() - began) < seconds:
-        requests = requests_of(traders, CHUNK, host)
-        requests[:: CHUNK // 10] = [crossing(traders[place % TRADERS], host, place) for place in range(10)]
-        for request in requests:
+        index = await asyncio.to_thread(index_now, traders[0])
+        for place in range(CHUNK):
+            request = request_of(traders[(place // 2) % TRADERS], host, place, index)
             await asyncio.sleep(max(0.0, began + sent / rate - time.perf_counter()))
             asked = time.perf_counter()
             await ask(reader, writer, request)

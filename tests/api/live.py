@@ -223,10 +223,18 @@ class Trader:
         }
 
     def order(
-        self, side: str, quantity: str, price: str, *, market: str = "BTC-USD", fee: str = "0.0005", **changes: Any
+        self,
+        side: str,
+        quantity: str,
+        price: str,
+        *,
+        market: str = "BTC-USD",
+        fee: str = "0.0005",
+        life_s: int = 3_600,
+        **changes: Any,
     ) -> dict[str, Any]:
         """A signed limit order; changes are made after signing, so they may spoil it."""
-        nonce, expiry_ms = next(salts), (int(time.time()) + 3_600) * 1000
+        nonce, expiry_ms = next(salts), (int(time.time()) + life_s) * 1000
         message, settlement = self.settlement((side == "BUY", quantity, price), fee, nonce, expiry_ms, market)
         body = {
             "id": str(message), "market": market, "type": "LIMIT", "side": side, "qty": quantity, "price": price,
