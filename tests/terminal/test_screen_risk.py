@@ -6,7 +6,7 @@ from decimal import Decimal
 
 from playwright.sync_api import Locator, expect
 
-from bulkhead.client import Compartments, Trader
+from bulkhead.client import AssetLeg, Compartments, NewOrder, Trader
 from bulkhead.terminal import numbers
 from tests.terminal.browser import Bench
 from tests.terminal.owner import by_owner
@@ -119,6 +119,20 @@ def test_a_position_goes_home_and_a_strategy_is_opened(bench: Bench) -> None:
     mode.get_by_role("button").click()
     expect(mode.locator('[data-mark="mode-note"]')).to_contain_text("ETH-USD is isolated")
     expect(bench.page.locator('[data-mark="last-action"]')).to_contain_text("acknowledged")
+    placed = by_owner(bench, order_of_strategy)
+    bench.page.goto(bench.at("/settlement"))
+    way = bench.page.locator(f'tr[data-id="order-{placed}"]')
+    way.get_by_role("button", name="Check the receipt").click()
+    expect(bench.page.locator('[data-mark="ways"]')).to_contain_text("has the order that your key signed")
+
+
+async def order_of_strategy(trader: Trader) -> int:
+    """Money for the strategy, and an order of its own."""
+    [strategy] = (await trader.strategies()).strategies
+    await trader.move([AssetLeg(trader.account_id, strategy.l2_vault, Decimal(2_000))])
+    own = await trader.strategy(strategy.l2_vault)
+    order = NewOrder(market=MARKET, side="BUY", quantity="0.01", price="57000", post_only=True)
+    return (await own.place(order)).id
 
 
 def test_a_margin_call_is_told_on_every_screen_and_a_liquidation_explained(bench: Bench) -> None:

@@ -155,6 +155,7 @@ class Order(Model, frozen=True):
     margin_mode: str = "CROSS"
     sequence: int = 0
     order_hash: str = ""
+    account_id: int = 0
     time_in_force: str = "GTT"
     created_time: int = 0
     updated_time: int = 0

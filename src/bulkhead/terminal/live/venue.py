@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from typing import Any, TypeVar
 from weakref import WeakKeyDictionary
@@ -36,7 +37,8 @@ class Venue:
 
 
 class Own:
-    """What the unlocked main account may ask. Made by `own_of`."""
+    """What the unlocked owner may ask: of his main account, which sees what is below it, or of each account for itself.
+    Made by `own_of`."""
 
     def __init__(self, session: Session) -> None:
         def by(ask: Callable[[Trader], Any]) -> Callable[[], Any]:
@@ -47,14 +49,27 @@ class Own:
 
             return inside
 
+        def by_each(ask: Callable[[Trader], Any]) -> Callable[[], Any]:
+            async def inside() -> Any:
+                traders = [account.trader for account in session.accounts.values()]
+                if not traders:
+                    raise NotReady("unlock an account first")
+                return [one for rows in await asyncio.gather(*(ask(trader) for trader in traders)) for one in rows]
+
+            return inside
+
         self.compartments: Asked[Compartments] = Asked("compartments", FAST_S, by(lambda one: one.compartments()))
         self.profit: Asked[Rows] = Asked("profit", STEADY_S, by(lambda one: one.evidence.profit()))
         self.checklist: Asked[tuple[Answer, ...]] = Asked("checklist", CHECKLIST_S, by(answers))
         self.liquidations: Asked[Rows] = Asked(
-            "own liquidations", STEADY_S, by(lambda one: one.evidence.liquidations(limit=ROWS))
+            "own liquidations", STEADY_S, by_each(lambda one: one.evidence.liquidations(limit=ROWS))
         )
-        self.operations: Asked[list[Operation]] = Asked("operations", STEADY_S, by(lambda one: one.operations(ROWS)))
-        self.orders: Asked[list[Order]] = Asked("past orders", STEADY_S, by(lambda one: one.orders_history(limit=ROWS)))
+        self.operations: Asked[list[Operation]] = Asked(
+            "operations", STEADY_S, by_each(lambda one: one.operations(ROWS))
+        )
+        self.orders: Asked[list[Order]] = Asked(
+            "past orders", STEADY_S, by_each(lambda one: one.orders_history(limit=ROWS))
+        )
         self.ranks: Asked[Rows] = Asked("deleveraging", STEADY_S, by(lambda one: one.evidence.deleveraging()))
 
 

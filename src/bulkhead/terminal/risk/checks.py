@@ -99,17 +99,18 @@ def seconds(value: Decimal) -> str:
 def liquidations(page: Page) -> None:
     """The account's own liquidations; each can be told as a story, recomputed from its witness."""
     asked = own_of(page.session).liquidations
-    with parts.panel("Liquidations of this account", mark="own-liquidations"):
+    with parts.panel("Your liquidations", mark="own-liquidations"):
         story = parts.Text("", "pre", "bh-story")
         story.props('data-mark="story" tabindex="0" role="region" aria-label="Why it was liquidated"')
         story.set_visibility(False)
 
         async def explain(step: str, _: str) -> None:
-            main = page.session.main
-            if main is None:
+            row = next((one for one in asked.value or [] if str(one["id"]) == step), None)
+            account = None if row is None else page.session.accounts.get(int(row["accountId"]))
+            if account is None:
                 return
             try:
-                told = await main.trader.evidence.explain(int(step))
+                told = await account.trader.evidence.explain(int(step))
             except ClientError as error:
                 story.show(str(words.of_error(error)))
             else:
@@ -117,8 +118,8 @@ def liquidations(page: Page) -> None:
             story.set_visibility(True)
 
         grid = Grid(
-            "Liquidations of this account", LIQUIDATIONS, rows=lambda: lines(page, asked.value or []),
-            empty="None: this account was never liquidated.", on_act=explain,
+            "Your liquidations", LIQUIDATIONS, rows=lambda: lines(page, asked.value or []),
+            empty="None: nothing of yours was ever liquidated.", on_act=explain,
         )  # fmt: skip
         story.move(target_index=-1)
     page.painter.on(asked, grid.paint)
@@ -134,7 +135,7 @@ def told_story(told: dict[str, Any]) -> str:
 
 def lines(page: Page, rows: list[dict[str, Any]]) -> list[Line]:
     """Steps, newest first."""
-    return [_line(page, row) for row in rows]
+    return [_line(page, row) for row in sorted(rows, key=lambda row: -int(row["id"]))]
 
 
 def _line(page: Page, row: dict[str, Any]) -> Line:

@@ -35,6 +35,7 @@ class Way(NamedTuple):
     sequence: int
     time_ms: int
     order_id: int
+    account_id: int = 0
 
 
 def ways_of(orders: Sequence[Order], operations: Sequence[Operation]) -> list[Way]:
@@ -42,7 +43,7 @@ def ways_of(orders: Sequence[Order], operations: Sequence[Operation]) -> list[Wa
     found = [
         Way(
             f"order-{one.id}", f"{one.side.lower()} {one.quantity:f} {one.market}, {_words(one.status)}", one.sequence,
-            one.created_time, one.id,
+            one.created_time, one.id, one.account_id,
         )
         for one in orders
     ]  # fmt: skip
@@ -93,6 +94,7 @@ class Ways:
         self._page, self._session = page, page.session
         self._own, self._venue = own_of(page.session), venue_of(page.session)
         self._notes: dict[str, str] = {}
+        self._accounts: dict[int, int] = {}  # of each order that is shown
         with parts.panel("From accepted to final", mark="ways") as made:
             self._grid = Grid(
                 "From accepted to final", WAYS, rows=self._lines, on_act=self._check,
@@ -102,8 +104,7 @@ class Ways:
                 self._age = parts.Age(old_ms=15_000)
         for topic in (self._own.orders, self._own.operations, self._venue.batches):
             page.painter.on(topic, self._paint)
-        account = page.session.main
-        if account is not None:
+        for account in page.session.accounts.values():
             page.painter.on(account.orders_changed, self._paint)
 
     def _paint(self) -> None:
@@ -111,11 +112,11 @@ class Ways:
         self._age.told(self._venue.batches.changed_ms)
 
     def _lines(self) -> list[Line]:
-        main = self._session.main
-        still_open = main.orders.values() if main is not None else ()
+        still_open = [one for account in self._session.accounts.values() for one in account.orders.values()]
         orders = [*nlargest(ROWS, still_open, key=lambda one: one.id), *(self._own.orders.value or [])]
         unique = {one.id: one for one in orders}
         ways = ways_of(list(unique.values()), self._own.operations.value or [])
+        self._accounts = {way.order_id: way.account_id for way in ways}
         batches = self._venue.batches.value or []
         return [self._line(way, batches) for way in ways]
 
@@ -126,14 +127,15 @@ class Ways:
         return Line(way.id, cells, note=note, note_style="bh-up" if note.startswith(HOLDS) else "bh-danger")
 
     async def _check(self, row: str, _: str) -> None:
-        main = self._session.main
-        if main is None:
+        order_id = int(row.removeprefix("order-"))
+        account = self._session.accounts.get(self._accounts.get(order_id, self._session.active_id))
+        if account is None:
             return
         try:
-            receipt = await main.trader.evidence.receipt(int(row.removeprefix("order-")))
+            receipt = await account.trader.evidence.receipt(order_id)
             config = config_of(await self._session.exchange.books.genesis())
             book = Receipts(kit_of(self._session).folder / RECEIPTS)
-            checked = book.check(receipt, config, main.trader.signer.key)
+            checked = book.check(receipt, config, account.trader.signer.key)
         except ClientError as error:
             self._notes[row] = str(words.of_error(error))
         except (ReceiptError, DraftError) as error:
