@@ -16,12 +16,16 @@ CHANCE, DOLLARS = "%", "$"
 
 def columns(title: str, unit: str, digits: int) -> tuple[Column, ...]:
     """An estimate and its interval."""
-    return Column(title, unit, digits), Column(f"{title}, from", unit, digits), Column(f"{title}, to", unit, digits)
+    return Column(title, unit, digits), Column(f"{title}, 95 %")
 
 
 def cells(one: Estimate | None, factor: float = 1.0) -> tuple[Cell, ...]:
-    """An estimate in three cells, dashes where there is none."""
-    return (None, None, None) if one is None else tuple(float(end) * factor for end in one)
+    """An estimate and its interval in words, dashes where there is none."""
+    if one is None:
+        return None, None
+    digits = 0 if abs(one.high * factor) >= 1_000 else 2
+    ends = (f"{end * factor:,.{digits}f}".replace("-", "−") for end in (one.low, one.high))
+    return float(one.value) * factor, " to ".join(ends)
 
 
 def page_of(found: Comparison) -> Page:
@@ -38,7 +42,7 @@ def page_of(found: Comparison) -> Page:
                 f"of {found.step_ms // 60_000} minutes, on the same {found.paths:,} paths. Intervals are of 95 %.",
             ),
             (_chances(found), _tails(found, worst)),
-            (modes_table(found, worst),),
+            (chances_table(found), money_table(found, worst)),
         ),
         Section(
             "Compartments",
@@ -76,16 +80,34 @@ def page_of(found: Comparison) -> Page:
     )
 
 
-def modes_table(found: Comparison, worst: str) -> Table:
-    """One row a mode, every estimate with its interval."""
+def chances_table(found: Comparison) -> Table:
+    """One row a mode: probabilities."""
     rows = tuple(
         (
             title(mode),
-            mode.initial,
             *cells(mode.any_liquidated, 100),
             *cells(mode.all_wiped, 100),
             *cells(mode.call_66, 100),
             *cells(mode.call_80, 100),
+        )
+        for mode in found.modes
+    )
+    shown = (
+        Column("mode"),
+        *columns("any liquidation", CHANCE, 2),
+        *columns("everything liquidated", CHANCE, 2),
+        *columns("margin call at 66 %", CHANCE, 2),
+        *columns("margin call at 80 %", CHANCE, 2),
+    )
+    return Table("probabilities", shown, rows, [mode.name for mode in found.modes].index(found.best))
+
+
+def money_table(found: Comparison, worst: str) -> Table:
+    """One row a mode: money."""
+    rows = tuple(
+        (
+            title(mode),
+            mode.initial,
             *cells(mode.shortfall),
             *cells(mode.loss),
             *cells(mode.capital),
@@ -98,10 +120,6 @@ def modes_table(found: Comparison, worst: str) -> Table:
     shown = (
         Column("mode"),
         Column("initial margin", DOLLARS, 0),
-        *columns("any liquidation", CHANCE, 2),
-        *columns("everything liquidated", CHANCE, 2),
-        *columns("margin call at 66 %", CHANCE, 2),
-        *columns("margin call at 80 %", CHANCE, 2),
         *columns(f"loss of the {worst}", DOLLARS, 0),
         *columns("mean loss", DOLLARS, 2),
         *columns("capital needed", DOLLARS, 0),
@@ -109,7 +127,7 @@ def modes_table(found: Comparison, worst: str) -> Table:
         *columns("slippage where liquidated", DOLLARS, 2),
         *columns("debt borne by others", DOLLARS, 2),
     )
-    return Table("modes", shown, rows, [mode.name for mode in found.modes].index(found.best))
+    return Table("money", shown, rows, [mode.name for mode in found.modes].index(found.best))
 
 
 def compartments_table(found: Comparison) -> Table:
