@@ -77,6 +77,7 @@ def test_margin_is_moved_by_a_form_that_judges_before_it_signs(bench: Bench) -> 
     cross, child = before.compartments
     form = bench.page.locator('[data-mark="move"]')
     verdict, send = form.locator('[data-mark="move-verdict"]'), form.locator('[data-mark="move-send"]')
+    expect(send).to_be_disabled()
     form.get_by_label("From", exact=True).select_option(str(child.account_id))
     form.get_by_label("To", exact=True).select_option(str(cross.account_id))
     form.get_by_label("Amount").fill("90000000")

@@ -138,7 +138,7 @@ def _words(session: Session, call: MarginCall) -> str:
     market = next((one.name for one in session.markets.values() if place and one.market_id == place), "")
     return (
         f"{where}{f', isolated {market},' if market else ''} uses more than {call.level} % of its value as maintenance "
-        f"({numbers.dollars(call.maintenance)} of {numbers.dollars(call.value)} USD); at 100 % it is liquidated"
+        f"({numbers.dollars(call.maintenance)} of {numbers.dollars(call.value)} USD); liquidated at 100 %"
     )
 
 

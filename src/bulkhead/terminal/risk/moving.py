@@ -57,6 +57,7 @@ class MoveForm:
             self.verdict.props('data-mark="move-verdict" role="status"')
             self.judged = Grid("Before and after", BEFORE_AFTER, rows=self._lines, empty="")
             self.send = parts.button("Sign and move", self._send, style="primary", mark="move-send")
+        parts.set_disabled(self.send, True)  # until it was judged
         page.client.on_delete(self._close)
         page.painter.on(self._own.compartments, self._paint)
 
