@@ -18,7 +18,7 @@ from bulkhead.terminal.shell import Page
 OLD_SHARE = 2  # half of what a price may be old counts as old
 SIGNER_OLD_MS = 30_000
 MARKETS = (
-    Column("Market"), Column("Takes"), Column("Index", True), Column("Price of", False, "when its index was signed"),
+    Column("Market"), Column("Takes"), Column("Index", True), Column("Index signed"),
     Column("Mark", True), Column("Mark off index", True), Column("Open interest, USD", True),
     Column("Funding, 1 h", True), Column("Next funding", True), Column("Volume 24 h, USD", True),
 )  # fmt: skip
