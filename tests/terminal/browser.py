@@ -15,7 +15,7 @@ ARGUMENTS = (
     "--no-sandbox", "--disable-gpu", "--disable-quic", "--disable-background-networking", "--disable-component-update",
     "--disable-sync", "--no-first-run", "--force-device-scale-factor=1", "--hide-scrollbars",
 )  # fmt: skip
-expect.set_options(timeout=15_000)  # machines of tests are loaded
+expect.set_options(timeout=30_000)  # machines of tests are loaded
 SIZE = (1280, 800)
 SCREENS = Path(__file__).resolve().parents[2] / "docs" / "screens"
 SHOOT = "BULKHEAD_SCREENS"  # set it to renew the pictures in docs/screens
@@ -54,7 +54,7 @@ class Bench:
         self.terminal = terminal
         self.live = live  # None where a test has a venue of another kind
         self.context = browser.new_context(viewport={"width": SIZE[0], "height": SIZE[1]}, reduced_motion="reduce")
-        self.context.set_default_timeout(10_000)
+        self.context.set_default_timeout(30_000)
         self.problems: list[str] = []
         self.expected: list[str] = []  # parts of console errors that a test provokes
         self.is_dark = is_dark

@@ -14,6 +14,7 @@ from bulkhead.client import NewOrder, Order, Refused, Unreachable
 from bulkhead.client.models import Placed
 from bulkhead.terminal import actions as module
 from bulkhead.terminal.actions import Actions, Stage
+from bulkhead.terminal.session import NotReady
 
 ORDER = NewOrder(market="BTC-USD", side="BUY", quantity="1", price=60_000)
 
@@ -104,6 +105,24 @@ def test_without_an_answer_it_is_looked_up(
             await asyncio.sleep(0)
         assert action.stage is stage and len(account.sent) == 1
         assert action.order_id == (9 if stage is Stage.DONE else 0)
+
+    run(work)
+
+
+def test_a_mistake_of_ours_leaves_no_action_that_says_sent() -> None:
+    async def work(actions: Actions) -> None:
+        async def send() -> None:
+            raise KeyError("a mistake")
+
+        with pytest.raises(KeyError):
+            await actions.run("key", "Sign", send)
+        assert actions.all["key"].stage is Stage.UNKNOWN
+
+        async def early() -> None:
+            raise NotReady("unlock an account first")
+
+        action = await actions.run("other", "Onboard", early)
+        assert action.stage is Stage.REFUSED and "unlock an account first. Nothing was sent" in action.text
 
     run(work)
 

@@ -117,7 +117,7 @@ def test_an_order_lost_with_a_killed_exchange_is_looked_up(bench: Bench, venue: 
     venue.remote.kill()
     expect(page.locator('[data-mark="light"]')).to_have_attribute("data-state", "down")
     expect(page.locator('[data-mark="banner"]')).to_contain_text("No connection to")
-    page.wait_for_timeout(5_000)  # longer than the SDK tries by itself
+    page.wait_for_timeout(8_000)  # longer than the SDK tries by itself
     expect(outcome).to_contain_text("looking it up")
     venue.start()
     expect(outcome).to_contain_text("it never arrived: nothing was done", timeout=30_000)
@@ -130,14 +130,20 @@ def test_an_order_lost_with_a_killed_exchange_is_looked_up(bench: Bench, venue: 
 
 
 def test_a_terminal_waits_for_an_exchange_that_is_not_there(browser: Browser, tmp_path: Path) -> None:
-    alone = Terminal(f"http://127.0.0.1:{free_port()}", tmp_path)
-    bench = Bench(browser, alone, None)
+    port = free_port()
+    alone = Terminal(f"http://127.0.0.1:{port}", tmp_path / "keys")
+    bench, remote = Bench(browser, alone, None), None
     try:
         expect(bench.page.locator('[data-mark="light"]')).to_have_attribute("data-state", "down")
         expect(bench.page.locator(".bh-screen")).to_contain_text("Asking the exchange for its markets")
         expect(bench.page.locator(".bh-screen")).to_contain_text("Cannot connect to host")
         bench.check()
+        remote = Remote(tmp_path, BULKHEAD_HTTP__PORT=port)
+        expect(bench.page.locator('[data-mark="light"]')).to_have_attribute("data-state", "live")
+        expect(bench.page.locator('[data-mark="book"]')).to_contain_text("Nobody quotes this market")
     finally:
         bench.close()
         assert alone.stop() == 0
+        if remote is not None:
+            remote.stop()
     assert not alone.troubles, "".join(alone.log)

@@ -150,6 +150,9 @@ class Actions(Topic):
             stage, action.details = Stage.UNKNOWN, words.details(error)
         except (ClientError, ValueError, ArithmeticError) as error:
             stage, action.words, action.details = Stage.REFUSED, words.of_error(error), words.details(error)
+        except BaseException:  # our own mistake, or the end of this terminal: what became of it is not known
+            self._become(action, Stage.UNKNOWN)
+            raise
         finally:
             slow.cancel()
         action.answered_ms = 1000 * (time.perf_counter() - begun)

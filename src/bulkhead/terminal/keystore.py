@@ -25,7 +25,7 @@ PASSPHRASE_MIN = 8
 PRIVATE_KEY = re.compile(r"(0x)?[0-9a-fA-F]{1,64}")
 
 
-class KeyStoreError(Exception):
+class KeyStoreError(ValueError):
     """A key that cannot be kept or opened; says what to do."""
 
 

@@ -24,7 +24,7 @@ AGAIN_S = 2.0
 log = structlog.get_logger(__name__)
 
 
-class NotReady(Exception):
+class NotReady(ValueError):
     """What was asked for needs something that is not there yet; says what."""
 
 
