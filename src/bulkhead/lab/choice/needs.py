@@ -14,8 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bulkhead.lab.compiled import inlined, kernel, spread
+from bulkhead.lab.kernel.course import BLOCK, Course, Room, load_block, room_of
 from bulkhead.lab.kernel.run import course_of
-from bulkhead.lab.kernel.scan import BLOCK, LEVEL_66, LEVEL_80, Course, Room, load_block, room_of
+from bulkhead.lab.kernel.scan import LEVEL_66, LEVEL_80
 from bulkhead.lab.kernel.scenario import scenario_health
 from bulkhead.lab.kernel.terms import Rules, Venue
 from bulkhead.lab.paths.cube import Paths

@@ -14,9 +14,9 @@ from bulkhead.fixed import FRACTION_BITS, index_step, quote_ceil
 from bulkhead.keepers.condition import is_used
 from bulkhead.lab.compiled import kernel
 from bulkhead.lab.kernel.accounts import Accounts
+from bulkhead.lab.kernel.course import Course
 from bulkhead.lab.kernel.linear import ROUNDS, fill_price
 from bulkhead.lab.kernel.run import course_of
-from bulkhead.lab.kernel.scan import Course
 from bulkhead.lab.kernel.terms import ONE, Rules, Venue
 from bulkhead.lab.paths.cube import Paths
 from bulkhead.rules import funding, liquidation, margin, scenario

@@ -7,8 +7,9 @@ from numpy.typing import NDArray
 
 from bulkhead.lab.compiled import spread, threads
 from bulkhead.lab.kernel.accounts import Accounts, Outcomes
+from bulkhead.lab.kernel.course import Course
 from bulkhead.lab.kernel.linear import MARKS, MONEY
-from bulkhead.lab.kernel.scan import Course, run_accounts, run_pairs
+from bulkhead.lab.kernel.scan import run_accounts, run_pairs
 from bulkhead.lab.kernel.terms import KernelError, Venue
 from bulkhead.lab.paths.cube import Paths
 

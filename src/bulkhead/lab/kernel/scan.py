@@ -6,12 +6,13 @@ are sums of columns that the processor adds several at a time; where nothing hap
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from bulkhead.lab.compiled import inlined, kernel
+from bulkhead.lab.kernel.course import BLOCK, Course, Flags, Room, load_block, room_of
 from bulkhead.lab.kernel.linear import (
     BALANCE,
     CALL_66,
@@ -21,7 +22,6 @@ from bulkhead.lab.kernel.linear import (
     FUNDING,
     LAST,
     MARKS,
-    MONEY,
     STEPS,
     WHOLE,
     WORST,
@@ -29,85 +29,13 @@ from bulkhead.lab.kernel.linear import (
     liquidate_linear,
     row_of,
 )
-from bulkhead.lab.kernel.scenario import WORK, liquidate_scenario, scenario_health
+from bulkhead.lab.kernel.scenario import liquidate_scenario, scenario_health
 from bulkhead.lab.kernel.terms import Rules
 from bulkhead.lab.prices.bars import Floats
 
-BLOCK = 512
-GRID = float(1 << 32)
 LEVEL_66, LEVEL_80 = 100.0 / 66.0, 100.0 / 80.0  # value over maintenance at which a margin call is made
 SLACK = 1e-12
 NEAR = 1.0 + 1e-12  # look a little early; the exact comparison follows
-
-Cube = NDArray[np.float32]
-Flags = NDArray[np.bool_]
-
-
-class Course(NamedTuple):
-    """What happens on all paths alike, and their prices. An empty array means that nothing of the kind happens."""
-
-    start: Floats  # 10^-6 USD per lot
-    ratio: Cube  # (paths, steps, markets)
-    funding: Cube  # (paths, payments, markets)
-    funding_steps: int
-    step_ms: int
-    is_open: Flags  # (steps)
-    is_fed: Flags  # (steps, markets)
-    depth: Cube  # (1, steps, markets)
-    is_thorough: bool = False  # look at every step, even where a bound rules everything out: the slow twin, for tests
-
-
-class Room(NamedTuple):
-    """Scratch of one thread."""
-
-    price: Floats  # (markets, BLOCK)
-    owed: Floats  # (markets, BLOCK): funding owed by a lot that was long since the start
-    low: Floats  # (markets)
-    high: Floats
-    value: Floats  # (BLOCK)
-    required: Floats
-    now: Floats  # (markets): prices of one step
-    depth: Floats
-    work: Floats
-
-
-@inlined
-def room_of(markets: int, groups: int) -> Room:
-    """Room for a thread."""
-    width = max(markets, groups, MONEY)
-    return Room(
-        np.empty((markets, BLOCK)), np.zeros((markets, BLOCK)), np.empty(markets), np.empty(markets),
-        np.empty(BLOCK), np.empty(BLOCK), np.empty(markets), np.ones(markets), np.zeros((WORK, width)),
-    )
-
-
-@inlined
-def index_step(price: Any, rate: Any) -> Any:
-    """price · rate / 2^32 toward minus infinity, exact: a price below 2^63, a rate within one half."""
-    return (price >> 32) * rate + (((price & 0xFFFFFFFF) * rate) >> 32)
-
-
-@inlined
-def load_block(course: Course, path: int, first: int, count: int, room: Room, owed: Floats) -> None:
-    """Prices of a block on their grid of 2^-32, their extremes, and the funding index; `owed` carries it on."""
-    markets = len(course.start)
-    for market in range(markets):
-        scale = course.start[market] * GRID
-        low, high = np.inf, 0.0
-        row = room.price[market]
-        for step in range(count):
-            price = max(np.rint(scale * np.float64(course.ratio[path, first + step, market])), 1.0) / GRID
-            row[step] = price
-            low, high = min(low, price), max(high, price)
-        room.low[market], room.high[market] = low, high
-        if course.funding_steps:
-            for step in range(count):
-                if (first + step + 1) % course.funding_steps == 0:
-                    payment = (first + step + 1) // course.funding_steps - 1
-                    rate = np.int64(np.floor(np.float64(course.funding[path, payment, market]) * GRID))
-                    owed[market] += index_step(np.int64(row[step] * GRID), rate) / GRID
-                room.owed[market, step] = owed[market]
-
 
 @inlined
 def add_position(
@@ -142,20 +70,43 @@ def add_position(
 
 
 @inlined
+def start_position(
+    rules: Rules, market: int, size: float, balance: float, room: Room, first: int, count: int
+) -> bool:
+    """The same for the first position, which writes instead of adding; False where it crosses tiers in the block."""
+    value, required, price = room.value, room.required, room.price
+    magnitude = abs(size)
+    row = row_of(rules, market, magnitude * room.low[market])
+    if row != row_of(rules, market, magnitude * room.high[market]):
+        return False
+    fraction, deduction = rules.maintenance[market, row], rules.maintenance_deduction[market, row]
+    for step in range(first, count):
+        value[step] = balance + size * price[market, step]
+        required[step] = magnitude * price[market, step] * fraction - deduction
+    return True
+
+
+@inlined
 def fill_block(
     rules: Rules, is_scenario: bool, size: Floats, cached: Floats, balance: float, room: Room,
     first: int, count: int, funded: bool,
 ) -> None:
     """Value and maintenance of one account at the steps of a block from `first` on."""
     value, required = room.value, room.required
-    for step in range(first, count):
-        value[step] = balance
-        required[step] = 0.0
     if not is_scenario:
+        begun = False
         for market in range(len(size)):
-            if size[market] != 0.0:
-                add_position(rules, market, size[market], cached[market] if funded else np.inf, room, first, count)
+            if size[market] == 0.0:
+                continue
+            if not begun:
+                begun = True
+                if start_position(rules, market, size[market], balance, room, first, count) and not funded:
+                    continue
+                value[first:count] = balance
+                required[first:count] = 0.0
+            add_position(rules, market, size[market], cached[market] if funded else np.inf, room, first, count)
         return
+    value[first:count] = balance
     for step in range(first, count):
         for market in range(len(size)):
             room.now[market] = room.price[market, step]
