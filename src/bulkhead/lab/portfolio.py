@@ -73,7 +73,10 @@ class Portfolio:
         for row, one in enumerate(self.holdings, 1):
             if one.symbol not in symbols:
                 known = ", ".join(sorted(symbols))
-                raise PortfolioError(f"{self.source}: position {row}: unknown market {one.symbol!r}; there are {known}")
+                raise PortfolioError(
+                    f"{self.source}: position {row}: unknown market {one.symbol!r}; there are {known} in this world "
+                    "(`bulkhead lab fit` makes numbers of others, --world regimes:FILE takes them)"
+                )
         return self
 
 
