@@ -187,7 +187,8 @@ def test_bodies_of_every_kind_are_refused(trader: Trader) -> None:
     paths = [
         "/api/v1/user/order", "/api/v1/user/order/massCancel", "/api/v1/user/transfer", "/api/v1/user/withdrawal",
         "/api/v1/user/order/preview", "/api/v1/user/order/size", "/api/v1/user/configuration", "/api/v1/user/move",
-        "/api/v1/user/order/whatIf", "/api/v1/user/strategies", "/auth/onboard", "/auth/onboard/subaccount", "/api/v1/user/account/api-key",
+        "/api/v1/user/order/whatIf", "/api/v1/user/strategies",
+        "/auth/onboard", "/auth/onboard/subaccount", "/api/v1/user/account/api-key",
     ]  # fmt: skip
     for path in paths:
         for body in bodies:
