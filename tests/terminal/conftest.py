@@ -8,8 +8,8 @@
         bench.shoot("risk")     # docs/screens/risk-dark.png and -light.png, when BULKHEAD_SCREENS is set
 
 `live` is the node (its price source is `live.source.now`), `terminal` the process of the terminal, whose key store has
-the owner NAMED, unlocked, onboarded, with money. All three are made once for a module of tests; the page is each
-test's own. A test fails by itself when the browser's console tells of an error or the terminal's log of a traceback.
+the owner NAMED, unlocked, onboarded, with money. They and the browser are made once for a module of tests; the page is
+each test's own. A test fails by itself when the console tells of an error, or the terminal's log of a traceback.
 What a test looks at it finds by `data-mark`, role or text. Mark parts that must not be cut off with `data-mark`, too:
 `check` compares them all. Without Chromium none of this is collected, and pytest's header says so.
 """
@@ -32,9 +32,9 @@ else:
     from tests.terminal.browser import ARGUMENTS, Bench
     from tests.terminal.venue import NAMED, PASSPHRASE, Terminal, ask, ethereum_key, key_file, rich
 
-    @pytest.fixture(scope="session")
+    @pytest.fixture(scope="module")
     def browser() -> Iterator[Browser]:
-        """One browser for every test."""
+        """One browser for a module of tests: while its driver is open, no other test of this process can run a loop."""
         with sync_playwright() as driver:
             made = driver.chromium.launch(executable_path=str(chromium()), args=list(ARGUMENTS))
             yield made

@@ -26,7 +26,7 @@ export default {
         this.rows[side] = [];
         for (let place = 0; place < count; place++) {
           const row = document.createElement("button");
-          row.type = "button"; row.className = "bh-book-row"; row.tabIndex = -1;
+          row.type = "button"; row.className = "bh-book-row"; row.tabIndex = -1; row.style.visibility = "hidden";
           const bar = document.createElement("i");
           const cells = [0, 1, 2].map(() => document.createElement("span"));
           row.append(bar, ...cells);
