@@ -89,8 +89,8 @@ def _steps(sealed_ms: int, proof: dict[str, Any] | None, on_l1: OnL1 | None, fin
         found.append({"stage": "PROVEN", "time": proof["time"]})
     if on_l1 is not None:
         found.append({"stage": "SETTLED", "time": on_l1.time_ms, "block": on_l1.block, "hash": on_l1.hash})
-    if final_ms is not None:
-        found.append({"stage": "FINAL", "time": final_ms})
+    if final_ms is not None:  # an embedded chain's blocks may be ahead of the clock: nothing is final before its block
+        found.append({"stage": "FINAL", "time": max(final_ms, 0 if on_l1 is None else on_l1.time_ms)})
     return found
 
 
