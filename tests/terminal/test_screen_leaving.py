@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from decimal import Decimal
 from pathlib import Path
@@ -62,8 +63,17 @@ def bench(browser: Browser, terminal: Terminal, found: Settled) -> Iterator[Benc
     made.close()
 
 
+def sealed(found: Settled, at_least: int) -> int:
+    """How many batches there are, once there are so many: one is sealed a second."""
+    end_s = time.monotonic() + 30
+    while (count := len(ask(found.live.url, lambda exchange: exchange.books.batches()))) < at_least:
+        assert time.monotonic() < end_s, f"{count} batches are sealed after half a minute"
+        time.sleep(0.2)
+    return count
+
+
 def test_money_goes_to_l1s_queue_and_a_request_cannot_be_refused(bench: Bench, found: Settled) -> None:
-    final = len(ask(found.live.url, lambda exchange: exchange.books.batches())) - 2
+    final = sealed(found, at_least=4) - 2
     at_batch(found, final)
     bench.page.goto(bench.at("/settlement"))
     bench.ready()
