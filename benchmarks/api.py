@@ -13,6 +13,7 @@ import os
 import tempfile
 import time
 from pathlib import Path
+from typing import Any
 
 from benchmarks import Row
 from bulkhead.node.store.database import Database
@@ -33,13 +34,18 @@ def requests_of(traders: list[Trader], count: int, host: str) -> list[bytes]:
     for number in range(count):
         trader = traders[number % len(traders)]
         side, price = ("BUY", 59_000 - number % 97) if number % 2 else ("SELL", 61_000 + number % 97)
-        body = json.dumps(trader.order(side, "0.001", str(price))).encode()
-        head = (
-            f"POST /api/v1/user/order HTTP/1.1\r\nHost: {host}\r\nX-Api-Key: {trader.api_key}\r\n"
-            f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
-        )
-        found.append(head.encode() + body)
+        found.append(request_of(trader, host, trader.order(side, "0.001", str(price))))
     return found
+
+
+def request_of(trader: Trader, host: str, order: dict[str, Any]) -> bytes:
+    """One order as the bytes that go out."""
+    body = json.dumps(order).encode()
+    head = (
+        f"POST /api/v1/user/order HTTP/1.1\r\nHost: {host}\r\nX-Api-Key: {trader.api_key}\r\n"
+        f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
+    )
+    return head.encode() + body
 
 
 async def ask(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, request: bytes) -> bytes:

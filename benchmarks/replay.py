@@ -214,13 +214,13 @@ def run(full: bool = False) -> list[Row]:
     return rows(MILLION if full else COMMANDS)
 
 
-def main() -> None:
-    """The figures of this file alone."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
+def main(description: str | None = __doc__, measured: Callable[[int], list[Row]] = rows) -> None:
+    """The figures of one file alone."""
+    parser = argparse.ArgumentParser(description=(description or "").split("\n")[0])
     parser.add_argument("--commands", type=int, default=COMMANDS)
     parser.add_argument("--full", action="store_true", help="the whole million")
     chosen = parser.parse_args()
-    for line in rows(MILLION if chosen.full else chosen.commands):
+    for line in measured(MILLION if chosen.full else chosen.commands):
         print("{figure:100} {value:9.2f} {unit:3} reference {reference:9.2f}  {ratio:6.2f}x".format(**line))
 
 

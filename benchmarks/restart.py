@@ -9,7 +9,6 @@ takes the million.
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import tempfile
 import time
@@ -17,7 +16,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from benchmarks import Row
-from benchmarks.replay import COMMANDS, GROUP, MILLION, START_MS, Span, Stream
+from benchmarks.replay import COMMANDS, GROUP, MILLION, START_MS, Span, Stream, main
 from bulkhead.ledger.config import VenueConfig
 from bulkhead.node.app import config_of, open_node
 from bulkhead.node.exchange import Exchange
@@ -92,15 +91,5 @@ def run(full: bool = False) -> list[Row]:
     return rows(MILLION if full else COMMANDS)
 
 
-def main() -> None:
-    """The figures of this file alone."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
-    parser.add_argument("--commands", type=int, default=COMMANDS)
-    parser.add_argument("--full", action="store_true", help="the whole million")
-    chosen = parser.parse_args()
-    for line in rows(MILLION if chosen.full else chosen.commands):
-        print("{figure:100} {value:9.2f} {unit:3} reference {reference:9.2f}  {ratio:6.2f}x".format(**line))
-
-
 if __name__ == "__main__":
-    main()
+    main(__doc__, rows)

@@ -12,16 +12,16 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import json
 import os
 import sys
 import tempfile
 import time
 from pathlib import Path
+from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from benchmarks.api import ask  # noqa: E402
+from benchmarks.api import ask, request_of  # noqa: E402
 from tests.api.live import Trader  # noqa: E402
 from tests.api.remote import Remote  # noqa: E402
 
@@ -39,17 +39,12 @@ def memory_mb(process: int) -> float:
     return pages * os.sysconf("SC_PAGE_SIZE") / (1 << 20)
 
 
-def request_of(trader: Trader, host: str, number: int, index: float) -> bytes:
+def order_of(trader: Trader, number: int, index: float) -> dict[str, Any]:
     """An order that rests within a few percent of the index; every tenth takes a little of what rests."""
     is_buy, is_taking = bool(number % 2), number % 10 == 0
     away = 0.02 if is_taking else -0.01 - 0.0001 * (number % 97)
     price = round(index * (1 + (away if is_buy else -away)))
-    body = json.dumps(trader.order("BUY" if is_buy else "SELL", "0.001", str(price), life_s=LIFE_S)).encode()
-    head = (
-        f"POST /api/v1/user/order HTTP/1.1\r\nHost: {host}\r\nX-Api-Key: {trader.api_key}\r\n"
-        f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
-    )
-    return head.encode() + body
+    return trader.order("BUY" if is_buy else "SELL", "0.001", str(price), life_s=LIFE_S)
 
 
 def index_now(trader: Trader) -> float:
@@ -68,7 +63,8 @@ async def trade(remote: Remote, traders: list[Trader], rate: float, seconds: flo
     while (passed := time.perf_counter() - began) < seconds:
         index = await asyncio.to_thread(index_now, traders[0])
         for place in range(CHUNK):
-            request = request_of(traders[(place // 2) % TRADERS], host, place, index)
+            trader = traders[(place // 2) % TRADERS]
+            request = request_of(trader, host, order_of(trader, place, index))
             await asyncio.sleep(max(0.0, began + sent / rate - time.perf_counter()))
             asked = time.perf_counter()
             await ask(reader, writer, request)

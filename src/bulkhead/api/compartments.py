@@ -11,6 +11,7 @@ from bulkhead.api.bodies import MovePlan
 from bulkhead.api.call import Api, Call, Endpoint
 from bulkhead.api.modes import legs_of
 from bulkhead.api.numbers import Wire, money, ratio, scaled
+from bulkhead.api.previews import stress_shape
 from bulkhead.engine.stress import Stress, every, together, worst_of
 from bulkhead.fixed import FRACTION_BITS
 from bulkhead.keepers.condition import condition_of
@@ -133,18 +134,6 @@ def _held(api: Api, account: Account, position: Position) -> dict[str, Any]:
 def _distance(one: Distance) -> dict[str, Any]:
     fall, rise = (None if move is None else scaled(move, BASIS_POINT_PLACES) for move in (one.fall_bp, one.rise_bp))
     return {"level": one.level, "fall": fall, "rise": rise}
-
-
-def stress_shape(stress: Stress) -> dict[str, Any]:
-    """A stress and what it costs the owner, as previews of orders have it."""
-    return {
-        "name": stress.name,
-        "kind": stress.kind.name,
-        "loss": money(int(stress.loss)),
-        "move": money(int(stress.move)),
-        "exitCosts": money(int(stress.exit_costs)),
-        "beyondAccount": money(int(stress.beyond)),
-    }
 
 
 async def plan_move(call: Call) -> dict[str, Any]:

@@ -118,12 +118,13 @@ def _mode(call: Call, wire: Wire, one: ModePreview) -> dict[str, Any]:
         "liquidationDistance": None if one.distance is None else share(int(one.distance)),
         "atStake": money(int(one.at_stake)),
         "sharedWith": [names[int(market_id)] for market_id in one.markets],
-        "worst": [_stress(stress) for stress in one.worst],
+        "worst": [stress_shape(stress) for stress in one.worst],
         "freeAfter": money(int(one.free)),
     }
 
 
-def _stress(stress: Stress) -> dict[str, Any]:
+def stress_shape(stress: Stress) -> dict[str, Any]:
+    """A stress and what it costs the owner."""
     return {
         "name": stress.name,
         "kind": stress.kind.name,
