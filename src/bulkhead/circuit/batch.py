@@ -14,10 +14,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from bulkhead.circuit.accounts import Freshness
+from bulkhead.circuit.order import Mode
 from bulkhead.circuit.orders import LiveOrders
-from bulkhead.circuit.programs import programs
+from bulkhead.circuit.programs import account_name, programs, side_name, trade_name
 from bulkhead.circuit.record import Records
 from bulkhead.circuit.rules import Programs, Rules
+from bulkhead.circuit.standing import Standing, slots_of
 from bulkhead.circuit.tags import Tag
 from bulkhead.circuit.venue import Terms, venue_of
 from bulkhead.circuit.words import (
@@ -76,13 +79,15 @@ class Shape(NamedTuple):
     queue: int
     forced: int
     changes: int
+    log_standing: int
+    standing: tuple[tuple[str, int], ...]  # programs with frames that stand, and how many of each
 
     @property
     def log_heights(self) -> tuple[int, ...]:
         """In the order of the system's tables."""
         return (
             self.log_rules, self.log_programs, self.log_terms, self.log_records, self.log_orders, self.log_tree,
-            self.log_signatures, self.log_poseidon, self.log_numbers, LIMB_BITS,
+            self.log_signatures, self.log_poseidon, self.log_numbers, LIMB_BITS, self.log_standing,
         )  # fmt: skip
 
     def rooms(self) -> dict[str, int]:
@@ -90,13 +95,23 @@ class Shape(NamedTuple):
         return {"deposit": self.queue, "paid": self.queue, "forced": self.forced, "changed": self.changes}
 
 
+def standing_of(trades: int, accounts: Sequence[int]) -> tuple[tuple[str, int], ...]:
+    """Places for so many trades between cross accounts, and for frames of accounts by how many positions they have."""
+    shown = [
+        (account_name(count, False, Freshness.FRESH), frames) for count, frames in enumerate(accounts)
+    ]
+    return ((trade_name(3, False), trades), (side_name(Mode.CROSS), 2 * trades), *shown)
+
+
 SMALL = Shape(  # deposits, payments and a dozen trades
     number=1, log_rules=15, log_programs=15, log_terms=8, log_records=10, log_orders=9, log_tree=10,
     log_signatures=13, log_poseidon=15, log_numbers=14, queue=16, forced=8, changes=128,
+    log_standing=13, standing=standing_of(12, (2, 8, 6, 2, 1, 1)),
 )  # fmt: skip
 MEDIUM = Shape(  # a hundred trades and what comes with them, among four thousand live orders
     number=2, log_rules=17, log_programs=15, log_terms=8, log_records=11, log_orders=12, log_tree=12,
     log_signatures=16, log_poseidon=17, log_numbers=16, queue=16, forced=8, changes=512,
+    log_standing=17, standing=standing_of(128, (16, 64, 80, 64, 24, 16)),
 )  # fmt: skip
 SHAPES = (SMALL, MEDIUM)
 
@@ -127,6 +142,7 @@ def circuit_of(config: VenueConfig, shape: Shape) -> System:
             must.receive(RECORD, [record, *(getattr(public, f"{name}_{when}") for when in ("before", "after"))])
         must.receive(ORDERS, [public.now_s, public.orders_before, public.orders_after])
         _queues(public, must, shape)
+        must.send(MESSAGE, [int(Tag.TURN), 1, 0])
         for tag, said, made in (
             (Tag.CHAIN, public.chain, short_string(config.chain_id)), (Tag.VERSION, public.version, CIRCUIT_VERSION),
             (Tag.SHAPE, public.shape, shape.number),
@@ -136,7 +152,7 @@ def circuit_of(config: VenueConfig, shape: Shape) -> System:
 
     tables = [
         Rules(), Programs(list(programs(venue).values())), Terms(venue), Records(), LiveOrders(), MerkleUpdate(),
-        Ecdsa(), Poseidon(), Numbers(), Range(),
+        Ecdsa(), Poseidon(), Numbers(), Range(), Standing(slots_of(programs(venue), shape.standing)),
     ]  # fmt: skip
     return System("batch", tables, names_of(shape), environment)
 

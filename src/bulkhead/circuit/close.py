@@ -9,5 +9,6 @@ from bulkhead.circuit.words import Counter
 
 
 def close_frame(frame: Frame, venue: Venue, case: None) -> None:
-    """One batch more."""
+    """One batch more. No frame comes after it."""
+    frame.ends = True
     count(frame, Counter.BATCHES)

@@ -115,4 +115,4 @@ def escape_writers(venue: Venue) -> dict[str, Writer]:
 @lru_cache(maxsize=16)
 def escape_programs(venue: Venue) -> dict[str, Program]:
     """All programs of the escape, one after the other; no others are part of its key."""
-    return assembled(venue, escape_writers(venue))
+    return assembled(venue, escape_writers(venue), in_turn=False)

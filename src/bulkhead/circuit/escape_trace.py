@@ -28,6 +28,8 @@ from stark.poseidon import hash_many
 class Settling(Play):
     """Some accounts of a state settled, one after the other, and then their choices forgotten."""
 
+    in_turn = False
+
     def __init__(self, before: State, venue: Venue):
         super().__init__(before, venue)
         self.programs, self.writers = escape_programs(venue), escape_writers(venue)

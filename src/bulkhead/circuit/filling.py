@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from functools import lru_cache
 from typing import NamedTuple, Protocol
 
@@ -79,9 +79,13 @@ def code_of(program: Program) -> Code:
 
 
 def fill_rules(
-    frames: Sequence[Given], programs: Sequence[Program], terms: Sequence[Term], shape: Sizes
-) -> Filled:
-    """All frames, one after the other. ValueError where the shape has too few rows."""
+    every: Sequence[Given], programs: Sequence[Program], terms: Sequence[Term], shape: Sizes,
+    standing: Collection[int] = (),
+) -> Filled:  # fmt: skip
+    """All frames, one after the other, but those whose numbers are `standing`: they have cells and ask for numbers
+    elsewhere. ValueError where the shape has too few rows."""
+    numbers = [number for number in range(1, len(every) + 1) if number not in standing]
+    frames = [every[number - 1] for number in numbers]
     lengths = [len(frame.values) for frame in frames]
     height, used = 1 << shape.log_rules, sum(lengths)
     if used > height:
@@ -94,11 +98,10 @@ def fill_rules(
     flags = np.concatenate([code.flags for code in codes])
     times = np.concatenate([code.times for code in codes])
     values = from_ints([value for frame in frames for value in frame.values])
-    numbers = np.repeat(np.arange(1, len(frames) + 1), lengths)
     table = np.zeros((len(Rules.columns), height, 4), np.uint64)
     shift = places - np.arange(used)  # from a row of the table to an instruction
     for name, column in (
-        ("frame", numbers), ("place", places), ("left", left + shift), ("right", right + shift),
+        ("frame", np.repeat(numbers, lengths)), ("place", places), ("left", left + shift), ("right", right + shift),
         *((name, flags >> place & 1) for place, name in enumerate(FLAGS)),
         ("count", np.bincount(left, minlength=used) + np.bincount(right, minlength=used)),
     ):  # fmt: skip
@@ -107,16 +110,16 @@ def fill_rules(
     table[PLACE["constant"], :used] = np.concatenate([code.constants for code in codes])
     table[PLACE["a"], :used], table[PLACE["b"], :used] = values[left], values[right]
     table[PLACE["c"], :used] = values
-    ages = _written(frames, starts, table[PLACE["written"]])
+    ages = _written(list(zip(numbers, frames, strict=True)), starts, table[PLACE["written"]])
     asked = [frame.values[row] for frame, code in zip(frames, codes, strict=True) for row in code.numbers.tolist()]
     counts = np.bincount(places, minlength=1 << shape.log_programs)
     return Filled(
         table,
         small(counts).reshape(1, -1, 4),
-        _terms(frames, codes, terms, shape),
+        _terms(every, terms, shape),
         [*asked, *ages],
-        [list_sponge(listed) for frame in frames for listed in frame.hashed],
-        [pair for frame in frames for pair in frame.signed],
+        [list_sponge(listed) for frame in every for listed in frame.hashed],
+        [pair for frame in every for pair in frame.signed],
     )
 
 
@@ -128,10 +131,10 @@ def small(column: NDArray[np.int64]) -> Felts:
     return to_montgomery(plain)
 
 
-def _written(frames: Sequence[Given], starts: Places, column: Felts) -> list[int]:
+def _written(frames: Sequence[tuple[int, Given]], starts: Places, column: Felts) -> list[int]:
     """Fill in when words were last written; answers the ages that are asked for as numbers."""
     rows, moments, ages = [], [], []
-    for number, (frame, start) in enumerate(zip(frames, starts.tolist(), strict=True), 1):
+    for (number, frame), start in zip(frames, starts.tolist(), strict=True):
         first = (number << TIME_SHIFT) + frame.program.start
         for row, written in frame.written.items():
             rows.append(start + row)
@@ -142,14 +145,12 @@ def _written(frames: Sequence[Given], starts: Places, column: Felts) -> list[int
     return ages
 
 
-def _terms(
-    frames: Sequence[Given], codes: Sequence[Code], terms: Sequence[Term], shape: Sizes
-) -> Felts:
+def _terms(frames: Sequence[Given], terms: Sequence[Term], shape: Sizes) -> Felts:
     """How often each term is taken."""
     row_of = {term[:2]: row for row, term in enumerate(terms)}
     counts: Counter[int] = Counter()
-    for frame, code in zip(frames, codes, strict=True):
-        for row in code.messages.tolist():
+    for frame in frames:
+        for row in code_of(frame.program).messages.tolist():
             instruction = frame.program.instructions[row]
             place = row_of.get((instruction.constant, frame.values[instruction.left]))
             if place is not None and instruction.times < 0:

@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 from bulkhead.circuit.instructions import PROGRAM_BITS, Flag, Instruction, Program
 from bulkhead.circuit.memory import WordMemory
+from bulkhead.circuit.tags import Tag
 from stark.poseidon import hash_many
 from stark.prime import PRIME
 
@@ -90,10 +91,18 @@ def _scaled(frame: Frame, other: Value | Scaled | int) -> tuple[int, Value]:
 
 
 class Frame:
-    """A program being assembled, or played as the frame of a place on a memory."""
+    """A program being assembled, or played as the frame of a place on a memory.
 
-    def __init__(self, name: str, place: int = 0, memory: WordMemory | None = None, start: int = 0):
+    In a system whose frames may stand in several tables they are `in_turn`: each takes the turn of its own number and
+    gives the turn to the next, but for the one that ends all (`ends`). The statement gives the first turn. So every
+    number from one on is that of one frame: a turn is told once, and numbers cannot rise in a circle.
+    """
+
+    def __init__(
+        self, name: str, place: int = 0, memory: WordMemory | None = None, start: int = 0, *, in_turn: bool = True
+    ):
         self.name, self.place, self.memory, self.start = name, place, memory, start
+        self.in_turn, self.ends = in_turn, False
         self.code: list[Instruction] = []
         self.values: list[int] = []
         self.written: dict[int, int] = {}
@@ -101,8 +110,11 @@ class Frame:
         self.hashed: list[tuple[int, ...]] = []
         self._constants: dict[int, Value] = {}
         self._pairs: dict[tuple[int, int], Value] = {}
+        self._own: Value | None = None
         self.one = self._write(Flag.FIRST, (None, None), 0, 1)
-        self.constant(0)  # nearly every program needs it
+        nothing = self.constant(0)  # nearly every program needs it
+        if in_turn:
+            self.message(Tag.TURN, self.own_number(), nothing, -1, lambda: 0)
 
     # --- instructions ---------------------------------------------------------------------------------------------
 
@@ -175,7 +187,9 @@ class Frame:
 
     def own_number(self) -> Value:
         """The frame's number."""
-        return self._write(Flag.GIVEN | Flag.ZERO | Flag.NUMBER, (None, None), 0, self.place)
+        if self._own is None:
+            self._own = self._write(Flag.GIVEN | Flag.ZERO | Flag.NUMBER, (None, None), 0, self.place)
+        return self._own
 
     # --- what must hold -------------------------------------------------------------------------------------------
 
@@ -274,13 +288,20 @@ class Frame:
 
     # --- the end --------------------------------------------------------------------------------------------------
 
+    def _end(self) -> None:
+        if self.in_turn and not self.ends:
+            nothing = self.constant(0)
+            self.tell(Tag.TURN, self.own_number() + 1, nothing, nothing)
+
     def assembled(self) -> Program:
         """The program, its last instruction marked."""
+        self._end()
         *rest, last = self.code
         return Program(self.name, (*rest, last._replace(flags=last.flags | Flag.LAST)))
 
     def played(self, program: Program) -> Given:
         """The frame's cells; the program is the one that was assembled by the same function."""
+        self._end()
         assert len(self.values) == len(program.instructions), f"{self.name} took another path than when assembled"
         return Given(program, self.values, self.written, self.signed, self.hashed)
 

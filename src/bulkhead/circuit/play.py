@@ -36,6 +36,8 @@ from bulkhead.signing import Signature
 class Play:
     """Memory as the frames leave it, and the frames."""
 
+    in_turn = True  # as the programs were assembled
+
     def __init__(self, before: State, venue: Venue):
         self.venue = venue
         self.memory = WordMemory(before)
@@ -46,7 +48,7 @@ class Play:
     def run(self, name: str, case: Any) -> None:
         """One more frame. Mismatch where a rule of the program does not hold."""
         program = self.programs[name]
-        frame = Frame(name, len(self.frames) + 1, self.memory, program.start)
+        frame = Frame(name, len(self.frames) + 1, self.memory, program.start, in_turn=self.in_turn)
         self.writers[name](frame, self.venue, case)
         self.frames.append(frame.played(program))
 

@@ -166,12 +166,12 @@ def programs(venue: Venue) -> dict[str, Program]:
     return assembled(venue, writers(venue))
 
 
-def assembled(venue: Venue, written: Mapping[str, Writer]) -> dict[str, Program]:
+def assembled(venue: Venue, written: Mapping[str, Writer], *, in_turn: bool = True) -> dict[str, Program]:
     """What these functions write, one after the other. ValueError where a place cannot name all instructions."""
     found: dict[str, Program] = {}
     start = 0
     for name, write in written.items():
-        frame = Frame(name)
+        frame = Frame(name, in_turn=in_turn)
         write(frame, venue, None)
         found[name] = frame.assembled()._replace(start=start)
         start += len(found[name].instructions)

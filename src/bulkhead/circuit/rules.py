@@ -1,8 +1,9 @@
 """The rules table: transactions as frames of rows, each row an instruction of a program; and the table of programs.
 
-Every transaction of the ledger is a program (`circuit.programs`), and this table runs them one after the other: a
-frame is a run of rows that follow a program from its first instruction to its last, and frames count up. So there is
-one order of everything, and what a row computed is named by its frame and its instruction.
+Every transaction of the ledger is a program (`circuit.programs`), and this table can run any of them: a frame is a run
+of rows that follow a program from its first instruction to its last. Frames have numbers of their own, from one without
+a gap (`circuit.frame`), so there is one order of everything, and what a row computed is named by its frame and its
+instruction. The programs that batches run most have a cheaper table beside this one (`circuit.standing`).
 """
 
 from __future__ import annotations
@@ -37,6 +38,10 @@ class Rules(Chip):
         "frame", "place", "left", "right", "constant", *FLAGS, "times", "a", "b", "c", "count", "written",
     )  # fmt: skip
 
+    def __init__(self, *, in_turn: bool = True):
+        """`in_turn`: other tables have frames too, and turns number them; else they count up from row to row."""
+        self.in_turn = in_turn
+
     def constrain(self, row: Row, must: Must) -> None:
         """Which row follows which, what each computes, and what it says on the buses."""
         live = total([getattr(row, name) for name in OPERATIONS])
@@ -55,19 +60,20 @@ class Rules(Chip):
         self._ask(row, must)
 
     def _order(self, row: Row, must: Must, live: Expr) -> None:
-        """Frames count up without a gap; within one, instructions follow each other from a first to a last one."""
+        """Within a frame instructions follow each other from a first to a last one; frames follow each other."""
         after = row.next
         alive = total([getattr(after, name) for name in OPERATIONS])
         goes_on = live - row.last
         must.zero("only a live row is a last one", row.last * (1 - live))
-        must.first("frames begin at one", live * (row.frame - 1))
         must.first("the first row begins a program", live * (1 - row.first))
         must.transition("a frame has one number", goes_on * (after.frame - row.frame))
         must.transition("instructions follow each other", goes_on * (after.place - row.place - 1))
         must.transition("a program goes on until its last", goes_on * (1 - alive))
         must.transition("a program begins after another", after.first * (1 - row.last))
         must.transition("after the last a program begins or nothing", row.last * (alive - after.first))
-        must.transition("frames count up", row.last * alive * (after.frame - row.frame - 1))
+        if not self.in_turn:
+            must.first("frames begin at one", live * (row.frame - 1))
+            must.transition("frames count up", row.last * alive * (after.frame - row.frame - 1))
         must.transition("nothing is live after an idle row", (1 - live) * alive)
         must.last("the last frame ends", goes_on)
         for name in ("frame", "place", "left", "right", "constant", "zero", "number", "times", "a", "b", "c", "count"):

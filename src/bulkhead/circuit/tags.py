@@ -80,3 +80,6 @@ class Tag(IntEnum):
     PAYOUT_ACCOUNT = auto()
     PAYOUT_OWNER = auto()
     PAYOUT_AMOUNT = auto()
+
+    # Of all frames, about their number: whose turn it is.
+    TURN = auto()

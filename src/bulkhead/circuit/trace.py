@@ -17,6 +17,7 @@ from bulkhead.circuit.frame import Mismatch
 from bulkhead.circuit.orders import Entry, LiveOrders, asked_by_orders
 from bulkhead.circuit.play import Play, signatures_of
 from bulkhead.circuit.record import RecordRun, Records, Word, asked_by
+from bulkhead.circuit.standing import fill_standing, slots_of
 from bulkhead.circuit.venue import terms_of, venue_of
 from bulkhead.circuit.words import EXPIRY_BITS, FIXED_WORDS, ORDER_RECORD, RECORDS, WORD_BITS, key_of, record_words
 from bulkhead.fixed import seconds_floor
@@ -63,7 +64,11 @@ def trace(before: State, after: State, transactions: Sequence[Transaction], shap
 def tables_of(play: Play, after: State, transactions: Sequence[Transaction], shape: Shape) -> Tables:
     """The tables of what was played."""
     before = play.memory.state
-    rules = fill_rules(play.frames, list(play.programs.values()), terms_of(play.venue), shape)
+    slots = slots_of(play.programs, shape.standing)
+    standing = fill_standing(play.frames, slots, shape.log_standing)
+    rules = fill_rules(
+        play.frames, list(play.programs.values()), terms_of(play.venue), shape, standing.frames
+    )
     runs = record_runs(before, after, play)
     tree = AccountTree({account_id: leaf_of(account) for account_id, account in before.accounts.items()})
     changes = {
@@ -76,7 +81,7 @@ def tables_of(play: Play, after: State, transactions: Sequence[Transaction], sha
     orders, order_lists = LiveOrders().fill(entries, now_s, shape.log_orders)
     stated = [felts for state, root in zip((before, after), nodes.root, strict=True) for felts in _stated(state, root)]
     lists = [*rules.hashed, *record_lists, *order_lists, *nodes.hashed, *map(list_sponge, stated)]
-    numbers = Numbers().fill([*rules.asked, *asked_by(runs), *asked_by_orders(entries, now_s)], shape.log_numbers)
+    numbers = Numbers().fill([*rules.asked, *standing.asked, *asked_by(runs), *asked_by_orders(entries, now_s)], shape.log_numbers)
     traces = [
         rules.rules,
         rules.programs,
@@ -88,6 +93,7 @@ def tables_of(play: Play, after: State, transactions: Sequence[Transaction], sha
         Poseidon().fill(merged(lists), shape.log_poseidon)[0],
         numbers,
         Range().fill(cells(numbers, slice(0, NUMBER_LIMBS))),
+        standing.table,
     ]
     lists_stated = _lists(transactions, play, runs, entries)
     values = _values(before, after, stated) | {
