@@ -14,6 +14,7 @@ import pytest
 from bulkhead.circuit.frame import Frame, Hint, Mismatch, Value
 from bulkhead.circuit.instructions import Flag
 from bulkhead.circuit.play import Play
+from bulkhead.circuit.tags import Tag
 from bulkhead.circuit.venue import terms_of, venue_of
 from bulkhead.ledger.state import State
 
@@ -64,6 +65,7 @@ def outcome(state: State, steps: Sequence[Step], row: int = -1, lie: int = 0) ->
     play.writers[name](frame, play.venue, case)
     known = {(tag, about, 0, value) for tag, about, value in terms_of(play.venue)}
     known |= {(*about, value) for about, value in play.memory.told.items()}
+    known.add((int(Tag.TURN), 1, 0, 0))  # of the statement
     return Outcome(dict(play.memory.words), frame.signed, [each for each in frame.taken if each not in known])
 
 

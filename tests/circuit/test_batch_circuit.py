@@ -34,7 +34,9 @@ wait 1s
 withdraw taker 150          ok
 """
 # One withdrawal and one deposit fit a small table, whose every cell can be changed in turn.
-TINY = SMALL._replace(log_rules=9, log_orders=3, log_records=7, log_tree=7, log_poseidon=12, log_signatures=9)
+TINY = SMALL._replace(
+    log_rules=9, log_orders=3, log_records=7, log_tree=7, log_poseidon=12, log_signatures=9, log_standing=7, standing=()
+)
 # A whole script of the ledger's.
 LONG = SMALL._replace(
     log_rules=16, log_poseidon=16, log_numbers=15, log_signatures=15, queue=32, forced=32, changes=256

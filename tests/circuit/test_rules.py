@@ -8,9 +8,12 @@ import numpy as np
 import pytest
 
 from bulkhead.circuit.batch import SMALL, circuit_of
+from bulkhead.circuit.frame import Frame
 from bulkhead.circuit.instructions import FLAGS, PROGRAM_BITS
+from bulkhead.circuit.play import Play
 from bulkhead.circuit.programs import programs
 from bulkhead.circuit.rules import Rules
+from bulkhead.circuit.tags import Tag
 from bulkhead.circuit.trace import Tables
 from bulkhead.circuit.venue import venue_of
 from bulkhead.ledger.config import VenueConfig
@@ -19,7 +22,9 @@ from stark.field import Felts, from_ints, to_ints
 from stark.prime import PRIME
 from tests.circuit.batches import Sealed
 
-TINY = SMALL._replace(log_rules=9, log_orders=3, log_records=7, log_tree=7, log_poseidon=12, log_signatures=8)
+TINY = SMALL._replace(
+    log_rules=9, log_orders=3, log_records=7, log_tree=7, log_poseidon=12, log_signatures=8, log_standing=7, standing=()
+)
 PLACE = {name: place for place, name in enumerate(Rules.columns)}
 
 
@@ -76,17 +81,24 @@ def test_a_program_is_run_from_its_first_instruction_to_its_last() -> None:
     assert "code" in said(early)
 
 
-def test_frames_have_numbers_of_their_own() -> None:
-    table, live = honest()
-    second = next(row for row in range(1, live) if cell(table, row, "first"))
-    twice = table.copy()
-    for row in range(second, live):
-        set_cell(twice, row, "frame", cell(table, row, "frame") - 1)
-    assert "frames count up" in said(twice)
-    late = table.copy()
-    for row in range(live):
-        set_cell(late, row, "frame", cell(table, row, "frame") + 1)
-    assert "frames begin at one" in said(late)
+@pytest.mark.parametrize("numbers", [(1, 2, 2), (2, 3, 4), (1, 3, 4), (0, 1, 2), (1, 1, 2), (2, 1, 3)], ids=str)
+def test_frames_have_numbers_of_their_own(numbers: tuple[int, ...], monkeypatch: pytest.MonkeyPatch) -> None:
+    """From one without a gap: played under other numbers, a frame takes a turn that nobody gave it, or a late one."""
+
+    def run(self: Play, name: str, case: object) -> None:
+        frame = Frame(name, numbers[len(self.frames)], self.memory, self.programs[name].start)
+        self.writers[name](frame, self.venue, case)
+        self.frames.append(frame.played(self.programs[name]))
+
+    one = Sealed("deposit taker 5 ok\ndeposit maker 7 ok")
+    monkeypatch.setattr(Play, "run", run)
+    if numbers[1] <= numbers[0]:  # what both write would be written before it was found: no age is below zero
+        with pytest.raises(ValueError, match="has not 4 limbs"):
+            one.tables(TINY)
+        return
+    tables = one.tables(TINY)
+    found = [str(each) for each in check(circuit_of(one.before.config, TINY), *tables)]
+    assert any(each.startswith(f"message ({int(Tag.TURN)},") for each in found)
 
 
 def test_nothing_is_live_behind_an_idle_row() -> None:

@@ -74,7 +74,7 @@ def test_no_batch_is_larger_than_the_shape(tmp_path: Path, shape: Shape, seed: i
     asyncio.run(run())
     rooms, largest = rooms_of(shape), 0
     for batch in sealed(tmp_path):
-        found = taken(batch.before, batch.after, list(batch.transactions))
+        found = taken(batch.before, batch.after, list(batch.transactions), shape)
         over = {name: (count, rooms[name]) for name, count in found.items() if count > rooms[name]}
         assert not over, f"batch {batch.number} of {len(batch.transactions)} transactions"
         largest = max(largest, found["rows of rules"])

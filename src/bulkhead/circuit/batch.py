@@ -106,12 +106,12 @@ def standing_of(trades: int, accounts: Sequence[int]) -> tuple[tuple[str, int], 
 SMALL = Shape(  # deposits, payments and a dozen trades
     number=1, log_rules=15, log_programs=15, log_terms=8, log_records=10, log_orders=9, log_tree=10,
     log_signatures=13, log_poseidon=15, log_numbers=14, queue=16, forced=8, changes=128,
-    log_standing=13, standing=standing_of(12, (2, 8, 6, 2, 1, 1)),
+    log_standing=14, standing=standing_of(15, (3, 9, 8, 4, 2, 2)),
 )  # fmt: skip
 MEDIUM = Shape(  # a hundred trades and what comes with them, among four thousand live orders
-    number=2, log_rules=17, log_programs=15, log_terms=8, log_records=11, log_orders=12, log_tree=12,
+    number=2, log_rules=16, log_programs=15, log_terms=8, log_records=11, log_orders=12, log_tree=12,
     log_signatures=16, log_poseidon=17, log_numbers=16, queue=16, forced=8, changes=512,
-    log_standing=17, standing=standing_of(128, (16, 64, 80, 64, 24, 16)),
+    log_standing=17, standing=standing_of(128, (32, 80, 96, 72, 24, 16)),
 )  # fmt: skip
 SHAPES = (SMALL, MEDIUM)
 

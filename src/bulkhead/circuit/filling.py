@@ -84,8 +84,7 @@ def fill_rules(
 ) -> Filled:  # fmt: skip
     """All frames, one after the other, but those whose numbers are `standing`: they have cells and ask for numbers
     elsewhere. ValueError where the shape has too few rows."""
-    numbers = [number for number in range(1, len(every) + 1) if number not in standing]
-    frames = [every[number - 1] for number in numbers]
+    frames = [frame for frame in every if frame.number not in standing]
     lengths = [len(frame.values) for frame in frames]
     height, used = 1 << shape.log_rules, sum(lengths)
     if used > height:
@@ -101,7 +100,7 @@ def fill_rules(
     table = np.zeros((len(Rules.columns), height, 4), np.uint64)
     shift = places - np.arange(used)  # from a row of the table to an instruction
     for name, column in (
-        ("frame", np.repeat(numbers, lengths)), ("place", places), ("left", left + shift), ("right", right + shift),
+        ("frame", np.repeat([frame.number for frame in frames], lengths)), ("place", places), ("left", left + shift), ("right", right + shift),
         *((name, flags >> place & 1) for place, name in enumerate(FLAGS)),
         ("count", np.bincount(left, minlength=used) + np.bincount(right, minlength=used)),
     ):  # fmt: skip
@@ -110,7 +109,7 @@ def fill_rules(
     table[PLACE["constant"], :used] = np.concatenate([code.constants for code in codes])
     table[PLACE["a"], :used], table[PLACE["b"], :used] = values[left], values[right]
     table[PLACE["c"], :used] = values
-    ages = _written(list(zip(numbers, frames, strict=True)), starts, table[PLACE["written"]])
+    ages = _written(frames, starts, table[PLACE["written"]])
     asked = [frame.values[row] for frame, code in zip(frames, codes, strict=True) for row in code.numbers.tolist()]
     counts = np.bincount(places, minlength=1 << shape.log_programs)
     return Filled(
@@ -131,11 +130,11 @@ def small(column: NDArray[np.int64]) -> Felts:
     return to_montgomery(plain)
 
 
-def _written(frames: Sequence[tuple[int, Given]], starts: Places, column: Felts) -> list[int]:
+def _written(frames: Sequence[Given], starts: Places, column: Felts) -> list[int]:
     """Fill in when words were last written; answers the ages that are asked for as numbers."""
     rows, moments, ages = [], [], []
-    for (number, frame), start in zip(frames, starts.tolist(), strict=True):
-        first = (number << TIME_SHIFT) + frame.program.start
+    for frame, start in zip(frames, starts.tolist(), strict=True):
+        first = (frame.number << TIME_SHIFT) + frame.program.start
         for row, written in frame.written.items():
             rows.append(start + row)
             moments.append(written)

@@ -30,6 +30,7 @@ class Mismatch(Exception):
 class Given(NamedTuple):
     """What a played frame leaves for the tables."""
 
+    number: int  # the frame's own
     program: Program
     values: list[int]  # the cell c of every row
     written: dict[int, int]  # of rows that use memory: when the word was last written
@@ -303,7 +304,7 @@ class Frame:
         """The frame's cells; the program is the one that was assembled by the same function."""
         self._end()
         assert len(self.values) == len(program.instructions), f"{self.name} took another path than when assembled"
-        return Given(program, self.values, self.written, self.signed, self.hashed)
+        return Given(self.place, program, self.values, self.written, self.signed, self.hashed)
 
 
 def _shown(value: int) -> int:

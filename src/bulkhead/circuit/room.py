@@ -7,14 +7,18 @@ words have changed is looked up in the states. `tests/circuit/test_room.py` comp
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
+from types import MappingProxyType
 from typing import NamedTuple
 
 from bulkhead.circuit.batch import Shape
+from bulkhead.circuit.expected import Expected
 from bulkhead.circuit.instructions import Flag, Program
+from bulkhead.circuit.order import Mode
 from bulkhead.circuit.play import signatures_of
-from bulkhead.circuit.programs import programs
+from bulkhead.circuit.programs import programs, side_name
+from bulkhead.circuit.standing import Asked
 from bulkhead.circuit.venue import Venue
 from bulkhead.circuit.words import FIXED_WORDS, RECORDS, Counter, Field, Money, Tick, record_words
 from bulkhead.ledger import tx
@@ -67,7 +71,8 @@ MONEY_WORDS = len(Money) + len(Counter)
 
 
 class Need(NamedTuple):
-    """What transactions add to a batch at most. `nodes` are of the accounts' tree, `words` those that change."""
+    """What transactions add to a batch at most. `nodes` are of the accounts' tree, `words` those that change; `frames`
+    are those that can stand, by program: what finds no place is counted in rows by `taken_at_most`."""
 
     rows: int = 0
     numbers: int = 0
@@ -80,10 +85,15 @@ class Need(NamedTuple):
     deposits: int = 0
     paid: int = 0
     forced: int = 0
+    frames: Mapping[str, int] = MappingProxyType({})
 
     def plus(self, other: Need, times: int = 1) -> Need:
         """Both, the other so many times."""
-        return Need(*(one + times * more for one, more in zip(self, other, strict=True)))
+        frames = dict(self.frames)
+        for name, count in other.frames.items():
+            frames[name] = frames.get(name, 0) + times * count
+        counts = (one + times * more for one, more in zip(self[:-1], other[:-1], strict=True))
+        return Need(*counts, frames=frames)
 
 
 def need_of(venue: Venue, kind: type, holders: int = 0) -> Need:
@@ -92,14 +102,24 @@ def need_of(venue: Venue, kind: type, holders: int = 0) -> Need:
     return found.plus(_holder(venue), holders) if kind in WITH_HOLDERS else found
 
 
-def trades_of(venue: Venue, count: int, traders: int) -> Need:
-    """What so many trades of one order add, which meets the orders of `traders` - 1 others."""
-    trade = need_of(venue, tx.Trade)
+def trades_of(venue: Venue, plain: int, others: int, traders: int) -> Need:
+    """What trades of one order add, which meets the orders of `traders` - 1 others: so many between plain accounts
+    (`Expected.is_plain`), and others."""
+    count = plain + others
     accounts, scaled = 2 * traders, venue.market_words - int(Field.SCALE)
-    return Need().plus(trade, count)._replace(
+    return Need().plus(_plain(venue), plain).plus(need_of(venue, tx.Trade), others)._replace(
         signatures=count + 1, accounts=accounts, nodes=accounts * TREE_DEPTH, orders=count + 1,
         words=traders * _trader_words(venue) + scaled + 2 + len(Money) + count + 1,
     )  # fmt: skip
+
+
+@lru_cache(maxsize=4)
+def _plain(venue: Venue) -> Need:
+    """A trade between plain accounts: its sides can stand; how many positions they will have is not known."""
+    shown = [each for name, each in programs(venue).items() if name.startswith(ACCOUNT) and "choices" not in name]
+    account = max((_frame(program) for program in shown), key=lambda need: need.rows)
+    sides = _frame(programs(venue)[side_name(Mode.CROSS)])._replace(rows=0, frames={side_name(Mode.CROSS): 1})
+    return _cost(venue, "trade, ").plus(account, 2).plus(sides, 2)
 
 
 def _trader_words(venue: Venue) -> int:
@@ -114,6 +134,7 @@ class Load:
         """`before` is a state of the batch's begin that does not change any more."""
         self.venue, self.before = venue, before
         self._sum = Need()
+        self._expected = Expected(before)
         self._signed: set[object] = set()
         self._orders: set[object] = set()
         self._accounts: set[int] = set()
@@ -122,7 +143,11 @@ class Load:
     @property
     def is_empty(self) -> bool:
         """No transaction yet."""
-        return not self._sum.rows
+        return self._sum == Need()
+
+    def is_plain(self, account_id: int) -> bool:
+        """The account's trades can stand (`Expected.is_plain`)."""
+        return self._expected.is_plain(account_id)
 
     def need(self, state: State) -> Need:
         """What was taken, with what several transactions share counted once; `state` is the one they have led to."""
@@ -137,16 +162,28 @@ class Load:
 
     def take(self, transaction: Transaction, holders: Iterable[int]) -> None:
         """One more. `holders` are the accounts with positions in its market, where it may turn to them."""
-        others = list(holders)
-        self._sum = self._sum.plus(need_of(self.venue, type(transaction), len(others)))
+        others = list(holders) if isinstance(transaction, WITH_HOLDERS) else []
+        touched = touched_by(transaction)
+        self._expected.forget(others)
+        need, frames = need_of(self.venue, type(transaction), len(others)), self._expected.take(transaction, touched)
+        self._sum = self._sum.plus(need if frames is None else _standing(self.venue, need, frames))
         signed = _signed(transaction)
         self._signed.update(signed)
         if not isinstance(transaction, tx.OracleTick):
             self._orders.update(signed)
-        for account_id in {*touched_by(transaction), *(others if isinstance(transaction, WITH_HOLDERS) else ())}:
+        for account_id in {*touched, *others}:
             if account_id not in self._accounts:
                 self._accounts.add(account_id)
                 self._nodes.update((level, account_id >> level) for level in range(1, TREE_DEPTH + 1))
+
+
+def _standing(venue: Venue, need: Need, frames: Mapping[str, int]) -> Need:
+    """A transaction of which it is known what frames it runs."""
+    each = programs(venue)
+    known = Need()
+    for name, count in frames.items():
+        known = known.plus(_frame(each[name]), count)
+    return need._replace(rows=0, numbers=known.numbers, hashes=known.hashes, frames=frames)
 
 
 def _signed(transaction: Transaction) -> Sequence[object]:
@@ -194,7 +231,7 @@ def lack(venue: Venue, shape: Shape, state: State, need: Need, kept: int = 0) ->
 
     So many percent of what is there beyond what every batch takes are `kept` free.
     """
-    fixed, taken = taken_at_most(venue, state, Need()), taken_at_most(venue, state, need)
+    fixed, taken = (taken_at_most(venue, state, each, shape.standing) for each in (Need(), need))
     for name, room in rooms_of(shape).items():
         if taken[name] > room - max(0, room - fixed[name]) * kept // 100:
             return f"{taken[name]:,} {name} at most, of {room:,}"
@@ -218,8 +255,8 @@ def rooms_of(shape: Shape) -> dict[str, int]:
     }
 
 
-def taken_at_most(venue: Venue, state: State, need: Need) -> dict[str, int]:
-    """What a batch with this need takes at most, by the names of `rooms_of`."""
+def taken_at_most(venue: Venue, state: State, need: Need, standing: Asked = ()) -> dict[str, int]:
+    """What a batch with this need takes at most, by the names of `rooms_of`, where so many frames can stand."""
     markets = len(venue.config.markets)
     each = FIXED_WORDS + venue.positions_max + markets + 1  # positions, choices, and the account's choice of itself
     venues = (markets * venue.market_words, len(Money), len(Tick), len(Counter))
@@ -229,7 +266,7 @@ def taken_at_most(venue: Venue, state: State, need: Need) -> dict[str, int]:
     nodes = max(need.nodes, TREE_DEPTH)
     lists = shown * _list_hashes(each) + sum(map(_list_hashes, venues)) + _list_hashes(live)
     return {
-        "rows of rules": need.rows + _cost(venue, "close").rows,
+        "rows of rules": need.rows + _left_over(venue, need, dict(standing)) + _cost(venue, "close").rows,
         "words of records": words,
         "live orders": live,
         "nodes of the tree": nodes,
@@ -242,6 +279,14 @@ def taken_at_most(venue: Venue, state: State, need: Need) -> dict[str, int]:
         "forced requests": need.forced,
         "changed words": need.words + MONEY_WORDS,
     }
+
+
+def _left_over(venue: Venue, need: Need, places: Mapping[str, int]) -> int:
+    """Rows of the frames that find no place to stand."""
+    each = programs(venue)
+    return sum(
+        max(0, count - places.get(name, 0)) * len(each[name].instructions) for name, count in need.frames.items()
+    )
 
 
 def _list_hashes(elements: int) -> int:
@@ -291,7 +336,7 @@ def _holder(venue: Venue) -> Need:
 def _cost(venue: Venue, name: str) -> Need:
     """The most that a frame of a program takes whose name begins so."""
     costs = [_frame(program) for each, program in programs(venue).items() if each.startswith(name)]
-    return Need(*(max(values) for values in zip(*costs, strict=True)))
+    return Need(*(max(values) for values in zip(*(each[:-1] for each in costs), strict=True)))
 
 
 def _frame(program: Program) -> Need:

@@ -47,12 +47,15 @@ class Slot(NamedTuple):
 
 
 def slots_of(programs: Mapping[str, Program], standing: Asked) -> tuple[Slot, ...]:
-    """Where the frames of a shape stand, one after the other. KeyError for a program that there is not."""
+    """Where the frames of a shape stand, one after the other; a venue may lack a program, of more positions than an
+    account can have there."""
     found, start = [], 0
     for name, count in standing:
-        for _ in range(count):
-            found.append(Slot(start, programs[name]))
-            start += len(rows_of(programs[name]))
+        program = programs.get(name)
+        if program is not None:
+            length = len(rows_of(program))
+            found += [Slot(start + place * length, program) for place in range(count)]
+            start += count * length
     return tuple(found)
 
 
@@ -114,7 +117,9 @@ class Standing(Chip):
                 column += values
         nowhere = dict.fromkeys(self.fixed, 0) | dict.fromkeys(("place", "left", "right", "third"), NOWHERE)
         for name, column in zip(self.fixed, columns, strict=True):
-            column += [(nowhere | {"count": 3, "last": 1})[str(name)]] * (height - used)
+            column += [(nowhere | {"count": 3})[str(name)]] * (height - used)
+        if used < height:  # rows behind the frames are of one piece, too
+            columns[self.fixed.index("last")][-1] = 1
         return columns
 
 
@@ -146,16 +151,16 @@ class Filled(NamedTuple):
 
 def fill_standing(frames: Sequence[Given], slots: Sequence[Slot], log_height: int) -> Filled:
     """The frames that find a slot of their program; the first ones come first."""
-    free: dict[Program, list[int]] = {}
+    free: dict[str, list[int]] = {}
     for slot in reversed(slots):
-        free.setdefault(slot.program, []).append(slot.start)
+        free.setdefault(slot.program.name, []).append(slot.start)
     table = np.zeros((len(Standing.columns), 1 << log_height, 4), np.uint64)
     stand: set[int] = set()
     asked: list[int] = []
-    for number, frame in enumerate(frames, 1):
-        if free.get(frame.program):
-            stand.add(number)
-            asked += _fill(table, free[frame.program].pop(), number, frame)
+    for frame in frames:
+        if free.get(frame.program.name):
+            stand.add(frame.number)
+            asked += _fill(table, free[frame.program.name].pop(), frame)
     return Filled(table, frozenset(stand), asked)
 
 
@@ -178,16 +183,16 @@ def _reads(program: Program) -> _Reads:
     return _Reads(*columns, memory, [row.place for row in rows if row.flags & Flag.NUMBER])
 
 
-def _fill(table: Felts, start: int, number: int, frame: Given) -> list[int]:
+def _fill(table: Felts, start: int, frame: Given) -> list[int]:
     """Fill in a frame; answers the numbers that it asks for."""
     reads, values = _reads(frame.program), from_ints(frame.values)
     where = slice(start, start + reads.places.size)
-    table[0, where], table[1, where] = from_ints([number]), from_ints([1])
+    table[0, where], table[1, where] = from_ints([frame.number]), from_ints([1])
     for column, places in enumerate((reads.left, reads.right, reads.places, reads.third), 2):
         table[column, where] = values[places]
     used = reads.places[reads.memory].tolist()
     written = [frame.written[place] for place in used]
     table[5, start + reads.memory] = from_ints(written)
-    now = (number << TIME_SHIFT) + frame.program.start
+    now = (frame.number << TIME_SHIFT) + frame.program.start
     ages = [now + place - moment - 1 for place, moment in zip(used, written, strict=True)]
     return [*(frame.values[place] for place in reads.numbers), *ages]

@@ -53,6 +53,7 @@ class BatchGate:
         self._need = Need()
         self._pending = Need()
         self._orders = 0  # pending ones that may rest in a book before the next is handled
+        self._settles = False  # something pending may change what accounts hold or have chosen, trades apart
 
     def ask(self, command: Command) -> Entry:
         """What to do with the next command of a group, in the order in which they come. Raises Oversized."""
@@ -63,6 +64,7 @@ class BatchGate:
         if not lack(self._venue, self.shape, self._state, self._need.plus(self._pending).plus(more), kept):
             self._pending = self._pending.plus(more)
             self._orders += isinstance(command, PlaceOrder)
+            self._settles |= isinstance(command, Submit)
             return Entry.TAKE
         if self._pending != Need():
             return Entry.WAIT
@@ -86,7 +88,7 @@ class BatchGate:
             problem = lack(self._venue, self.shape, state, self._need)
             if problem:
                 self.overfull = f"batch {state.counters.batches + 1} may be too large to be proven: {problem}"
-        self._pending, self._orders = Need(), 0
+        self._pending, self._orders, self._settles = Need(), 0, False
 
     def _holders(self, transaction: Transaction) -> Sequence[int]:
         """Who gave up all his lots is no holder any more: so everybody is counted."""
@@ -119,22 +121,25 @@ class BatchGate:
         """An order with as many trades as orders stand against it within its size, and with those that may come."""
         order, desk = command.order, self._exchange.machine.venue.sequencer.desk
         book = desk.books.get(int(order.market_id))
-        left, count, makers = abs(int(order.base_amount)), 0, set()
+        left, plain, count, makers = abs(int(order.base_amount)), 0, 0, set()
+        is_plain = not self._settles and self._load.is_plain(int(order.account_id))
         if book is not None and left:
             side, worst = (BUY, BOOK_PRICE_LIMIT - 1) if int(order.base_amount) > 0 else (SELL, 1)
             for resting in book.facing(side, BookPrice(worst)):
                 count += 1
-                makers.add(int(desk.orders[resting.order_id].signed.account_id))
+                maker = int(desk.orders[resting.order_id].signed.account_id)
+                makers.add(maker)
+                plain += is_plain and self._load.is_plain(maker)
                 left -= int(resting.size)
                 if left <= 0:
                     break
         others = self._orders + self._waiting() + SPARE
-        return self._trades(count + others, len(makers) + others)
+        return self._trades(count + others, len(makers) + others, plain)
 
     def _waiting(self) -> int:
         """Orders that wait for a price, as many of them as are counted."""
         desk = self._exchange.machine.venue.sequencer.desk
         return min(len(desk.orders) - sum(map(len, desk.books.values())), TRIGGERED_MAX)
 
-    def _trades(self, count: int, makers: int) -> Need:
-        return trades_of(self._venue, count, makers + 1) if count else Need()
+    def _trades(self, count: int, makers: int, plain: int = 0) -> Need:
+        return trades_of(self._venue, plain, count - plain, makers + 1) if count else Need()
