@@ -35,7 +35,7 @@ withdraw taker 150          ok
 """
 # One withdrawal and one deposit fit a small table, whose every cell can be changed in turn.
 TINY = SMALL._replace(
-    log_rules=9, log_orders=3, log_records=7, log_tree=7, log_poseidon=12, log_signatures=9, log_standing=7, standing=()
+    log_rules=9, log_orders=3, log_records=7, log_tree=7, log_poseidon=12, log_signatures=9, log_plates=7, plates=()
 )
 # A whole script of the ledger's.
 LONG = SMALL._replace(

@@ -10,10 +10,10 @@ from bulkhead.circuit.batch import MEDIUM, SHAPES, SMALL, Shape
 from bulkhead.circuit.coverage import TRANSACTIONS, Standing
 from bulkhead.circuit.filling import fill_rules
 from bulkhead.circuit.orders import asked_by_orders
+from bulkhead.circuit.plates import fill_plates, laid_out
 from bulkhead.circuit.play import Play, signatures_of
 from bulkhead.circuit.record import Records, asked_by
 from bulkhead.circuit.room import RUNS, Load, Need, lack, need_of, rooms_of, taken_at_most, trades_of
-from bulkhead.circuit.standing import fill_standing, slots_of
 from bulkhead.circuit.trace import _entries, _lists, record_runs
 from bulkhead.circuit.venue import terms_of, venue_of
 from bulkhead.fixed import seconds_floor
@@ -31,23 +31,23 @@ LARGE = MEDIUM._replace(number=9, log_rules=20, log_records=12, log_orders=12)
 def taken(
     before: State, after: State, transactions: list[Transaction], shape: Shape = LARGE
 ) -> dict[str, int]:
-    """What the tables of a batch take, by the names of `rooms_of`, where frames stand as the shape has it."""
+    """What the tables of a batch take, by the names of `rooms_of`, with the plates of a shape."""
     venue = venue_of(before.config)
     play = Play(before, venue)
     for number, transaction in enumerate(transactions):
         play.take(number, transaction)
     play.run("close", None)
-    standing = fill_standing(play.frames, slots_of(play.programs, shape.standing), shape.log_standing)
-    rules = fill_rules(play.frames, list(play.programs.values()), terms_of(venue), LARGE, standing.frames)
+    plates = fill_plates(play.frames, laid_out(play.programs, shape.plates), shape.log_plates)
+    rules = fill_rules(play.frames, list(play.programs.values()), terms_of(venue), LARGE, plates.frames)
     runs, entries = record_runs(before, after, play), _entries(before, play)
     lists = _lists(transactions, play, runs, entries)
     nodes = {(level, run.record >> level) for run in runs if run.is_account for level in range(1, TREE_DEPTH + 1)}
     _, hashed = Records().fill(runs, LARGE.log_records)
-    asked = [*rules.asked, *standing.asked, *asked_by(runs), *asked_by_orders(entries, seconds_floor(after.time_ms))]
+    asked = [*rules.asked, *plates.asked, *asked_by(runs), *asked_by_orders(entries, seconds_floor(after.time_ms))]
     elements = [sponge.elements for sponge in (*rules.hashed, *hashed)]
     return {
         "rows of rules": sum(
-            len(frame.values) for number, frame in enumerate(play.frames, 1) if number not in standing.frames
+            len(frame.values) for number, frame in enumerate(play.frames, 1) if number not in plates.frames
         ),
         "words of records": sum(len(run.words) + 1 for run in runs),
         "live orders": len(entries) + 1,
@@ -68,7 +68,7 @@ def measured(before: State, after: State, transactions: list[Transaction]) -> di
     for transaction in transactions:
         load.take(transaction, list({**before.accounts, **after.accounts}))
     need = load.need(after)
-    return taken_at_most(load.venue, before, need, LARGE.standing)
+    return taken_at_most(load.venue, before, need, LARGE.plates)
 
 
 @pytest.mark.parametrize("first", range(0, WORLDS, 10))
@@ -97,17 +97,17 @@ def test_a_transaction_adds_no_more_than_its_need() -> None:
     assert trades_of(venue, 3, 0, 2).rows < trades_of(venue, 2, 1, 2).rows
 
 
-def test_trades_between_plain_accounts_stand() -> None:
-    """Until the shape has no place for them; and what somebody has chosen is counted at its costliest."""
+def test_trades_between_plain_accounts_find_plates() -> None:
+    """Until the shape has none left; and what somebody has chosen is counted at its costliest."""
     start = START + "tick BTC 50000 ETH 3000 XRP 0.5 LTC 50 EOS 5 ok"
     trade = "trade maker sell taker 0.001 BTC @ 50000 ok\n"
     plain, chosen = Sealed(3 * trade, start), Sealed(3 * trade, start + "\nconfigure taker BTC isolated 5x ok")
-    for standing, least, most in ((SMALL.standing, 0, 0), ((), 1000, 4000)):
+    for plates, least, most in ((SMALL.plates, 0, 0), ((), 1000, 4000)):
         load = Load(venue_of(plain.before.config), plain.before)
         for transaction in plain.transactions:
             load.take(transaction, ())
-        rows = taken_at_most(load.venue, plain.before, load.need(plain.after), standing)["rows of rules"]
-        rows -= taken_at_most(load.venue, plain.before, Need(), standing)["rows of rules"]
+        rows = taken_at_most(load.venue, plain.before, load.need(plain.after), plates)["rows of rules"]
+        rows -= taken_at_most(load.venue, plain.before, Need(), plates)["rows of rules"]
         assert least <= rows <= most
     load = Load(venue_of(chosen.before.config), chosen.before)
     for transaction in chosen.transactions:

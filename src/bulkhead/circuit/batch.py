@@ -17,10 +17,10 @@ from typing import NamedTuple
 from bulkhead.circuit.accounts import Freshness
 from bulkhead.circuit.order import Mode
 from bulkhead.circuit.orders import LiveOrders
+from bulkhead.circuit.plates import Plates, laid_out
 from bulkhead.circuit.programs import account_name, programs, side_name, trade_name
 from bulkhead.circuit.record import Records
 from bulkhead.circuit.rules import Programs, Rules
-from bulkhead.circuit.standing import Standing, slots_of
 from bulkhead.circuit.tags import Tag
 from bulkhead.circuit.venue import Terms, venue_of
 from bulkhead.circuit.words import (
@@ -79,15 +79,15 @@ class Shape(NamedTuple):
     queue: int
     forced: int
     changes: int
-    log_standing: int
-    standing: tuple[tuple[str, int], ...]  # programs with frames that stand, and how many of each
+    log_plates: int
+    plates: tuple[tuple[str, int], ...]  # programs that have plates, and how many of each
 
     @property
     def log_heights(self) -> tuple[int, ...]:
         """In the order of the system's tables."""
         return (
             self.log_rules, self.log_programs, self.log_terms, self.log_records, self.log_orders, self.log_tree,
-            self.log_signatures, self.log_poseidon, self.log_numbers, LIMB_BITS, self.log_standing,
+            self.log_signatures, self.log_poseidon, self.log_numbers, LIMB_BITS, self.log_plates,
         )  # fmt: skip
 
     def rooms(self) -> dict[str, int]:
@@ -95,7 +95,7 @@ class Shape(NamedTuple):
         return {"deposit": self.queue, "paid": self.queue, "forced": self.forced, "changed": self.changes}
 
 
-def standing_of(trades: int, accounts: Sequence[int]) -> tuple[tuple[str, int], ...]:
+def plates_of(trades: int, accounts: Sequence[int]) -> tuple[tuple[str, int], ...]:
     """Places for so many trades between cross accounts, and for frames of accounts by how many positions they have."""
     shown = [
         (account_name(count, False, Freshness.FRESH), frames) for count, frames in enumerate(accounts)
@@ -106,12 +106,12 @@ def standing_of(trades: int, accounts: Sequence[int]) -> tuple[tuple[str, int], 
 SMALL = Shape(  # deposits, payments and a dozen trades
     number=1, log_rules=15, log_programs=15, log_terms=8, log_records=10, log_orders=9, log_tree=10,
     log_signatures=13, log_poseidon=15, log_numbers=14, queue=16, forced=8, changes=128,
-    log_standing=14, standing=standing_of(15, (3, 9, 8, 4, 2, 2)),
+    log_plates=14, plates=plates_of(15, (3, 9, 8, 4, 2, 2)),
 )  # fmt: skip
 MEDIUM = Shape(  # a hundred trades and what comes with them, among four thousand live orders
     number=2, log_rules=16, log_programs=15, log_terms=8, log_records=11, log_orders=12, log_tree=12,
     log_signatures=16, log_poseidon=17, log_numbers=16, queue=16, forced=8, changes=512,
-    log_standing=17, standing=standing_of(128, (32, 80, 96, 72, 24, 16)),
+    log_plates=17, plates=plates_of(128, (32, 80, 96, 72, 24, 16)),
 )  # fmt: skip
 SHAPES = (SMALL, MEDIUM)
 
@@ -152,7 +152,7 @@ def circuit_of(config: VenueConfig, shape: Shape) -> System:
 
     tables = [
         Rules(), Programs(list(programs(venue).values())), Terms(venue), Records(), LiveOrders(), MerkleUpdate(),
-        Ecdsa(), Poseidon(), Numbers(), Range(), Standing(slots_of(programs(venue), shape.standing)),
+        Ecdsa(), Poseidon(), Numbers(), Range(), Plates(laid_out(programs(venue), shape.plates)),
     ]  # fmt: skip
     return System("batch", tables, names_of(shape), environment)
 

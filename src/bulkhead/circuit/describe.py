@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from bulkhead.circuit.batch import SHAPES, Shape, circuit_of
 from bulkhead.circuit.instructions import Flag, Program
+from bulkhead.circuit.plates import rows_of
 from bulkhead.circuit.programs import programs
 from bulkhead.circuit.venue import venue_of
 from bulkhead.ledger.config import VenueConfig
@@ -35,7 +36,7 @@ class ProgramFigures(NamedTuple):
     """What one frame of a program asks for: rows of rules, numbers, words, permutations, signatures; and its cells.
 
     Cells are those of the rows it fills, without padding, without the state's tree and records, which are shared by
-    all frames that touch an account.
+    all frames that touch an account. On a plate it has fewer rows, of fewer cells.
     """
 
     name: str
@@ -45,6 +46,8 @@ class ProgramFigures(NamedTuple):
     permutations: int
     signatures: int
     cells: int
+    plate_rows: int
+    plate_cells: int
 
 
 def tables_of(system: System) -> list[TableFigures]:
@@ -76,14 +79,16 @@ def figures_of(system: System, each: Mapping[str, Program]) -> list[ProgramFigur
             counts["permutations"] += bool(flags & Flag.HASH)
             counts["signatures"] += bool(flags & Flag.SIGNED)
         rows, numbers = len(program.instructions), counts["numbers"] + counts["words"]
-        cells = rows * width["rules"] + numbers * width["numbers"]
+        cells = numbers * width["numbers"]
         cells += counts["permutations"] * PERMUTATION_ROWS * width["poseidon"]
         cells += counts["signatures"] * SIGNATURE_ROWS * width["ecdsa"]
+        cast = len(rows_of(program))
         found.append(
             ProgramFigures(
-                program.name, rows, numbers, counts["words"], counts["permutations"], counts["signatures"], cells
+                program.name, rows, numbers, counts["words"], counts["permutations"], counts["signatures"],
+                cells + rows * width["rules"], cast, cells + cast * width["plates"],
             )
-        )
+        )  # fmt: skip
     return sorted(found, key=lambda figures: (-figures.cells, figures.name))
 
 

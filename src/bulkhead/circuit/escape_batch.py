@@ -112,8 +112,8 @@ def escape_of(config: VenueConfig, shape: EscapeShape) -> System:
                 must.receive(MESSAGE, [int(tag), place + 1, value], used)  # of the frame of that number
 
     tables = [
-        Rules(in_turn=False), Programs(list(escape_programs(venue).values())), Gone(), MerkleUpdate(), Poseidon(), Numbers(),
-        Range(),
+        Rules(in_turn=False), Programs(list(escape_programs(venue).values())), Gone(), MerkleUpdate(), Poseidon(),
+        Numbers(), Range(),
     ]  # fmt: skip
     return System("escape", tables, escape_names(shape), environment)
 

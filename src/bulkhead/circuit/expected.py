@@ -1,8 +1,8 @@
-"""Which frames the trades of a batch will run, known from its transactions: so that what can stand is counted so.
+"""Which frames the trades of a batch will run, known from its transactions: so that what plates hold is counted so.
 
-Frames stand by the exact program they run (`circuit.standing`), and that follows from how many positions an account
-has before a fill, and whether it has choices. Of accounts that only trade in a batch both can be told: positions
-change by what is filled. Of any other account nothing is told, and its frames are counted at their costliest.
+A plate is for one exact program (`circuit.plates`), and which one an account's frame runs follows from how many
+positions it has before a fill, and whether it has choices. Of accounts that only trade in a batch both can be told:
+positions change by what is filled. Of any other account nothing is told, and its frames are counted at their costliest.
 """
 
 from __future__ import annotations

@@ -80,11 +80,11 @@ def code_of(program: Program) -> Code:
 
 def fill_rules(
     every: Sequence[Given], programs: Sequence[Program], terms: Sequence[Term], shape: Sizes,
-    standing: Collection[int] = (),
+    on_plates: Collection[int] = (),
 ) -> Filled:  # fmt: skip
-    """All frames, one after the other, but those whose numbers are `standing`: they have cells and ask for numbers
+    """All frames, one after the other, but those whose numbers are `on_plates`: they have cells and ask for numbers
     elsewhere. ValueError where the shape has too few rows."""
-    frames = [frame for frame in every if frame.number not in standing]
+    frames = [frame for frame in every if frame.number not in on_plates]
     lengths = [len(frame.values) for frame in frames]
     height, used = 1 << shape.log_rules, sum(lengths)
     if used > height:
@@ -100,7 +100,8 @@ def fill_rules(
     table = np.zeros((len(Rules.columns), height, 4), np.uint64)
     shift = places - np.arange(used)  # from a row of the table to an instruction
     for name, column in (
-        ("frame", np.repeat([frame.number for frame in frames], lengths)), ("place", places), ("left", left + shift), ("right", right + shift),
+        ("frame", np.repeat([frame.number for frame in frames], lengths)),
+        ("place", places), ("left", left + shift), ("right", right + shift),
         *((name, flags >> place & 1) for place, name in enumerate(FLAGS)),
         ("count", np.bincount(left, minlength=used) + np.bincount(right, minlength=used)),
     ):  # fmt: skip

@@ -94,7 +94,7 @@ def _scaled(frame: Frame, other: Value | Scaled | int) -> tuple[int, Value]:
 class Frame:
     """A program being assembled, or played as the frame of a place on a memory.
 
-    In a system whose frames may stand in several tables they are `in_turn`: each takes the turn of its own number and
+    In a system whose frames may run in several tables they are `in_turn`: each takes the turn of its own number and
     gives the turn to the next, but for the one that ends all (`ends`). The statement gives the first turn. So every
     number from one on is that of one frame: a turn is told once, and numbers cannot rise in a circle.
     """

@@ -1,4 +1,4 @@
-"""Programs made shorter for rows whose instructions stand fixed: sums are gathered, and constants vanish in them.
+"""Programs made shorter for plates, whose instructions are fixed: sums are gathered, and constants vanish in them.
 
 An instruction of a program adds or multiplies two cells, for an instruction that is lent costs a cell a column. Where
 the instruction is part of the system, a row may as well compute
@@ -107,7 +107,8 @@ def gate_of(found: Sum, slots: Slots, of_c: int) -> Gate:
     rest = dict(found)
 
     def take(*places: int | None) -> int:
-        return 0 if None in places else rest.pop(tuple(sorted(places)), 0)  # type: ignore[type-var]
+        known = [place for place in places if place is not None]
+        return rest.pop(tuple(sorted(known)), 0) if len(known) == len(places) else 0
 
     a, b, d = slots
     gate = Gate(of_c, take(a), take(b), take(d), take(a, b), take(a, d), take(OWN), rest.pop(ONE, 0))

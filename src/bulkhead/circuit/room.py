@@ -16,9 +16,9 @@ from bulkhead.circuit.batch import Shape
 from bulkhead.circuit.expected import Expected
 from bulkhead.circuit.instructions import Flag, Program
 from bulkhead.circuit.order import Mode
+from bulkhead.circuit.plates import Asked
 from bulkhead.circuit.play import signatures_of
 from bulkhead.circuit.programs import programs, side_name
-from bulkhead.circuit.standing import Asked
 from bulkhead.circuit.venue import Venue
 from bulkhead.circuit.words import FIXED_WORDS, RECORDS, Counter, Field, Money, Tick, record_words
 from bulkhead.ledger import tx
@@ -72,7 +72,7 @@ MONEY_WORDS = len(Money) + len(Counter)
 
 class Need(NamedTuple):
     """What transactions add to a batch at most. `nodes` are of the accounts' tree, `words` those that change; `frames`
-    are those that can stand, by program: what finds no place is counted in rows by `taken_at_most`."""
+    are those known by program, that plates may hold: what finds none is counted in rows by `taken_at_most`."""
 
     rows: int = 0
     numbers: int = 0
@@ -92,8 +92,8 @@ class Need(NamedTuple):
         frames = dict(self.frames)
         for name, count in other.frames.items():
             frames[name] = frames.get(name, 0) + times * count
-        counts = (one + times * more for one, more in zip(self[:-1], other[:-1], strict=True))
-        return Need(*counts, frames=frames)
+        counts = {name: getattr(self, name) + times * getattr(other, name) for name in Need._fields[:-1]}
+        return Need(**counts, frames=frames)
 
 
 def need_of(venue: Venue, kind: type, holders: int = 0) -> Need:
@@ -115,7 +115,7 @@ def trades_of(venue: Venue, plain: int, others: int, traders: int) -> Need:
 
 @lru_cache(maxsize=4)
 def _plain(venue: Venue) -> Need:
-    """A trade between plain accounts: its sides can stand; how many positions they will have is not known."""
+    """A trade between plain accounts: its sides may find plates; how many positions they will have is not known."""
     shown = [each for name, each in programs(venue).items() if name.startswith(ACCOUNT) and "choices" not in name]
     account = max((_frame(program) for program in shown), key=lambda need: need.rows)
     sides = _frame(programs(venue)[side_name(Mode.CROSS)])._replace(rows=0, frames={side_name(Mode.CROSS): 1})
@@ -146,7 +146,7 @@ class Load:
         return self._sum == Need()
 
     def is_plain(self, account_id: int) -> bool:
-        """The account's trades can stand (`Expected.is_plain`)."""
+        """What the account's trades run is known (`Expected.is_plain`)."""
         return self._expected.is_plain(account_id)
 
     def need(self, state: State) -> Need:
@@ -166,7 +166,7 @@ class Load:
         touched = touched_by(transaction)
         self._expected.forget(others)
         need, frames = need_of(self.venue, type(transaction), len(others)), self._expected.take(transaction, touched)
-        self._sum = self._sum.plus(need if frames is None else _standing(self.venue, need, frames))
+        self._sum = self._sum.plus(need if frames is None else _known(self.venue, need, frames))
         signed = _signed(transaction)
         self._signed.update(signed)
         if not isinstance(transaction, tx.OracleTick):
@@ -177,7 +177,7 @@ class Load:
                 self._nodes.update((level, account_id >> level) for level in range(1, TREE_DEPTH + 1))
 
 
-def _standing(venue: Venue, need: Need, frames: Mapping[str, int]) -> Need:
+def _known(venue: Venue, need: Need, frames: Mapping[str, int]) -> Need:
     """A transaction of which it is known what frames it runs."""
     each = programs(venue)
     known = Need()
@@ -231,7 +231,7 @@ def lack(venue: Venue, shape: Shape, state: State, need: Need, kept: int = 0) ->
 
     So many percent of what is there beyond what every batch takes are `kept` free.
     """
-    fixed, taken = (taken_at_most(venue, state, each, shape.standing) for each in (Need(), need))
+    fixed, taken = (taken_at_most(venue, state, each, shape.plates) for each in (Need(), need))
     for name, room in rooms_of(shape).items():
         if taken[name] > room - max(0, room - fixed[name]) * kept // 100:
             return f"{taken[name]:,} {name} at most, of {room:,}"
@@ -255,8 +255,8 @@ def rooms_of(shape: Shape) -> dict[str, int]:
     }
 
 
-def taken_at_most(venue: Venue, state: State, need: Need, standing: Asked = ()) -> dict[str, int]:
-    """What a batch with this need takes at most, by the names of `rooms_of`, where so many frames can stand."""
+def taken_at_most(venue: Venue, state: State, need: Need, plates: Asked = ()) -> dict[str, int]:
+    """What a batch with this need takes at most, by the names of `rooms_of`, of a shape with these plates."""
     markets = len(venue.config.markets)
     each = FIXED_WORDS + venue.positions_max + markets + 1  # positions, choices, and the account's choice of itself
     venues = (markets * venue.market_words, len(Money), len(Tick), len(Counter))
@@ -266,7 +266,7 @@ def taken_at_most(venue: Venue, state: State, need: Need, standing: Asked = ()) 
     nodes = max(need.nodes, TREE_DEPTH)
     lists = shown * _list_hashes(each) + sum(map(_list_hashes, venues)) + _list_hashes(live)
     return {
-        "rows of rules": need.rows + _left_over(venue, need, dict(standing)) + _cost(venue, "close").rows,
+        "rows of rules": need.rows + _left_over(venue, need, dict(plates)) + _cost(venue, "close").rows,
         "words of records": words,
         "live orders": live,
         "nodes of the tree": nodes,
@@ -282,7 +282,7 @@ def taken_at_most(venue: Venue, state: State, need: Need, standing: Asked = ()) 
 
 
 def _left_over(venue: Venue, need: Need, places: Mapping[str, int]) -> int:
-    """Rows of the frames that find no place to stand."""
+    """Rows of the frames that find no plate."""
     each = programs(venue)
     return sum(
         max(0, count - places.get(name, 0)) * len(each[name].instructions) for name, count in need.frames.items()

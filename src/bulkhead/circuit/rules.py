@@ -3,7 +3,7 @@
 Every transaction of the ledger is a program (`circuit.programs`), and this table can run any of them: a frame is a run
 of rows that follow a program from its first instruction to its last. Frames have numbers of their own, from one without
 a gap (`circuit.frame`), so there is one order of everything, and what a row computed is named by its frame and its
-instruction. The programs that batches run most have a cheaper table beside this one (`circuit.standing`).
+instruction. The programs that batches run most have a cheaper table beside this one (`circuit.plates`).
 """
 
 from __future__ import annotations

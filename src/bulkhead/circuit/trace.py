@@ -15,9 +15,9 @@ from bulkhead.circuit.filling import Filled, fill_rules
 from bulkhead.circuit.forced import forced_of
 from bulkhead.circuit.frame import Mismatch
 from bulkhead.circuit.orders import Entry, LiveOrders, asked_by_orders
+from bulkhead.circuit.plates import fill_plates, laid_out
 from bulkhead.circuit.play import Play, signatures_of
 from bulkhead.circuit.record import RecordRun, Records, Word, asked_by
-from bulkhead.circuit.standing import fill_standing, slots_of
 from bulkhead.circuit.venue import terms_of, venue_of
 from bulkhead.circuit.words import EXPIRY_BITS, FIXED_WORDS, ORDER_RECORD, RECORDS, WORD_BITS, key_of, record_words
 from bulkhead.fixed import seconds_floor
@@ -64,10 +64,9 @@ def trace(before: State, after: State, transactions: Sequence[Transaction], shap
 def tables_of(play: Play, after: State, transactions: Sequence[Transaction], shape: Shape) -> Tables:
     """The tables of what was played."""
     before = play.memory.state
-    slots = slots_of(play.programs, shape.standing)
-    standing = fill_standing(play.frames, slots, shape.log_standing)
+    plates = fill_plates(play.frames, laid_out(play.programs, shape.plates), shape.log_plates)
     rules = fill_rules(
-        play.frames, list(play.programs.values()), terms_of(play.venue), shape, standing.frames
+        play.frames, list(play.programs.values()), terms_of(play.venue), shape, plates.frames
     )
     runs = record_runs(before, after, play)
     tree = AccountTree({account_id: leaf_of(account) for account_id, account in before.accounts.items()})
@@ -81,7 +80,8 @@ def tables_of(play: Play, after: State, transactions: Sequence[Transaction], sha
     orders, order_lists = LiveOrders().fill(entries, now_s, shape.log_orders)
     stated = [felts for state, root in zip((before, after), nodes.root, strict=True) for felts in _stated(state, root)]
     lists = [*rules.hashed, *record_lists, *order_lists, *nodes.hashed, *map(list_sponge, stated)]
-    numbers = Numbers().fill([*rules.asked, *standing.asked, *asked_by(runs), *asked_by_orders(entries, now_s)], shape.log_numbers)
+    asked = [*rules.asked, *plates.asked, *asked_by(runs), *asked_by_orders(entries, now_s)]
+    numbers = Numbers().fill(asked, shape.log_numbers)
     traces = [
         rules.rules,
         rules.programs,
@@ -93,7 +93,7 @@ def tables_of(play: Play, after: State, transactions: Sequence[Transaction], sha
         Poseidon().fill(merged(lists), shape.log_poseidon)[0],
         numbers,
         Range().fill(cells(numbers, slice(0, NUMBER_LIMBS))),
-        standing.table,
+        plates.table,
     ]
     lists_stated = _lists(transactions, play, runs, entries)
     values = _values(before, after, stated) | {

@@ -1,4 +1,4 @@
-"""Standing frames: the same values and the same demands as in the rules table, whichever of the two a frame runs in."""
+"""Plates: the same values and the same demands as in the rules table, whichever of the two a frame runs on."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ import pytest
 from bulkhead.circuit.batch import SMALL, circuit_of
 from bulkhead.circuit.fusing import OWN, FusedRow, fused
 from bulkhead.circuit.instructions import Flag, Program
+from bulkhead.circuit.plates import NOWHERE, Plates, fill_plates, laid_out, rows_of
 from bulkhead.circuit.play import Play
 from bulkhead.circuit.programs import programs
-from bulkhead.circuit.standing import NOWHERE, Standing, fill_standing, rows_of, slots_of
 from bulkhead.circuit.trace import Tables
 from bulkhead.circuit.venue import venue_of
 from bulkhead.ledger.config import VenueConfig
@@ -25,17 +25,17 @@ from tests.stark.mutation import unnoticed
 
 TRADES = "trade maker sell taker 0.001 BTC @ 50000 ok\n" * 2
 BEGIN = START + "tick BTC 50000 ETH 3000 XRP 0.5 LTC 50 EOS 5 ok"
-# One trade stands whole, the other in part; a side and an account find nobody.
+# All frames of two trades find a plate but the second trade's own; one plate stays idle.
 SOME = SMALL._replace(
-    log_rules=11, log_orders=3, log_records=8, log_tree=7, log_poseidon=12, log_signatures=10, log_standing=11,
-    standing=(
+    log_rules=11, log_orders=3, log_records=8, log_tree=7, log_poseidon=12, log_signatures=10, log_plates=11,
+    plates=(
         ("trade, maker 3 ago", 1), ("side, cross", 4), ("account, 0 positions, fresh", 2),
         ("account, 1 positions, fresh", 3),
     ),
 )  # fmt: skip
-NONE = SOME._replace(standing=(), log_standing=7)
+NONE = SOME._replace(plates=(), log_plates=7)
 SAMPLE = 16  # rows whose cells are changed in turn
-COLUMN = {name: place for place, name in enumerate(Standing.columns)}
+COLUMN = {name: place for place, name in enumerate(Plates.columns)}
 
 
 @cache
@@ -45,42 +45,42 @@ def trades() -> Sealed:
 
 
 @cache
-def standing() -> tuple[VenueConfig, Tables]:
+def cast() -> tuple[VenueConfig, Tables]:
     """Their venue and tables."""
     return trades().before.config, trades().tables(SOME)
 
 
 def said(table: Felts) -> str:
-    """What the row checker finds when the standing table is another."""
-    config, tables = standing()
+    """What the row checker finds when the table of plates is another."""
+    config, tables = cast()
     found = check(circuit_of(config, SOME), tables.public, [*tables.traces[:-1], table])
     return "; ".join(str(each) for each in found)
 
 
 def rows_of_frame(name: str, place: int = 0) -> slice:
     """The rows of a frame of a program."""
-    slots = slots_of(programs(venue_of(standing()[0])), SOME.standing)
-    slot = [slot for slot in slots if slot.program.name == name][place]
-    return slice(slot.start, slot.start + len(rows_of(slot.program)))
+    plates = laid_out(programs(venue_of(cast()[0])), SOME.plates)
+    plate = [plate for plate in plates if plate.program.name == name][place]
+    return slice(plate.start, plate.start + len(rows_of(plate.program)))
 
 
-def test_frames_stand_or_run_with_the_same_outcome() -> None:
-    config, tables = standing()
+def test_frames_run_on_plates_or_not_with_the_same_outcome() -> None:
+    config, tables = cast()
     assert said(tables.traces[-1]) == ""
     assert trades().problems(NONE) == [] == trades().problems(SMALL)
     assert trades().tables(NONE).public[:2] == tables.public[:2]
     live = to_ints(tables.traces[-1][COLUMN["live"]])
     lengths = {name: len(rows_of(each)) for name, each in programs(venue_of(config)).items()}
-    stand = ["trade, maker 3 ago"] + 4 * ["side, cross"] + ["account, 0 positions, fresh"] * 2
-    stand += 2 * ["account, 1 positions, fresh"]
-    assert sum(live) == sum(lengths[name] for name in stand)
+    names = ["trade, maker 3 ago"] + 4 * ["side, cross"] + ["account, 0 positions, fresh"] * 2
+    names += 2 * ["account, 1 positions, fresh"]
+    assert sum(live) == sum(lengths[name] for name in names)
 
 
-def test_every_cell_of_standing_frames_matters() -> None:
+def test_every_cell_of_plates_matters() -> None:
     """But where a sum is said to be zero nobody reads the row's own cell."""
-    config, tables = standing()
+    config, tables = cast()
     system = circuit_of(config, SOME)
-    sample = dict.fromkeys((table.chip.name for table in system.tables), 0) | {"standing": SAMPLE}
+    sample = dict.fromkeys((table.chip.name for table in system.tables), 0) | {"plates": SAMPLE}
     free = _unread(config)
     assert [each for each in unnoticed(system, tables.public, tables.traces, sample) if each not in free] == []
     assert 0 < len(free) < 60
@@ -88,29 +88,29 @@ def test_every_cell_of_standing_frames_matters() -> None:
 
 def _unread(config: VenueConfig) -> set[str]:
     """Cells c of live frames that no operand reads and no gate computes."""
-    live = to_ints(standing()[1].traces[-1][COLUMN["live"]])
+    live = to_ints(cast()[1].traces[-1][COLUMN["live"]])
     found = set()
-    for slot in slots_of(programs(venue_of(config)), SOME.standing):
-        rows = rows_of(slot.program)
+    for plate in laid_out(programs(venue_of(config)), SOME.plates):
+        rows = rows_of(plate.program)
         read = {place for row in rows for place in (row.left, row.right, row.third)}
         for number, row in enumerate(rows):
-            if live[slot.start + number] and row.place not in read and not row.gate.c:
+            if live[plate.start + number] and row.place not in read and not row.gate.c:
                 assert not row.flags and not row.times
-                found.add(f"standing[{slot.start + number}].c")
+                found.add(f"plates[{plate.start + number}].c")
     return found
 
 
 @pytest.mark.parametrize("name", ["frame", "live"])
 def test_a_frame_is_of_one_piece(name: str) -> None:
-    config, tables = standing()
+    config, tables = cast()
     table = tables.traces[-1].copy()
     where = rows_of_frame("side, cross")
     table[COLUMN[name], where.start : where.start + 9] = from_ints([0])
     assert "a frame " in said(table)
 
 
-def test_a_frame_that_stands_cannot_be_left_out_or_run_twice() -> None:
-    config, tables = standing()
+def test_a_frame_on_a_plate_cannot_be_left_out_or_run_twice() -> None:
+    config, tables = cast()
     table, where = tables.traces[-1].copy(), rows_of_frame("side, cross")
     gone = table.copy()
     gone[:, where] = 0
@@ -123,7 +123,7 @@ def test_a_frame_that_stands_cannot_be_left_out_or_run_twice() -> None:
 
 def test_rows_between_frames_are_nobodys() -> None:
     """A row behind the frames that takes part in the values of one: it reads itself alone."""
-    config, tables = standing()
+    config, tables = cast()
     table = tables.traces[-1].copy()
     first = rows_of_frame("trade, maker 3 ago")
     for name in ("frame", "live"):
@@ -133,9 +133,9 @@ def test_rows_between_frames_are_nobodys() -> None:
 
 
 def test_a_shape_says_when_its_frames_do_not_fit() -> None:
-    config, _ = standing()
-    shape = SOME._replace(log_standing=10)
-    with pytest.raises(ValueError, match=r"rows of standing frames; a table of 2\*\*10 holds 1024"):
+    config, _ = cast()
+    shape = SOME._replace(log_plates=10)
+    with pytest.raises(ValueError, match=r"rows of plates; a table of 2\*\*10 holds 1024"):
         circuit_of(config, shape).tables[-1].chip.fixed_columns(10)
 
 
@@ -167,7 +167,7 @@ def test_what_is_gathered_holds_for_every_frame_that_is_played(seed: int) -> Non
 
 def test_nothing_is_demanded_less_than_before() -> None:
     """Each number, word, list, message and signature of a program is asked for by one row; each zero, too."""
-    for program in programs(venue_of(standing()[0])).values():
+    for program in programs(venue_of(cast()[0])).values():
         rows = fused(program)
         for flag in (Flag.MEMORY, Flag.HASH, Flag.SIGNED):
             assert [row.place for row in rows if row.flags & flag] == asked(program, flag)
@@ -187,7 +187,7 @@ def asked(program: Program, flag: Flag) -> list[int]:
 
 
 def test_own_number_is_no_place() -> None:
-    assert OWN < 0 <= min(row.place for row in rows_of(programs(venue_of(standing()[0]))["close"]))
+    assert OWN < 0 <= min(row.place for row in rows_of(programs(venue_of(cast()[0]))["close"]))
 
 
 def test_filling_takes_frames_in_their_order() -> None:
@@ -196,8 +196,8 @@ def test_filling_takes_frames_in_their_order() -> None:
     play = Play(one.before, venue_of(one.before.config))
     for number, transaction in enumerate(one.transactions):
         play.take(number, transaction)
-    slots = slots_of(play.programs, (("side, cross", 3),))
-    filled = fill_standing(play.frames, slots, 10)
+    plates = laid_out(play.programs, (("side, cross", 3),))
+    filled = fill_plates(play.frames, plates, 10)
     sides = [frame.number for frame in play.frames if frame.program.name == "side, cross"]
     assert sorted(filled.frames) == sides[:3]
-    assert np.count_nonzero(filled.table[COLUMN["live"]].any(axis=1)) == 3 * len(rows_of(slots[0].program))
+    assert np.count_nonzero(filled.table[COLUMN["live"]].any(axis=1)) == 3 * len(rows_of(plates[0].program))

@@ -1,11 +1,11 @@
-"""Standing frames: a table whose instructions are part of the system, for the programs that batches run most.
+"""Plates: a table whose instructions are part of the system, for the programs that batches run most.
 
-A row of the rules table carries its instruction along: 24 cells, of which 18 say which instruction it is. Here a shape
-lays down how many frames of which program there are and where each stands; the instructions are fixed columns, which
-nobody commits to for a batch, and a row has 9 cells. They are gathered, too (`circuit.fusing`), so that a frame has a
-quarter fewer rows. A frame that finds no free place here runs in the rules table as any other does, with the same
-outcome: both tables compute on one bus, and name what they compute by frame and place. A place that no frame takes is
-idle: `live` is 0, and it asks nothing of other tables.
+A row of the rules table carries its instruction along, as movable type: 24 cells, of which 18 say which instruction it
+is. A plate is a program cast in fixed columns, which nobody commits to for a batch, so that a row has 9 cells; what it
+computes is gathered, too (`circuit.fusing`), and it has a quarter fewer rows. A shape says how many plates of which
+programs there are. A frame that finds no free plate runs in the rules table as any other does, with the same outcome:
+both tables compute on one bus, and name what they compute by frame and place. A plate that no frame takes is idle:
+`live` is 0, and it asks nothing of other tables.
 
 That frames of both tables have numbers of their own is what turns are for (`circuit.frame`): two frames of one number
 would have two chains of values to choose from.
@@ -32,48 +32,48 @@ from stark.chips.ranges import NUMBER
 from stark.field import Felts, from_ints
 from stark.prime import PRIME
 
-NOWHERE = 1 << PROGRAM_BITS  # a place that no program has: rows between and behind the frames read themselves there
+NOWHERE = 1 << PROGRAM_BITS  # a place that no program has: rows behind the plates read themselves there
 GATES = tuple(f"of_{name}" for name in Gate._fields if name != "constant")
 ASKS = {"number": Flag.NUMBER, "memory": Flag.MEMORY, "hash": Flag.HASH, "signed": Flag.SIGNED}
 Places = NDArray[np.int64]
-Asked = Sequence[tuple[str, int]]  # names of programs, and how many frames of each a shape lays down
+Asked = Sequence[tuple[str, int]]  # names of programs, and how many plates of each a shape has
 
 
-class Slot(NamedTuple):
-    """Where a frame can stand: its first row, and what it runs."""
+class Plate(NamedTuple):
+    """Its first row, and what runs on it."""
 
     start: int
     program: Program
 
 
-def slots_of(programs: Mapping[str, Program], standing: Asked) -> tuple[Slot, ...]:
-    """Where the frames of a shape stand, one after the other; a venue may lack a program, of more positions than an
+def laid_out(programs: Mapping[str, Program], asked: Asked) -> tuple[Plate, ...]:
+    """The plates of a shape, one after the other; a venue may lack a program, of more positions than an
     account can have there."""
     found, start = [], 0
-    for name, count in standing:
+    for name, count in asked:
         program = programs.get(name)
         if program is not None:
             length = len(rows_of(program))
-            found += [Slot(start + place * length, program) for place in range(count)]
+            found += [Plate(start + place * length, program) for place in range(count)]
             start += count * length
     return tuple(found)
 
 
 @lru_cache(maxsize=512)
 def rows_of(program: Program) -> tuple[FusedRow, ...]:
-    """The rows of a standing frame of a program."""
+    """The rows of a plate of a program."""
     return fused(program)
 
 
-class Standing(Chip):
+class Plates(Chip):
     """One row what is left of some instructions: 6 cells and 3 of its buses."""
 
-    name = "standing"
+    name = "plates"
     columns = ("frame", "live", "a", "b", "c", "d")
     fixed = ("place", "left", "right", "third", "constant", *GATES, "count", *ASKS, "times", "last")
 
-    def __init__(self, slots: Sequence[Slot]):
-        self.slots = slots
+    def __init__(self, plates: Sequence[Plate]):
+        self.plates = plates
 
     def constrain(self, row: Row, must: Must) -> None:
         """What a row computes from its operands, and what it says on the buses if its frame is live."""
@@ -106,26 +106,26 @@ class Standing(Chip):
         must.send(MESSAGE, [row.constant, row.a, row.c], row.live * row.times)
 
     def fixed_columns(self, log_height: int) -> list[list[int]]:
-        """The instructions of all slots. ValueError where they are more than the table has rows."""
+        """The instructions of all plates. ValueError where they are more than the table has rows."""
         height = 1 << log_height
-        used = sum(len(rows_of(slot.program)) for slot in self.slots)
+        used = sum(len(rows_of(plate.program)) for plate in self.plates)
         if used > height:
-            raise ValueError(f"{used} rows of standing frames; a table of 2**{log_height} holds {height}")
+            raise ValueError(f"{used} rows of plates; a table of 2**{log_height} holds {height}")
         columns: list[list[int]] = [[] for _ in self.fixed]
-        for slot in self.slots:
-            for column, values in zip(columns, _instructions(slot.program), strict=True):
+        for plate in self.plates:
+            for column, values in zip(columns, _instructions(plate.program), strict=True):
                 column += values
         nowhere = dict.fromkeys(self.fixed, 0) | dict.fromkeys(("place", "left", "right", "third"), NOWHERE)
         for name, column in zip(self.fixed, columns, strict=True):
             column += [(nowhere | {"count": 3})[str(name)]] * (height - used)
-        if used < height:  # rows behind the frames are of one piece, too
+        if used < height:  # rows behind the plates are of one piece, too
             columns[self.fixed.index("last")][-1] = 1
         return columns
 
 
 @lru_cache(maxsize=512)
 def _instructions(program: Program) -> tuple[tuple[int, ...], ...]:
-    """The fixed columns of one frame."""
+    """The fixed columns of one plate."""
     rows = rows_of(program)
     reads: dict[int, int] = {}
     for row in rows:
@@ -142,26 +142,26 @@ def _instructions(program: Program) -> tuple[tuple[int, ...], ...]:
 
 
 class Filled(NamedTuple):
-    """The table, the numbers of the frames that stand in it, and the numbers that it asks for."""
+    """The table, the numbers of the frames on it, and the numbers that it asks for."""
 
     table: Felts
     frames: frozenset[int]
     asked: list[int]
 
 
-def fill_standing(frames: Sequence[Given], slots: Sequence[Slot], log_height: int) -> Filled:
-    """The frames that find a slot of their program; the first ones come first."""
+def fill_plates(frames: Sequence[Given], plates: Sequence[Plate], log_height: int) -> Filled:
+    """The frames that find a plate of their program; the first ones come first."""
     free: dict[str, list[int]] = {}
-    for slot in reversed(slots):
-        free.setdefault(slot.program.name, []).append(slot.start)
-    table = np.zeros((len(Standing.columns), 1 << log_height, 4), np.uint64)
-    stand: set[int] = set()
+    for plate in reversed(plates):
+        free.setdefault(plate.program.name, []).append(plate.start)
+    table = np.zeros((len(Plates.columns), 1 << log_height, 4), np.uint64)
+    found: set[int] = set()
     asked: list[int] = []
     for frame in frames:
         if free.get(frame.program.name):
-            stand.add(frame.number)
+            found.add(frame.number)
             asked += _fill(table, free[frame.program.name].pop(), frame)
-    return Filled(table, frozenset(stand), asked)
+    return Filled(table, frozenset(found), asked)
 
 
 class _Reads(NamedTuple):
@@ -178,9 +178,9 @@ class _Reads(NamedTuple):
 @lru_cache(maxsize=512)
 def _reads(program: Program) -> _Reads:
     rows = rows_of(program)
-    columns = [np.array([row[part] for row in rows], np.int64) for part in range(4)]
+    places, left, right, third = (np.array([row[part] for row in rows], np.int64) for part in range(4))
     memory = np.flatnonzero([row.flags & Flag.MEMORY > 0 for row in rows])
-    return _Reads(*columns, memory, [row.place for row in rows if row.flags & Flag.NUMBER])
+    return _Reads(places, left, right, third, memory, [row.place for row in rows if row.flags & Flag.NUMBER])
 
 
 def _fill(table: Felts, start: int, frame: Given) -> list[int]:
