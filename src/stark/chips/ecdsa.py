@@ -63,7 +63,7 @@ NONCE_SLOPE, KEY_SLOPE = Held(NONCE, "second_slope"), Held(BASE, "second_slope")
 BOTH_SLOPE = Held(BOTH, "second_slope")  # from -(A + Q) to R
 COPIES_OF_NONCE = Held(NONCE, "selector")  # of A + V
 COPIES_OF_KEY = Held(KEY, "second_slope")  # of A + Q and A + Q + G
-COPIES_OF_BASE = Held(BASE, "slope")  # of A and A + G
+COPIES_OF_CONSTANTS = Held(BASE, "slope")  # of A and A + G
 COPIES_OF_REST = Held(REST, "slope")  # of A
 TIMES = Held(REST, "second_slope")  # how often the signature is lent
 MESSAGES = tuple(Held(row, "selector") for row in (BOTH, KEY, BASE))  # copies with G that rows before have sent
@@ -199,13 +199,13 @@ def _add_base(row: Row, must: Must) -> None:
 
 def _copies_of_base(row: Row) -> Expr:
     """Copies of A + G, as its row sees them."""
-    return _held(row, BASE, COPIES_OF_BASE) - _held(row, BASE, COPIES_OF_REST)
+    return _held(row, BASE, COPIES_OF_CONSTANTS) - _held(row, BASE, COPIES_OF_REST)
 
 
 def _differ(row: Row, must: Must) -> None:
     """No two points that the last rows add have one x; s is not zero: some copies are of points with V."""
     base_x, offset_x = GENERATOR[0], OFFSET[0]
-    without_nonce = _held(row, KEY, COPIES_OF_KEY) + _held(row, KEY, COPIES_OF_BASE)
+    without_nonce = _held(row, KEY, COPIES_OF_KEY) + _held(row, KEY, COPIES_OF_CONSTANTS)
     nonce_row = (_held(row, NONCE, NONCE_X) - offset_x) * (row.x - base_x) * (row.next.x - base_x)
     both_row = row.next.x - _held(row, BOTH, NONCE_X)
     key_row = (_held(row, KEY, KEY_X) - offset_x) * (row.x - base_x) * ((1 << STEPS) - 1 - without_nonce)

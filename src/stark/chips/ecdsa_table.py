@@ -14,7 +14,7 @@ from stark.chips.ecdsa import (
     BASE,
     BOTH,
     BOTH_SLOPE,
-    COPIES_OF_BASE,
+    COPIES_OF_CONSTANTS,
     COPIES_OF_KEY,
     COPIES_OF_NONCE,
     COPIES_OF_REST,
@@ -213,7 +213,7 @@ def _held(signed: Signed, points: Points, sums: Last) -> dict[Held, int]:
     cells = {
         NONCE_X: points.nonce[0], NONCE_SLOPE: sums.nonce.slope, KEY_X: points.key[0], KEY_SLOPE: sums.key.slope,
         BOTH_SLOPE: sums.both.slope, COPIES_OF_NONCE: nonces & ~z, COPIES_OF_KEY: keys,
-        COPIES_OF_BASE: ((1 << STEPS) - 1) & ~(r | s), COPIES_OF_REST: ((1 << STEPS) - 1) & ~(r | s | z),
+        COPIES_OF_CONSTANTS: ((1 << STEPS) - 1) & ~(r | s), COPIES_OF_REST: ((1 << STEPS) - 1) & ~(r | s | z),
     }  # fmt: skip
     for place, added in zip(MESSAGES, (nonces, nonces | both, nonces | both | keys), strict=True):
         cells[place] = added & z
