@@ -1,28 +1,39 @@
-"""Stark ECDSA as a narrow chip: 256 rows of 17 columns show that a message is signed under a key's x coordinate.
+"""Stark ECDSA as a narrow chip: 256 rows of 8 columns show that a message is signed under a key's x coordinate.
 
 A signature (r, s) of message z under a point Q is valid if s R = z G + r Q for a point R whose x is r. With V = -R,
 
     r Q + s V + z G = 0,
 
-and neither arithmetic modulo the curve's order nor an inverse of s is needed. Rows 0 to 250 take one bit each of r, s
-and z, the most significant first. Two ladders run beside each other:
+and neither arithmetic modulo the curve's order nor an inverse of s is needed. Rows 0 to 250 are one ladder of three
+scalars, the most significant bit first:
 
-    (x, y)              = 2 (x, y) + T,   T = A + [bit of r] Q + [bit of s] V,   from B
-    (base_x, base_y)    = itself + [bit of z] 2**(250 - row) G,                  from C
+    (x, y) = 2 (x, y) + T,   T = A + [bit of r] Q + [bit of s] V + [bit of z] G,   from B
 
-Rows 252 to 254 derive the three points T can be besides A: A + Q, A + V, A + Q + V; they stand unchanged in every row.
-Row 251 closes: the ladders' ends must add up to 2**251 B + (2**251 - 1) A + C, a constant, for only then do r Q, s V
-and z G cancel. A, B and C are points whose logarithms nobody knows.
+and r Q, s V and z G cancel if and only if it ends at 2**251 B + (2**251 - 1) A, a constant. A and B are points whose
+logarithms nobody knows.
 
-An addition must show, by an inverse, that its points' x coordinates differ: else the slope would be free. Three kinds
-need not: the second of a step, since no point of an odd order has y = 0; the closing one, both of whose degenerate
-cases come out true; and that of the ladder of G, where equal coordinates would give the logarithm of C to whoever finds
-them, and with it ECDSA would fall.
+**The scalars are multiplicities.** A step writes neither its bits nor what is read so far, only a selector from 0 to 7.
+It takes (number of the signature, selector, T) off a bus of the chip's own, and row i takes 2**(250 - i) copies. The
+last five rows derive the eight points and put each on the bus under its selector, as often as cells say. A set of rows
+takes the sum of its powers of two, which is from 0 to 2**251 - 1, below the prime, and zero for the empty set alone. So
+no step adds what the last rows do not send, and the copies of a point are the very integer whose bits say where it was
+added: a false count finds no partner. r is the sum of the copies of the four points with Q in them, and so are s and z,
+each below 2**251 without another check. s is bound by nothing else, and need only not be zero.
+
+Selectors keep apart two points that are equal: with V = G, say, copies of A + V could be passed off as copies of A + G,
+and s be traded for z modulo the prime. Numbers keep apart the signatures, which would else lend each other points.
+
+**Points that meet.** The slope through two points is free if they are equal, so every addition shows by an inverse that
+its points' x coordinates differ: those of the steps, and those that derive the points, for keys and nonces can be
+chosen to meet A, G, or each other. One kind need not: the second addition of a step, of (x, y) to (x, y) + T. It would
+take y = 0, and no point of an odd order has that. An honest ladder meets no point, or the logarithms of A and B would
+be related. r is not zero, since no point of the curve has x = 0.
 """
 
 from __future__ import annotations
 
 from functools import cache
+from typing import NamedTuple
 
 from stark.air.chip import Bus, Chip, Must, Row
 from stark.air.expr import Expr, lift
@@ -31,11 +42,32 @@ from stark.keccak import keccak256
 from stark.prime import PRIME
 
 SIGNED = Bus("signed", ("public_key", "message"))
+POINT = Bus("point of a signature", ("number", "selector", "x", "y"))
 ROWS, STEPS = 256, 251
-CLOSING, KEY, NONCE, SUM, REST = range(STEPS, ROWS)  # the rows after the ladders' last step
+NONCE, BOTH, KEY, BASE, REST = range(STEPS, ROWS)  # the rows after the ladder: A + V, A + Q + V, A + Q, A + G, A
+WITH_KEY, WITH_NONCE, WITH_BASE = 1, 2, 4  # what a selector says is added to A
 
 Affine = tuple[int, int]
 Pair = tuple[Expr, Expr]
+
+
+class Held(NamedTuple):
+    """A value of the last rows and where it stands: their points leave cells of the steps' columns to other things."""
+
+    row: int
+    column: str
+
+
+NONCE_X, KEY_X = Held(BOTH, "inverse"), Held(BASE, "added_x")  # x of R and of Q: r and the public key
+NONCE_SLOPE, KEY_SLOPE = Held(NONCE, "second_slope"), Held(BASE, "second_slope")  # from -A to R and to -Q
+BOTH_SLOPE = Held(BOTH, "second_slope")  # from -(A + Q) to R
+COPIES_OF_NONCE = Held(NONCE, "selector")  # of A + V
+COPIES_OF_KEY = Held(KEY, "second_slope")  # of A + Q and A + Q + G
+COPIES_OF_CONSTANTS = Held(BASE, "slope")  # of A and A + G
+COPIES_OF_REST = Held(REST, "slope")  # of A
+TIMES = Held(REST, "second_slope")  # how often the signature is lent
+MESSAGES = tuple(Held(row, "selector") for row in (BOTH, KEY, BASE))  # copies with G that rows before have sent
+INVERSES = tuple(Held(row, "inverse") for row in (NONCE, KEY, BASE))
 
 
 @cache
@@ -50,27 +82,20 @@ def unknown_point(name: str) -> Affine:
         counter += 1
 
 
-OFFSET, START, BASE_START = (unknown_point(name) for name in ("offset", "start", "base start"))  # A, B and C
+def _sum(left: Affine | None, right: Affine | None) -> Affine:
+    found = add_points(left, right)
+    assert found is not None, "constants were chosen whose sum is infinity"
+    return found
+
+
+OFFSET, START = (unknown_point(name) for name in ("offset", "start"))  # A and B
+OFFSET_AND_BASE = _sum(OFFSET, GENERATOR)
 
 
 @cache
-def sum_of_ends() -> Affine:
-    """What the ladders' ends add up to exactly for a valid signature."""
-    doubled = add_points(multiply_point(1 << STEPS, START), multiply_point((1 << STEPS) - 1, OFFSET))
-    total = add_points(doubled, BASE_START)
-    assert total is not None
-    return total
-
-
-@cache
-def base_points() -> tuple[Affine, ...]:
-    """2**(250 - row) G by row."""
-    points: list[Affine] = [GENERATOR]
-    while len(points) < STEPS:
-        twice = add_points(points[-1], points[-1])
-        assert twice is not None
-        points.append(twice)
-    return tuple(reversed(points))
+def end_point() -> Affine:
+    """Where the ladder ends exactly for a valid signature."""
+    return _sum(multiply_point(1 << STEPS, START), multiply_point((1 << STEPS) - 1, OFFSET))
 
 
 def _on(row: int) -> tuple[int, ...]:
@@ -78,137 +103,149 @@ def _on(row: int) -> tuple[int, ...]:
 
 
 class Ecdsa(Chip):
-    """4,352 cells a signature and 256 of its bus; degree 5. Sends (key, message) as often as row 252 says.
+    """2,048 cells a signature and 256 of its bus; degree 5. Sends (key, message) as often as `TIMES` says.
 
     Lends r, s and message below 2**251 only, r and s above 0, as the ledger demands; a key with a point of either sign.
     Unused places hold the signature of nobody, sent 0 times.
     """
 
     name = "ecdsa"
-    columns = (
-        "x", "y", "slope", "second_slope", "inverse", "r", "s", "message", "base_x", "base_y", "base_slope",
-        ("with_key", 2), ("with_nonce", 2), ("with_both", 2),
-    )  # fmt: skip
+    columns = ("x", "y", "slope", "second_slope", "inverse", "added_x", "selector", "number")
     periodic = {
         "is_first": _on(0),
-        "is_closing": _on(CLOSING),
-        "is_key": _on(KEY),
+        "is_last_step": _on(STEPS - 1),
         "is_nonce": _on(NONCE),
-        "is_sum": _on(SUM),
+        "is_both": _on(BOTH),
+        "is_key": _on(KEY),
+        "is_base": _on(BASE),
         "is_rest": _on(REST),
-        "added_x": (*(x for x, _ in base_points()), *[0] * (ROWS - STEPS)),
-        "added_y": (*(y for _, y in base_points()), *[0] * (ROWS - STEPS)),
+        "weight": (*(1 << (STEPS - 1 - row) for row in range(STEPS)), *[0] * (ROWS - STEPS)),
     }
 
     def constrain(self, row: Row, must: Must) -> None:
-        """The start, a step of both ladders, their sum, and the points that the first ladder adds."""
-        is_step = 1 - row.is_closing - row.is_key - row.is_nonce - row.is_sum - row.is_rest
-        _start(row, must)
-        _step(row, must, is_step)
-        _step_of_base(row, must, is_step)
-        _close(row, must)
+        """The ladder, the eight points that its steps can add, and what they are sent as often as."""
+        must.first("the first signature has number 0", row.number)
+        must.transition("numbers count signatures", row.next.number - row.number - row.is_rest)
+        for name, value in zip(("x", "y"), START, strict=True):
+            must.zero(f"{name} starts where nobody knows", row.is_first * (getattr(row, name) - value))
+        _step(row, must)
         _derive(row, must)
-        for group in ("with_key", "with_nonce", "with_both"):
-            for part, (own, after) in enumerate(zip(row[group], row.next[group], strict=True)):
-                must.zero(f"{group}[{part}] stands in every row", (1 - row.is_rest) * (after - own))
+        _add_base(row, must)
+        _differ(row, must)
         _leave_empty(row, must)
-        must.send(SIGNED, [row.x, row.message], row.is_key * row.s)
+        _exchange(row, must)
+        message = row.selector + _copies_of_base(row)
+        must.send(SIGNED, [_held(row, BASE, KEY_X), message], row.is_base * _held(row, BASE, TIMES))
 
 
-def _start(row: Row, must: Must) -> None:
-    for name, value in (("x", START[0]), ("y", START[1]), ("base_x", BASE_START[0]), ("base_y", BASE_START[1])):
-        must.zero(f"{name} starts where nobody knows", row.is_first * (getattr(row, name) - value))
-    for name in ("r", "s", "message"):
-        must.zero(f"no bit of {name} is taken yet", row.is_first * getattr(row, name))
+def _held(row: Row, at: int, held: Held) -> Expr:
+    """A value of the last rows, as row `at` sees it: in its own cells or in those of the row after it."""
+    assert held.row - at in (0, 1), f"row {at} does not see {held}"
+    found: Expr = getattr(row if held.row == at else row.next, held.column)
+    return found
 
 
-def _bit(row: Row, name: str) -> Expr:
-    """The bit that a step takes: what is read so far doubles, and gains it."""
-    own: Expr = getattr(row, name)
-    after: Expr = getattr(row.next, name)
-    return after - 2 * own
+def _opposite(row: Row) -> Pair:
+    """In the last rows, the opposite of what (x, y) sends; in all of them, what a line goes through."""
+    return row.x, row.y
 
 
-def _step(row: Row, must: Must, gate: Expr) -> None:
-    """(x, y) + T, and (x, y) again; the sum in between has no cells."""
-    of_r, of_s = _bit(row, "r"), _bit(row, "s")
-    for name in ("r", "s", "message"):
-        bit = _bit(row, name)
-        must.zero(f"a bit of {name}", gate * (bit * (bit - 1)))
-    neither, both = (1 - of_r) * (1 - of_s), of_r * of_s
-    added_x, added_y = (
-        OFFSET[part] * neither
-        + row["with_key"][part] * (of_r * (1 - of_s))
-        + row["with_nonce"][part] * ((1 - of_r) * of_s)
-        + row["with_both"][part] * both
-        for part in range(2)
-    )
-    across = row.x - added_x
-    must.zero("the added point differs", gate * (row.inverse * across - 1))
-    must.zero("slope to the added point", gate * (row.slope * across - (row.y - added_y)))
-    between = row.slope**2 - row.x - added_x
-    must.zero("slope of the second sum", gate * ((row.slope + row.second_slope) * (between - row.x) + 2 * row.y))
-    must.zero("x of a step", gate * (row.next.x - (row.second_slope**2 - row.x - between)))
-    must.zero("y of a step", gate * (row.next.y - (row.second_slope * (row.x - row.next.x) - row.y)))
+def _added(row: Row) -> Pair:
+    """The point at `added_x` on the line through (x, y): what a step adds, or the last rows derive with G."""
+    return row.added_x, row.y - row.slope * (row.x - row.added_x)
 
 
-def _step_of_base(row: Row, must: Must, gate: Expr) -> None:
-    bit = _bit(row, "message")
-    slope, x, y = row.base_slope, row.base_x, row.base_y
-    must.zero("slope to the base's multiple", gate * (bit * (slope * (x - row.added_x) - (y - row.added_y))))
-    must.zero("no slope without a bit", gate * ((1 - bit) * slope))
-    must.zero("x of the base's ladder", gate * (row.next.base_x - x - bit * (slope**2 - row.added_x - 2 * x)))
-    must.zero("y of the base's ladder", gate * (row.next.base_y - y - (slope * (x - row.next.base_x) - 2 * bit * y)))
-
-
-def _close(row: Row, must: Must) -> None:
-    """Both ends and the opposite of their constant sum lie on one line."""
-    gate, (x, y) = row.is_closing, sum_of_ends()
-    must.zero("the ends' slope", gate * (row.slope * (row.x - row.base_x) - (row.y - row.base_y)))
-    must.zero("x of the ends' sum", gate * (row.slope**2 - row.x - row.base_x - x))
-    must.zero("y of the ends' sum", gate * (row.slope * (row.x - x) - (row.y + y)))
-    must.zero("s is not zero", gate * (row.inverse * row.s - 1))
-    must.zero("the message is kept for the key's row", gate * (row.next.message - row.message))
-    must.zero("r is kept", (gate + row.is_key) * (row.next.r - row.r))
+def _step(row: Row, must: Must) -> None:
+    """(x, y) + T, and (x, y) again; neither y of T nor the sum in between has cells. The last step leads to the end."""
+    is_step = 1 - row.is_nonce - row.is_both - row.is_key - row.is_base - row.is_rest
+    must.zero("the added point differs", is_step * (row.inverse * (row.x - row.added_x) - 1))
+    between = row.slope**2 - row.x - row.added_x
+    second = row.second_slope
+    must.zero("slope of the second sum", is_step * ((row.slope + second) * (between - row.x) + 2 * row.y))
+    x = second**2 - row.x - between
+    leads_on, (end_x, end_y) = is_step - row.is_last_step, end_point()
+    must.zero("x of a step", leads_on * (row.next.x - x))
+    must.zero("y of a step", leads_on * (row.next.y - (second * (row.x - row.next.x) - row.y)))
+    must.zero("x of the end", row.is_last_step * (end_x - x))
+    must.zero("y of the end", row.is_last_step * (end_y - (second * (row.x - end_x) - row.y)))
 
 
 def _derive(row: Row, must: Must) -> None:
-    """The points that a step can add, from the key's point and the nonce's opposite."""
-    curve = row.y**2 - row.x**3 - row.x - BETA
-    must.zero("the points lie on the curve", (row.is_key + row.is_nonce) * curve)
-    with_key = row["with_key"][0], row["with_key"][1]
-    with_nonce = row["with_nonce"][0], row["with_nonce"][1]
-    with_both = row["with_both"][0], row["with_both"][1]
-    offset = lift(OFFSET[0]), lift(OFFSET[1])
-    _adds(row, must, "offset + key", row.is_key, offset, with_key)
-    _adds(row, must, "offset + nonce", row.is_nonce, offset, with_nonce)
-    _adds(row, must, "offset + key + nonce", row.is_sum, with_key, with_both)
-    must.zero("x of the nonce is r", row.is_nonce * (row.x - row.r))
-    must.zero("r is not zero", row.is_nonce * (row.second_slope * row.x - 1))
-    must.zero("x of the nonce is kept", row.is_nonce * (row.next.x - row.x))
-    must.zero("y of the nonce is kept", row.is_nonce * (row.next.y - row.y))
+    """A + V, A + Q + V and A + Q from V = -R and Q; in rows of their own, with the opposite signs; A + G and A."""
+    minus_offset = lift(OFFSET[0]), lift(PRIME - OFFSET[1])
+    for name, at, gate, start, held_x, held_slope in (
+        ("nonce", NONCE, row.is_nonce, minus_offset, NONCE_X, NONCE_SLOPE),
+        ("nonce, with the key", BOTH, row.is_both, _opposite(row.next), NONCE_X, BOTH_SLOPE),
+        ("key", KEY, row.is_key, minus_offset, KEY_X, KEY_SLOPE),
+    ):
+        x, slope = _held(row, at, held_x), _held(row, at, held_slope)
+        y = start[1] + slope * (x - start[0])
+        must.zero(f"{name}: the point lies on the curve", gate * (y**2 - x**3 - x - BETA))
+        sum_x, sum_y = _opposite(row)
+        must.zero(f"{name}: x of the sum", gate * (sum_x - (slope**2 - start[0] - x)))
+        must.zero(f"{name}: y of the sum", gate * (sum_y - (slope * (start[0] - sum_x) - start[1])))
+    for name, gate, point in (("base", row.is_base, OFFSET_AND_BASE), ("rest", row.is_rest, OFFSET)):
+        must.zero(f"x of the {name}", gate * (row.x - point[0]))
+        must.zero(f"y of the {name}", gate * (row.y + point[1]))
 
 
-def _adds(row: Row, must: Must, name: str, gate: Expr, left: Pair, result: Pair) -> None:
-    """left + (x, y) = result."""
-    across = row.x - left[0]
-    must.zero(f"{name}: the points differ", gate * (row.inverse * across - 1))
-    must.zero(f"{name}: slope", gate * (row.slope * across - (row.y - left[1])))
-    must.zero(f"{name}: x", gate * (result[0] - (row.slope**2 - row.x - left[0])))
-    must.zero(f"{name}: y", gate * (result[1] - (row.slope * (row.x - result[0]) - row.y)))
+def _add_base(row: Row, must: Must) -> None:
+    """The line through the opposites of a point and of G has their sum at `added_x`."""
+    gate = row.is_nonce + row.is_both + row.is_key
+    (x, y), (base_x, base_y) = _opposite(row), GENERATOR
+    must.zero("slope to the base", gate * (row.slope * (x - base_x) - (y + base_y)))
+    must.zero("x of a sum with the base", gate * (row.added_x - (row.slope**2 - x - base_x)))
+
+
+def _copies_of_base(row: Row) -> Expr:
+    """Copies of A + G, as its row sees them."""
+    return _held(row, BASE, COPIES_OF_CONSTANTS) - _held(row, BASE, COPIES_OF_REST)
+
+
+def _differ(row: Row, must: Must) -> None:
+    """No two points that the last rows add have one x; s is not zero: some copies are of points with V."""
+    base_x, offset_x = GENERATOR[0], OFFSET[0]
+    without_nonce = _held(row, KEY, COPIES_OF_KEY) + _held(row, KEY, COPIES_OF_CONSTANTS)
+    nonce_row = (_held(row, NONCE, NONCE_X) - offset_x) * (row.x - base_x) * (row.next.x - base_x)
+    both_row = row.next.x - _held(row, BOTH, NONCE_X)
+    key_row = (_held(row, KEY, KEY_X) - offset_x) * (row.x - base_x) * ((1 << STEPS) - 1 - without_nonce)
+    for name, at, gate, inverse, product in (
+        ("offset and nonce, nonce and base, both and base differ", NONCE, row.is_nonce, INVERSES[0], nonce_row),
+        ("key and nonce differ", BOTH, row.is_both, INVERSES[1], both_row),
+        ("offset and key, key and base differ, s is not zero", KEY, row.is_key, INVERSES[2], key_row),
+    ):
+        must.zero(name, gate * (_held(row, at, inverse) * product - 1))
+
+
+def _exchange(row: Row, must: Must) -> None:
+    """Steps take their points, the last rows send them: those with G by `added_x`, the others by (x, y).
+
+    In the last rows `selector` counts the copies of points with G in the rows before; a row sends what it grows by.
+    """
+    is_sum = row.is_nonce + row.is_both + row.is_key
+    with_base = is_sum * row.next.selector - (row.is_both + row.is_key) * row.selector
+    selector = (1 - is_sum - row.is_base - row.is_rest) * row.selector
+    own_selector, times = lift(0), lift(0)
+    for gate, value, copies in (
+        (row.is_nonce, WITH_NONCE, row.is_nonce * _held(row, NONCE, COPIES_OF_NONCE)),
+        (row.is_both, WITH_KEY + WITH_NONCE, row.is_both * _copies_of_both(row)),
+        (row.is_key, WITH_KEY, row.is_key * (_held(row, KEY, COPIES_OF_KEY) - row.next.selector + row.selector)),
+    ):
+        selector = selector + (value + WITH_BASE) * gate
+        own_selector, times = own_selector + value * gate, times + copies
+    must.send(POINT, [row.number, selector, *_added(row)], with_base - row.weight)
+    times = times + row.is_base * _copies_of_base(row) + row.is_rest * _held(row, REST, COPIES_OF_REST)
+    x, minus_y = _opposite(row)
+    must.send(POINT, [row.number, own_selector + WITH_BASE * row.is_base, x, -minus_y], times)
+
+
+def _copies_of_both(row: Row) -> Expr:
+    """Copies of A + Q + V, as its row sees them: what r has beyond those of A + Q + V + G, A + Q and A + Q + G."""
+    with_base = row.next.selector - row.selector
+    return _held(row, BOTH, NONCE_X) - _held(row, BOTH, COPIES_OF_KEY) - with_base
 
 
 def _leave_empty(row: Row, must: Must) -> None:
     """Cells without use are zeros."""
-    after_key = row.is_nonce + row.is_sum + row.is_rest
-    after_closing = row.is_key + after_key
-    for name in ("base_x", "base_y"):
-        must.zero(f"{name} is empty after the ladders", after_closing * getattr(row, name))
-    must.zero("base_slope is empty after the ladders", (row.is_closing + after_closing) * row.base_slope)
-    for name in ("s", "message"):
-        must.zero(f"{name} is empty after the key's row", after_key * getattr(row, name))
-    must.zero("r is empty after the nonce's row", (row.is_sum + row.is_rest) * row.r)
-    spare = row.is_closing + row.is_key + row.is_sum + row.is_rest
-    must.zero("second_slope is empty but for steps and nonce", spare * row.second_slope)
-    for name in ("x", "y", "slope", "inverse"):
+    for name in ("inverse", "added_x", "selector"):
         must.zero(f"{name} is empty in the last row", row.is_rest * getattr(row, name))

@@ -1,4 +1,4 @@
-"""The table of the ECDSA chip: both ladders of many signatures, step by step together, with one inversion a step."""
+"""The table of the ECDSA chip: the ladders of many signatures, step by step together, with two inversions a step."""
 
 from __future__ import annotations
 
@@ -11,29 +11,44 @@ from numpy.typing import NDArray
 
 from stark.air.chip import column_names
 from stark.chips.ecdsa import (
-    BASE_START,
-    CLOSING,
+    BASE,
+    BOTH,
+    BOTH_SLOPE,
+    COPIES_OF_CONSTANTS,
+    COPIES_OF_KEY,
+    COPIES_OF_NONCE,
+    COPIES_OF_REST,
+    INVERSES,
     KEY,
+    KEY_SLOPE,
+    KEY_X,
+    MESSAGES,
     NONCE,
+    NONCE_SLOPE,
+    NONCE_X,
     OFFSET,
+    OFFSET_AND_BASE,
+    REST,
     ROWS,
     START,
     STEPS,
-    SUM,
+    TIMES,
+    WITH_BASE,
+    WITH_KEY,
+    WITH_NONCE,
     Affine,
     Ecdsa,
-    base_points,
-    sum_of_ends,
+    Held,
 )
 from stark.curve import GENERATOR, ORDER, add_affine, lift_x, multiply_point, scale, to_affine
 from stark.ecdsa import ELEMENT_LIMIT, Signed
 from stark.field import ONE, ZERO, Felts, add, from_ints, invert, load, multiply, square, store, subtract, to_ints
-from stark.kernels import Felt, kernel
+from stark.kernels import kernel
 from stark.prime import PRIME, inverse
 
 Bits = NDArray[np.uint8]
 PLACE = {name: place for place, name in enumerate(column_names(Ecdsa.columns))}
-LADDER = ("x", "y", "slope", "second_slope", "inverse", "r", "s", "message", "base_x", "base_y", "base_slope")
+SELECTORS = 8
 NO_PROOF = "two points of a ladder have one x coordinate: a signature was made to have no proof"
 
 
@@ -45,11 +60,26 @@ class Points(NamedTuple):
 
 
 class Sum(NamedTuple):
-    """A sum of two points with its slope and the inverse of the difference of their x coordinates."""
+    """A sum of two points and the slope of the line through their opposites."""
 
     point: Affine
     slope: int
-    inverse: int
+
+
+class Last(NamedTuple):
+    """What the last rows of a signature are made from: each sum by the points it adds to A."""
+
+    key: Sum
+    nonce: Sum
+    both: Sum
+    key_and_base: Sum
+    nonce_and_base: Sum
+    both_and_base: Sum
+
+    def points(self) -> list[Affine]:
+        """The points a step can add, by selector."""
+        without = [OFFSET, self.key.point, self.nonce.point, self.both.point]
+        return [*without, OFFSET_AND_BASE, *(each.point for each in self[3:])]
 
 
 def fill_ecdsa(signatures: Sequence[Signed], times: Sequence[int], log_rows: int) -> Felts:
@@ -63,8 +93,9 @@ def fill_ecdsa(signatures: Sequence[Signed], times: Sequence[int], log_rows: int
     filled = ROWS * len(shown)
     for start in range(filled, 1 << log_rows, ROWS):
         table[:, start : start + ROWS] = table[:, filled - ROWS : filled]
+    table[PLACE["number"]] = np.repeat(from_ints(list(range(room))), ROWS, axis=0)
     if times:
-        table[PLACE["s"], KEY : ROWS * len(times) : ROWS] = from_ints(list(times))
+        table[PLACE[TIMES.column], TIMES.row : ROWS * len(times) : ROWS] = from_ints(list(times))
     return table
 
 
@@ -144,38 +175,17 @@ def _combine(generator: Felts, keys: Felts, bits: Bits, sums: Felts) -> None:
 def _fill_places(signatures: Sequence[Signed], points: Sequence[Points], table: Felts) -> None:
     """Every row of every signature's place, from the first place on."""
     count = len(signatures)
-    with_key = [_sum(OFFSET, each.key) for each in points]
-    with_nonce = [_sum(OFFSET, each.nonce) for each in points]
-    with_both = [_sum(one.point, each.nonce) for one, each in zip(with_key, points, strict=True)]
-    sums = {"with_key": with_key, "with_nonce": with_nonce, "with_both": with_both}
-    for name, group in sums.items():
-        for part in range(2):
-            values = from_ints([each.point[part] for each in group])
-            table[PLACE[f"{name}[{part}]"], : ROWS * count] = np.repeat(values, ROWS, axis=0)
+    sums = [_sums(each) for each in points]
     scalars = [getattr(signed, name) for name in ("r", "s", "message") for signed in signatures]
     bits = bits_of(scalars, STEPS).reshape(3, count, STEPS)
-    added = _flat([each.point for each in [Sum(OFFSET, 0, 0)] * count + with_key + with_nonce + with_both])
-    if not _climb(_flat([START, BASE_START]), _flat(base_points()), added, bits, table):
+    kinds = WITH_KEY * bits[0] + WITH_NONCE * bits[1] + WITH_BASE * bits[2]
+    added = _flat([point for each in sums for point in each.points()])
+    if not _climb(_flat([START]), added, from_ints(list(range(SELECTORS))), kinds, table):
         raise ValueError(NO_PROOF)
-
-    def write(row: int, name: str, values: Sequence[int]) -> None:
-        table[PLACE[name], row : ROWS * count : ROWS] = from_ints(list(values))
-
-    write(CLOSING, "slope", _closing_slopes(table, count))
-    write(CLOSING, "inverse", [inverse(signed.s) for signed in signatures])
-    write(KEY, "message", [signed.message for signed in signatures])
-    write(NONCE, "second_slope", [inverse(signed.r) for signed in signatures])
-    for row, group, summands in (
-        (KEY, with_key, [each.key for each in points]),
-        (NONCE, with_nonce, [each.nonce for each in points]),
-        (SUM, with_both, [each.nonce for each in points]),
-    ):
-        write(row, "x", [x for x, _ in summands])
-        write(row, "y", [y for _, y in summands])
-        write(row, "slope", [each.slope for each in group])
-        write(row, "inverse", [each.inverse for each in group])
-        if row != SUM:
-            write(row, "r", [signed.r for signed in signatures])
+    held = [_held(*each) for each in zip(signatures, points, sums, strict=True)]
+    for place in held[0]:
+        cells = table[PLACE[place.column], place.row : ROWS * count : ROWS]
+        cells[:] = from_ints([each[place] for each in held])
 
 
 def _sum(left: Affine, right: Affine) -> Sum:
@@ -183,58 +193,77 @@ def _sum(left: Affine, right: Affine) -> Sum:
     across = (right[0] - left[0]) % PRIME
     if across == 0:
         raise ValueError(NO_PROOF)
-    inverted = inverse(across)
-    slope = (right[1] - left[1]) * inverted % PRIME
+    slope = (left[1] - right[1]) * inverse(across) % PRIME
     x = (slope * slope - left[0] - right[0]) % PRIME
-    return Sum((x, (slope * (right[0] - x) - right[1]) % PRIME), slope, inverted)
+    return Sum((x, (slope * (x - right[0]) - right[1]) % PRIME), slope)
 
 
-def _closing_slopes(table: Felts, count: int) -> list[int]:
-    """Slopes of the lines through both ladders' ends. Where they meet, the line to their sum's opposite is the same."""
-    names = ("x", "y", "base_x", "base_y")
-    ends = [to_ints(table[PLACE[name], CLOSING : ROWS * count : ROWS]) for name in names]
-    sum_x, sum_y = sum_of_ends()
-    slopes = []
-    for x, y, base_x, base_y in zip(*ends, strict=True):
-        across, rise = (x - base_x, y - base_y) if x != base_x else (x - sum_x, y + sum_y)
-        slopes.append(rise * inverse(across % PRIME) % PRIME)
-    return slopes
+def _sums(points: Points) -> Last:
+    """A + Q, A + V, A + Q + V, and each with G."""
+    with_key = _sum(OFFSET, points.key)
+    with_nonce = _sum(OFFSET, points.nonce)
+    with_both = _sum(with_key.point, points.nonce)
+    return Last(*(without := (with_key, with_nonce, with_both)), *(_sum(each.point, GENERATOR) for each in without))
+
+
+def _held(signed: Signed, points: Points, sums: Last) -> dict[Held, int]:
+    """The cells of the last rows that are not zero, but for how often the signature is lent."""
+    r, s, z = signed.r, signed.s, signed.message
+    both, nonces, keys = r & s, s & ~r, r & ~s  # where points with Q and V, with V alone, with Q alone are added
+    cells = {
+        NONCE_X: points.nonce[0], NONCE_SLOPE: sums.nonce.slope, KEY_X: points.key[0], KEY_SLOPE: sums.key.slope,
+        BOTH_SLOPE: sums.both.slope, COPIES_OF_NONCE: nonces & ~z, COPIES_OF_KEY: keys,
+        COPIES_OF_CONSTANTS: ((1 << STEPS) - 1) & ~(r | s), COPIES_OF_REST: ((1 << STEPS) - 1) & ~(r | s | z),
+    }  # fmt: skip
+    for place, added in zip(MESSAGES, (nonces, nonces | both, nonces | both | keys), strict=True):
+        cells[place] = added & z
+    for row, without, with_base in (
+        (NONCE, sums.nonce, sums.nonce_and_base), (BOTH, sums.both, sums.both_and_base),
+        (KEY, sums.key, sums.key_and_base),
+    ):  # fmt: skip
+        cells |= _opposite(row, without.point)
+        cells |= {Held(row, "slope"): with_base.slope, Held(row, "added_x"): with_base.point[0]}
+    cells |= _opposite(BASE, OFFSET_AND_BASE) | _opposite(REST, OFFSET)
+    differences = (
+        (points.nonce[0] - OFFSET[0]) * (sums.nonce.point[0] - GENERATOR[0]) * (sums.both.point[0] - GENERATOR[0]),
+        sums.key.point[0] - points.nonce[0],
+        (points.key[0] - OFFSET[0]) * (sums.key.point[0] - GENERATOR[0]) * s,
+    )
+    return cells | {place: inverse(each % PRIME) for place, each in zip(INVERSES, differences, strict=True)}
+
+
+def _opposite(row: int, point: Affine) -> dict[Held, int]:
+    return {Held(row, "x"): point[0], Held(row, "y"): -point[1] % PRIME}
 
 
 @kernel
-def _climb(starts: Felts, base: Felts, added: Felts, bits: Bits, table: Felts) -> bool:
-    """Rows 0 to 251 of every place. `added` holds the four points a step can add, by kind, then by place."""
-    count, steps = bits.shape[1], bits.shape[2]
-    across, inverses = np.empty((2 * count, 4), np.uint64), np.empty((2 * count, 4), np.uint64)
+def _climb(start: Felts, added: Felts, selectors: Felts, kinds: Bits, table: Felts) -> bool:
+    """Rows 0 to 250 of every place. `added` holds each place's points by selector; `kinds` says what a step adds.
+
+    False if a step's points have one x coordinate. The end of the last step goes where other things are written after.
+    """
+    count, steps = kinds.shape
+    across, inverses = np.empty((count, 4), np.uint64), np.empty((count, 4), np.uint64)
     for index in range(count):
-        at = 256 * index
-        store(table[0], at, load(starts, 0))
-        store(table[1], at, load(starts, 1))
-        store(table[8], at, load(starts, 2))
-        store(table[9], at, load(starts, 3))
+        store(table[0], 256 * index, load(start, 0))
+        store(table[1], 256 * index, load(start, 1))
     for step in range(steps):
-        base_x, base_y = load(base, 2 * step), load(base, 2 * step + 1)
         for index in range(count):
-            at = 256 * index + step
-            kind = bits[0, index, step] + 2 * bits[1, index, step]
-            point = 2 * (kind * count + index)
+            at, kind = 256 * index + step, int(kinds[index, step])
+            point = 2 * (8 * index + kind)
+            store(table[5], at, load(added, point))
+            store(table[6], at, load(selectors, kind))
             store(across, index, subtract(load(table[0], at), load(added, point)))
-            store(across, count + index, subtract(load(table[8], at), base_x))
-        if not _invert_all(across, inverses, 2 * count):
+        if not _invert_all(across, inverses, count):
             return False
         for index in range(count):
             at = 256 * index + step
-            kind = bits[0, index, step] + 2 * bits[1, index, step]
-            point = 2 * (kind * count + index)
-            x, inverted = load(table[0], at), load(inverses, index)
-            slope = multiply(subtract(load(table[1], at), load(added, point + 1)), inverted)
-            store(table[4], at, inverted)
+            x, added_y = load(table[0], at), load(added, 2 * (8 * index + int(kinds[index, step])) + 1)
+            slope = multiply(subtract(load(table[1], at), added_y), load(inverses, index))
+            store(table[4], at, load(inverses, index))
             store(table[2], at, slope)
-            between = subtract(subtract(square(slope), x), load(added, point))
+            between = subtract(subtract(square(slope), x), load(table[5], at))
             store(across, index, subtract(between, x))
-            _step_of_base(table, at, base_x, base_y, load(inverses, count + index), bits[2, index, step])
-            for name in range(3):
-                _double_up(table[5 + name], at, bits[name, index, step])
         if not _invert_all(across, inverses, count):
             return False
         for index in range(count):
@@ -247,27 +276,6 @@ def _climb(starts: Felts, base: Felts, added: Felts, bits: Bits, table: Felts) -
             store(table[0], at + 1, next_x)
             store(table[1], at + 1, subtract(multiply(second, subtract(x, next_x)), y))
     return True
-
-
-@kernel
-def _step_of_base(table: Felts, at: int, added_x: Felt, added_y: Felt, inverted: Felt, bit: int) -> None:
-    x, y = load(table[8], at), load(table[9], at)
-    if not bit:
-        store(table[8], at + 1, x)
-        store(table[9], at + 1, y)
-        return
-    slope = multiply(subtract(y, added_y), inverted)
-    next_x = subtract(subtract(square(slope), x), added_x)
-    store(table[10], at, slope)
-    store(table[8], at + 1, next_x)
-    store(table[9], at + 1, subtract(multiply(slope, subtract(x, next_x)), y))
-
-
-@kernel
-def _double_up(column: Felts, at: int, bit: int) -> None:
-    value = load(column, at)
-    doubled = add(value, value)
-    store(column, at + 1, add(doubled, ONE) if bit else doubled)
 
 
 @kernel
