@@ -5,7 +5,7 @@ list; an entry is (key, filled, expiry), by rising key. Signed withdrawals and t
 amount. The expiry kept is the one after which the message counts no more: an order's in the book, which is the grace
 before the signed one.
 
-An expired entry is forgotten when a batch ends in which something was entered in its list. So a batch looks at the lists
+An expired entry is forgotten when a batch ends that entered something in its list. So a batch looks at the lists
 that it touches and at no others, and whoever knows what it entered knows what it forgot. Elsewhere an expired entry
 stays, which harms nobody: its message is refused as expired, and no bound counts it.
 """
