@@ -109,4 +109,4 @@ def test_a_full_table_refuses_until_what_fills_it_has_expired() -> None:
 
 def test_the_bound_of_a_list_follows_the_tables() -> None:
     assert list_max(5) == list_max(FILLED_ORDERS_MAX) == LIST_MIN
-    assert list_max(1 << 24) == 4_096
+    assert list_max(1 << 24) == 2_048

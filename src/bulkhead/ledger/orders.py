@@ -23,7 +23,7 @@ from stark.poseidon import hash_many
 
 KEY_MASK = (1 << ORDER_KEY_BITS) - 1
 LIST_SHIFT = ORDER_KEY_BITS - ORDER_TREE_DEPTH
-LIST_MIN, LIST_SHARE = 128, 16
+LIST_MIN, LIST_SHARE = 64, 8
 SPAN_SHIFT = 12  # 4,096 s: so coarsely it is counted how many entries have expired
 
 Entry = tuple[int, int, int]  # key, filled, expiry in seconds
@@ -41,10 +41,10 @@ def list_of(key: int) -> int:
 
 
 def list_max(orders_max: int) -> int:
-    """How many live entries one list of a table may have: 16 times as many as it has on average when all is full.
+    """How many live entries one list of a table may have: 8 times as many as it has on average when all is full.
 
-    At the default bound, 2^19 entries, a list of hashes has 8 on average, and 128 with a probability of 2^-343. Whoever
-    tries 2^16 hashes for each of 128 messages can fill one; what falls into it has to be signed with another salt.
+    At the default bound, 2^19 entries, a list of hashes has 8 on average, and 64 with a probability of 2^-115. Whoever
+    tries 2^16 hashes for each of 64 messages can fill one; what falls into it has to be signed with another salt.
     """
     return max(LIST_MIN, LIST_SHARE * orders_max >> ORDER_TREE_DEPTH)
 
