@@ -1,4 +1,4 @@
-"""What a batch costs to prove: cells of a trade and what they go to, seconds, memory, and live orders.
+"""What a batch costs to prove: cells of a trade and what they go to, seconds, memory, and its orders among many.
 
 The batch has as many trades as its shape holds, between cross accounts with one to three positions, signed with real
 keys. A trade of accounts with five positions each, an isolated one and a tick are counted from their programs.
@@ -14,11 +14,16 @@ from collections.abc import Sequence
 from benchmarks import Row
 from bulkhead.circuit.batch import MEDIUM, Shape, circuit_of
 from bulkhead.circuit.describe import ProgramFigures, figures_of
+from bulkhead.circuit.orders import LiveOrders, Shown
 from bulkhead.circuit.programs import programs
-from bulkhead.circuit.trace import Tables
+from bulkhead.circuit.trace import Tables, merged
 from bulkhead.circuit.venue import venue_of
+from bulkhead.circuit.words import ORDER_ROOT
+from bulkhead.ledger.orders import FilledOrders, list_of
+from bulkhead.limits import ORDER_TREE_DEPTH
 from stark.air.system import System
 from stark.chips.ecdsa import ROWS as SIGNATURE_ROWS
+from stark.chips.merkle_update import climb
 from stark.chips.poseidon import CELLS
 from stark.chips.poseidon import ROWS as PERMUTATION_ROWS
 from stark.fixed import prepare
@@ -29,6 +34,7 @@ from tests.circuit.batches import Sealed
 NAMES = ("maker", "taker", "owner", "hedger", "other", "attacker")
 TRADES = 108  # what `MEDIUM` holds
 LIVE = (10_000, 300_000)
+NOW_S = 1_700_000_000
 
 
 def batch() -> Sealed:
@@ -122,7 +128,21 @@ def _isolated(figures: dict[str, ProgramFigures]) -> int:
 
 
 def _live(system: System, count: int) -> Row:
-    """Every live order has a row, eight numbers, and half a permutation in each of two lists."""
+    """What the orders of a full batch cost where so many live: their lists and the tree above them, as it is filled."""
+    draw = random.Random(count)
+    before = FilledOrders((draw.getrandbits(128), draw.getrandbits(40), NOW_S + 9) for _ in range(count))
+    keys = [draw.getrandbits(128) for _ in range(2 * TRADES)]
+    lists = {list_of(key) for key in keys}
+    shown = [Shown(key, filled, filled, expiry_s) for each in lists for key, filled, expiry_s in before.entries(each)]
+    shown += [Shown(key, None, 1 + draw.getrandbits(40), NOW_S + 9, 1) for key in keys]
+    root = before.root
+    found = LiveOrders().fill(sorted(shown), NOW_S, root, 13)
+    nodes = climb(ORDER_TREE_DEPTH, found.leaves, before.node, ORDER_ROOT)
+    permutations = sum(len(sponge.elements) // 2 for sponge in merged([*found.hashed, *nodes.hashed]))
+    rows = {
+        "live_orders": len(shown) + len(lists), "merkle_update": len(nodes.rows), "numbers": len(set(found.asked)),
+        "poseidon": PERMUTATION_ROWS * permutations,
+    }  # fmt: skip
     width = widths(system)
-    each = width["live_orders"] + 8 * width["numbers"] + PERMUTATION_ROWS * width["poseidon"]
-    return {"figure": f"Live orders, {count:,}", "value": each * count / 1e6, "unit": "M cells a batch"}
+    cells = sum(width[name] * count for name, count in rows.items())
+    return {"figure": f"An order of {len(keys)}, {count:,} live", "value": cells / len(keys), "unit": "cells"}

@@ -41,7 +41,7 @@ def digest(state: State) -> tuple[Any, ...]:
     holders = {market_id: tuple(held) for market_id, held in state.holders.items()}
     derived = (dict(state.risks), dict(state.indices), holders, tuple(state.changed))
     money = (dict(state.accounts), dict(state.markets), dict(state.funds), dict(state.custody))
-    return (*money, state.oracle, state.counters, dict(state.filled.entries), state.time_ms, *derived)
+    return (*money, state.oracle, state.counters, tuple(state.filled), state.time_ms, *derived)
 
 
 class Player:

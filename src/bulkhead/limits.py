@@ -38,9 +38,10 @@ TIME_MS_BITS = 50
 L1_ADDRESS_BITS = 160
 
 # Books and orders
-FILLED_ORDERS_MAX = 65_536
+FILLED_ORDERS_MAX = 1 << 19
 FILLED_BITS = 64
 ORDER_KEY_BITS = 128
+ORDER_TREE_DEPTH = 16  # the first bits of an order's key choose the list in which it is entered
 ORDERS_PER_ACCOUNT_MAX = 1_000
 EXPIRY_GRACE_S = 14 * 86_400  # the book's expiry is the signed expiry less this
 TREE_DEPTH = 32
@@ -64,7 +65,7 @@ assert 2 * QUOTE_BITS + 2 < FIELD_BITS and QUOTE_BITS + SIZE_BITS + 2 < FIELD_BI
 # Every child id of the last signable account is still an account id.
 assert (1 << ACCOUNT_ID_BITS) - CHILDREN_PER_ACCOUNT + MARKETS_MAX < 1 << ACCOUNT_ID_BITS
 assert 1 << TREE_DEPTH == 1 << ACCOUNT_ID_BITS
-# A filled-order entry (key prefix, filled, expiry) is one field element.
+# A filled-order entry (key, filled, expiry) is one field element.
 assert ORDER_KEY_BITS + FILLED_BITS + TIME_S_BITS < FIELD_BITS
 
 QUOTE_LIMIT = 1 << QUOTE_BITS

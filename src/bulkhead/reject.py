@@ -59,6 +59,7 @@ class Reject(IntEnum):
     REBATE_NOT_COVERED = auto()
     ORDER_OVERFILLED = auto()
     ORDER_TABLE_FULL = auto()
+    ORDER_LIST_FULL = auto()
     POST_ONLY_WOULD_TRADE = auto()
     FILL_OR_KILL_UNFILLED = auto()
     REDUCE_ONLY_WOULD_GROW = auto()

@@ -47,6 +47,7 @@ class Sealed:
     def __init__(self, script: str, start: str = START, options: dict[str, str] | None = None):
         player = Recorder(options)
         play_all(player, start)
+        self.begin(player.state)
         sealer = Sealer(player.state)
         sealer.seal([])
         self.before: State = deepcopy(player.state)
@@ -55,6 +56,9 @@ class Sealed:
         self.transactions = [transaction for transaction, _ in player.accepted]
         self.batch: Batch = sealer.seal(player.accepted)
         self.after: State = player.state
+
+    def begin(self, state: State) -> None:
+        """What else is in the state before the batch: nothing."""
 
     def tables(self, shape: Shape = SMALL) -> Tables:
         """The circuit's tables."""

@@ -12,8 +12,8 @@ from bulkhead.circuit.batch import SMALL, circuit_of
 from bulkhead.circuit.rebuild import Rebuilt
 from bulkhead.circuit.trace import trace
 from bulkhead.circuit.venue import NotProvable, venue_of
-from bulkhead.ledger.batch import Sealer
-from bulkhead.ledger.state import genesis
+from bulkhead.ledger.batch import close
+from bulkhead.ledger.state import State, genesis
 from stark.air.check import check
 from stark.fixed import prepare
 from stark.parameters import Parameters
@@ -91,12 +91,26 @@ def test_random_payments_agree_with_the_ledger(seed: int) -> None:
     assert Sealed("\n".join(lines), START + "deposit taker 1000 ok\n").problems() == []
 
 
-def test_orders_expire_between_batches() -> None:
-    """An entry of an earlier batch is left out by the one in whose time it expires."""
+def test_orders_expire_in_the_lists_that_a_batch_touches() -> None:
+    """An entry of an earlier batch is left out by one that enters something beside it, once its time is over."""
     start = START + "withdraw maker 5 expiry=60 ok\nwithdraw maker 6 expiry=9000 ok\n"
-    batch = Sealed("wait 61s\ndeposit taker 1 ok", start)
-    assert len(batch.before.filled) == 2 and len(batch.after.filled) == 1
+    touching = "wait 61s\nwithdraw maker 7 expiry=3600 ok\nwithdraw maker 8 expiry=5 ok\nwait 6s\ndeposit taker 1 ok"
+    keys = [key for key, _, _ in Sealed("\n".join(touching.splitlines()[:2]), start).after.filled]
+
+    class Beside(Sealed):
+        """Old entries stand beside the one that the batch makes."""
+
+        def begin(self, state: State) -> None:
+            for key in keys:
+                for other, expiry_s in ((key ^ 1, state.time_ms // 1000 + 60), (key ^ 2, state.time_ms // 1000 + 9000)):
+                    state.filled.put(other, 5, expiry_s)
+
+    batch = Beside(touching, start)
+    assert (len(batch.before.filled), len(batch.after.filled)) == (2 + 6, 2 + 6 + 1 - 1)
     assert batch.problems() == []
+    untouched = Beside("wait 99s\ndeposit taker 1 ok", start)
+    assert tuple(untouched.before.filled) == tuple(untouched.after.filled)
+    assert untouched.problems() == []
 
 
 @pytest.mark.parametrize("path", SCRIPTS, ids=lambda path: path.stem)
@@ -106,7 +120,7 @@ def test_every_script_of_the_ledger_leads_to_the_same_root(path: Path) -> None:
     first = genesis(player.config, Player().state.time_ms)
     transactions = [transaction for transaction, _ in player.accepted]
     before, after = genesis(player.config, first.time_ms), player.state
-    Sealer(after).seal(player.accepted)
+    close(after)
     shape = LONG
     tables = trace(before, after, transactions, shape)
     assert [str(each) for each in check(circuit_of(player.config, shape), tables.public, tables.traces)] == []

@@ -1,8 +1,9 @@
-"""A prover who hides what an account has: a word put under another number, so that nobody finds it."""
+"""A prover who hides what is there: a word put under another number, a message that was spent in an earlier batch."""
 
 from __future__ import annotations
 
 from copy import deepcopy
+from dataclasses import replace
 
 import pytest
 
@@ -12,6 +13,8 @@ from bulkhead.circuit.play import Play
 from bulkhead.circuit.trace import tables_of
 from bulkhead.circuit.venue import venue_of
 from bulkhead.circuit.words import CHOICES
+from bulkhead.ledger.batch import Sealer
+from bulkhead.ledger.orders import FilledOrders
 from bulkhead.ledger.state import Account, State
 from bulkhead.ledger.tx import Trade
 from stark.air.check import check
@@ -64,3 +67,34 @@ def test_a_choice_cannot_be_hidden(monkeypatch: pytest.MonkeyPatch) -> None:
     tables = tables_of(play, after, [trade], SMALL)
     found = {str(each).partition(": ")[2] for each in check(circuit_of(before.config, SMALL), *tables)}
     assert found == {"a word stands under its market's number"}
+
+
+SPENT = """
+register maker              ok
+register taker              ok
+deposit  maker 1000         ok
+withdraw maker 5            ok
+"""
+
+
+def test_what_was_spent_in_an_earlier_batch_cannot_be_hidden() -> None:
+    """A withdrawal once more, played as if its list did not have it. The tree says that it does: of the message's word
+    nobody tells what the program says it found."""
+    player = Recorder()
+    play_all(player, SPENT)
+    withdrawal = player.last["withdraw"]
+    Sealer(player.state).seal([])
+    before = deepcopy(player.state)
+    assert player.send(withdrawal) == "replayed"
+    player.state.filled = FilledOrders()
+    assert player.send(withdrawal) == "ok"
+    after = player.state
+    after.filled = before.filled.copy()
+    after.counters = after.counters._replace(batches=after.counters.batches + 1)
+    play = Play(replace(before, filled=FilledOrders()), venue_of(before.config))
+    play.take(0, withdrawal)
+    play.run("close", None)
+    play.memory.state = before
+    tables = tables_of(play, after, [withdrawal], SMALL)
+    found = {str(each).partition(" ")[0] for each in check(circuit_of(before.config, SMALL), *tables)}
+    assert found == {"history"}

@@ -9,18 +9,18 @@ import pytest
 from bulkhead.circuit.batch import MEDIUM, SHAPES, SMALL, Shape
 from bulkhead.circuit.coverage import TRANSACTIONS, Standing
 from bulkhead.circuit.filling import fill_rules
-from bulkhead.circuit.orders import asked_by_orders
+from bulkhead.circuit.orders import LiveOrders
 from bulkhead.circuit.plates import fill_plates, laid_out
 from bulkhead.circuit.play import Play, signatures_of
 from bulkhead.circuit.record import Records, asked_by
 from bulkhead.circuit.room import RUNS, Load, Need, lack, need_of, rooms_of, taken_at_most, trades_of
-from bulkhead.circuit.trace import _entries, _lists, record_runs
+from bulkhead.circuit.trace import _lists, entries_shown, record_runs
 from bulkhead.circuit.venue import terms_of, venue_of
 from bulkhead.fixed import seconds_floor
 from bulkhead.ledger import tx
 from bulkhead.ledger.state import State
 from bulkhead.ledger.tx import Transaction
-from bulkhead.limits import TREE_DEPTH
+from bulkhead.limits import ORDER_TREE_DEPTH, TREE_DEPTH
 from tests.circuit.batches import START, Sealed
 from tests.circuit.test_worlds import batch_of
 
@@ -39,21 +39,23 @@ def taken(
     play.run("close", None)
     plates = fill_plates(play.frames, laid_out(play.programs, shape.plates), shape.log_plates)
     rules = fill_rules(play.frames, list(play.programs.values()), terms_of(venue), LARGE, plates.frames)
-    runs, entries = record_runs(before, after, play), _entries(before, play)
+    runs, entries = record_runs(before, after, play), entries_shown(before, play)
     lists = _lists(transactions, play, runs, entries)
-    nodes = {(level, run.record >> level) for run in runs if run.is_account for level in range(1, TREE_DEPTH + 1)}
+    orders = LiveOrders().fill(entries, seconds_floor(after.time_ms), before.filled.root, LARGE.log_orders)
+    nodes = [(level, run.record >> level) for run in runs if run.is_account for level in range(1, TREE_DEPTH + 1)]
+    nodes += [(-level, number >> level) for number in orders.leaves for level in range(1, ORDER_TREE_DEPTH + 1)]
     _, hashed = Records().fill(runs, LARGE.log_records)
-    asked = [*rules.asked, *plates.asked, *asked_by(runs), *asked_by_orders(entries, seconds_floor(after.time_ms))]
-    elements = [sponge.elements for sponge in (*rules.hashed, *hashed)]
+    asked = [*rules.asked, *plates.asked, *asked_by(runs), *orders.asked]
+    elements = [sponge.elements for sponge in (*rules.hashed, *hashed, *orders.hashed)]
     return {
         "rows of rules": sum(
             len(frame.values) for number, frame in enumerate(play.frames, 1) if number not in plates.frames
         ),
         "words of records": sum(len(run.words) + 1 for run in runs),
-        "live orders": len(entries) + 1,
-        "nodes of the tree": len(nodes),
+        "live orders": len(entries) + len(orders.leaves),
+        "nodes of the trees": len(set(nodes)),
         "signatures": sum(len(signatures_of(each)) for each in transactions if not isinstance(each, tx.Trade)),
-        "hashes": sum(len(each) // 2 for each in elements) + 2 * len(nodes) + 2 * (len(entries) // 2 + 1),
+        "hashes": sum(len(each) // 2 for each in elements) + 2 * len(set(nodes)),
         "numbers": len(Counter(asked)),
         "deposits": len(lists.deposits),
         "payments": len(lists.paid),
@@ -63,7 +65,7 @@ def taken(
 
 
 def measured(before: State, after: State, transactions: list[Transaction]) -> dict[str, int]:
-    """The same as `Load` has it. Live orders as they were before the seal forgot some."""
+    """The same as `Load` has it. `after` is not sealed, and knows which lists were touched."""
     load = Load(venue_of(before.config), before)
     for transaction in transactions:
         load.take(transaction, list({**before.accounts, **after.accounts}))
@@ -74,8 +76,9 @@ def measured(before: State, after: State, transactions: list[Transaction]) -> di
 @pytest.mark.parametrize("first", range(0, WORLDS, 10))
 def test_no_table_takes_more_than_was_measured(first: int) -> None:
     for seed in range(first, first + 10):
-        before, after, transactions, _ = batch_of(seed)
-        found, most = taken(before, after, transactions), measured(before, after, transactions)
+        most: dict[str, int] = {}
+        before, after, transactions, _ = batch_of(seed, lambda *batch, most=most: most.update(measured(*batch)))
+        found = taken(before, after, transactions)
         over = {name: (count, most[name]) for name, count in found.items() if count > most[name]}
         assert not over, f"world {seed}"
 
@@ -89,7 +92,8 @@ def test_a_transaction_adds_no_more_than_its_need() -> None:
         load = Load(venue, before)
         load.take(transaction, accounts)
         most = need_of(venue, type(transaction), len(accounts))
-        got = load.need(before)._replace(words=0)
+        got = load.need(before)
+        got = got._replace(words=0, orders=got.entries, entries=0)
         over = {name: one for name, one in taken_at_most(venue, before, got).items()
                 if one > taken_at_most(venue, before, most)[name]}  # fmt: skip
         assert not over, type(transaction)

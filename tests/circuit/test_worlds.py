@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from copy import deepcopy
 
 import pytest
@@ -13,6 +14,7 @@ from bulkhead.ledger.tx import Transaction
 from tests.circuit.batches import agrees
 from tests.ledger.world import World, numbers_of, venue
 
+Look = Callable[[State, State, list[Transaction]], None]
 WORLDS = 100
 AT_ONCE = 25
 KINDS = {
@@ -21,14 +23,20 @@ KINDS = {
 }  # fmt: skip
 
 
-def batch_of(seed: int) -> tuple[State, State, list[Transaction], set[str]]:
-    """A world's steps after its beginning as one batch; every kind of transaction that it accepted."""
+def batch_of(seed: int, look: Look | None = None) -> tuple[State, State, list[Transaction], set[str]]:
+    """A world's steps after its beginning as one batch; every kind of transaction that it accepted.
+
+    `look` is shown the batch before it is ended.
+    """
     config = provable(venue())
     world = World(config=config._replace(assets=config.assets[:1]))
+    close(world.state)
     before = deepcopy(world.state)
     world.state.applied = accepted = []
     for numbers in numbers_of(seed):
         world.step(numbers)
+    if look is not None:
+        look(before, world.state, accepted)
     close(world.state)
     return before, world.state, accepted, {type(each).__name__ for each in accepted}
 

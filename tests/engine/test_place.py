@@ -7,6 +7,7 @@ import pytest
 
 from bulkhead.engine import command as ask
 from bulkhead.engine.order import Direction, Execution, Leg, PriceSource, Terms, TimeInForce, Trigger
+from bulkhead.ledger.orders import key_of, list_max
 from bulkhead.ledger.tx import Move, PositionLeg
 from bulkhead.limits import ORDERS_PER_ACCOUNT_MAX
 from bulkhead.reject import Reject
@@ -175,6 +176,47 @@ def test_a_full_table_of_filled_orders_stops_the_taker_and_leaves_the_book() -> 
         """
     )
     assert len(floor.sequencer.book(1)) == 1
+
+
+def fill_list_of(floor: Floor, key: int) -> None:
+    """As many other live entries in a key's list of filled orders as it takes."""
+    for other in range(1, list_max(floor.state.config.filled_orders_max) + 1):
+        floor.state.filled.put(key ^ other, 1, 1 << 39)
+
+
+def test_a_maker_whose_list_of_filled_orders_is_full_makes_way() -> None:
+    """Nobody can fill it before others of its list expire: kept, it would stand before everybody else's orders."""
+    floor = Floor("maker taker other")
+    floor.play(
+        """
+        maker  sell 5 @ 1000           => accepted 5; rests 5
+        other  sell 5 @ 1001           => accepted 5; rests 5
+        """
+    )
+    [first, _] = floor.sequencer.desk.orders.values()
+    fill_list_of(floor, key_of(first.order_hash))
+    floor.play(
+        """
+        taker  buy 5 @ 1001            => accepted 5; cancelled 5 order_list_full
+               ; trades 5 @ 1001 other taker
+        """
+    )
+
+
+def test_a_taker_whose_list_of_filled_orders_is_full_is_stopped_and_leaves_the_book() -> None:
+    """The same order on another floor says what its key will be."""
+    keys = []
+    for _ in range(2):
+        floor = Floor("maker taker other")
+        floor.play("maker sell 5 @ 1000 => accepted 5; rests 5")
+        if not keys:
+            floor.play("taker buy 5 @ 1000 => accepted 5; trades 5 @ 1000 maker taker")
+            keys = [key for key, _, _ in floor.state.filled]
+    [maker] = floor.sequencer.desk.orders.values()
+    [key] = {*keys} - {key_of(maker.order_hash)}
+    fill_list_of(floor, key)
+    floor.play("taker buy 5 @ 1000 => accepted 5; cancelled 5 order_list_full")
+    floor.play("other buy 5 @ 1000 => accepted 5; trades 5 @ 1000 maker other")
 
 
 def test_market_statuses() -> None:

@@ -99,7 +99,7 @@ def digest(state: State) -> tuple[Any, ...]:
         state.markets,
         state.funds,
         state.custody,
-        state.filled.entries,
+        tuple(state.filled),
         state.counters,
         state.oracle,
     )

@@ -13,6 +13,7 @@ from bulkhead.ledger.availability import AvailabilityError, Rebuilt
 from bulkhead.ledger.batch import Batch, PaidOut, Sealer
 from bulkhead.ledger.commitment import biased, commitment, config_root, leaf_of, packed
 from bulkhead.ledger.config import VenueConfig
+from bulkhead.ledger.orders import FilledOrders
 from bulkhead.ledger.state import Choice, Mode, State
 from bulkhead.ledger.tree import AccountTree
 from bulkhead.units import Quote
@@ -98,14 +99,11 @@ def test_every_field_of_the_state_enters_the_commitment() -> None:
     changed = deepcopy(state)
     changed.time_ms += 1
     differs(changed)
-    for key, entry in state.filled.entries.items():
+    for entry in state.filled:
         for other in mutations(entry):
             changed = deepcopy(state)
-            changed.filled.entries[key] = other
+            changed.filled = FilledOrders([each for each in state.filled if each != entry] + [other])
             differs(changed)
-        changed = deepcopy(state)
-        changed.filled.entries[key + 1] = changed.filled.entries.pop(key)
-        differs(changed)
     assert tried > 150
 
 
@@ -169,17 +167,24 @@ def test_a_statement_says_what_l1_must_know() -> None:
     assert (second.number, second.deposits, second.withdrawals) == (2, (6, 7), ())
 
 
-def test_a_batch_forgets_orders_that_can_no_longer_fill() -> None:
+@pytest.mark.parametrize("wait_s", [3600, 3601])
+def test_a_batch_forgets_orders_that_can_no_longer_fill(wait_s: int) -> None:
+    """At its last second an order may still fill. What its own trades entered is in lists that it touched."""
     player = rich()
-    assert len(player.state.filled) == 4
-    player.play("wait 3600s")
-    Sealer(player.state).seal([])
-    assert len(player.state.filled) == 4  # at its last second an order may still fill
-    player.play("wait 1s")
-    player.play("deposit taker 1 ok")
     sealer = Sealer(player.state)
-    sealer.seal([])
-    assert len(player.state.filled) == 0
+    reader = Rebuilt()
+    reader.apply(sealer.snapshot())
+    player.play("trade maker sell taker 0.1 ETH @ 3000 ok")
+    player.play(f"wait {wait_s}s")
+    player.play("deposit taker 1 ok")
+    reader.apply(sealer.seal([]).octets)
+    assert len(player.state.filled) == (6 if wait_s == 3600 else 4)  # the others are in lists that it did not touch
+    assert tuple(reader.filled) == tuple(player.state.filled)
+    for key, _, _ in tuple(player.state.filled):
+        player.state.filled.put(key ^ 1, 1, player.now // 1000)
+    reader.apply(sealer.seal([]).octets)
+    assert len(player.state.filled) == (12 if wait_s == 3600 else 4)
+    assert sealer.root == root_of(player.state) and tuple(reader.filled) == tuple(player.state.filled)
 
 
 def test_an_account_that_is_gone_leaves_a_zero_leaf() -> None:
@@ -194,7 +199,7 @@ def test_an_account_that_is_gone_leaves_a_zero_leaf() -> None:
 
 def known(reader: Rebuilt) -> dict[str, Any]:
     """All that a reader knows, by value."""
-    return vars(reader) | {"filled": reader.filled.entries}
+    return vars(reader) | {"filled": tuple(reader.filled)}
 
 
 def test_published_bytes_that_are_cut_or_changed_are_refused_or_read_otherwise() -> None:

@@ -95,16 +95,16 @@ def test_a_malformed_path_proves_nothing() -> None:
 def test_a_refused_update_changes_nothing(bad: dict[int, int]) -> None:
     tree = AccountTree({1: 5})
     before, nodes = tree.root, len(tree)
-    with pytest.raises(ValueError, match=r"account id|leaf"):
+    with pytest.raises(ValueError, match="leaf"):
         tree.update({1: 6, **bad})
     assert (tree.root, len(tree), tree.leaf(1)) == (before, nodes, 5)
 
 
 @pytest.mark.parametrize("account_id", [-1, LEAVES])
 def test_an_id_out_of_range_is_refused(account_id: int) -> None:
-    with pytest.raises(ValueError, match="account id"):
+    with pytest.raises(ValueError, match="leaf"):
         AccountTree().leaf(account_id)
-    with pytest.raises(ValueError, match="account id"):
+    with pytest.raises(ValueError, match="leaf"):
         AccountTree().path(account_id)
 
 

@@ -123,7 +123,7 @@ class World:
             self.accepted += 1
         else:
             assert digest(self.state) == was
-        for key, (filled, _) in self.state.filled.entries.items():
+        for key, filled, _ in self.state.filled:
             assert filled <= self.signed.get(key, filled)
         return receipt
 
@@ -322,7 +322,7 @@ def copy_of(state: State) -> State:
     copy = genesis(state.config, state.time_ms)
     copy.accounts, copy.markets, copy.funds = dict(state.accounts), dict(state.markets), dict(state.funds)
     copy.custody, copy.oracle, copy.counters = dict(state.custody), state.oracle, state.counters
-    copy.filled.entries = dict(state.filled.entries)
+    copy.filled = state.filled.copy()
     copy.risks, copy.indices = dict(state.risks), dict(state.indices)
     copy.holders = {market_id: dict(held) for market_id, held in state.holders.items()}
     copy.changed = dict(state.changed)

@@ -71,7 +71,7 @@ def test_the_state_is_rebuilt_from_l1(here: World) -> None:
     numbers: list[int] = []
     made = rebuild(here.chain, here.deployment, story().config, story().time_ms, numbers.append)
     assert made.state.accounts == story().last.accounts and made.state.markets == story().last.markets
-    assert made.state.filled.entries == story().last.filled.entries
+    assert tuple(made.state.filled) == tuple(story().last.filled)
     assert made.root == here.contract("rollup").call("state") and numbers == [1, 2] and made.batches == 2
 
 

@@ -1,8 +1,8 @@
 """The circuit of a batch: its tables, and the statement that holds them together. Start reading here.
 
 The statement names S before and after, and what S is made of; so the parts need no table of their own. It takes the
-root's change and the digests of the venue's records and of live orders, sends what L1 took in and was asked for by
-force, and takes what L1 is to pay. What a table says beyond that finds no taker.
+change of two roots, of accounts and of orders, and the digests of the venue's records, sends what L1 took in and was
+asked for by force, and takes what L1 is to pay. What a table says beyond that finds no taker.
 
     S = H(version, configuration, accounts, orders, markets, money, oracle, counters)
 
@@ -30,6 +30,7 @@ from bulkhead.circuit.words import (
     MESSAGE,
     MONEY_RECORD,
     ORACLE_RECORD,
+    ORDER_ROOT,
     ORDERS,
     RECORD,
 )
@@ -140,7 +141,8 @@ def circuit_of(config: VenueConfig, shape: Shape) -> System:
             (COUNTERS_RECORD, "counters"),
         ):  # fmt: skip
             must.receive(RECORD, [record, *(getattr(public, f"{name}_{when}") for when in ("before", "after"))])
-        must.receive(ORDERS, [public.now_s, public.orders_before, public.orders_after])
+        must.receive(TREE, [ORDER_ROOT, 0, public.orders_before, public.orders_after])
+        must.receive(ORDERS, [public.now_s])
         _queues(public, must, shape)
         must.send(MESSAGE, [int(Tag.TURN), 1, 0])
         for tag, said, made in (

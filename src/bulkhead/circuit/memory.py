@@ -27,8 +27,6 @@ class WordMemory:
         self.told: dict[tuple[int, int, int], int] = {}  # messages that were sent: tag, about, also
         for record in RECORDS:
             self._bring(record)
-        for key, (filled, expiry_s) in state.filled.entries.items():
-            self.words[(ORDER_RECORD << WORD_BITS) + key] = filled << EXPIRY_BITS | expiry_s
 
     def _bring(self, record: int) -> None:
         self.records[record] = None
@@ -37,14 +35,22 @@ class WordMemory:
 
     def expect_order(self, key: int, word: int) -> None:
         """The word of an order that has none yet: nothing filled, and its expiry."""
-        self.words.setdefault((ORDER_RECORD << WORD_BITS) + key, word)
+        place = key_of(ORDER_RECORD, key)
+        self.words.setdefault(place, self.look(place) or word)
 
     def look(self, word: int) -> int:
         """What stands at a word."""
         record = word >> WORD_BITS
-        if record < ORDER_RECORD and record not in self.records:
+        if record >= ORDER_RECORD:
+            return self.words.get(word) or self._order(word - key_of(ORDER_RECORD, 0))
+        if record not in self.records:
             self._bring(record)
         return self.words.get(word, 0)
+
+    def _order(self, key: int) -> int:
+        """The word of an order as the state has it."""
+        entry = self.state.filled.entry(key)
+        return 0 if entry is None else entry[1] << EXPIRY_BITS | entry[2]
 
     def access(self, word: int, after: int | None, time: int) -> tuple[int, int]:
         """Leave `after` (or the same) at a word; answers what stood there and when it was last accessed."""

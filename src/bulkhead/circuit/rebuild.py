@@ -43,7 +43,7 @@ class Rebuilt:
                 self._note(records, said[f"changed_key_{place}"], said[f"changed_value_{place}"])
         try:
             leaves = self._write(records)
-            self.state.filled.drop_expired(said["now_s"])
+            self.state.filled.end_batch(said["now_s"])
             self.tree.update(leaves)
             self.root = commitment(self.state, self.tree.root)
         except (ValueError, KeyError, AssertionError) as problem:

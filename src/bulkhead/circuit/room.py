@@ -25,11 +25,12 @@ from bulkhead.ledger import tx
 from bulkhead.ledger.config import BACKSTOP_ACCOUNT
 from bulkhead.ledger.state import State
 from bulkhead.ledger.tx import Transaction
-from bulkhead.limits import CHILDREN_PER_ACCOUNT, TREE_DEPTH
+from bulkhead.limits import CHILDREN_PER_ACCOUNT, ORDER_TREE_DEPTH, TREE_DEPTH
 from stark.chips.poseidon import ROWS as POSEIDON_ROWS
 
 LOG_SIGNATURE_ROWS = 8
-NUMBERS_A_WORD, NUMBERS_AN_ORDER = 3, 9  # `record.asked_by`, `orders.asked_by_orders`
+NUMBERS_A_WORD = 3  # `record.asked_by`
+NUMBERS_AN_ORDER, NUMBERS_A_LIST = 5, 2  # `LiveOrders`
 NUMBERS_A_PLACE = 6  # more of a word that is not fixed
 STATED_HASHES = 24  # the counters and S, before and after
 ACCOUNT, SIDE, INTEREST, FAILURE = "account, ", "side, ", "open interest", "forced request fails"
@@ -71,8 +72,12 @@ MONEY_WORDS = len(Money) + len(Counter)
 
 
 class Need(NamedTuple):
-    """What transactions add to a batch at most. `nodes` are of the accounts' tree, `words` those that change; `frames`
-    are those known by program, that plates may hold: what finds none is counted in rows by `taken_at_most`."""
+    """What transactions add to a batch at most. `nodes` are of the accounts' tree, `words` those that change.
+
+    Each of the `orders` may be in a list of its own, as long as any; of lists that were touched it is known what they
+    hold: so many `entries` in all, and how many permutations hash them before and after. `frames` are those known by
+    program, that plates may hold: what finds none is counted in rows by `taken_at_most`.
+    """
 
     rows: int = 0
     numbers: int = 0
@@ -85,6 +90,9 @@ class Need(NamedTuple):
     deposits: int = 0
     paid: int = 0
     forced: int = 0
+    lists: int = 0
+    entries: int = 0
+    list_hashes: int = 0
     frames: Mapping[str, int] = MappingProxyType({})
 
     def plus(self, other: Need, times: int = 1) -> Need:
@@ -155,9 +163,13 @@ class Load:
         for record in (*self._accounts, *RECORDS):
             old, new = record_words(self.before, record), record_words(state, record)
             changed += sum(old.get(word, 0) != new.get(word, 0) for word in {*old, *new})
+        touched = state.filled.touched
+        lists = [[len(each.filled.entries(number)) for number in touched] for each in (self.before, state)]
         return self._sum._replace(
-            signatures=len(self._signed), accounts=len(self._accounts), nodes=len(self._nodes),
-            orders=len(self._orders), words=changed + len(self._orders),
+            signatures=len(self._signed), accounts=len(self._accounts), nodes=len(self._nodes), orders=0,
+            words=changed + len(self._orders), lists=len(touched),
+            entries=sum(lists[0]) + len(self._orders),  # some may be forgotten already, and are shown nevertheless
+            list_hashes=sum(map(_list_hashes, lists[0] + lists[1])),
         )  # fmt: skip
 
     def take(self, transaction: Transaction, holders: Iterable[int]) -> None:
@@ -244,7 +256,7 @@ def rooms_of(shape: Shape) -> dict[str, int]:
         "rows of rules": 1 << shape.log_rules,
         "words of records": 1 << shape.log_records,
         "live orders": 1 << shape.log_orders,
-        "nodes of the tree": 1 << shape.log_tree,
+        "nodes of the trees": 1 << shape.log_tree,
         "signatures": 1 << shape.log_signatures - LOG_SIGNATURE_ROWS,
         "hashes": (1 << shape.log_poseidon) // POSEIDON_ROWS,
         "numbers": 1 << shape.log_numbers,
@@ -262,17 +274,19 @@ def taken_at_most(venue: Venue, state: State, need: Need, plates: Asked = ()) ->
     venues = (markets * venue.market_words, len(Money), len(Tick), len(Counter))
     shown = max(1, need.accounts)  # the tree shows at least one leaf
     words = shown * (each + 1) + sum(venues) + len(venues)
-    live = len(state.filled) + need.orders + 1
-    nodes = max(need.nodes, TREE_DEPTH)
-    lists = shown * _list_hashes(each) + sum(map(_list_hashes, venues)) + _list_hashes(live)
+    longest = state.filled.longest
+    lists, entries = need.lists + need.orders, need.entries + need.orders * (longest + 1)
+    nodes = max(need.nodes, TREE_DEPTH) + sum(min(1 << depth, lists) for depth in range(ORDER_TREE_DEPTH))
+    records = shown * _list_hashes(each) + sum(map(_list_hashes, venues))
+    orders = need.list_hashes + need.orders * (_list_hashes(longest) + _list_hashes(longest + 1))
     return {
         "rows of rules": need.rows + _left_over(venue, need, dict(plates)) + _cost(venue, "close").rows,
         "words of records": words,
-        "live orders": live,
-        "nodes of the tree": nodes,
+        "live orders": entries + lists,
+        "nodes of the trees": nodes,
         "signatures": need.signatures,
-        "hashes": need.hashes + 2 * (lists + nodes) + STATED_HASHES,
-        "numbers": need.numbers + NUMBERS_A_WORD * words + NUMBERS_AN_ORDER * live
+        "hashes": need.hashes + 2 * (records + nodes) + orders + STATED_HASHES,
+        "numbers": need.numbers + NUMBERS_A_WORD * words + NUMBERS_AN_ORDER * entries + NUMBERS_A_LIST * lists
         + NUMBERS_A_PLACE * shown * (each - FIXED_WORDS),
         "deposits": need.deposits,
         "payments": need.paid,

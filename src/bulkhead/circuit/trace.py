@@ -14,25 +14,35 @@ from bulkhead.circuit.batch import CIRCUIT_VERSION, Lists, Shape, public_of
 from bulkhead.circuit.filling import Filled, fill_rules
 from bulkhead.circuit.forced import forced_of
 from bulkhead.circuit.frame import Mismatch
-from bulkhead.circuit.orders import Entry, LiveOrders, asked_by_orders
+from bulkhead.circuit.orders import LiveOrders, Shown
 from bulkhead.circuit.plates import fill_plates, laid_out
 from bulkhead.circuit.play import Play, signatures_of
 from bulkhead.circuit.record import RecordRun, Records, Word, asked_by
 from bulkhead.circuit.venue import terms_of, venue_of
-from bulkhead.circuit.words import EXPIRY_BITS, FIXED_WORDS, ORDER_RECORD, RECORDS, WORD_BITS, key_of, record_words
+from bulkhead.circuit.words import (
+    EXPIRY_BITS,
+    FIXED_WORDS,
+    ORDER_RECORD,
+    ORDER_ROOT,
+    RECORDS,
+    WORD_BITS,
+    key_of,
+    record_words,
+)
 from bulkhead.fixed import seconds_floor
 from bulkhead.ledger.commitment import commitment_felts, counters_felts, leaf_of
 from bulkhead.ledger.config import BACKSTOP_ACCOUNT
+from bulkhead.ledger.orders import list_of
 from bulkhead.ledger.state import State
 from bulkhead.ledger.tree import AccountTree
 from bulkhead.ledger.tx import Deposit, ForcedClose, ForcedWithdrawal, FundDeposit, Refund, Transaction
-from bulkhead.limits import TREE_DEPTH
+from bulkhead.limits import ORDER_TREE_DEPTH, TREE_DEPTH
 from bulkhead.signing.messages import short_string
 from stark.chips.ecdsa_table import fill_ecdsa
-from stark.chips.merkle_update import Change, MerkleUpdate
+from stark.chips.merkle_update import Change, climb
 from stark.chips.poseidon import Poseidon, Sponge, list_sponge
 from stark.chips.ranges import NUMBER_LIMBS, Numbers, Range
-from stark.chips.tables import cells
+from stark.chips.tables import by_rows, cells
 from stark.ecdsa import Signed
 from stark.field import Felts
 from stark.poseidon import hash_many
@@ -74,21 +84,25 @@ def tables_of(play: Play, after: State, transactions: Sequence[Transaction], sha
         account_id: Change(tree.leaf(account_id), leaf_of(after.accounts.get(account_id)))
         for account_id in sorted(run.record for run in runs if run.is_account)
     }
-    nodes = MerkleUpdate().fill(TREE_DEPTH, changes, tree.node, shape.log_tree)
-    now_s, entries = seconds_floor(after.time_ms), _entries(before, play)
+    entries, root = entries_shown(before, play), before.filled.root
     records, record_lists = Records().fill(runs, shape.log_records)
-    orders, order_lists = LiveOrders().fill(entries, now_s, shape.log_orders)
-    stated = [felts for state, root in zip((before, after), nodes.root, strict=True) for felts in _stated(state, root)]
-    lists = [*rules.hashed, *record_lists, *order_lists, *nodes.hashed, *map(list_sponge, stated)]
-    asked = [*rules.asked, *plates.asked, *asked_by(runs), *asked_by_orders(entries, now_s)]
+    orders = LiveOrders().fill(entries, seconds_floor(after.time_ms), root, shape.log_orders)
+    trees = [climb(TREE_DEPTH, changes, tree.node)]
+    if orders.leaves:
+        trees.append(climb(ORDER_TREE_DEPTH, orders.leaves, before.filled.node, ORDER_ROOT))
+    roots = trees[0].root
+    stated = [felts for state, root in zip((before, after), roots, strict=True) for felts in _stated(state, root)]
+    lists = [*rules.hashed, *record_lists, *orders.hashed, *(one for tree in trees for one in tree.hashed)]
+    lists += map(list_sponge, stated)
+    asked = [*rules.asked, *plates.asked, *asked_by(runs), *orders.asked]
     numbers = Numbers().fill(asked, shape.log_numbers)
     traces = [
         rules.rules,
         rules.programs,
         rules.terms,
         records,
-        orders,
-        nodes.table,
+        orders.table,
+        by_rows([row for tree in trees for row in tree.rows], shape.log_tree),
         _signed_table(transactions, rules, shape),
         Poseidon().fill(merged(lists), shape.log_poseidon)[0],
         numbers,
@@ -147,23 +161,25 @@ def _words(record: int, old: dict[int, int], new: dict[int, int], play: Play) ->
     return found
 
 
-def _entries(before: State, play: Play) -> list[Entry]:
-    """Live orders before the batch, and those it made."""
-    known, base = before.filled.entries, ORDER_RECORD << WORD_BITS
-    made = {key - base: written for key, written in play.memory.written.items() if key >= base}
+def entries_shown(before: State, play: Play) -> list[Shown]:
+    """By rising key: the orders that the batch touched, and all that are in their lists."""
+    base = key_of(ORDER_RECORD, 0)
+    touched = {key - base: written for key, written in play.memory.written.items() if key >= base}
+    lists = {list_of(key) for key in touched}
+    known = {key: (filled, expiry_s) for number in lists for key, filled, expiry_s in before.filled.entries(number)}
     found = []
-    for key in sorted({*known, *made}):
+    for key in sorted({*known, *touched}):
         filled, expiry_s = known.get(key, (None, 0))
-        if key in made:
+        if key in touched:
             word = play.memory.look(base + key)
-            found.append(Entry(key, filled, word >> EXPIRY_BITS, word & EXPIRY_MASK, made[key]))
+            found.append(Shown(key, filled, word >> EXPIRY_BITS, word & EXPIRY_MASK, touched[key]))
         else:
             assert filled is not None
-            found.append(Entry(key, filled, filled, expiry_s))
+            found.append(Shown(key, filled, filled, expiry_s))
     return found
 
 
-def _lists(transactions: Sequence[Transaction], play: Play, runs: list[RecordRun], entries: list[Entry]) -> Lists:
+def _lists(transactions: Sequence[Transaction], play: Play, runs: list[RecordRun], entries: list[Shown]) -> Lists:
     """What the statement lists: deposits and payments and forced requests in order, then changed words."""
     deposits = [
         (0 if isinstance(each, FundDeposit) else int(each.account_id), int(each.amount), each.depositor)

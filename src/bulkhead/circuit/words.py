@@ -21,8 +21,11 @@ HISTORY = Bus("history", ("key", "value", "time"))
 CHANGED = Bus("changed", ("key", "value"))
 # What frames tell each other, the statement and the tables of constants: a tag, and what it is about.
 MESSAGE = Bus("message", ("tag", "about", "value"))
-# The list of live orders, before and after, and the second at which expired ones are left out; the statement takes it.
-ORDERS = Bus("orders", ("now_s", "before", "after"))
+# The second at which expired orders are left out of the lists that a batch touches; the statement takes it.
+ORDERS = Bus("orders", ("now_s",))
+# The tree over these lists shares a table with the accounts' tree, whose root has depth 0: its depths count from here.
+# No chain of nodes is long enough to lead from one to the other.
+ORDER_ROOT = 1 << 32
 # Digests of a record that is no account's, before and after; the statement takes them.
 RECORD = Bus("record", ("record", "before", "after"))
 

@@ -251,7 +251,7 @@ def _stage(state: State) -> State:
     stage.terms, stage.groups = state.terms, state.groups
     stage.risks, stage.indices = dict(state.risks), dict(state.indices)
     stage.holders = {market_id: {} for market_id in state.holders}
-    stage.filled.entries.update(state.filled.entries)
+    stage.filled = state.filled.copy()
     return stage
 
 

@@ -1,10 +1,11 @@
 """Availability: what is published with a batch, so that anyone can rebuild every leaf without the operator.
 
-    records = counts and time · markets · funds · custody · oracle · changed accounts · new fills of orders
+    records = counts and time · markets · funds · custody · oracle · changed accounts · new fills · their lists
 
 Numbers are variable-length (7 bits a byte, the lowest first); signed ones are folded (0, −1, 1, −2 …). An account
 says what never changes only when it is new, and its positions carry their funding index as a difference from the
 market's, which is zero for an account that was touched since. Orders that expired are not listed: their time says so.
+They are forgotten in the lists that are named: all in which something was filled, be it forgotten again.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from bulkhead.fixed import seconds_floor
-from bulkhead.ledger.orders import FilledOrders
+from bulkhead.ledger.orders import Entry, FilledOrders
 from bulkhead.ledger.state import (
     Account,
     Choice,
@@ -41,11 +42,12 @@ class AvailabilityError(ValueError):
 
 
 class Change(NamedTuple):
-    """What changed since the last batch: accounts (None: gone) and whether each is new, and orders."""
+    """What changed since the last batch: accounts (None: gone) and whether each is new, orders and their lists."""
 
     accounts: dict[int, Account | None]
     new: frozenset[int]
-    orders: dict[int, tuple[int, int]]
+    orders: tuple[Entry, ...]  # by rising key
+    touched: tuple[int, ...] = ()
 
 
 class Writer:
@@ -133,9 +135,10 @@ def write(state: State, change: Change) -> bytes:
         out.natural(account_id)
         _write_account(out, account, state.markets, is_new=account_id in change.new)
     out.natural(len(change.orders))
-    for key, (filled, expiry_s) in sorted(change.orders.items()):
+    for key, filled, expiry_s in change.orders:
         out.octets += key.to_bytes(KEY_BYTES, "big")
         out.natural(filled, expiry_s)
+    out.natural(len(change.touched), *sorted(change.touched))
     return bytes(out.octets)
 
 
@@ -202,10 +205,11 @@ class Rebuilt:
         for _ in range(source.natural()):
             account_id = source.natural()
             accounts[account_id] = _read_account(source, account_id, self.accounts.get(account_id), markets)
-        orders: dict[int, tuple[int, int]] = {}
+        orders: list[Entry] = []
         for _ in range(source.natural()):
             key = int.from_bytes(source.take(KEY_BYTES), "big")
-            orders[key] = (source.natural(), source.natural())
+            orders.append((key, source.natural(), source.natural()))
+        touched = source.naturals(source.natural())
         if source.at != len(source.octets):
             raise AvailabilityError(f"byte {source.at}: {len(source.octets) - source.at} bytes too many")
         self.time_ms, self.counters, self.markets, self.funds = time_ms, counters, markets, funds
@@ -215,8 +219,10 @@ class Rebuilt:
                 self.accounts.pop(account_id, None)
             else:
                 self.accounts[account_id] = account
-        self.filled.entries.update(orders)
-        self.filled.drop_expired(seconds_floor(time_ms))
+        for entry in orders:
+            self.filled.put(*entry)
+        self.filled.touched = dict.fromkeys(touched)
+        self.filled.end_batch(seconds_floor(time_ms))
 
 
 def _read_market(source: Reader) -> tuple[int, Market]:

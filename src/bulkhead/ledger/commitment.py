@@ -14,7 +14,6 @@ from typing import Any
 
 from bulkhead.fixed import FRACTION_BITS
 from bulkhead.ledger.config import VenueConfig
-from bulkhead.ledger.orders import FilledOrders
 from bulkhead.ledger.state import Account, Funds, Market, State
 from bulkhead.limits import (
     ACCOUNT_ID_BITS,
@@ -30,7 +29,7 @@ from bulkhead.limits import (
 from bulkhead.rules.terms import MarketTerms, risk_of
 from stark.poseidon import hash_many
 
-VERSION = 2
+VERSION = 3
 EMPTY_LEAF = 0
 KIND_BITS = 8  # kinds, rules, modes, statuses, leverages and counts
 ID_BITS = 16  # markets and assets
@@ -192,11 +191,6 @@ def counters_root(state: State) -> int:
     return hash_many(counters_felts(state))
 
 
-def orders_commitment(filled: FilledOrders) -> int:
-    """The live filled orders, by rising key: one field element each."""
-    return hash_many(filled.packed())
-
-
 @lru_cache(maxsize=16)
 def config_root(config: VenueConfig) -> int:
     """The whole configuration: terms, tiers, grid, keys, fees. It changes rarely, so the answer is remembered."""
@@ -226,7 +220,7 @@ def commitment_felts(state: State, accounts_root: int) -> list[int]:
         VERSION,
         config_root(state.config),
         accounts_root,
-        orders_commitment(state.filled),
+        state.filled.root,
         markets_root(state),
         funds_root(state),
         oracle_root(state),

@@ -201,10 +201,10 @@ def _spend_once(
         return Reject.REPLAYED
     if not authority.is_signed(account.owner_key, message_hash, tx.signature):
         return Reject.WRONG_SIGNATURE
-    if not draft.has_room(key):
-        return Reject.ORDER_TABLE_FULL
-    draft.filled[key] = (tx.amount, tx.expiration_s)
-    return None
+    problem = draft.lack(key)
+    if problem is None:
+        draft.filled[key] = (tx.amount, tx.expiration_s)
+    return problem
 
 
 def take_out(draft: Draft, account: Account, asset_id: AssetId, amount: int) -> Reject | None:

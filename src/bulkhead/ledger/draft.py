@@ -7,8 +7,8 @@ nobody commits.
 from __future__ import annotations
 
 from bulkhead.fixed import div_floor, seconds_floor
-from bulkhead.ledger.orders import FilledOrders
 from bulkhead.ledger.state import Account, Counters, Funds, Market, Oracle, State, put_account, put_market
+from bulkhead.reject import Reject
 from bulkhead.rules.terms import Risk, risk_of
 from bulkhead.units import FundingIndex, Quote, TimeMs, Worth
 
@@ -123,13 +123,10 @@ class Draft:
         found = self.filled.get(key)
         return self.state.filled.filled(key) if found is None else found[0]
 
-    def has_room(self, key: int) -> bool:
-        """The filled-order table can take this order."""
-        table: FilledOrders = self.state.filled
-        if key in table.entries or key in self.filled:
-            return True
-        added = sum(1 for other in self.filled if other not in table.entries)
-        return len(table) + added < self.config.filled_orders_max
+    def lack(self, key: int) -> Reject | None:
+        """Why filled orders cannot take this one, if they cannot."""
+        now_s = seconds_floor(self.time_ms)
+        return self.state.filled.lack(key, self.filled, now_s, self.config.filled_orders_max)
 
     def commit(self) -> None:
         """Write everything to the state. The only place where State changes."""
@@ -147,8 +144,8 @@ class Draft:
         if self.oracle is not state.oracle:
             hour = div_floor(self.oracle.time_ms, HOUR_MS)
             if hour != div_floor(state.oracle.time_ms, HOUR_MS):
-                # Without this a venue that seals no batch would fill its table of orders for good.
-                state.filled.drop_expired(seconds_floor(self.time_ms))
+                # Without this a venue that seals no batch would fill its lists of orders for good.
+                state.filled.forget(seconds_floor(self.time_ms))
         state.oracle = self.oracle
         state.counters = self.counters
         state.time_ms = self.time_ms

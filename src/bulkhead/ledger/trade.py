@@ -152,7 +152,7 @@ def check_filled(draft: Draft, order: Order, size: Size, authority: Authority) -
     key = key_of(authority.order_hash(order))
     if draft.order_filled(key) + int(size) > abs(int(order.base_amount)):
         return Reject.ORDER_OVERFILLED
-    return None if draft.has_room(key) else Reject.ORDER_TABLE_FULL
+    return draft.lack(key)
 
 
 def order_range(order: Order) -> Reject | None:

@@ -1,12 +1,14 @@
-"""The tree of accounts: which leaf every account id holds, under one root.
+"""Trees: which leaf every number holds, under one root. The tree of accounts is one of depth 32: leaf i is account i's.
 
-A sparse Merkle tree of depth 32: leaf i belongs to account id i, an unused leaf is 0, a node is Starknet's Poseidon of
-its two children. Only nodes above a leaf in use are kept, so memory follows the accounts that exist, and a leaf set
-back to 0 leaves no trace: the root is again what it was before the account existed.
+A sparse Merkle tree: an unused leaf is 0, a node is Starknet's Poseidon of its two children. Only nodes above a leaf in
+use are kept, so memory follows the leaves that exist, and a leaf set back to 0 leaves no trace: the root is again what
+it was before the leaf was used.
 """
 
 from collections.abc import Mapping, Sequence
+from copy import copy
 from functools import cache
+from typing import Self
 
 from bulkhead.limits import FIELD_PRIME
 from stark.poseidon import hash2, hash2_list
@@ -26,52 +28,53 @@ def empty_nodes() -> tuple[int, ...]:
     return tuple(nodes)
 
 
-class AccountTree:
-    """The only owner of the leaves; changed by `update` alone."""
+class Tree:
+    """The only owner of its 2**depth leaves, depth 32 at most; changed by `update` alone."""
 
-    __slots__ = ("_nodes",)
+    __slots__ = ("_nodes", "depth")
 
-    def __init__(self, leaves: Mapping[int, int] | None = None) -> None:
+    def __init__(self, depth: int, leaves: Mapping[int, int] | None = None) -> None:
+        self.depth = depth
         self._nodes: dict[int, int] = {}  # key -> node, without the nodes over unused leaves only
         self.update(leaves or {})
 
     @property
     def root(self) -> int:
         """Commitment to every leaf."""
-        return self._nodes.get(ROOT, empty_nodes()[DEPTH])
+        return self._nodes.get(ROOT, empty_nodes()[self.depth])
 
     def __len__(self) -> int:
-        """How many nodes are kept; at most 33 a leaf in use."""
+        """How many nodes are kept; at most depth + 1 a leaf in use."""
         return len(self._nodes)
 
-    def leaf(self, account_id: int) -> int:
-        """The leaf of an account, 0 if it is not in use."""
-        return self._nodes.get(_leaf_key(account_id), EMPTY_LEAF)
+    def leaf(self, number: int) -> int:
+        """A leaf (an account's, by its id), 0 if it is not in use."""
+        return self._nodes.get(self._leaf_key(number), EMPTY_LEAF)
 
     def node(self, depth: int, place: int) -> int:
         """A node by its depth (0 is the root) and its place among the nodes of that depth."""
-        return self._nodes.get((1 << depth) | place, empty_nodes()[DEPTH - depth])
+        return self._nodes.get((1 << depth) | place, empty_nodes()[self.depth - depth])
 
-    def path(self, account_id: int) -> tuple[int, ...]:
-        """The 32 siblings on the way from a leaf to the root, lowest first."""
-        key, empty = _leaf_key(account_id), empty_nodes()
-        return tuple([self._nodes.get((key >> height) ^ 1, empty[height]) for height in range(DEPTH)])
+    def path(self, number: int) -> tuple[int, ...]:
+        """The siblings on the way from a leaf to the root, lowest first."""
+        key, empty = self._leaf_key(number), empty_nodes()
+        return tuple([self._nodes.get((key >> height) ^ 1, empty[height]) for height in range(self.depth)])
 
-    def copy(self) -> "AccountTree":
+    def copy(self) -> Self:
         """An independent tree with the same leaves."""
-        twin = AccountTree()
+        twin = copy(self)
         twin._nodes = self._nodes.copy()
         return twin
 
     def update(self, leaves: Mapping[int, int]) -> None:
-        """Set the leaves of some accounts, 0 to remove one; hash every node above them once, whatever their number.
+        """Set some leaves, 0 to remove one; hash every node above them once, whatever their number.
 
-        Raises ValueError, and changes nothing, if an id is not 32 bits or a leaf is not an element of the field.
+        Raises ValueError, and changes nothing, if there is no such leaf or it is not an element of the field.
         """
-        changed = {_leaf_key(account_id): _checked_leaf(leaf) for account_id, leaf in leaves.items()}
-        for height in range(DEPTH):
+        changed = {self._leaf_key(number): _checked_leaf(leaf) for number, leaf in leaves.items()}
+        for height in range(self.depth):
             changed = self._parents(self._write(changed, height), height)
-        self._write(changed, DEPTH)
+        self._write(changed, self.depth)
 
     def _write(self, nodes: Mapping[int, int], height: int) -> list[int]:
         """Write nodes of one height; answers the keys of those that were different before."""
@@ -91,6 +94,20 @@ class AccountTree:
         pairs = [(nodes.get(2 * key, empty), nodes.get(2 * key + 1, empty)) for key in parents]
         return dict(zip(parents, hash2_list(pairs), strict=True))
 
+    def _leaf_key(self, number: int) -> int:
+        if not 0 <= number < 1 << self.depth:
+            raise ValueError(f"leaf {number} is not in [0, 2**{self.depth})")
+        return 1 << self.depth | number
+
+
+class AccountTree(Tree):
+    """The tree of accounts: leaves by account id."""
+
+    __slots__ = ()
+
+    def __init__(self, leaves: Mapping[int, int] | None = None) -> None:
+        super().__init__(DEPTH, leaves)
+
 
 def verify_path(root: int, account_id: int, leaf: int, path: Sequence[int]) -> bool:
     """Whether `path` proves that the tree under `root` holds `leaf` for the account; False for anything malformed."""
@@ -103,12 +120,6 @@ def verify_path(root: int, account_id: int, leaf: int, path: Sequence[int]) -> b
         node = hash2(sibling, node) if key & 1 else hash2(node, sibling)
         key >>= 1
     return node == root
-
-
-def _leaf_key(account_id: int) -> int:
-    if not 0 <= account_id < LEAVES:
-        raise ValueError(f"account id {account_id} is not in [0, 2**{DEPTH})")
-    return LEAVES | account_id
 
 
 def _checked_leaf(leaf: int) -> int:

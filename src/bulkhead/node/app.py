@@ -45,7 +45,6 @@ if TYPE_CHECKING:  # what proves, and what talks to Ethereum, takes seconds to i
 log = structlog.get_logger("bulkhead.node")
 
 FIRST_PRICES = {"BTC-USD": 60_000.0, "ETH-USD": 3_000.0, "XRP-USD": 0.6, "LTC-USD": 80.0, "EOS-USD": 1.0}
-LIVE_ORDERS_MAX = 4_000  # of a venue that settles: as many as the circuit's table holds, less some spare
 MakeConfig = Callable[[Keys, str], VenueConfig]
 
 
@@ -60,10 +59,10 @@ def config_of(keys: Keys, chain_id: str) -> VenueConfig:
 
 
 def settling_config_of(keys: Keys, chain_id: str) -> VenueConfig:
-    """The same venue with what has no circuit switched off, and as many live orders as every batch can carry."""
+    """The same venue with what has no circuit switched off."""
     from bulkhead.circuit.venue import provable  # here, for what proves takes seconds to import
 
-    return provable(config_of(keys, chain_id))._replace(filled_orders_max=LIVE_ORDERS_MAX)
+    return provable(config_of(keys, chain_id))
 
 
 class Node:

@@ -70,6 +70,7 @@ class Batches:
             if not any(isinstance(event, BatchSealed) for event in events):
                 continue
             transactions, state.applied = tuple(state.applied or ()), []
+            _ = state.filled.root  # hashed here, where only what changed is, and not anew in every copy
             before, self._before = self._before, copy_of(state)
             self.sealed += 1
             assert state.counters.batches == self.sealed, "nothing but a seal ends a batch"
@@ -131,5 +132,7 @@ def _begin(folder: Path, begin: Genesis, sealed_max: int) -> tuple[Follower, Exc
 
 
 def copy_of(state: State) -> State:
-    """The state as it is now, which the machine goes on from. Records are frozen, so both share them."""
-    return ledger_state(state.config, ledger_record(state))
+    """The state as it is now, which the machine goes on from. Records and lists are frozen, so both share them."""
+    copied = ledger_state(state.config, ledger_record(state, with_orders=False))
+    copied.filled = state.filled.copy()
+    return copied

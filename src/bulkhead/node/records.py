@@ -9,11 +9,12 @@ from bulkhead.codec import Codec
 from bulkhead.engine.command import Command
 from bulkhead.keepers.venue import VenueSnapshot
 from bulkhead.ledger.config import VenueConfig
+from bulkhead.ledger.orders import FilledOrders
 from bulkhead.ledger.state import Account, Counters, Funds, Market, Oracle, State, genesis, put_market
 from bulkhead.units import AssetId, TimeMs
 
 SNAPSHOT_BYTES_MAX = 4 << 30
-RULES_VERSION = 1
+RULES_VERSION = 2
 """Raised with every change of rules after which old commands would replay to another state."""
 
 
@@ -38,6 +39,7 @@ class LedgerRecord(NamedTuple):
     filled: tuple[tuple[int, int, int], ...]  # (key, filled, expiry), by rising key
     holders: tuple[tuple[int, ...], ...]  # accounts with a position, by market in the order of the configuration
     changed: tuple[int, ...]
+    touched: tuple[int, ...]  # lists of filled orders, in which what has expired is forgotten when the batch ends
 
 
 class ExchangeRecord(NamedTuple):
@@ -57,8 +59,9 @@ def digest_of(data: bytes) -> bytes:
     return sha256(data).digest()
 
 
-def ledger_record(state: State) -> LedgerRecord:
-    """The ledger's state, frozen."""
+def ledger_record(state: State, *, with_orders: bool = True) -> LedgerRecord:
+    """The ledger's state, frozen; filled orders are left out for who copies them otherwise."""
+    filled = state.filled if with_orders else FilledOrders()
     return LedgerRecord(
         state.time_ms,
         tuple(state.accounts.values()),
@@ -67,9 +70,10 @@ def ledger_record(state: State) -> LedgerRecord:
         tuple(state.custody.items()),
         state.oracle,
         state.counters,
-        tuple((key, *entry) for key, entry in sorted(state.filled.entries.items())),
+        tuple(filled),
         tuple(tuple(state.holders[terms.market_id]) for terms in state.config.markets),
         tuple(state.changed),
+        tuple(filled.touched),
     )
 
 
@@ -82,7 +86,7 @@ def ledger_state(config: VenueConfig, record: LedgerRecord) -> State:
     state.funds = dict(record.funds)
     state.custody = dict(record.custody)
     state.oracle, state.counters = record.oracle, record.counters
-    state.filled.entries = {key: (filled, expiry_s) for key, filled, expiry_s in record.filled}
+    state.filled = FilledOrders(record.filled, record.touched)
     for terms, holders in zip(config.markets, record.holders, strict=True):
         state.holders[terms.market_id] = dict.fromkeys(holders)
     state.changed = dict.fromkeys(record.changed)

@@ -75,6 +75,10 @@ REJECTS: dict[Reject, tuple[str, str]] = {
         "The exchange remembers as many filled orders as it can",
         "Wait until old ones run out; cancelling is always possible",
     ),
+    Reject.ORDER_LIST_FULL: (
+        "The list in which the exchange would remember this order is full",
+        "Place it once more: signed with another salt it falls into another list",
+    ),
     Reject.POST_ONLY_WOULD_TRADE: (
         "It would have traded at once, and you wanted it to rest",
         "Move the price away from the other side, or untick post-only",

@@ -4,6 +4,8 @@ A changed leaf sends (depth, index, before, after). A node takes the messages of
 and sends its own; of an untouched child both values must be equal. The statement takes the root's message, once. A
 child that changed and is not marked leaves its message over, and a node with two rows sends up two messages of which
 only one is taken: neither balances. The index of the root is 0, so every index below lies within its level.
+
+A table may hold several trees, whose roots have depths further apart than a table has rows.
 """
 
 from __future__ import annotations
@@ -17,7 +19,7 @@ from stark.chips.tables import by_rows
 from stark.field import Felts
 from stark.poseidon import hash2_list
 
-TREE = Bus("tree", ("depth", "index", "before", "after"))  # depth 0 is the root
+TREE = Bus("tree", ("depth", "index", "before", "after"))  # depth 0 is the root, of the first tree at least
 
 
 class Change(NamedTuple):
@@ -25,6 +27,14 @@ class Change(NamedTuple):
 
     before: int
     after: int
+
+
+class Climb(NamedTuple):
+    """A tree's rows, its root's change, and the hashes it asks for."""
+
+    rows: list[list[int]]
+    root: Change
+    hashed: list[Sponge]
 
 
 class Nodes(NamedTuple):
@@ -62,23 +72,29 @@ class MerkleUpdate(Chip):
         must.send(TREE, [row.depth, row.index, row.before, row.after], row.live)
 
     def fill(self, depth: int, leaves: Mapping[int, Change], node: Callable[[int, int], int], log_rows: int) -> Nodes:
-        """The table for changes of leaves by index; `node(depth, index)` is a node of the tree before them."""
-        if not leaves:
-            raise ValueError("no leaf changes: send one that stays as it is")
-        rows: list[list[int]] = []
-        hashed: list[Sponge] = []
-        level = dict(leaves)
-        for above in range(depth - 1, -1, -1):
-            parents = sorted({index >> 1 for index in level})
-            children = [_children(above + 1, parent, level, node) for parent in parents]
-            pairs = [(left[when], right[when]) for left, right, _, _ in children for when in (0, 1)]
-            digests = hash2_list(pairs)
-            hashed += [pair_sponge(*pair) for pair in pairs]
-            level = {}
-            for place, (parent, (left, right, *touched)) in enumerate(zip(parents, children, strict=True)):
-                level[parent] = Change(*digests[2 * place : 2 * place + 2])
-                rows.append([1, above, parent, *left, *right, *level[parent], *touched])
-        return Nodes(by_rows(rows, log_rows), level[0], hashed)
+        """The table of one tree: for changes of leaves by index; `node(depth, index)` is a node before them."""
+        found = climb(depth, leaves, node)
+        return Nodes(by_rows(found.rows, log_rows), found.root, found.hashed)
+
+
+def climb(depth: int, leaves: Mapping[int, Change], node: Callable[[int, int], int], root_depth: int = 0) -> Climb:
+    """From the leaves of a tree to its root, which is said to have the depth `root_depth`. ValueError for no leaf."""
+    if not leaves:
+        raise ValueError("no leaf changes: send one that stays as it is")
+    rows: list[list[int]] = []
+    hashed: list[Sponge] = []
+    level = dict(leaves)
+    for above in range(depth - 1, -1, -1):
+        parents = sorted({index >> 1 for index in level})
+        children = [_children(above + 1, parent, level, node) for parent in parents]
+        pairs = [(left[when], right[when]) for left, right, _, _ in children for when in (0, 1)]
+        digests = hash2_list(pairs)
+        hashed += [pair_sponge(*pair) for pair in pairs]
+        level = {}
+        for place, (parent, (left, right, *touched)) in enumerate(zip(parents, children, strict=True)):
+            level[parent] = Change(*digests[2 * place : 2 * place + 2])
+            rows.append([1, root_depth + above, parent, *left, *right, *level[parent], *touched])
+    return Climb(rows, level[0], hashed)
 
 
 def _children(
