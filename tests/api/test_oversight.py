@@ -91,10 +91,10 @@ def test_what_l1_took_is_kept_beyond_what_must_be_sent_again(tmp_path: Path) -> 
 
 def test_bits_are_those_that_the_parameters_are_proven_to_be_worth() -> None:
     config = provable(default_config((7,), 8))
-    onchain = bits_of(config, tuple(SMALL), "onchain")
+    onchain = bits_of(config, SMALL.words(), "onchain")
     assert onchain is not None and 100 <= onchain < 140
-    assert bits_of(config, (1, 2), "onchain") is None is bits_of(config, tuple(SMALL), "nothing")
-    assert bits_of(default_config((7,), 8), tuple(SMALL), "onchain") is None, "no circuit covers it"
+    assert bits_of(config, (1, 2), "onchain") is None is bits_of(config, SMALL.words(), "nothing")
+    assert bits_of(default_config((7,), 8), SMALL.words(), "onchain") is None, "no circuit covers it"
 
 
 def test_rates_and_quantiles_are_of_the_last_minute(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -104,7 +104,7 @@ def gas_of(number: int) -> list[int]:
 def note_settled(folder: Path, number: int, *, is_asked: bool = True) -> None:
     """What a prover and a settlement service leave in a folder for a batch: a proof, and the notes of what L1 took."""
     (folder / "proofs").mkdir(exist_ok=True)
-    proof = ProofFile(1, number, "x", 1, b"h", tuple(SMALL), "onchain", b"k", (1, 2), bytes(PROOF_BYTES))
+    proof = ProofFile(1, number, "x", 1, b"h", SMALL.words(), "onchain", b"k", (1, 2), bytes(PROOF_BYTES))
     write_proof(folder / "proofs" / f"batch-{number:010d}.onchain.proof", proof)
     (folder / FOLDER).mkdir(exist_ok=True)
     now_s, first = int(time.time()), len(STEPS) * number

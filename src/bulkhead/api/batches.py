@@ -124,13 +124,13 @@ def _read(path: Path, written_ns: int, config: VenueConfig) -> dict[str, Any]:
 @lru_cache(maxsize=16)
 def bits_of(config: VenueConfig, heights: tuple[int, ...], profile: str) -> float | None:
     """Proven bits of a profile for the venue's circuit in a shape; None where this program has no such circuit."""
-    from bulkhead.circuit.batch import SHAPES  # here, for what proves takes seconds to import
+    from bulkhead.circuit.batch import shape_named  # here, for what proves takes seconds to import
     from bulkhead.circuit.venue import NotProvable
     from bulkhead.node.prove_batch import system_for
     from stark.parameters import PROFILES
     from stark.security import proven_bits, shape_of
 
-    shape = next((each for each in SHAPES if tuple(each) == heights), None)
+    shape = shape_named(heights)
     if shape is None or profile not in PROFILES:
         return None
     try:

@@ -91,6 +91,10 @@ class Shape(NamedTuple):
             self.log_signatures, self.log_poseidon, self.log_numbers, LIMB_BITS, self.log_plates,
         )  # fmt: skip
 
+    def words(self) -> tuple[int, ...]:
+        """All its numbers, as a proof names it."""
+        return (*self[:-1], *(count for _, count in self.plates))  # type: ignore[arg-type]
+
     def rooms(self) -> dict[str, int]:
         """How many entries each list of the statement has."""
         return {"deposit": self.queue, "paid": self.queue, "forced": self.forced, "changed": self.changes}
@@ -115,6 +119,11 @@ MEDIUM = Shape(  # a hundred trades and what comes with them, among four thousan
     log_plates=17, plates=plates_of(128, (32, 80, 96, 72, 24, 16)),
 )  # fmt: skip
 SHAPES = (SMALL, MEDIUM)
+
+
+def shape_named(words: tuple[int, ...]) -> Shape | None:
+    """The shape that a proof names; None where there is none."""
+    return next((shape for shape in SHAPES if shape.words() == words), None)
 
 
 def names_of(shape: Shape) -> list[str]:

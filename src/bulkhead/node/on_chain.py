@@ -10,7 +10,7 @@ from bulkhead.bridge.contract import Contract
 from bulkhead.bridge.deploy import NOBODY, Beginning
 from bulkhead.bridge.record import Deployment, RecordError
 from bulkhead.bridge.statements import prove_on_chain
-from bulkhead.circuit.batch import CIRCUIT_VERSION, SHAPES, Shape
+from bulkhead.circuit.batch import CIRCUIT_VERSION, Shape, shape_named
 from bulkhead.circuit.layout import statement_module
 from bulkhead.ledger.batch import Sealer
 from bulkhead.ledger.config import VenueConfig
@@ -41,7 +41,7 @@ def settle(
 
     Raises ProofFileError where the proof holds under no key of the deployment, Reverted with a contract's reason.
     """
-    shape = next((each for each in SHAPES if tuple(each) == record.shape), None)
+    shape = shape_named(record.shape)
     if shape is None:
         raise ProofFileError(f"batch {record.batch} was proven in a shape that this program does not have")
     key = key_for(config, shape, record.profile).key

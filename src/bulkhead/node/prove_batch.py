@@ -74,7 +74,7 @@ def prove_batch(
     key, root = fixed.key.digest, Felt(config_root(config))
     statement = tuple(map(int, tables.public))
     venue = config.chain_id, root, batch.chain
-    return ProofFile(VERSION, batch.number, *venue, tuple(shape), profile, key, statement, proof)
+    return ProofFile(VERSION, batch.number, *venue, shape.words(), profile, key, statement, proof)
 
 
 def fill(batch: JournalledBatch) -> tuple[Shape, Tables]:

@@ -11,7 +11,7 @@ from math import floor
 from pathlib import Path
 from typing import NamedTuple
 
-from bulkhead.circuit.batch import SHAPES, Shape
+from bulkhead.circuit.batch import Shape, shape_named
 from bulkhead.circuit.venue import NotProvable
 from bulkhead.codec import BYTES_MAX, CodecError
 from bulkhead.ledger.commitment import config_root
@@ -112,10 +112,10 @@ def genesis_near(path: Path) -> Path:
 
 
 def _shape(numbers: tuple[int, ...]) -> Shape:
-    for shape in SHAPES:
-        if tuple(shape) == numbers:
-            return shape
-    raise ProofRefused(f"this program's circuit has no shape {str(numbers):.80}")
+    shape = shape_named(numbers)
+    if shape is None:
+        raise ProofRefused(f"this program's circuit has no shape {str(numbers):.80}")
+    return shape
 
 
 def _digest(root: int) -> str:

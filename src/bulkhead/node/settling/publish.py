@@ -15,7 +15,7 @@ from bulkhead.bridge.chain import Chain
 from bulkhead.bridge.contract import Contract
 from bulkhead.bridge.errors import Reverted
 from bulkhead.bridge.record import Deployment, Door
-from bulkhead.circuit.batch import SHAPES, Shape
+from bulkhead.circuit.batch import Shape, shape_named
 from bulkhead.circuit.venue import NotProvable
 from bulkhead.ledger.config import VenueConfig
 from bulkhead.node.batches import Seals
@@ -124,7 +124,7 @@ class Publisher:
             sealed = self.seals.count()
         if sealed < number or self.seals.chains.get(number) != record.history:
             raise Unpublishable(number, f"its proof is of another history than this journal of {sealed} batches")
-        shape = next((each for each in SHAPES if tuple(each) == record.shape), None)
+        shape = shape_named(record.shape)
         doors = [each for each in self.deployment.doors if each.key == record.key.hex()]
         if shape is None or not doors:
             known = ", ".join(f"{each.key[:16]}…" for each in self.deployment.doors)
