@@ -93,7 +93,7 @@ class Shape(NamedTuple):
 
     def words(self) -> tuple[int, ...]:
         """All its numbers, as a proof names it."""
-        return (*self[:-1], *(count for _, count in self.plates))  # type: ignore[arg-type]
+        return (*self[:-1], *(count for _, count in self.plates))
 
     def rooms(self) -> dict[str, int]:
         """How many entries each list of the statement has."""

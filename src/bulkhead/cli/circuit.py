@@ -44,8 +44,8 @@ def circuit(
             f"rules, digest {digest_of(system)[:16]}"
         )
     asked = Table(title="\nPrograms (one frame)", box=SIMPLE_HEAD, title_justify="left")
-    figures = ("rows", "numbers", "words", "permutations", "signatures", "cells", "plate's rows", "plate's cells")
-    for name in ("program", *figures):
+    named = ("rows", "numbers", "words", "permutations", "signatures", "cells", "plate's rows", "plate's cells")
+    for name in ("program", *named):
         asked.add_column(name, justify="left" if name == "program" else "right", no_wrap=name == "program")
     each = programs(venue_of(config))
     for program in figures_of(systems[0], each):
