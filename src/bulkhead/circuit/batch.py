@@ -18,7 +18,7 @@ from bulkhead.circuit.accounts import Freshness
 from bulkhead.circuit.order import Mode
 from bulkhead.circuit.orders import LiveOrders
 from bulkhead.circuit.plates import Plates, laid_out
-from bulkhead.circuit.programs import account_name, programs, side_name, trade_name
+from bulkhead.circuit.programs import account_name, oracle_tick_name, programs, side_name, trade_name
 from bulkhead.circuit.record import Records
 from bulkhead.circuit.rules import Programs, Rules
 from bulkhead.circuit.tags import Tag
@@ -34,6 +34,7 @@ from bulkhead.circuit.words import (
     ORDERS,
     RECORD,
 )
+from bulkhead.fixed import div_floor
 from bulkhead.ledger.commitment import VERSION, config_root
 from bulkhead.ledger.config import VenueConfig
 from bulkhead.signing.messages import short_string
@@ -100,30 +101,49 @@ class Shape(NamedTuple):
         return {"deposit": self.queue, "paid": self.queue, "forced": self.forced, "changed": self.changes}
 
 
-def plates_of(trades: int, accounts: Sequence[int]) -> tuple[tuple[str, int], ...]:
-    """Places for so many trades between cross accounts, and for frames of accounts by how many positions they have."""
-    shown = [
-        (account_name(count, False, Freshness.FRESH), frames) for count, frames in enumerate(accounts)
-    ]
-    return ((trade_name(3, False), trades), (side_name(Mode.CROSS), 2 * trades), *shown)
+class Usual(NamedTuple):
+    """What a batch is expected to have, so that there are plates for it; what comes beyond runs in the rules table."""
+
+    trades: int  # between cross accounts
+    accounts: tuple[int, ...]  # frames of these, by how many positions an account has
+    ticks: int
+    scaled: int = 0  # of the trades, those in markets whose open interest has moved requirements
+    isolated: int = 0  # sides of other trades, whose account has the isolated position and no other
+
+    def plates(self) -> tuple[tuple[str, int], ...]:
+        """How many of which program."""
+        shown = [(account_name(count, False, Freshness.FRESH), frames) for count, frames in enumerate(self.accounts)]
+        apart = [(account_name(count, True, Freshness.FRESH), self.isolated) for count in (0, 1)]
+        return (
+            (trade_name(3, False), self.trades - self.scaled), (trade_name(3, True), self.scaled),
+            (trade_name(4, False), div_floor(self.isolated, 2)), (oracle_tick_name(ORACLES, False), self.ticks),
+            (side_name(Mode.CROSS), 2 * self.trades), (side_name(Mode.CHILD), self.isolated), *shown, *apart,
+        )  # fmt: skip
 
 
+ORACLES = 5  # reports of a tick that has them all
 SMALL = Shape(  # deposits, payments and a dozen trades
-    number=1, log_rules=15, log_programs=15, log_terms=8, log_records=10, log_orders=9, log_tree=10,
+    number=1, log_rules=15, log_programs=15, log_terms=8, log_records=10, log_orders=10, log_tree=11,
     log_signatures=13, log_poseidon=15, log_numbers=14, queue=16, forced=8, changes=128,
-    log_plates=14, plates=plates_of(15, (3, 9, 8, 4, 2, 2)),
+    log_plates=14, plates=Usual(14, (3, 9, 9, 4, 2, 1), ticks=2, isolated=2).plates(),
 )  # fmt: skip
-MEDIUM = Shape(  # a hundred trades and what comes with them, among four thousand live orders
-    number=2, log_rules=16, log_programs=15, log_terms=8, log_records=11, log_orders=12, log_tree=12,
-    log_signatures=16, log_poseidon=17, log_numbers=16, queue=16, forced=8, changes=512,
-    log_plates=17, plates=plates_of(128, (32, 80, 96, 72, 24, 16)),
+MEDIUM = Shape(  # some two hundred trades and what comes with them
+    number=2, log_rules=16, log_programs=15, log_terms=8, log_records=11, log_orders=13, log_tree=13,
+    log_signatures=17, log_poseidon=18, log_numbers=16, queue=16, forced=8, changes=1280,
+    log_plates=18, plates=Usual(240, (24, 120, 176, 144, 64, 24), ticks=8, scaled=16, isolated=24).plates(),
 )  # fmt: skip
-SHAPES = (SMALL, MEDIUM)
+LARGE = Shape(  # a thousand trades, in ten gigabytes; not for L1, whose proofs would take four times that
+    number=3, log_rules=16, log_programs=15, log_terms=8, log_records=13, log_orders=14, log_tree=15,
+    log_signatures=19, log_poseidon=20, log_numbers=17, queue=32, forced=16, changes=5120,
+    log_plates=20, plates=Usual(980, (80, 420, 700, 620, 240, 90), ticks=8, scaled=32, isolated=16).plates(),
+)  # fmt: skip
+SHAPES = (SMALL, MEDIUM)  # for which L1 may have verifiers
+ALL_SHAPES = (*SHAPES, LARGE)
 
 
 def shape_named(words: tuple[int, ...]) -> Shape | None:
     """The shape that a proof names; None where there is none."""
-    return next((shape for shape in SHAPES if shape.words() == words), None)
+    return next((shape for shape in ALL_SHAPES if shape.words() == words), None)
 
 
 def names_of(shape: Shape) -> list[str]:

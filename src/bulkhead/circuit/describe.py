@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from bulkhead.circuit.batch import SHAPES, Shape, circuit_of
+from bulkhead.circuit.batch import ALL_SHAPES, Shape, circuit_of
 from bulkhead.circuit.instructions import Flag, Program
 from bulkhead.circuit.plates import rows_of
 from bulkhead.circuit.programs import programs
@@ -97,7 +97,7 @@ def digest_of(system: System) -> str:
     return keccak256(words_of(system.words())).hex()
 
 
-def pinned(config: VenueConfig, shapes: tuple[Shape, ...] = SHAPES) -> dict[str, object]:
+def pinned(config: VenueConfig, shapes: tuple[Shape, ...] = ALL_SHAPES) -> dict[str, object]:
     """The figures as they are pinned for a configuration."""
     systems = [circuit_of(config, shape) for shape in shapes]
     each = programs(venue_of(config))

@@ -9,7 +9,7 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
-from bulkhead.circuit.batch import SHAPES, circuit_of
+from bulkhead.circuit.batch import ALL_SHAPES, circuit_of
 from bulkhead.circuit.describe import digest_of, figures_of, tables_of
 from bulkhead.circuit.programs import PROGRAMS_OF, programs
 from bulkhead.circuit.venue import provable, venue_of
@@ -26,7 +26,7 @@ def circuit(
     """Print tables, columns, constraints, degrees, buses and cells of the default venue's circuit."""
     console = Console()
     config = provable(default_config(KEYS, BACKSTOP_KEY))
-    systems = [circuit_of(config, shape) for shape in SHAPES]
+    systems = [circuit_of(config, shape) for shape in ALL_SHAPES]
     tables = Table(title="Tables", box=SIMPLE_HEAD, title_justify="left")
     for name in ("table", "columns", "of buses", "fixed", "rules", "degree"):
         tables.add_column(name, justify="left" if name == "table" else "right")
@@ -34,7 +34,7 @@ def circuit(
     for figures in tables_of(systems[0]):
         tables.add_row(*map(str, figures[:-1]), ", ".join(figures.buses))
     console.print(tables)
-    for shape, system in zip(SHAPES, systems, strict=True):
+    for shape, system in zip(ALL_SHAPES, systems, strict=True):
         cells = sum(
             (table.trace_width + table.bus_width) << log_height
             for table, log_height in zip(system.tables, shape.log_heights, strict=True)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import lru_cache
 
-from bulkhead.circuit.batch import SHAPES, Shape, circuit_of
+from bulkhead.circuit.batch import ALL_SHAPES, SHAPES, Shape, circuit_of
 from bulkhead.circuit.frame import Mismatch
 from bulkhead.circuit.trace import Tables, trace
 from bulkhead.circuit.venue import NotProvable
@@ -27,6 +27,7 @@ from stark.prover import Fixed, prove
 from stark.verifier import verify
 
 KEYS_KEPT = 4
+FOR_L1 = "onchain"  # the profile of the verifiers there
 
 Progress = Callable[[str, float], None]
 """Called with what is being done, and the share of the whole that is done. What it raises ends the work."""
@@ -55,7 +56,7 @@ def prove_batch(
     """The proof of a batch, verified. Raises Unprovable, also where it would need more memory than it may take."""
     config = batch.before.config
     progress(STEPS[0], 0.0)
-    shape, tables = fill(batch)
+    shape, tables = fill(batch, profile)
     fixed = key_for(config, shape, profile)  # a venue that has no key has no tables either
 
     def report(phase: Phase, share: float) -> None:
@@ -77,10 +78,13 @@ def prove_batch(
     return ProofFile(VERSION, batch.number, *venue, shape.words(), profile, key, statement, proof)
 
 
-def fill(batch: JournalledBatch) -> tuple[Shape, Tables]:
-    """The batch's tables in the smallest shape that holds them. Raises Unprovable."""
-    reason = ""
-    for shape in sorted(SHAPES, key=lambda shape: sum(1 << log_height for log_height in shape.log_heights)):
+def fill(batch: JournalledBatch, profile: str) -> tuple[Shape, Tables]:
+    """The batch's tables in the smallest shape that holds them, of those that L1 may know where the proof is for L1.
+
+    Raises Unprovable.
+    """
+    reason, shapes = "", SHAPES if profile == FOR_L1 else ALL_SHAPES
+    for shape in sorted(shapes, key=lambda shape: sum(1 << log_height for log_height in shape.log_heights)):
         try:
             return shape, trace(batch.before, batch.after, batch.transactions, shape)
         except ValueError as error:
