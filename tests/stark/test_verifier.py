@@ -5,23 +5,19 @@ from __future__ import annotations
 import random
 import tracemalloc
 
-import numpy as np
 import pytest
 
-from stark.air.chip import Bus, Chip, Must, Row
-from stark.air.system import System
-from stark.buses import bus_columns
 from stark.composition import UnsatisfiedRules
 from stark.estimate import NotEnoughMemory, estimate
 from stark.field import from_ints
 from stark.fixed import prepare
 from stark.parameters import Parameters
-from stark.prime import PRIME, inverse
+from stark.prime import PRIME
 from stark.progress import Cancelled
 from stark.proof import Phase
 from stark.prover import Fixed, prove
 from stark.verifier import verify
-from tests.stark.toy import SYSTEM, Case, case, columns
+from tests.stark.toy import SYSTEM, Case, case
 
 SMALL = Parameters(log_blowup=2, queries=8, grinding_bits=4, log_arity_max=3, log_final=2, parts=2)
 
@@ -164,51 +160,3 @@ def test_memory_is_told_beforehand(proven: tuple[Fixed, Case, bytes]) -> None:
     assert 0.9 * peak < told < 1.1 * peak
     with pytest.raises(NotEnoughMemory, match="prove fewer rows"):
         prove(fixed, large.public, traces, memory_limit_bytes=told - 1)
-
-
-LENT = Bus("lent", ("value",))
-
-
-class Tall(Chip):
-    """Sends one value a row."""
-
-    name = "tall"
-    columns = ("value",)
-
-    def constrain(self, row: Row, must: Must) -> None:
-        must.send(LENT, [row.value])
-
-
-class Short(Chip):
-    """Receives one value a row, as often as it says."""
-
-    name = "short"
-    columns = ("value", "times")
-
-    def constrain(self, row: Row, must: Must) -> None:
-        must.receive(LENT, [row.value], row.times)
-
-
-def test_a_short_table_is_one_table() -> None:
-    """A short table can't be an average of several.
-
-    If its columns were only lifted, that is repeated to the tall table's height, a prover could commit to repetitions
-    that differ, and balance a bus with the average of their sums: here one copy lends everything twice and the other
-    nothing, each a lie, and their average is honest. A tree binds one short row to all positions that fold onto it, so
-    there is one table, and either copy is refused.
-    """
-    system = System("lifted", [Tall(), Short()])
-    fixed = prepare(system, (4, 2), Parameters(log_blowup=2, queries=8, grinding_bits=0, log_final=1))
-    sent = columns([[value for value in (1, 2, 3, 4) for _ in range(4)]])
-    honest, twice, never = (columns([[1, 2, 3, 4], [times] * 4]) for times in (4, 8, 0))
-    nothing = np.empty((0, 4, 4), np.uint64)
-    challenges = [1234567, 89]
-    sums = [
-        bus_columns(system.tables[1], nothing, table, lambda leaf: challenges[leaf.index], 1)[1]
-        for table in (honest, twice, never)
-    ]
-    assert (sums[1] + sums[2]) * inverse(2) % PRIME == sums[0], "the average of the lies is the honest sum"
-    assert verify(fixed.key, [], prove(fixed, [], [sent, honest])) is None
-    for lie in (twice, never):
-        rejected = verify(fixed.key, [], prove(fixed, [], [sent, lie]))
-        assert rejected is not None and rejected.phase is Phase.BUSES
