@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import random
-import tracemalloc
 
 import pytest
 
+from stark import buses, composition, extension, merkle
 from stark.composition import UnsatisfiedRules
-from stark.estimate import NotEnoughMemory, estimate
 from stark.field import from_ints
 from stark.fixed import prepare
 from stark.parameters import Parameters
@@ -131,32 +130,45 @@ def test_wrong_shapes_are_named(proven: tuple[Fixed, Case, bytes]) -> None:
 
 
 def test_a_proof_reports_and_can_be_stopped(proven: tuple[Fixed, Case, bytes]) -> None:
+    """Every step begins at nothing and ends at all of it; whenever something is reported, the proof can be stopped."""
     fixed, honest, proof = proven
-    seen: list[Phase] = []
-    again = prove(fixed, honest.public, honest.traces, progress=lambda phase, share: seen.append(phase))
+    seen: list[tuple[Phase, float]] = []
+    again = prove(fixed, honest.public, honest.traces, progress=lambda *said: seen.append(said))
     assert again == proof
-    assert list(dict.fromkeys(seen)) == [phase for phase in Phase if phase is not Phase.STATEMENT]
+    assert list(dict.fromkeys(phase for phase, _ in seen)) == [*Phase][1:]
+    assert seen == sorted(seen, key=lambda said: ([*Phase].index(said[0]), said[1]))
+    for phase in [*Phase][1:]:
+        shares = [share for each, share in seen if each is phase]
+        assert shares[0] == 0 and shares[-1] == 1 and len(set(shares)) > 1, phase
 
-    def stop(phase: Phase, share: float) -> None:
-        if phase is Phase.FOLDING:
-            raise Cancelled
+    for last in range(len(seen)):
+        heard: list[Phase] = []
 
-    with pytest.raises(Cancelled):
-        prove(fixed, honest.public, honest.traces, progress=stop)
+        def stop(phase: Phase, share: float, heard: list[Phase] = heard, last: int = last) -> None:
+            heard.append(phase)
+            if len(heard) > last:
+                raise Cancelled
+
+        with pytest.raises(Cancelled):
+            prove(fixed, honest.public, honest.traces, progress=stop)
+        assert len(heard) == last + 1
+    assert prove(fixed, honest.public, honest.traces) == proof
 
 
-def test_memory_is_told_beforehand(proven: tuple[Fixed, Case, bytes]) -> None:
-    """The peak of a proof of 2**15 rows is within a tenth of the estimate, and a smaller machine refuses it."""
-    small, honest, _ = proven
-    prove(small, honest.public, honest.traces)  # compiled code is not part of a proof
-    large = case(14, 15)
-    tracemalloc.start()
-    traces = [trace.copy() for trace in large.traces]
+def test_long_work_reports_between_its_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Columns, rows of rules and of messages, and rows that are hashed: no more of a proof than a column is silent."""
+    large = case(8, 12)
     fixed = prepare(SYSTEM, large.log_heights, SMALL)
-    prove(fixed, large.public, traces)
-    peak = tracemalloc.get_traced_memory()[1]
-    tracemalloc.stop()
-    told = estimate(SYSTEM, large.log_heights, SMALL).peak_bytes
-    assert 0.9 * peak < told < 1.1 * peak
-    with pytest.raises(NotEnoughMemory, match="prove fewer rows"):
-        prove(fixed, large.public, traces, memory_limit_bytes=told - 1)
+    proof = prove(fixed, large.public, large.traces)
+    for module, name, least in (
+        (extension, "CELLS_AT_ONCE", 1 << 12), (composition, "ROWS_AT_LEAST", 256), (buses, "ROWS_AT_LEAST", 256),
+        (merkle, "BLOCKS_AT_LEAST", 4),
+    ):  # fmt: skip
+        monkeypatch.setattr(module, name, least)
+    seen: list[tuple[Phase, float]] = []
+    for threads in (1, 2):
+        seen.clear()
+        assert prove(fixed, large.public, large.traces, threads, lambda *said: seen.append(said)) == proof
+        for phase, most in ((Phase.TRACE, 0.25), (Phase.BUSES, 0.35), (Phase.COMPOSITION, 0.2)):
+            shares = [share for each, share in seen if each is phase]
+            assert max(after - before for before, after in zip(shares, shares[1:], strict=False)) <= most, phase
