@@ -10,6 +10,7 @@ from stark import buses, composition, extension, merkle
 from stark.composition import UnsatisfiedRules
 from stark.field import from_ints
 from stark.fixed import prepare
+from stark.key import Key
 from stark.parameters import Parameters
 from stark.prime import PRIME
 from stark.progress import Cancelled
@@ -127,6 +128,9 @@ def test_wrong_shapes_are_named(proven: tuple[Fixed, Case, bytes]) -> None:
         prepare(SYSTEM, (2, 6), SMALL)
     with pytest.raises(ValueError, match="heights"):
         prepare(SYSTEM, (6,), SMALL)
+    for log_height in (-1, 26, 300, 6.0):
+        with pytest.raises(ValueError, match=r"fibonacci: a table has 2\*\*0 to 2\*\*25 rows"):
+            Key(SYSTEM, (6, log_height), SMALL, bytes(32))  # type: ignore[arg-type]
 
 
 def test_a_proof_reports_and_can_be_stopped(proven: tuple[Fixed, Case, bytes]) -> None:
