@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 
 import pytest
 
 from stark import buses, composition, extension, merkle
 from stark.composition import UnsatisfiedRules
+from stark.emit import Head
 from stark.field import from_ints
 from stark.fixed import prepare
 from stark.key import Key
@@ -47,13 +49,36 @@ def test_an_honest_proof_is_accepted(log_heights: tuple[int, int], parameters: P
     assert one == two, "a proof depends on the number of threads"
 
 
+def steps_of(key: Key) -> list[set[Phase]]:
+    """For each word of the head, the steps at which a proof with that word changed can fail.
+
+    A root is only bound by the next challenge, so that a changed one fails where that challenge is first used; and a value
+    that no rule reads, such as one of the next row, is only bound to its column.
+    """
+    head, nonce = Head.of(key), {Phase.GRINDING, Phase.QUERIES}
+    steps = [{Phase.BUSES}, {Phase.OUTSIDE}, *[{Phase.BUSES}] * head.totals[1], {Phase.OUTSIDE}]
+    steps += [{Phase.OUTSIDE, *nonce}] * (head.pieces - head.levels[0])
+    steps += [{Phase.OUTSIDE}] * key.system.composition_columns
+    steps += [nonce] * len(key.schedule)
+    return [*steps, *[{Phase.FOLDING, *nonce}] * (1 << key.parameters.log_final), nonce]
+
+
 def test_every_word_is_checked(proven: tuple[Fixed, Case, bytes]) -> None:
+    """A changed bit, another element or no element in any word: refused, by the step that it belongs to."""
     fixed, honest, proof = proven
     draw = random.Random(3)
-    for start in range(0, len(proof), 32):
-        spoiled = bytearray(proof)
-        spoiled[start + draw.randrange(32)] ^= 1 << draw.randrange(8)
-        assert verify(fixed.key, honest.public, bytes(spoiled)) is not None, start
+    steps = steps_of(fixed.key)
+    assert len(steps) == Head.of(fixed.key).words < len(proof) // 32
+    for word in range(len(proof) // 32):
+        value = int.from_bytes(proof[32 * word : 32 * word + 32], "big")
+        for other in (value ^ 1 << draw.randrange(250), draw.randrange(PRIME), 0, 2**256 - 1):
+            if other == value:
+                continue
+            spoiled = proof[: 32 * word] + other.to_bytes(32, "big") + proof[32 * word + 32 :]
+            rejected = verify(fixed.key, honest.public, spoiled)
+            assert rejected is not None, (word, other)
+            assert rejected.phase in (steps[word] if word < len(steps) else {Phase.QUERIES}), (word, other, rejected)
+            assert str(rejected).startswith(f"step {rejected.phase}: ") and len(str(rejected)) > 20
 
 
 def test_an_alias_of_an_element_is_refused(proven: tuple[Fixed, Case, bytes]) -> None:
@@ -97,6 +122,16 @@ def test_a_proof_is_of_its_own_statement_key_and_parameters(proven: tuple[Fixed,
     fewer = Parameters(log_blowup=2, queries=7, grinding_bits=4, log_arity_max=3, log_final=2, parts=2)
     assert verify(prepare(SYSTEM, honest.log_heights, fewer).key, honest.public, proof) is not None
     assert verify(prepare(SYSTEM, (5, 6), SMALL).key, honest.public, proof) is not None
+
+
+@pytest.mark.parametrize("bits", [1, 2, 3, 4])
+def test_a_step_of_folding_divides_by_2_to_16(bits: int) -> None:
+    honest = case(7, 7)
+    fixed = prepare(SYSTEM, honest.log_heights, replace(SMALL, log_arity_max=bits, log_final=7 - bits))
+    assert fixed.key.schedule == (bits,)
+    proof = prove(fixed, honest.public, honest.traces)
+    assert verify(fixed.key, honest.public, proof) is None
+    assert verify(fixed.key, honest.public, proof[:-1] + bytes([proof[-1] ^ 1])) is not None
 
 
 @pytest.mark.parametrize("column", range(4))
