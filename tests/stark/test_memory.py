@@ -14,7 +14,7 @@ from stark.chips.merkle_update import TREE, Change, MerkleUpdate
 from stark.chips.poseidon import Poseidon
 from stark.chips.ranges import Range
 from stark.chips.tables import by_rows, cells
-from stark.field import Felts, from_ints
+from stark.field import Felts, from_ints, to_ints
 from stark.fixed import prepare
 from stark.parameters import Parameters
 from stark.poseidon import hash2
@@ -196,7 +196,9 @@ def test_a_root_follows_from_its_changed_leaves() -> None:
 
 
 def test_every_cell_of_an_update_matters() -> None:
-    system, public, traces = updating({3: Change(1, 2)}, log_nodes=3)
+    """Of three leaves under one root: nodes with one touched child and with two, and an idle row."""
+    system, public, traces = updating(CHANGES, log_nodes=3)
+    assert [int(live) for live in to_ints(traces[0][0])] == [1] * 7 + [0]
     found = unnoticed(system, public, traces, {"poseidon": 8})
     assert [cell for cell in found if not cell.startswith("leaves")] == []  # the test's own idle cells say nothing
 

@@ -52,8 +52,8 @@ def test_an_honest_proof_is_accepted(log_heights: tuple[int, int], parameters: P
 def steps_of(key: Key) -> list[set[Phase]]:
     """For each word of the head, the steps at which a proof with that word changed can fail.
 
-    A root is only bound by the next challenge, so that a changed one fails where that challenge is first used; and a value
-    that no rule reads, such as one of the next row, is only bound to its column.
+    A root is only bound by the next challenge, so that a changed one fails where that challenge is first used; a value
+    that no rule reads, such as some of the next row, is only bound to its column.
     """
     head, nonce = Head.of(key), {Phase.GRINDING, Phase.QUERIES}
     steps = [{Phase.BUSES}, {Phase.OUTSIDE}, *[{Phase.BUSES}] * head.totals[1], {Phase.OUTSIDE}]
