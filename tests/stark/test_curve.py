@@ -67,6 +67,10 @@ def test_ten_thousand_multiples_in_kernels_are_the_librarys() -> None:
     ]
     for scalar, x, y in zip(scalars[7:], found[14::2], found[15::2], strict=True):
         assert x == fast_stark_crypto.get_public_key(scalar) and is_on_curve((x, y))
+    # The library tells no y. The other one would lead to the x of scalar - 1.
+    for scalar, x, y in zip(scalars[7:1007], found[14:2014:2], found[15:2014:2], strict=True):
+        following = add_points((x, y), GENERATOR)
+        assert following is not None and following[0] == fast_stark_crypto.get_public_key(scalar + 1)
 
 
 def test_addition_is_a_group_law() -> None:

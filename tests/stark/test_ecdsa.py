@@ -54,6 +54,36 @@ def test_the_other_s_is_as_valid() -> None:
     assert verify_batch([one, twin], KEYS) == [True, twin.s < ELEMENT_LIMIT]
 
 
+def made(s: int, seed: int) -> Signed:
+    """A signature with this s that satisfies the equation: the message follows from it."""
+    draw = random.Random(seed)
+    nonce, private = draw.randrange(1, ORDER), PRIVATE[0]
+    point = multiply_point(nonce, GENERATOR)
+    assert point is not None
+    return Signed(PUBLIC[0], (s * nonce - point[0] * private) % ORDER, point[0], s)
+
+
+@pytest.mark.parametrize("s", [1, 2, ELEMENT_LIMIT - 1])
+def test_the_least_and_the_largest_s_are_valid(s: int) -> None:
+    one = made(s, seed=s % 97)
+    assert one.message < ELEMENT_LIMIT and one.r < ELEMENT_LIMIT
+    assert verify_batch([one], KEYS) == [True] and library(one)
+    assert verify_batch([one._replace(s=s + ORDER), one._replace(s=s - ORDER)], KEYS) == [False, False]
+
+
+@pytest.mark.parametrize("s", [ELEMENT_LIMIT, ORDER - 1])
+def test_an_s_that_is_too_large_is_refused_also_where_the_equation_holds(s: int) -> None:
+    one = made(s, seed=s % 97)
+    twin = one._replace(s=ORDER - s)
+    assert verify_batch([one, twin], KEYS) == [False, True] and library(twin)
+
+
+@pytest.mark.parametrize("message", [0, 1, ELEMENT_LIMIT - 1])
+def test_messages_at_the_edges_are_signed(message: int) -> None:
+    one = signed(2, message)
+    assert verify_batch([one, one._replace(message=message ^ 2)], KEYS) == [True, False] and library(one)
+
+
 @pytest.mark.parametrize("field", ["r", "s", "message", "public_key"])
 @pytest.mark.parametrize("value", [-1, 0, 1, ELEMENT_LIMIT - 1, ELEMENT_LIMIT, ORDER, PRIME - 1, PRIME, 2**256])
 def test_numbers_at_the_edges_are_refused_and_raise_nothing(field: str, value: int) -> None:
