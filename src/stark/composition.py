@@ -56,7 +56,7 @@ def compose(
         count = len(table.program.outputs)
         value = partial(scalars.value, table=number)
         share = within(report, sum(work[:number]) / sum(work), sum(work[: number + 1]) / sum(work))
-        own = _compose_table(key, number, tables[number], value, weights[start : start + count], threads, share)
+        own = _compose_table(key, number, tables[number], value, weights[start : start + count], threads, report=share)
         start += count
         for piece in range(len(own)):
             if piece < len(pieces):
@@ -73,6 +73,7 @@ def _compose_table(
     value: Callable[[Leaf], int],
     weights: list[int],
     threads: int,
+    *,
     report: Report,
 ) -> Felts:
     table, log_height = key.system.tables[number], key.log_heights[number]

@@ -142,6 +142,15 @@ def test_a_statement_that_says_nothing_is_refused() -> None:
         System("s", [Range(), Fibonacci()], ["left", "right", "third"], environment)
 
 
+@pytest.mark.parametrize("value", [-1, PRIME])
+def test_periodic_values_outside_the_field_are_named(value: int) -> None:
+    class Negative(Fibonacci):
+        periodic = {"is_marked": (1, value, 0, 0)}
+
+    with pytest.raises(ValueError, match=f"fibonacci: a periodic column holds field elements, not {value}"):
+        System("s", [Range(), Negative()])
+
+
 def test_mistakes_in_chips_are_named() -> None:
     class Twice(Chip):
         name = "twice"
@@ -169,10 +178,6 @@ def test_mistakes_in_chips_are_named() -> None:
         System("s", [Same()])
     with pytest.raises(ValueError, match="power of two"):
         System("s", [Odd()])
-    for value in (-1, PRIME):
-        Odd.periodic = {"three": (1, value)}
-        with pytest.raises(ValueError, match=f"odd: a periodic column holds field elements, not {value}"):
-            System("s", [Odd()])
 
     class Empty(Chip):
         name = "empty"
