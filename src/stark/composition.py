@@ -51,7 +51,7 @@ def compose(
     pieces = np.zeros((key.system.composition_columns, 1 << key.log_tallest, 4), np.uint64)
     start = 0
     heights = zip(key.system.tables, key.log_heights, strict=True)
-    work = [len(table.program.steps) << log_height for table, log_height in heights]
+    work = [1 + len(table.program.steps) << log_height for table, log_height in heights]
     for number, table in enumerate(key.system.tables):
         count = len(table.program.outputs)
         value = partial(scalars.value, table=number)
