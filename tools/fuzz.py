@@ -102,7 +102,7 @@ def memory_bytes() -> int:
 
 
 def main(seconds: float, seed: int, attempts: float = inf) -> int:
-    """Fuzz three keys, so long or so often; answers 1 if any was accepted, slow or large, and raises what was raised."""
+    """Fuzz three keys; answers 1 if one was accepted, slow or large, and raises what is raised."""
     draw = random.Random(seed)
     every = targets()
     honest = {(each.key.digest, *each.public, proof) for each in every for proof in each.proofs}
