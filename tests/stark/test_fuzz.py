@@ -2,10 +2,55 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from stark.proof import Phase, ProofRejected
+from stark.verifier import verify
 from tools import fuzz
+
+KEYS = 3
+EDITS = st.tuples(
+    st.sampled_from(["overwrite", "insert", "cut", "keep"]), st.floats(0, 1), st.integers(0, 96), st.binary(max_size=96)
+)
+
+
+@cache
+def target(number: int) -> fuzz.Target:
+    """A key with honest proofs, made once."""
+    return fuzz.targets()[number]
+
+
+@settings(max_examples=250)
+@given(
+    number=st.integers(0, KEYS - 1),
+    edits=st.lists(EDITS, min_size=1, max_size=4),
+    public=st.none() | st.lists(st.integers(), max_size=3),
+)
+def test_whatever_is_sent_is_refused_by_name(
+    number: int, edits: list[tuple[str, float, int, bytes]], public: list[int] | None
+) -> None:
+    """Strings overwritten, put in, cut out, or all but a piece cut off, and statements of any integers."""
+    key, stated, proofs = target(number)
+    data = proofs[0]
+    for kind, share, size, text in edits:
+        at = int(share * len(data))
+        if kind == "keep":
+            data = data[at : at + size]
+        else:
+            data = (
+                data[:at]
+                + (b"" if kind == "cut" else text)
+                + data[at + {"insert": 0, "cut": size}.get(kind, len(text)) :]
+            )
+    rejected = verify(key, stated if public is None else public, data)
+    if data in proofs and public in (None, stated):
+        assert rejected is None
+    else:
+        assert isinstance(rejected, ProofRejected) and str(rejected).startswith(f"step {rejected.phase}: ")
 
 
 def test_spoiled_proofs_are_refused_at_every_step(
