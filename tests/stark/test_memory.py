@@ -50,6 +50,16 @@ SYSTEM = System("memory", [Access(MEMORY), Touched(MEMORY), Range(4), Story(MEMO
 ACCESS, TOUCHED, RANGE, STORY = range(4)
 
 
+@pytest.mark.parametrize("width", [1, 3])
+def test_memory_and_updates_cost_what_their_docstrings_say(width: int) -> None:
+    """Cells of a row, those of the chip's own and those of its bus."""
+    memory = Memory("wide", [f"field{place}" for place in range(width)])
+    tables = System("costs", [Access(memory), Touched(memory), MerkleUpdate(), Range()]).tables
+    costs = [(table.trace_width, table.bus_width) for table in tables]
+    assert costs == [(4 + 2 * width + 2, 2), (3 + 2 * width + 2 * 4, 3), (11, 2), (2, 1)]
+    assert max(table.degree for table in tables) == 5
+
+
 def told(accesses: list[Cell], log_rows: int = 3) -> list[Felts]:
     """Tables for accesses: the memory's own, the numbers they ask for, and the story."""
     access, touched = Access(MEMORY), Touched(MEMORY)
