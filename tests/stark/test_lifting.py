@@ -54,7 +54,9 @@ class Lifted(Short):
     """What is known of the short table where its columns are only lifted: f(X) is committed for f(X**copies).
 
     On the tall table's rows a lifted column repeats, its rules hold in every repetition, and each message counts for a
-    share. That all of them are the same would need a test that the polynomial is one in X**copies: there is none.
+    share of a sum over all rows. That all repetitions are the same would need a test that the polynomial is one in
+    X**copies: there is none. (Sums that are anchored at the ends of every repetition would bind each by itself. Where
+    rows enter at their own level nothing rests on where a sum is anchored.)
     """
 
     counted = lift(inverse(COPIES))
