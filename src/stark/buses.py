@@ -13,13 +13,15 @@ from stark.air.tape import BLOCK, make_tape, run_tape
 from stark.extension import periodic_on_rows, selectors_on_rows
 from stark.field import ONE, ZERO, Felts, add, invert, load, multiply, store, to_ints
 from stark.kernels import kernel
-from stark.threads import in_ranges
+from stark.progress import Report, unheard
+from stark.threads import in_steps
 
 ROWS_AT_ONCE = 4 * BLOCK  # fractions kept at a time, so that their numerators and denominators stay small
+ROWS_AT_LEAST = 1 << 15  # between two reports
 
 
 def bus_columns(
-    table: Table, fixed: Felts, trace: Felts, value: Callable[[Leaf], int], threads: int
+    table: Table, fixed: Felts, trace: Felts, value: Callable[[Leaf], int], threads: int, report: Report = unheard
 ) -> tuple[Felts, int]:
     """The bus columns (width, rows, 4) and their total, from a table's rows (width, rows, 4)."""
     rows = trace.shape[1]
@@ -47,7 +49,7 @@ def bus_columns(
             if not _sum_fractions(fractions, group_ends, columns, first):
                 raise ZeroDivisionError("a challenge meets a message: change any cell and prove again")
 
-    in_ranges(rows, threads, work, BLOCK)
+    in_steps(rows, threads, work, (ROWS_AT_LEAST, BLOCK), report)
     total = np.empty((1, 4), np.uint64)
     _accumulate(columns, total)
     return columns, to_ints(total)[0]

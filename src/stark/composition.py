@@ -22,11 +22,14 @@ from stark.kernels import kernel
 from stark.key import Key
 from stark.ntt import interpolate
 from stark.prime import PRIME, inverse
-from stark.threads import in_ranges
+from stark.progress import Report, unheard, within
+from stark.threads import in_steps
 from stark.verifier import Scalars
 
 Columns = tuple[Extended, Extended, Extended]  # a table's fixed columns, its trace, and those of its messages
 Inputs = tuple[Felts, Felts, Felts, Felts, Felts]
+
+ROWS_AT_LEAST = 1 << 15  # between two reports
 
 
 class UnsatisfiedRules(ValueError):
@@ -39,6 +42,7 @@ def compose(
     scalars: Scalars,
     weights: list[int],
     threads: int,
+    report: Report = unheard,
 ) -> Felts:
     """Coefficients of the pieces of the composition, (pieces, rows of the tallest table, 4), in bit-reversed order.
 
@@ -46,10 +50,13 @@ def compose(
     """
     pieces = np.zeros((key.system.composition_columns, 1 << key.log_tallest, 4), np.uint64)
     start = 0
+    heights = zip(key.system.tables, key.log_heights, strict=True)
+    work = [1 + len(table.program.steps) << log_height for table, log_height in heights]
     for number, table in enumerate(key.system.tables):
         count = len(table.program.outputs)
         value = partial(scalars.value, table=number)
-        own = _compose_table(key, number, tables[number], value, weights[start : start + count], threads)
+        share = within(report, sum(work[:number]) / sum(work), sum(work[: number + 1]) / sum(work))
+        own = _compose_table(key, number, tables[number], value, weights[start : start + count], threads, report=share)
         start += count
         for piece in range(len(own)):
             if piece < len(pieces):
@@ -66,6 +73,8 @@ def _compose_table(
     value: Callable[[Leaf], int],
     weights: list[int],
     threads: int,
+    *,
+    report: Report,
 ) -> Felts:
     table, log_height = key.system.tables[number], key.log_heights[number]
     fixed, trace, bus = columns
@@ -88,7 +97,7 @@ def _compose_table(
             out = values[coset, start:stop].reshape(1, stop - start, 4)
             run_tape(tape.operations, constants, inputs, coset, start, stop, registers, out)
 
-        in_ranges(rows, threads, work, BLOCK)
+        in_steps(rows, threads, work, (ROWS_AT_LEAST, BLOCK), within(report, coset / cosets, (coset + 1) / cosets))
     for coset, shift in enumerate(shifts):
         interpolate(values[coset : coset + 1], threads, shift)
     return _split(values, [pow(shift, rows, PRIME) for shift in shifts])

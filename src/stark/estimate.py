@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
 from stark.air.system import System
@@ -48,9 +49,33 @@ def estimate(system: System, log_heights: Sequence[int], parameters: Parameters)
     return Estimate(peak * FELT_BYTES, cells)
 
 
-def memory_bytes() -> int:
-    """The memory of this machine."""
-    return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+def memory_bytes(root: Path = Path("/")) -> int:
+    """The memory of this machine; less where Linux's control groups, such as a container's, leave this process less."""
+    machine = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    return min([machine, *_group_limits(root)])
+
+
+def _group_limits(root: Path) -> Iterator[int]:
+    """The limits of the groups this process is in, of both versions; a file that is not there limits nothing."""
+    mounted = root / "sys/fs/cgroup"
+    try:
+        lines = (root / "proc/self/cgroup").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        lines = []
+    for line in ["0::/", "1:memory:/", *lines]:  # a container may see its own group as the root, whatever its name
+        _, controllers, path = line.split(":", 2)
+        if controllers and "memory" not in controllers.split(","):
+            continue
+        folder = mounted / "memory" if controllers else mounted
+        name = "memory.limit_in_bytes" if controllers else "memory.max"
+        own = PurePosixPath(path.lstrip("/"))
+        for group in (own, *own.parents):
+            try:
+                limit = (folder / group / name).read_text(encoding="ascii").strip()
+            except OSError:
+                continue
+            if limit.isdecimal():  # "max" where there is none
+                yield int(limit)
 
 
 def check_memory(needed: Estimate, limit_bytes: int | None = None) -> None:

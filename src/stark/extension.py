@@ -12,6 +12,9 @@ from stark.field import Felts, from_ints, invert_array, load, multiply, store, s
 from stark.kernels import kernel
 from stark.ntt import extend, interpolate
 from stark.prime import PRIME, inverse, reverse_bits, root_of_unity
+from stark.progress import Report, unheard
+
+CELLS_AT_ONCE = 1 << 21  # of columns extended between two reports: some seconds at most
 
 
 class Extended(NamedTuple):
@@ -21,12 +24,19 @@ class Extended(NamedTuple):
     values: Felts  # (width, cosets, rows, 4)
 
 
-def extend_columns(columns: Felts, log_blowup: int, shift: int, threads: int) -> Extended:
+def extend_columns(
+    columns: Felts, log_blowup: int, shift: int, threads: int, report: Report = unheard
+) -> Extended:
     """Interpolate columns (width, rows, 4), which are overwritten, and evaluate them on the cosets."""
-    if len(columns) == 0:
-        return Extended(columns, np.empty((0, 1 << log_blowup, columns.shape[1], 4), np.uint64))
-    interpolate(columns, threads)
-    return Extended(columns, extend(columns, log_blowup, shift, threads))
+    width, rows, _ = columns.shape
+    values = np.empty((width, 1 << log_blowup, rows, 4), np.uint64)
+    step = threads * max(1, CELLS_AT_ONCE // (rows * threads))
+    for start in range(0, width, step):
+        some = columns[start : start + step]
+        interpolate(some, threads)
+        extend(some, log_blowup, shift, threads, values[start : start + step])
+        report(min(1.0, (start + step) / width))
+    return Extended(columns, values)
 
 
 def fixed_table(table: Table, log_height: int) -> Felts:

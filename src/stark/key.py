@@ -9,6 +9,7 @@ from typing import NamedTuple
 from stark.air.expr import Source
 from stark.air.system import System
 from stark.keccak import keccak256
+from stark.ntt import LOG_LONGEST
 from stark.parameters import Parameters, fold_schedule
 from stark.prime import PRIME, WORD_BYTES
 from stark.proof import words_of
@@ -110,9 +111,12 @@ class Key:
 
 
 def check_heights(system: System, log_heights: Sequence[int]) -> None:
-    """One height a table; raises ValueError otherwise."""
+    """One height a table, and none taller than a transform takes; raises ValueError otherwise."""
     if len(log_heights) != len(system.tables):
         raise ValueError(f"{system.name} has {len(system.tables)} tables; {len(log_heights)} heights were given")
+    for table, log_height in zip(system.tables, log_heights, strict=True):
+        if not isinstance(log_height, int) or not 0 <= log_height <= LOG_LONGEST:
+            raise ValueError(f"{table.chip.name}: a table has 2**0 to 2**{LOG_LONGEST} rows, not 2**{log_height}")
 
 
 COMMITTED = (Source.FIXED, Source.TRACE, Source.BUS)  # the order in which a level's columns are opened

@@ -18,11 +18,13 @@ from stark.field import Felts, from_montgomery, ints_from_plain
 from stark.keccak import CONSTANTS, digest_nodes, digest_rows, gather_rows
 from stark.poseidon import hash2_batch, hash_many_batch
 from stark.prime import reverse_bits
+from stark.progress import Report, unheard, within
 from stark.proof import words_of
-from stark.threads import in_ranges
+from stark.threads import in_ranges, in_steps
 
 Lanes = NDArray[np.uint64]
 ROWS_AT_ONCE = 64  # a block of rows of a hundred columns is 200 kB
+BLOCKS_AT_LEAST = 256  # between two reports
 _NO_ROWS = np.empty((0, 4), np.uint64)
 
 
@@ -96,16 +98,17 @@ class Tree:
         return self._hasher.word(self._levels[-1][0, 0])
 
     @classmethod
-    def commit(cls, tables: Sequence[Felts], hasher: Hasher, threads: int = 1) -> Tree:
+    def commit(cls, tables: Sequence[Felts], hasher: Hasher, threads: int = 1, report: Report = unheard) -> Tree:
         """Hash the tables. Those of one height share their rows, in the order given."""
         heights = [table.shape[2] for table in tables]
         if not tables or heights != sorted(heights, reverse=True) or len({table.shape[1] for table in tables}) > 1:
             raise ValueError("a tree takes tables of the same blow-up, the tallest first")
-        level = _row_digests(_of_height(tables, heights[0]), hasher, threads)
+        level = _row_digests(_of_height(tables, heights[0]), hasher, threads, within(report, 0, 0.5))
         levels = [level]
         while level.shape[0] * level.shape[1] > 1:
             level = _parents(level, tables, hasher, threads)
             levels.append(level)
+            report(1 - 0.5 ** len(levels))
         return cls(tables, levels, hasher)
 
     def open(self, positions: Sequence[int]) -> bytes:
@@ -140,7 +143,7 @@ def _of_height(tables: Sequence[Felts], rows: int) -> list[Felts]:
     return [table for table in tables if table.shape[2] == rows]
 
 
-def _row_digests(tables: list[Felts], hasher: Hasher, threads: int) -> Lanes:
+def _row_digests(tables: list[Felts], hasher: Hasher, threads: int, report: Report = unheard) -> Lanes:
     cosets, rows = tables[0].shape[1:3]
     width = sum(len(table) for table in tables)
     digests = np.empty((cosets, rows, 4), np.uint64)
@@ -156,7 +159,7 @@ def _row_digests(tables: list[Felts], hasher: Hasher, threads: int) -> Lanes:
                 offset += len(table)
             hasher.rows(buffer, digests[coset, start : start + block])
 
-    in_ranges(cosets * rows // block, threads, work)
+    in_steps(cosets * rows // block, threads, work, (BLOCKS_AT_LEAST, 1), report)
     return digests
 
 

@@ -124,8 +124,9 @@ def evaluate(coefficients: Felts, point: int, threads: int = 1) -> list[int]:
     result = np.empty((width, 4), np.uint64)
 
     def work(start: int, stop: int) -> None:
+        stack = np.empty((log_rows + 1, 4), np.uint64)
         for column in range(start, stop):
-            _evaluate(coefficients[column], steps, result[column : column + 1])
+            _evaluate(coefficients[column], steps, stack, result[column : column + 1])
 
     in_ranges(width, threads, work)
     return to_ints(result)
@@ -271,13 +272,12 @@ def _backward_blocks(column: Felts, table: Felts, scale: Felts, log_block: int, 
 
 
 @kernel
-def _evaluate(coefficients: Felts, steps: Felts, result: Felts) -> None:
+def _evaluate(coefficients: Felts, steps: Felts, stack: Felts, result: Felts) -> None:
     """Halve the polynomial level by level: position bit 0 stands for the highest power of two of the exponent.
 
     Depth first, with a stack of one partial sum a level, so the coefficients are read once and nothing is copied.
     """
     levels = len(steps)
-    stack = np.empty((levels + 1, 4), np.uint64)
     for index in range(len(coefficients)):
         value = load(coefficients, index)
         level, rest = 0, index

@@ -14,11 +14,11 @@ from stark.domain import Place, shift_of
 from stark.estimate import check_memory, estimate
 from stark.extension import Extended, coset_shifts, extend_columns
 from stark.field import Felts, to_ints
-from stark.key import Key
+from stark.key import Key, Level
 from stark.merkle import Tree, hasher
 from stark.ntt import bit_reverse_permutation, evaluate, extend, interpolate
 from stark.prime import PRIME, reverse_bits
-from stark.progress import Progress, silent
+from stark.progress import Progress, Report, silent, unheard, within
 from stark.proof import Phase, words_of
 from stark.verifier import Scalars, blend, bus_challenges, draw_positions
 
@@ -71,19 +71,25 @@ class _Proving:
 
     def run(self) -> bytes:
         """Take the steps in order."""
-        trace, trace_tree = self._commit([np.array(columns, order="C") for columns in self.traces], Phase.TRACE)
+        columns = [np.array(columns, order="C") for columns in self.traces]
+        trace, trace_tree = self._commit(columns, self._reporting(Phase.TRACE))
         challenges, totals, bus, bus_tree = self._fill_buses()
         pieces, composition_tree = self._compose(trace, bus, challenges, totals)
-        columns = [[self.fixed.extended[number], trace[number], bus[number]] for number in range(len(trace))]
-        quotients = self._open_outside(columns, pieces)
+        parts = [[self.fixed.extended[number], trace[number], bus[number]] for number in range(len(trace))]
+        quotients = self._open_outside(parts, pieces)
         trees = [tree for tree in (self.fixed.tree, trace_tree, bus_tree, composition_tree) if tree is not None]
         layers = self._fold(quotients)
-        nonce = self.transcript.grind(
-            self.key.parameters.grinding_bits, self.threads, lambda: self.progress(Phase.GRINDING, 0.0)
-        )
+        report = self._reporting(Phase.GRINDING)
+        nonce = self.transcript.grind(self.key.parameters.grinding_bits, self.threads, report)
+        report(1)
         self.proof.append(words_of([nonce]))
         self._answer(trees, layers)
         return b"".join(self.proof)
+
+    def _reporting(self, phase: Phase) -> Report:
+        """Tell the caller of a phase, from now on."""
+        self.progress(phase, 0.0)
+        return partial(self.progress, phase)
 
     def _write_root(self, root: bytes) -> None:
         self.transcript.absorb(root)
@@ -93,15 +99,16 @@ class _Proving:
         self.transcript.absorb_felts(values)
         self.proof.append(words_of(values))
 
-    def _commit(self, columns: list[Felts], phase: Phase) -> tuple[list[Extended], Tree]:
-        extended = []
+    def _commit(self, columns: list[Felts], report: Report) -> tuple[list[Extended], Tree]:
+        extended, done, cells = [], 0, sum(each.size for each in columns)
         for number, each in enumerate(columns):
-            self.progress(phase, number / len(columns) / 2)
             shift = shift_of(self.key.log_heights[number], self.key.log_tallest)
-            extended.append(extend_columns(each, self.key.parameters.log_blowup, shift, self.threads))
-        self.progress(phase, 0.5)
-        tree = commit_tables(self.key, [each.values for each in extended], self.threads)
+            share = within(report, done / cells / 2, (done + each.size) / cells / 2)
+            extended.append(extend_columns(each, self.key.parameters.log_blowup, shift, self.threads, share))
+            done += each.size
+        tree = commit_tables(self.key, [each.values for each in extended], self.threads, within(report, 0.5, 1))
         self._write_root(tree.root)
+        report(1)
         return extended, tree
 
     def _fill_buses(self) -> tuple[list[int], list[int], list[Extended], Tree | None]:
@@ -111,14 +118,14 @@ class _Proving:
             extended = [extend_columns(each, key.parameters.log_blowup, 1, 1) for each in empty]
             return [], [0] * len(empty), extended, None
         challenges = bus_challenges(key, self.transcript)
-        filled = []
+        report, filled = self._reporting(Phase.BUSES), []
         for number, table in enumerate(key.system.tables):
-            self.progress(Phase.BUSES, 0.0)
             value = partial(Scalars(self.public, challenges, []).value, table=number)
             rows = self.fixed.columns[number], self.traces[number]
-            filled.append(bus_columns(table, *rows, value, self.threads))
+            share = within(report, number / len(key.system.tables) / 3, (number + 1) / len(key.system.tables) / 3)
+            filled.append(bus_columns(table, *rows, value, self.threads, share))
         totals = [total for _, total in filled]
-        extended, tree = self._commit([columns for columns, _ in filled], Phase.BUSES)
+        extended, tree = self._commit([columns for columns, _ in filled], within(report, 1 / 3, 1))
         self._write_felts([total for total, table in zip(totals, key.system.tables, strict=True) if table.bus_width])
         return challenges, totals, extended, tree
 
@@ -126,24 +133,25 @@ class _Proving:
         self, trace: list[Extended], bus: list[Extended], challenges: list[int], totals: list[int]
     ) -> tuple[Felts, Tree]:
         key = self.key
-        self.progress(Phase.COMPOSITION, 0.0)
+        report = self._reporting(Phase.COMPOSITION)
         weight = self.transcript.challenge()
         count = sum(len(table.program.outputs) for table in key.system.tables)
         weights = [pow(weight, power, PRIME) for power in range(count - 1, -1, -1)]
         columns = list(zip(self.fixed.extended, trace, bus, strict=True))
         scalars = Scalars(self.public, challenges, totals)
-        pieces = compose(key, columns, scalars, weights, self.threads)
+        pieces = compose(key, columns, scalars, weights, self.threads, within(report, 0, 0.7))
         values = extend(pieces, key.parameters.log_blowup, shift_of(0, 0), self.threads)
-        tree = commit(values, key, self.threads)
+        tree = commit(values, key, self.threads, within(report, 0.8, 1))
         self._write_root(tree.root)
+        report(1)
         return pieces, tree
 
     def _open_outside(self, columns: list[list[Extended]], pieces: Felts) -> list[Felts]:
         """The DEEP quotient of every height, after the values at both places are written."""
         key, threads = self.key, self.threads
-        self.progress(Phase.OUTSIDE, 0.0)
+        report = self._reporting(Phase.OUTSIDE)
         point = self.transcript.challenge()
-        opened = []
+        opened: list[tuple[Level, Place, list[Felts], list[int], list[int]]] = []
         for level in key.levels:
             place = Place.of(point, level.log_height, key.log_tallest)
             parts = [columns[number][source].coefficients for source in range(3) for number in level.tables]
@@ -151,6 +159,7 @@ class _Proving:
             after = [value for part in parts for value in evaluate(part, place.after, threads)]
             self._write_felts([*here, *after])
             opened.append((level, place, parts, here, after))
+            report(len(opened) / len(key.levels) / 2)
         composition = evaluate(pieces, point, threads)
         self._write_felts(composition)
         batching = self.transcript.challenge()
@@ -164,6 +173,7 @@ class _Proving:
             domain = key.log_tallest, key.parameters.log_blowup
             values = blend(here, batching), blend(after, batching)
             quotients.append(opening.quotient(*values, extra, domain, threads))
+            report((1 + len(quotients) / len(opened)) / 2)
         return quotients
 
     def _fold(self, quotients: list[Felts]) -> list[Tree]:
@@ -171,8 +181,8 @@ class _Proving:
         entering = {level.log_height: word for level, word in zip(key.levels, quotients, strict=True)}
         log_height, layers = key.log_tallest, []
         word = entering.pop(log_height)
+        report = self._reporting(Phase.FOLDING)
         for bits in key.schedule:
-            self.progress(Phase.FOLDING, 1 - log_height / key.log_tallest)
             tree = commit(fibres(word, bits), key, threads)
             layers.append(tree)
             self._write_root(tree.root)
@@ -185,32 +195,35 @@ class _Proving:
                 log_height -= 1
             if log_height in entering:
                 add_scaled_word(word, entering.pop(log_height), weight, threads)
+            report(1 - 0.5 ** (key.log_tallest - log_height))  # each halving halves what is left to do
         last = word[:1].copy()
         interpolate(last, 1, shift_of(log_height, key.log_tallest))
         self._write_felts(to_ints(last[0][bit_reverse_permutation(log_height)]))
+        report(1)
         return layers
 
     def _answer(self, trees: list[Tree], layers: list[Tree]) -> None:
-        self.progress(Phase.QUERIES, 0.0)
-        for positions in draw_positions(self.key, self.transcript):
+        report = self._reporting(Phase.QUERIES)
+        parts = draw_positions(self.key, self.transcript)
+        for number, positions in enumerate(parts):
             for tree in trees:
                 lower = self.key.log_tallest + self.key.parameters.log_blowup - tree.log_size
                 self.proof.append(tree.open([position >> lower for position in positions]))
             for tree, bits in zip(layers, self.key.schedule, strict=True):
                 positions = [position >> bits for position in positions]
                 self.proof.append(tree.open(positions))
-        self.progress(Phase.QUERIES, 1.0)
+            report((number + 1) / len(parts))
 
 
-def commit_tables(key: Key, values: list[Felts], threads: int) -> Tree:
+def commit_tables(key: Key, values: list[Felts], threads: int, report: Report = unheard) -> Tree:
     """A tree over the columns of a phase: tables by height, the tallest first, those without columns left out."""
     ordered = [values[number] for level in key.levels for number in level.tables if len(values[number])]
-    return Tree.commit(ordered, hasher(key.parameters.hash), threads)
+    return Tree.commit(ordered, hasher(key.parameters.hash), threads, report)
 
 
-def commit(values: Felts, key: Key, threads: int) -> Tree:
+def commit(values: Felts, key: Key, threads: int, report: Report = unheard) -> Tree:
     """A tree over one array of columns."""
-    return Tree.commit([values], hasher(key.parameters.hash), threads)
+    return Tree.commit([values], hasher(key.parameters.hash), threads, report)
 
 
 def fibres(word: Felts, bits: int) -> Felts:

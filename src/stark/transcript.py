@@ -6,13 +6,14 @@ be confused. A drawn digest is taken modulo the prime, which is off from uniform
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from functools import partial
 
 import numpy as np
 
 from stark.keccak import CONSTANTS, DIGEST_BYTES, keccak256, search_nonce
 from stark.prime import PRIME, WORD_BYTES
+from stark.progress import Report, unheard
 from stark.proof import words_of
 from stark.threads import in_ranges
 
@@ -47,8 +48,8 @@ class Transcript:
         """A random integer of so many bits."""
         return self._draw() & ((1 << bits) - 1)
 
-    def grind(self, bits: int, threads: int = 1, stop: Callable[[], None] = lambda: None) -> int:
-        """The smallest nonce that makes `bits` leading zeros; it is bound. `stop` may raise to give up."""
+    def grind(self, bits: int, threads: int = 1, report: Report = unheard) -> int:
+        """The smallest nonce that makes `bits` leading zeros; it is bound. What is reported is a chance: see below."""
         prefix = np.frombuffer(self._state, np.uint64).copy()
         found: list[int] = []
 
@@ -59,7 +60,7 @@ class Transcript:
 
         start = 0
         while not found:
-            stop()
+            report(1 - (1 - 0.5**bits) ** start)  # of having found one by now
             base, start = start, start + NONCES_AT_ONCE * threads
             in_ranges(start - base, threads, partial(search, base))
         self.check_nonce(min(found), bits)

@@ -13,10 +13,7 @@ from stark.air.expr import Leaf, Source, leaf, lift, total
 from stark.air.program import compile_program
 from stark.air.system import System
 from stark.air.tape import BLOCK, make_tape, run_tape
-from stark.emit import BALANCE, FOLD, STEP_BYTES, emit
 from stark.field import from_ints, to_ints
-from stark.fixed import prepare
-from stark.parameters import Parameters
 from stark.prime import PRIME
 from tests.stark.toy import RESULT, SYSTEM, VALUES, Fibonacci, Range, case, environment
 
@@ -87,26 +84,6 @@ def test_tape_and_program_compute_the_same() -> None:
                     assert to_ints(result[0, row : row + 1].copy())[0] == folded, trial
 
 
-def test_every_rule_reaches_every_reader() -> None:
-    """What a chip declares is what the point reader, the tape and the contract's tape evaluate."""
-    honest = case(4, 6)
-    fixed = prepare(SYSTEM, honest.log_heights, Parameters(2, 4, 0, 3, 2))
-    emitted = emit(fixed.key)
-    data = b"".join(tape[:-32] for tape in emitted.tapes)
-    operations = [data[at] for at in range(0, len(data), STEP_BYTES)]
-    for table in SYSTEM.tables:
-        must = Must()
-        table.chip.constrain(Row(table.chip), must)
-        bus_rules = table.bus_width + 1 if must.messages else 0
-        assert table.constraint_names[: len(must.constraints)] == tuple(name for name, _ in must.constraints)
-        assert len(table.program.outputs) == len(must.constraints) + bus_rules
-        assert len(table.fractions.outputs) == 2 * len(must.messages)
-        assert make_tape(table.program, keep=False).operations[:, 0].tolist().count(8) == len(table.program.outputs)
-        assert sum(len(group) for group in table.grouping.groups) == len(must.messages)
-    assert operations.count(FOLD) == sum(len(table.program.outputs) for table in SYSTEM.tables)
-    assert operations.count(BALANCE) == len(SYSTEM.outside_messages)
-
-
 def test_the_row_checker_names_rule_and_row() -> None:
     honest = case(4, 6)
     assert not list(check(SYSTEM, honest.public, honest.traces))
@@ -163,6 +140,15 @@ def test_a_statement_that_says_nothing_is_refused() -> None:
         System("s", [Silent()], ["left", "right"], environment)
     with pytest.raises(ValueError, match="no message reads third"):
         System("s", [Range(), Fibonacci()], ["left", "right", "third"], environment)
+
+
+@pytest.mark.parametrize("value", [-1, PRIME])
+def test_periodic_values_outside_the_field_are_named(value: int) -> None:
+    class Negative(Fibonacci):
+        periodic = {"is_marked": (1, value, 0, 0)}
+
+    with pytest.raises(ValueError, match=f"fibonacci: a periodic column holds field elements, not {value}"):
+        System("s", [Range(), Negative()])
 
 
 def test_mistakes_in_chips_are_named() -> None:

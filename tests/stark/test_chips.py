@@ -117,13 +117,13 @@ def test_numbers_of_64_and_128_bits_are_cut() -> None:
     assert system.tables[0].trace_width + system.tables[0].bus_width == 2 + 5 + 10
     table = by_rows(rows, 2)
     traces = [table, Range().fill(cells(table, slice(2, 14)))]
-    assert not list(check(system, [], traces))
+    assert unnoticed(system, [], traces, {"range": 2}) == []
     for column in range(14):
         for row in range(4):
             kept = table[column, row].copy()
-            for value in (65536, PRIME - 1, DRAW.randrange(PRIME)):
+            for value in (65536, PRIME - 1):
                 table[column, row] = from_ints([value])[0]
-                assert list(check(system, [], traces)), f"row {row}, column {column}"
+                assert next(iter(check(system, [], traces)), None), f"row {row}, column {column}"
             table[column, row] = kept
     table[0, 1] = from_ints([1 << 64])[0]  # its limbs would be 0, 0, 0, 0 and 1: there is no fifth
     assert any("64 bits" in str(each) for each in check(system, [], traces))
@@ -153,7 +153,7 @@ def test_numbers_are_lent() -> None:
     largest = [(1 << 64) - 1, (1 << 40) - 1]
     traces = asking([largest[0], 0, 5, 5], [largest[1], 0, 1, 1])
     assert not list(check(system, [], traces))
-    assert unnoticed(system, [], traces, {"range": 0}) == []
+    assert unnoticed(system, [], traces, {"range": 2}) == []
     assert system.tables[1].trace_width + system.tables[1].bus_width == 7
     assert "number" in str(list(check(system, [], asking([1 << 64, 0, 5, 5], [0, 0, 1, 1]))))
     assert "number" in str(list(check(system, [], asking([0, 0, 5, 5], [1 << 40, 0, 1, 1]))))

@@ -7,7 +7,7 @@ import pytest
 
 from stark.curve import GENERATOR, ORDER, multiply_point
 from stark.ecdsa import ELEMENT_LIMIT, KnownKeys, Signed, verify_batch
-from stark.prime import PRIME, inverse
+from stark.prime import PRIME
 
 DRAW = random.Random(5)
 PRIVATE = [DRAW.randrange(1, ORDER) for _ in range(20)]
@@ -52,6 +52,36 @@ def test_the_other_s_is_as_valid() -> None:
     one = signed(0, 12345)
     twin = one._replace(s=ORDER - one.s)
     assert verify_batch([one, twin], KEYS) == [True, twin.s < ELEMENT_LIMIT]
+
+
+def made(s: int, seed: int) -> Signed:
+    """A signature with this s that satisfies the equation: the message follows from it."""
+    draw = random.Random(seed)
+    nonce, private = draw.randrange(1, ORDER), PRIVATE[0]
+    point = multiply_point(nonce, GENERATOR)
+    assert point is not None
+    return Signed(PUBLIC[0], (s * nonce - point[0] * private) % ORDER, point[0], s)
+
+
+@pytest.mark.parametrize("s", [1, 2, ELEMENT_LIMIT - 1])
+def test_the_least_and_the_largest_s_are_valid(s: int) -> None:
+    one = made(s, seed=s % 97)
+    assert one.message < ELEMENT_LIMIT and one.r < ELEMENT_LIMIT
+    assert verify_batch([one], KEYS) == [True] and library(one)
+    assert verify_batch([one._replace(s=s + ORDER), one._replace(s=s - ORDER)], KEYS) == [False, False]
+
+
+@pytest.mark.parametrize("s", [ELEMENT_LIMIT, ORDER - 1])
+def test_an_s_that_is_too_large_is_refused_also_where_the_equation_holds(s: int) -> None:
+    one = made(s, seed=s % 97)
+    twin = one._replace(s=ORDER - s)
+    assert verify_batch([one, twin], KEYS) == [False, True] and library(twin)
+
+
+@pytest.mark.parametrize("message", [0, 1, ELEMENT_LIMIT - 1])
+def test_messages_at_the_edges_are_signed(message: int) -> None:
+    one = signed(2, message)
+    assert verify_batch([one, one._replace(message=message ^ 2)], KEYS) == [True, False] and library(one)
 
 
 @pytest.mark.parametrize("field", ["r", "s", "message", "public_key"])
@@ -114,7 +144,6 @@ def test_keys_make_room_for_each_other() -> None:
     assert few.place(PUBLIC[0]) < 3
     with pytest.raises(ValueError, match="at least one key"):
         KnownKeys(0)
-    assert inverse(2) * 2 % PRIME == 1
 
 
 def test_nothing_to_verify() -> None:

@@ -5,8 +5,16 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import stark
+from stark.air.chip import Chip, Must, Row
+from stark.air.system import System
+from stark.fixed import prepare
+from stark.parameters import Parameters
+from stark.prover import prove
+from stark.verifier import verify
+from tests.stark.toy import SYSTEM, case, columns
 
 PROBE = '''"""A kernel in a file that is not edited, made from one in a file that is."""
 
@@ -48,3 +56,38 @@ def test_an_edit_of_a_called_function_recompiles_its_callers(tmp_path: Path) -> 
     assert edited != source
     (copied / "field.py").write_text(edited)
     assert run_probe(tmp_path) == (0, 0)
+
+
+class Squares(Chip):
+    """A system that no other test has: each number is the square of the one before."""
+
+    name = "squares"
+    columns = ("value",)
+
+    def constrain(self, row: Row, must: Must) -> None:
+        must.transition("squares", row.next.value - row.value**2)
+
+
+def compiled() -> dict[str, int]:
+    """How many signatures each kernel of the library was compiled for in this process."""
+    found = {}
+    for name, module in sorted(sys.modules.items()):
+        if name.split(".")[0] == "stark":
+            kernels: dict[str, Any] = {
+                key: value for key, value in vars(module).items() if hasattr(value, "nopython_signatures")
+            }
+            found |= {f"{name}.{key}": len(value.nopython_signatures) for key, value in kernels.items()}
+    return found
+
+
+def test_no_system_compiles_anything() -> None:
+    """After the proof of one system, that of another finds every kernel ready."""
+    parameters = Parameters(log_blowup=2, queries=4, grinding_bits=0, log_final=2)
+    honest = case(4, 6)
+    fixed = prepare(SYSTEM, honest.log_heights, parameters)
+    assert verify(fixed.key, honest.public, prove(fixed, honest.public, honest.traces)) is None
+    before = compiled()
+    assert before["stark.air.tape.run_tape"] >= 1 and len(before) > 40
+    fixed = prepare(System("squares", [Squares()]), (5,), parameters)
+    assert verify(fixed.key, [], prove(fixed, [], [columns([[1] * 32])])) is None
+    assert compiled() == before

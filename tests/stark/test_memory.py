@@ -14,7 +14,7 @@ from stark.chips.merkle_update import TREE, Change, MerkleUpdate
 from stark.chips.poseidon import Poseidon
 from stark.chips.ranges import Range
 from stark.chips.tables import by_rows, cells
-from stark.field import Felts, from_ints
+from stark.field import Felts, from_ints, to_ints
 from stark.fixed import prepare
 from stark.parameters import Parameters
 from stark.poseidon import hash2
@@ -48,6 +48,16 @@ class Story(Chip):
 MEMORY = Memory("cash", ("amount", "lock"), bits=4, key_limbs=2, time_limbs=2)
 SYSTEM = System("memory", [Access(MEMORY), Touched(MEMORY), Range(4), Story(MEMORY)])
 ACCESS, TOUCHED, RANGE, STORY = range(4)
+
+
+@pytest.mark.parametrize("width", [1, 3])
+def test_memory_and_updates_cost_what_their_docstrings_say(width: int) -> None:
+    """Cells of a row, those of the chip's own and those of its bus."""
+    memory = Memory("wide", [f"field{place}" for place in range(width)])
+    tables = System("costs", [Access(memory), Touched(memory), MerkleUpdate(), Range()]).tables
+    costs = [(table.trace_width, table.bus_width) for table in tables]
+    assert costs == [(4 + 2 * width + 2, 2), (3 + 2 * width + 2 * 4, 3), (11, 2), (2, 1)]
+    assert max(table.degree for table in tables) == 5
 
 
 def told(accesses: list[Cell], log_rows: int = 3) -> list[Felts]:
@@ -196,7 +206,9 @@ def test_a_root_follows_from_its_changed_leaves() -> None:
 
 
 def test_every_cell_of_an_update_matters() -> None:
-    system, public, traces = updating({3: Change(1, 2)}, log_nodes=3)
+    """Of three leaves under one root: nodes with one touched child and with two, and an idle row."""
+    system, public, traces = updating(CHANGES, log_nodes=3)
+    assert [int(live) for live in to_ints(traces[0][0])] == [1] * 7 + [0]
     found = unnoticed(system, public, traces, {"poseidon": 8})
     assert [cell for cell in found if not cell.startswith("leaves")] == []  # the test's own idle cells say nothing
 

@@ -49,8 +49,10 @@ def test_interpolation_undoes_extension(log_rows: int, threads: int) -> None:
 
 @pytest.mark.parametrize("log_rows", [LOG_BLOCK + 1, LOG_TABLE + 2])
 def test_large_extensions_agree_with_evaluation_at_points(log_rows: int) -> None:
-    held = coefficients_of(1, log_rows)[1]
+    plain, held = coefficients_of(1, log_rows)
     values = extend(held, 1, GENERATOR, 2)
+    point = DRAW.randrange(PRIME)
+    assert evaluate(held, point) == [naive_proof.evaluate(plain[0], point)]
     for _ in range(20):
         coset, row = DRAW.randrange(2), DRAW.randrange(1 << log_rows)
         step = pow(root_of_unity(log_rows + 1), reverse_bits(coset, 1), PRIME)

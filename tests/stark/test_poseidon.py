@@ -67,6 +67,14 @@ def test_edges_equal_the_other_implementation() -> None:
         assert hash1(left) == other.poseidon_hash_single(left)
 
 
+def test_a_thousand_single_elements_and_lists_equal_the_other_implementation() -> None:
+    generator = random.Random(6)
+    for value in draw(1_000, seed=7):
+        assert hash1(value) == other.poseidon_hash_single(value)
+        values = [value, *draw(generator.randrange(12), seed=value)]
+        assert hash_many(values) == other.poseidon_hash_many(values)
+
+
 def test_the_permutation_equals_its_definition() -> None:
     values = [*EDGES, *draw(291, seed=2)]
     for index in range(0, 300, 3):

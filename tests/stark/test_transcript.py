@@ -3,7 +3,7 @@
 import pytest
 
 from stark.prime import PRIME
-from stark.transcript import Transcript
+from stark.transcript import NONCES_AT_ONCE, Transcript
 from tests.reference import naive_proof
 
 
@@ -47,14 +47,20 @@ def test_the_smallest_nonce_is_found_with_any_number_of_threads() -> None:
 
 
 def test_grinding_can_be_stopped() -> None:
+    """What is reported is the chance of having found a nonce by then, and raising ends the search."""
+    shares: list[float] = []
+
     class Stop(Exception):
         pass
 
-    def stop() -> None:
-        raise Stop
+    def report(share: float) -> None:
+        shares.append(share)
+        if len(shares) == 3:
+            raise Stop
 
     with pytest.raises(Stop):
-        Transcript(b"long").grind(40, stop=stop)
+        Transcript(b"long").grind(40, report=report)
+    assert shares == pytest.approx([0, NONCES_AT_ONCE / 2**40, 2 * NONCES_AT_ONCE / 2**40], rel=1e-3)
 
 
 @pytest.mark.parametrize("words", [b"", b"\0", bytes(31), bytes(33)])

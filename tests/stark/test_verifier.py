@@ -3,25 +3,23 @@
 from __future__ import annotations
 
 import random
-import tracemalloc
+from dataclasses import replace
 
-import numpy as np
 import pytest
 
-from stark.air.chip import Bus, Chip, Must, Row
-from stark.air.system import System
-from stark.buses import bus_columns
+from stark import buses, composition, extension, merkle
 from stark.composition import UnsatisfiedRules
-from stark.estimate import NotEnoughMemory, estimate
+from stark.emit import Head
 from stark.field import from_ints
 from stark.fixed import prepare
+from stark.key import Key
 from stark.parameters import Parameters
-from stark.prime import PRIME, inverse
+from stark.prime import PRIME
 from stark.progress import Cancelled
 from stark.proof import Phase
 from stark.prover import Fixed, prove
 from stark.verifier import verify
-from tests.stark.toy import SYSTEM, Case, case, columns
+from tests.stark.toy import SYSTEM, Case, case
 
 SMALL = Parameters(log_blowup=2, queries=8, grinding_bits=4, log_arity_max=3, log_final=2, parts=2)
 
@@ -51,13 +49,36 @@ def test_an_honest_proof_is_accepted(log_heights: tuple[int, int], parameters: P
     assert one == two, "a proof depends on the number of threads"
 
 
+def steps_of(key: Key) -> list[set[Phase]]:
+    """For each word of the head, the steps at which a proof with that word changed can fail.
+
+    A root is only bound by the next challenge, so that a changed one fails where that challenge is first used; a value
+    that no rule reads, such as some of the next row, is only bound to its column.
+    """
+    head, nonce = Head.of(key), {Phase.GRINDING, Phase.QUERIES}
+    steps = [{Phase.BUSES}, {Phase.OUTSIDE}, *[{Phase.BUSES}] * head.totals[1], {Phase.OUTSIDE}]
+    steps += [{Phase.OUTSIDE, *nonce}] * (head.pieces - head.levels[0])
+    steps += [{Phase.OUTSIDE}] * key.system.composition_columns
+    steps += [nonce] * len(key.schedule)
+    return [*steps, *[{Phase.FOLDING, *nonce}] * (1 << key.parameters.log_final), nonce]
+
+
 def test_every_word_is_checked(proven: tuple[Fixed, Case, bytes]) -> None:
+    """A changed bit, another element or no element in any word: refused, by the step that it belongs to."""
     fixed, honest, proof = proven
     draw = random.Random(3)
-    for start in range(0, len(proof), 32):
-        spoiled = bytearray(proof)
-        spoiled[start + draw.randrange(32)] ^= 1 << draw.randrange(8)
-        assert verify(fixed.key, honest.public, bytes(spoiled)) is not None, start
+    steps = steps_of(fixed.key)
+    assert len(steps) == Head.of(fixed.key).words < len(proof) // 32
+    for word in range(len(proof) // 32):
+        value = int.from_bytes(proof[32 * word : 32 * word + 32], "big")
+        for other in (value ^ 1 << draw.randrange(250), draw.randrange(PRIME), 0, 2**256 - 1):
+            if other == value:
+                continue
+            spoiled = proof[: 32 * word] + other.to_bytes(32, "big") + proof[32 * word + 32 :]
+            rejected = verify(fixed.key, honest.public, spoiled)
+            assert rejected is not None, (word, other)
+            assert rejected.phase in (steps[word] if word < len(steps) else {Phase.QUERIES}), (word, other, rejected)
+            assert str(rejected).startswith(f"step {rejected.phase}: ") and len(str(rejected)) > 20
 
 
 def test_an_alias_of_an_element_is_refused(proven: tuple[Fixed, Case, bytes]) -> None:
@@ -103,6 +124,16 @@ def test_a_proof_is_of_its_own_statement_key_and_parameters(proven: tuple[Fixed,
     assert verify(prepare(SYSTEM, (5, 6), SMALL).key, honest.public, proof) is not None
 
 
+@pytest.mark.parametrize("bits", [1, 2, 3, 4])
+def test_a_step_of_folding_divides_by_2_to_16(bits: int) -> None:
+    honest = case(7, 7)
+    fixed = prepare(SYSTEM, honest.log_heights, replace(SMALL, log_arity_max=bits, log_final=7 - bits))
+    assert fixed.key.schedule == (bits,)
+    proof = prove(fixed, honest.public, honest.traces)
+    assert verify(fixed.key, honest.public, proof) is None
+    assert verify(fixed.key, honest.public, proof[:-1] + bytes([proof[-1] ^ 1])) is not None
+
+
 @pytest.mark.parametrize("column", range(4))
 def test_a_broken_rule_is_not_proven(proven: tuple[Fixed, Case, bytes], column: int) -> None:
     fixed, _, _ = proven
@@ -132,83 +163,51 @@ def test_wrong_shapes_are_named(proven: tuple[Fixed, Case, bytes]) -> None:
         prepare(SYSTEM, (2, 6), SMALL)
     with pytest.raises(ValueError, match="heights"):
         prepare(SYSTEM, (6,), SMALL)
+    for log_height in (-1, 26, 300, 6.0):
+        with pytest.raises(ValueError, match=r"fibonacci: a table has 2\*\*0 to 2\*\*25 rows"):
+            Key(SYSTEM, (6, log_height), SMALL, bytes(32))  # type: ignore[arg-type]
 
 
 def test_a_proof_reports_and_can_be_stopped(proven: tuple[Fixed, Case, bytes]) -> None:
+    """Every step begins at nothing and ends at all of it; whenever something is reported, the proof can be stopped."""
     fixed, honest, proof = proven
-    seen: list[Phase] = []
-    again = prove(fixed, honest.public, honest.traces, progress=lambda phase, share: seen.append(phase))
+    seen: list[tuple[Phase, float]] = []
+    again = prove(fixed, honest.public, honest.traces, progress=lambda *said: seen.append(said))
     assert again == proof
-    assert list(dict.fromkeys(seen)) == [phase for phase in Phase if phase is not Phase.STATEMENT]
+    assert list(dict.fromkeys(phase for phase, _ in seen)) == [*Phase][1:]
+    assert seen == sorted(seen, key=lambda said: ([*Phase].index(said[0]), said[1]))
+    for phase in [*Phase][1:]:
+        shares = [share for each, share in seen if each is phase]
+        assert shares[0] == 0 and shares[-1] == 1 and len(set(shares)) > 1, phase
 
-    def stop(phase: Phase, share: float) -> None:
-        if phase is Phase.FOLDING:
-            raise Cancelled
+    for last in range(len(seen)):
+        heard: list[Phase] = []
 
-    with pytest.raises(Cancelled):
-        prove(fixed, honest.public, honest.traces, progress=stop)
+        def stop(phase: Phase, share: float, heard: list[Phase] = heard, last: int = last) -> None:
+            heard.append(phase)
+            if len(heard) > last:
+                raise Cancelled
+
+        with pytest.raises(Cancelled):
+            prove(fixed, honest.public, honest.traces, progress=stop)
+        assert len(heard) == last + 1
+    assert prove(fixed, honest.public, honest.traces) == proof
 
 
-def test_memory_is_told_beforehand(proven: tuple[Fixed, Case, bytes]) -> None:
-    """The peak of a proof of 2**15 rows is within a tenth of the estimate, and a smaller machine refuses it."""
-    small, honest, _ = proven
-    prove(small, honest.public, honest.traces)  # compiled code is not part of a proof
-    large = case(14, 15)
-    tracemalloc.start()
-    traces = [trace.copy() for trace in large.traces]
+def test_long_work_reports_between_its_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Columns, rows of rules and of messages, and rows that are hashed: no more of a proof than a column is silent."""
+    large = case(8, 12)
     fixed = prepare(SYSTEM, large.log_heights, SMALL)
-    prove(fixed, large.public, traces)
-    peak = tracemalloc.get_traced_memory()[1]
-    tracemalloc.stop()
-    told = estimate(SYSTEM, large.log_heights, SMALL).peak_bytes
-    assert 0.9 * peak < told < 1.1 * peak
-    with pytest.raises(NotEnoughMemory, match="prove fewer rows"):
-        prove(fixed, large.public, traces, memory_limit_bytes=told - 1)
-
-
-LENT = Bus("lent", ("value",))
-
-
-class Tall(Chip):
-    """Sends one value a row."""
-
-    name = "tall"
-    columns = ("value",)
-
-    def constrain(self, row: Row, must: Must) -> None:
-        must.send(LENT, [row.value])
-
-
-class Short(Chip):
-    """Receives one value a row, as often as it says."""
-
-    name = "short"
-    columns = ("value", "times")
-
-    def constrain(self, row: Row, must: Must) -> None:
-        must.receive(LENT, [row.value], row.times)
-
-
-def test_a_short_table_is_one_table() -> None:
-    """A short table can't be an average of several.
-
-    If its columns were only lifted, that is repeated to the tall table's height, a prover could commit to repetitions
-    that differ, and balance a bus with the average of their sums: here one copy lends everything twice and the other
-    nothing, each a lie, and their average is honest. A tree binds one short row to all positions that fold onto it, so
-    there is one table, and either copy is refused.
-    """
-    system = System("lifted", [Tall(), Short()])
-    fixed = prepare(system, (4, 2), Parameters(log_blowup=2, queries=8, grinding_bits=0, log_final=1))
-    sent = columns([[value for value in (1, 2, 3, 4) for _ in range(4)]])
-    honest, twice, never = (columns([[1, 2, 3, 4], [times] * 4]) for times in (4, 8, 0))
-    nothing = np.empty((0, 4, 4), np.uint64)
-    challenges = [1234567, 89]
-    sums = [
-        bus_columns(system.tables[1], nothing, table, lambda leaf: challenges[leaf.index], 1)[1]
-        for table in (honest, twice, never)
-    ]
-    assert (sums[1] + sums[2]) * inverse(2) % PRIME == sums[0], "the average of the lies is the honest sum"
-    assert verify(fixed.key, [], prove(fixed, [], [sent, honest])) is None
-    for lie in (twice, never):
-        rejected = verify(fixed.key, [], prove(fixed, [], [sent, lie]))
-        assert rejected is not None and rejected.phase is Phase.BUSES
+    proof = prove(fixed, large.public, large.traces)
+    for module, name, least in (
+        (extension, "CELLS_AT_ONCE", 1 << 12), (composition, "ROWS_AT_LEAST", 256), (buses, "ROWS_AT_LEAST", 256),
+        (merkle, "BLOCKS_AT_LEAST", 4),
+    ):  # fmt: skip
+        monkeypatch.setattr(module, name, least)
+    seen: list[tuple[Phase, float]] = []
+    for threads in (1, 2):
+        seen.clear()
+        assert prove(fixed, large.public, large.traces, threads, lambda *said: seen.append(said)) == proof
+        for phase, most in ((Phase.TRACE, 0.25), (Phase.BUSES, 0.35), (Phase.COMPOSITION, 0.2)):
+            shares = [share for each, share in seen if each is phase]
+            assert max(after - before for before, after in zip(shares, shares[1:], strict=False)) <= most, phase

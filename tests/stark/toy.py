@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections import Counter
 from typing import NamedTuple
 
 from stark.air.chip import Bus, Chip, Must, Row
@@ -74,7 +75,8 @@ def case(log_range: int, log_steps: int, seed: int = 1) -> Case:
     first = [7 if row % 4 == 0 else draw.randrange(1 << log_range) for row in range(rows)]
     second = [draw.randrange(1 << log_range) for _ in range(rows)]
     numbers = list(range(1 << log_range))
-    counts = [(first + second).count(number) for number in numbers]
+    asked = Counter(first + second)
+    counts = [asked[number] for number in numbers]
     traces = [columns([numbers, counts]), columns([left, right, first, second])]
     return Case([left[-1], right[-1]], traces, [log_range, log_steps])
 

@@ -9,6 +9,7 @@ from stark.air import logup
 from stark.air.chip import Bus, Chip, Message, Must, Row, width
 from stark.air.expr import Expr, Source, leaf
 from stark.air.program import Program, compile_program
+from stark.prime import PRIME
 
 DEGREE = 5  # of a bus constraint, unless a chip's own rules go higher: the composition takes four columns
 
@@ -124,6 +125,9 @@ def _rules_of(chip: Chip) -> Must:
     for values in chip.periodic.values():
         if not values or len(values) & (len(values) - 1):
             raise ValueError(f"{chip.name}: a periodic column repeats a power of two of values, not {len(values)}")
+        for value in values:
+            if not 0 <= value < PRIME:  # it would be one constant for the rules and another for the digest
+                raise ValueError(f"{chip.name}: a periodic column holds field elements, not {value}")
     names = [name for name, _ in must.constraints]
     for name in names:
         if names.count(name) > 1:

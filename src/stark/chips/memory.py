@@ -42,7 +42,7 @@ class Memory:
 
 
 class Access(Chip):
-    """One row an access, in order of time: 4 cells, 2 a field, 1 a limb of time, and those of the messages.
+    """One row an access, in order of time: 4 cells, 2 a field, 1 a limb of time, and 2 of its bus with two limbs.
 
     Sends (time, key, before, after) to whoever caused it; rows that are not live say nothing.
     """
@@ -81,7 +81,7 @@ class Access(Chip):
 
 
 class Touched(Chip):
-    """One row a touched key, keys rising: 3 cells, 2 a field, 2 a limb of the key, and those of the messages.
+    """One row a touched key, keys rising: 3 cells, 2 a field, 2 a limb of the key, and 3 of its bus with four limbs.
 
     Sends (key, before, after) to whoever keeps what the memory begins and ends with.
     """
