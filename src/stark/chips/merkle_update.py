@@ -61,7 +61,9 @@ class MerkleUpdate(Chip):
         must.receive(TREE, [row.depth + 1, 2 * row.index + 1, row.right_before, row.right_after], right)
         must.send(TREE, [row.depth, row.index, row.before, row.after], row.live)
 
-    def fill(self, depth: int, leaves: Mapping[int, Change], node: Callable[[int, int], int], log_rows: int) -> Nodes:
+    def fill(
+        self, depth: int, leaves: Mapping[int, Change], node: Callable[[int, int], int], log_rows: int
+    ) -> Nodes:
         """The table for changes of leaves by index; `node(depth, index)` is a node of the tree before them."""
         if not leaves:
             raise ValueError("no leaf changes: send one that stays as it is")
