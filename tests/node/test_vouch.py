@@ -51,7 +51,7 @@ def test_an_honest_proof_is_vouched_for_with_the_ledgers_own_words() -> None:
 
 def test_every_shape_of_the_circuit_may_be_chosen_and_verified() -> None:
     made = {one for one in vars(circuit).values() if isinstance(one, circuit.Shape)}
-    assert made == set(SHAPES)
+    assert made == set(circuit.ALL_SHAPES)
 
 
 Spoil = Callable[[ProofFile], ProofFile]

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from stark.air.check import Broken, Unbalanced, check
-from stark.chips.ecdsa import OFFSET, START, STEPS, WITH_BASE, WITH_KEY, WITH_NONCE, Affine
+from stark.air.chip import Bus, Must, Row
+from stark.chips.ecdsa import OFFSET, POINT, START, STEPS, WITH_BASE, WITH_KEY, WITH_NONCE, Affine, Ecdsa
 from stark.chips.ecdsa_table import fill_ecdsa, points_of
 from stark.curve import GENERATOR, ORDER, add_points, lift_x, multiply_point, negate_point
 from stark.ecdsa import ELEMENT_LIMIT, KnownKeys, Signed, verify_batch
@@ -53,10 +54,12 @@ def claim_of(signed: Signed) -> Claim:
     return Claim(key, nonce, signed.r, signed.s, signed.message)
 
 
-def faults(stated: Sequence[tuple[int, int]], blocks: Sequence[Felts]) -> tuple[set[str], list[Unbalanced]]:
+def faults(
+    stated: Sequence[tuple[int, int]], blocks: Sequence[Felts], chip: Ecdsa | None = None
+) -> tuple[set[str], list[Unbalanced]]:
     """The rules that a table breaks when these (key, message) are stated, and what does not balance."""
     table = np.concatenate(blocks, axis=1)
-    system, public = stating_tables(stated)
+    system, public = stating_tables(stated, chip)
     found = list(check(system, public, [table]))
     return {each.rule for each in found if isinstance(each, Broken)}, [
         each for each in found if isinstance(each, Unbalanced)
@@ -91,6 +94,21 @@ def test_s_is_not_zero() -> None:
     assert faults([(claim.key[0], message)], [block(claim)]) == ({THIRD}, [])
 
 
+class WithoutSelectors(Ecdsa):
+    """The chip, were points known by their coordinates alone."""
+
+    def constrain(self, row: Row, must: Must) -> None:
+        """The same rules, and messages without a selector."""
+        inner = Must()
+        super().constrain(row, inner)
+        must.constraints += inner.constraints
+        bus = Bus(POINT.name, ("number", "x", "y"))
+        for message in inner.messages:
+            values = message.values
+            is_point = message.bus == POINT
+            must.send(*((bus, [values[0], *values[2:]]) if is_point else (message.bus, values)), message.times)
+
+
 def test_equal_points_are_told_apart_by_their_selectors() -> None:
     """With V = G - Q the points A + Q + V and A + G are one, under any key.
 
@@ -100,15 +118,17 @@ def test_equal_points_are_told_apart_by_their_selectors() -> None:
     key = lift_x(signing(1)[0].public_key)
     assert key is not None
     nonce = plus(GENERATOR, minus(key))
-    nothing = (1 << STEPS) - 1
-    copies = (nothing, 0, 0, nonce[0], -nonce[0], 0, 0, 0)
-    claim = Claim(key, nonce, 0, 0, 0, copies=copies)
-    broken, unbalanced = faults([(key[0], PRIME - nonce[0])], [block(claim)])
-    assert not broken
-    both, base = WITH_KEY + WITH_NONCE, WITH_BASE
+    copies = ((1 << STEPS) - 1, 0, 0, nonce[0], -nonce[0], 0, 0, 0)
+    stated = [(key[0], PRIME - nonce[0])]
+    forged = [block(Claim(key, nonce, 0, 0, 0, copies=copies))]
+    assert faults(stated, forged, WithoutSelectors()) == (set(), [])
+    broken, unbalanced = faults(stated, forged)
     point = plus(OFFSET, GENERATOR)
-    assert [each.values for each in unbalanced] == [(0, both, *point), (0, base, *point)]
-    assert [each.bus for each in unbalanced] == ["point of a signature"] * 2
+    assert not broken
+    assert [each.values for each in unbalanced] == [
+        (0, WITH_KEY + WITH_NONCE, *point), (0, WITH_BASE, *point)
+    ]  # fmt: skip
+    assert {each.bus for each in unbalanced} == {POINT.name}
 
 
 def test_a_nonce_of_two_signs_lends_what_is_signed() -> None:
@@ -215,7 +235,7 @@ def test_points_of_another_signature_are_not_lent() -> None:
         ]
         broken, unbalanced = faults(stated, blocks)
         assert broken == rules
-        assert {each.bus for each in unbalanced} == (set() if rules else {"point of a signature"})
+        assert {each.bus for each in unbalanced} == (set() if rules else {POINT.name})
 
 
 def test_numbers_begin_at_zero_and_rise_by_one() -> None:
@@ -229,7 +249,7 @@ def test_numbers_begin_at_zero_and_rise_by_one() -> None:
         assert faults(stated, blocks) == (rules, [])
 
 
-@pytest.mark.parametrize(("name", "buses"), [("r", {"point of a signature"}), ("s", set()), ("message", {"signed"})])
+@pytest.mark.parametrize(("name", "buses"), [("r", {POINT.name}), ("s", set()), ("message", {"signed"})])
 def test_a_scalar_has_251_bits(name: str, buses: set[str]) -> None:
     """Relations that hold of longer integers: their highest bit has no step, and copies cannot make up for it."""
     private, secret, s = 4321, 5, 99

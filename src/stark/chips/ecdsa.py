@@ -12,22 +12,30 @@ scalars, the most significant bit first:
 and r Q, s V and z G cancel if and only if it ends at 2**251 B + (2**251 - 1) A, a constant. A and B are points whose
 logarithms nobody knows.
 
-**The scalars are multiplicities.** A step writes neither its bits nor what is read so far, only a selector from 0 to 7.
-It takes (number of the signature, selector, T) off a bus of the chip's own, and row i takes 2**(250 - i) copies. The
+**The scalars are counts of copies.** A step writes neither its bits nor what is read so far, only a selector from 0 to
+7. It takes (number of the signature, selector, T) off a bus of the chip's own, and row i takes 2**(250 - i) copies. The
 last five rows derive the eight points and put each on the bus under its selector, as often as cells say. A set of rows
 takes the sum of its powers of two, which is from 0 to 2**251 - 1, below the prime, and zero for the empty set alone. So
 no step adds what the last rows do not send, and the copies of a point are the very integer whose bits say where it was
-added: a false count finds no partner. r is the sum of the copies of the four points with Q in them, and so are s and z,
-each below 2**251 without another check. s is bound by nothing else, and need only not be zero.
+added. Cells that say anything else make no wrong point, for rules derive what is sent; they find no partner. r is the
+sum of the copies of the four points with Q in them, and so are s and z, each below 2**251 without another check. s is
+bound by nothing else, and need only not be zero: it is 2**251 - 1 less the copies of points without V.
 
 Selectors keep apart two points that are equal: with V = G, say, copies of A + V could be passed off as copies of A + G,
-and s be traded for z modulo the prime. Numbers keep apart the signatures, which would else lend each other points.
+and s be traded for z modulo the prime. Numbers keep apart the signatures, which would else lend each other points. They
+rise by one from block to block of 256 rows, from zero, and the last row says nothing of the first.
+
+**Two signs of V.** A + V and A + Q + V come from the x of R by two lines, and nothing says that both mean one of the
+two points with this x. If they differ, s is not the sum of the copies with V, but those without Q less those with it.
+No bit is in both, so this is zero only if their sum is; it is below 2**251 in size, and its sign is that of R, which is
+free. What is lent has a signature all the same.
 
 **Points that meet.** The slope through two points is free if they are equal, so every addition shows by an inverse that
 its points' x coordinates differ: those of the steps, and those that derive the points, for keys and nonces can be
 chosen to meet A, G, or each other. One kind need not: the second addition of a step, of (x, y) to (x, y) + T. It would
-take y = 0, and no point of an odd order has that. An honest ladder meets no point, or the logarithms of A and B would
-be related. r is not zero, since no point of the curve has x = 0.
+take y = 0, and no point of an odd order has that. An honest ladder meets no point, and an honest signature can be
+shown: whoever knows the logarithms of Q and R would else know one of A, or of A and B together. r is not zero, since no
+point of the curve has x = 0.
 """
 
 from __future__ import annotations
@@ -44,15 +52,15 @@ from stark.prime import PRIME
 SIGNED = Bus("signed", ("public_key", "message"))
 POINT = Bus("point of a signature", ("number", "selector", "x", "y"))
 ROWS, STEPS = 256, 251
-NONCE, BOTH, KEY, BASE, REST = range(STEPS, ROWS)  # the rows after the ladder: A + V, A + Q + V, A + Q, A + G, A
-WITH_KEY, WITH_NONCE, WITH_BASE = 1, 2, 4  # what a selector says is added to A
+NONCE, BOTH, KEY, BASE, REST = range(STEPS, ROWS)  # rows that send A + V, A + Q + V, A + Q, A + G, A
+WITH_KEY, WITH_NONCE, WITH_BASE = 1, 2, 4  # a selector adds up what is added to A: Q, V, G
 
 Affine = tuple[int, int]
 Pair = tuple[Expr, Expr]
 
 
 class Held(NamedTuple):
-    """A value of the last rows and where it stands: their points leave cells of the steps' columns to other things."""
+    """Where a value of the last rows stands: there, columns that only steps need are used for what the points need."""
 
     row: int
     column: str

@@ -240,7 +240,8 @@ def _opposite(row: int, point: Affine) -> dict[Held, int]:
 def _climb(start: Felts, added: Felts, selectors: Felts, kinds: Bits, table: Felts) -> bool:
     """Rows 0 to 250 of every place. `added` holds each place's points by selector; `kinds` says what a step adds.
 
-    False if a step's points have one x coordinate. The end of the last step goes where other things are written after.
+    Columns go by their places in the chip. False if a step's points have one x coordinate. The last step's end is left
+    in the row after it, where the caller writes other things.
     """
     count, steps = kinds.shape
     across, inverses = np.empty((count, 4), np.uint64), np.empty((count, 4), np.uint64)
