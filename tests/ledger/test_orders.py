@@ -85,7 +85,7 @@ def test_a_full_list_refuses_and_what_has_expired_takes_no_place() -> None:
     filled = FilledOrders([(key(3, low), 1, NOW + low) for low in range(LIST_MIN)])
 
     def said(one: int, others: tuple[int, ...] = (), now_s: int = NOW) -> Reject | None:
-        return filled.lack(one, others, now_s, FILLED_ORDERS_MAX)
+        return filled.lack(one, others, 1000 * now_s, FILLED_ORDERS_MAX)
 
     assert said(key(3, LIST_MIN)) is Reject.ORDER_LIST_FULL
     assert said(key(3, LIST_MIN - 1)) is None and said(key(4, 0)) is None  # it is there; another list
@@ -100,10 +100,10 @@ def test_a_full_table_refuses_until_what_fills_it_has_expired() -> None:
     """Nothing is forgotten where nothing is entered: if all that is there counted, the table would be full for good."""
     filled = FilledOrders([(key(number, 0), 1, NOW) for number in range(5)])
     filled.end_batch(NOW)
-    assert filled.lack(key(9, 0), (), NOW, 5) is Reject.ORDER_TABLE_FULL
-    assert filled.lack(key(9, 0), (key(8, 0),), NOW, 6) is Reject.ORDER_TABLE_FULL
-    assert filled.lack(key(4, 0), (), NOW, 5) is None and filled.lack(key(9, 0), (), NOW, 6) is None
-    assert filled.lack(key(9, 0), (), NOW + 4_096, 5) is None
+    assert filled.lack(key(9, 0), (), 1000 * NOW, 5) is Reject.ORDER_TABLE_FULL
+    assert filled.lack(key(9, 0), (key(8, 0),), 1000 * NOW, 6) is Reject.ORDER_TABLE_FULL
+    assert filled.lack(key(4, 0), (), 1000 * NOW, 5) is None and filled.lack(key(9, 0), (), 1000 * NOW, 6) is None
+    assert filled.lack(key(9, 0), (), 1000 * (NOW + 4_096), 5) is None
     assert len(filled) == 5
 
 

@@ -221,7 +221,7 @@ class Rebuilt:
                 self.accounts[account_id] = account
         for entry in orders:
             self.filled.put(*entry)
-        self.filled.touched = dict.fromkeys(touched)
+        self.filled.begin_batch(touched)
         self.filled.end_batch(seconds_floor(time_ms))
 
 
