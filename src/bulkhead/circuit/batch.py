@@ -95,7 +95,7 @@ SMALL = Shape(  # deposits, payments and a dozen trades
     number=1, log_rules=15, log_programs=15, log_terms=8, log_records=10, log_orders=9, log_tree=10,
     log_signatures=13, log_poseidon=15, log_numbers=14, queue=16, forced=8, changes=128,
 )  # fmt: skip
-MEDIUM = Shape(  # a hundred trades and what comes with them, among four thousand live orders
+MEDIUM = Shape(  # a hundred trades of new orders and what comes with them, however many live
     number=2, log_rules=17, log_programs=15, log_terms=8, log_records=11, log_orders=12, log_tree=12,
     log_signatures=16, log_poseidon=17, log_numbers=16, queue=16, forced=8, changes=512,
 )  # fmt: skip
