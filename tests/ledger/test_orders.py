@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from itertools import product
 
 import pytest
 
@@ -10,9 +11,17 @@ from bulkhead.ledger.orders import LIST_MIN, FilledOrders, digest_of, list_max, 
 from bulkhead.limits import FILLED_ORDERS_MAX, ORDER_TREE_DEPTH
 from bulkhead.reject import Reject
 from stark.poseidon import hash_many
+from tests.play import Player
 from tests.reference import naive_tree
 
 NOW = 1_700_000_000
+START = """
+register maker         ok
+register taker         ok
+deposit  maker 1000    ok
+deposit  taker 1000    ok
+tick     BTC 50000 ETH 3000 XRP 0.5 LTC 50 EOS 5 ok
+"""
 LISTS = (0, 1, 2, (1 << ORDER_TREE_DEPTH) - 1)
 
 
@@ -110,3 +119,22 @@ def test_a_full_table_refuses_until_what_fills_it_has_expired() -> None:
 def test_the_bound_of_a_list_follows_the_tables() -> None:
     assert list_max(5) == list_max(FILLED_ORDERS_MAX) == LIST_MIN
     assert list_max(1 << 24) == 2_048
+
+
+@pytest.mark.parametrize(
+    "line", ["withdraw maker 5 {0}", "transfer maker taker 5 {0}", "trade maker sell taker 0.01 BTC @ 50000 {0}"]
+)
+def test_a_message_whose_list_is_full_is_refused_by_name(line: str) -> None:
+    """The same messages on another venue say what their keys will be."""
+    keys: list[int] = []
+    for said in ("ok", "order_list_full"):
+        player = Player()
+        for text in START.strip().splitlines():
+            player.play(text)
+        for one, other in product(keys[:1], range(1, LIST_MIN + 1)):
+            player.state.filled.put(one ^ other, 1, player.now // 1000 + 5)
+        player.play(line.format(said))
+        keys = [one for one, _, _ in player.state.filled]
+    player.play("wait 6s")
+    player.play("tick BTC 50000 ETH 3000 XRP 0.5 LTC 50 EOS 5 ok")
+    player.play(line.format("ok"))
