@@ -98,6 +98,10 @@ class FilledOrders:
         self._file()
         return tuple((key, *self._entries[key]) for key in sorted(self._lists.get(number, ())))
 
+    def size(self, number: int) -> int:
+        """How many entries one list has."""
+        return self._sizes[number]
+
     def kept(self, key: int) -> Kept | None:
         """What is known of a key: filled, and expiry in seconds."""
         return self._entries.get(key)
