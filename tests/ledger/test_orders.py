@@ -7,7 +7,7 @@ from itertools import product
 
 import pytest
 
-from bulkhead.ledger.orders import LIST_MIN, FilledOrders, digest_of, list_max, list_of
+from bulkhead.ledger.orders import LIST_MIN, FilledOrders, StagedOrders, digest_of, list_max, list_of
 from bulkhead.limits import FILLED_ORDERS_MAX, ORDER_TREE_DEPTH
 from bulkhead.reject import Reject
 from stark.poseidon import hash_many
@@ -114,6 +114,23 @@ def test_a_full_table_refuses_until_what_fills_it_has_expired() -> None:
     assert filled.lack(key(4, 0), (), 1000 * NOW, 5) is None and filled.lack(key(9, 0), (), 1000 * NOW, 6) is None
     assert filled.lack(key(9, 0), (), 1000 * (NOW + 4_096), 5) is None
     assert len(filled) == 5
+
+
+def test_a_rehearsal_knows_both_and_changes_nothing() -> None:
+    """Against a copy, which costs as much as there is."""
+    draw = random.Random(1)
+    filled = FilledOrders([(key(3, low), 1 + low, NOW + 9) for low in range(LIST_MIN - 2)])
+    before, copied, staged = list(filled), filled.copy(), StagedOrders(filled)
+    for low in (0, 70, 71, 72, 1, 70):
+        one, others = key(3, low), draw.choice(((), (key(3, 90),), (key(4, 1),)))
+        said = copied.lack(one, others, 1000 * NOW, FILLED_ORDERS_MAX)
+        assert staged.lack(one, others, 1000 * NOW, FILLED_ORDERS_MAX) is said
+        assert staged.filled(one) == copied.filled(one)
+        if said is None:
+            for each in (copied, staged):
+                each.put(one, each.filled(one) + 5, NOW + 9)
+    assert staged.lack(key(3, 99), (), 1000 * NOW, FILLED_ORDERS_MAX) is Reject.ORDER_LIST_FULL
+    assert list(filled) == before
 
 
 def test_the_bound_of_a_list_follows_the_tables() -> None:

@@ -223,3 +223,24 @@ class FilledOrders:
             self._spans[span] = count
         else:
             del self._spans[span]
+
+
+class StagedOrders(FilledOrders):
+    """What a rehearsal enters, over the lists of a state that stays as it is: nothing is copied.
+
+    A rehearsal asks what is filled and what may be entered; it ends no batch and commits to nothing.
+    """
+
+    __slots__ = ("_under",)
+
+    def __init__(self, under: FilledOrders) -> None:
+        super().__init__()
+        self._under = under
+
+    def filled(self, key: int) -> int:
+        """Lots traded of an order, in the rehearsal or before."""
+        return super().filled(key) or self._under.filled(key)
+
+    def lack(self, key: int, others: Collection[int], time_ms: int, orders_max: int) -> Reject | None:
+        """Why a key cannot be entered beside what the rehearsal has."""
+        return self._under.lack(key, {**self._entries, **dict.fromkeys(others, (0, 0))}, time_ms, orders_max)
