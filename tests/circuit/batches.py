@@ -8,7 +8,7 @@ from pathlib import Path
 
 from bulkhead.circuit.batch import SMALL, Shape, circuit_of
 from bulkhead.circuit.play import Play
-from bulkhead.circuit.trace import Tables, record_runs, trace
+from bulkhead.circuit.trace import Tables, entries_shown, order_lists, record_runs, trace
 from bulkhead.circuit.venue import OFF, venue_of
 from bulkhead.ledger.batch import Batch, Sealer
 from bulkhead.ledger.receipt import Receipt
@@ -18,6 +18,7 @@ from stark.air.check import check
 from tests.play import Player
 
 PROVABLE = dict.fromkeys(OFF, "off") | {"simple_moves": "on"}
+LONG_LISTS = 12  # log2 of rows
 SCRIPTS = sorted((Path(__file__).parents[1] / "ledger" / "scripts").glob("*.txt"))
 START = """
 register maker      ok
@@ -102,9 +103,10 @@ def lenient(path: Path) -> Recorder:
 
 
 def agrees(before: State, after: State, transactions: Iterable[Transaction]) -> None:
-    """Play a batch and compare every word with the ledger's; raises Mismatch where one differs."""
+    """Play a batch and compare every word and filled order with the ledger's; Mismatch where one differs."""
     play = Play(before, venue_of(before.config))
     for number, transaction in enumerate(transactions):
         play.take(number, transaction)
     play.run("close", None)
     record_runs(before, after, play)
+    order_lists(before, after, entries_shown(before, play), LONG_LISTS)

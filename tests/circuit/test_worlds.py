@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from copy import deepcopy
+from random import Random
 
 import pytest
 
 from bulkhead.circuit.venue import provable
+from bulkhead.fixed import seconds_floor
 from bulkhead.ledger.batch import close
+from bulkhead.ledger.orders import LIST_SHIFT
 from bulkhead.ledger.state import State
 from bulkhead.ledger.tx import Transaction
 from tests.circuit.batches import agrees
@@ -35,10 +38,23 @@ def batch_of(seed: int, look: Look | None = None) -> tuple[State, State, list[Tr
     world.state.applied = accepted = []
     for numbers in numbers_of(seed):
         world.step(numbers)
+    crowd(before, world.state, Random(seed))
     if look is not None:
         look(before, world.state, accepted)
     close(world.state)
     return before, world.state, accepted, {type(each).__name__ for each in accepted}
+
+
+def crowd(before: State, after: State, draw: Random) -> None:
+    """Other orders beside those that a batch entered, as if they had been there before: some have expired."""
+    now_s = seconds_floor(after.time_ms)
+    for number in after.filled.touched:
+        for _ in range(draw.randrange(4)):
+            key = number << LIST_SHIFT | draw.getrandbits(LIST_SHIFT)
+            filled, expiry_s = 1 + draw.getrandbits(9), now_s + draw.randrange(-2, 3)
+            for state in (before, after):
+                state.filled.put(key, filled, expiry_s)
+    before.filled.begin_batch()
 
 
 @pytest.mark.parametrize("first", range(0, WORLDS, AT_ONCE))

@@ -8,7 +8,7 @@ import pytest
 
 from bulkhead.circuit.batch import SMALL
 from bulkhead.circuit.rebuild import RebuildError, Rebuilt
-from bulkhead.circuit.words import MONEY
+from bulkhead.circuit.words import MONEY, ORDER_RECORD, key_of
 from tests.contracts.story import NAMES, sealed
 
 
@@ -44,6 +44,8 @@ def test_words_that_do_not_fit_are_named() -> None:
         {f"changed_used_{money}": 0},
         {f"changed_key_{money}": keys[money] + 1},
         {f"changed_key_{money}": keys[money] + 2**40},
+        {f"changed_key_{money}": key_of(ORDER_RECORD, 1 << 128)},
+        {f"changed_key_{money}": key_of(ORDER_RECORD, 1), f"changed_value_{money}": 2**104},
     ):
         rebuilt = Rebuilt(deepcopy(sealed()[0]), SMALL)
         with pytest.raises(RebuildError, match="do not lead to the state it names|are those of no state"):

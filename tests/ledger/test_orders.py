@@ -3,16 +3,25 @@
 from __future__ import annotations
 
 import random
+from itertools import product
 
 import pytest
 
-from bulkhead.ledger.orders import LIST_MIN, FilledOrders, digest_of, list_max, list_of
+from bulkhead.ledger.orders import LIST_MIN, FilledOrders, StagedOrders, digest_of, list_max, list_of
 from bulkhead.limits import FILLED_ORDERS_MAX, ORDER_TREE_DEPTH
 from bulkhead.reject import Reject
 from stark.poseidon import hash_many
+from tests.play import Player
 from tests.reference import naive_tree
 
 NOW = 1_700_000_000
+START = """
+register maker         ok
+register taker         ok
+deposit  maker 1000    ok
+deposit  taker 1000    ok
+tick     BTC 50000 ETH 3000 XRP 0.5 LTC 50 EOS 5 ok
+"""
 LISTS = (0, 1, 2, (1 << ORDER_TREE_DEPTH) - 1)
 
 
@@ -85,7 +94,7 @@ def test_a_full_list_refuses_and_what_has_expired_takes_no_place() -> None:
     filled = FilledOrders([(key(3, low), 1, NOW + low) for low in range(LIST_MIN)])
 
     def said(one: int, others: tuple[int, ...] = (), now_s: int = NOW) -> Reject | None:
-        return filled.lack(one, others, now_s, FILLED_ORDERS_MAX)
+        return filled.lack(one, others, 1000 * now_s, FILLED_ORDERS_MAX)
 
     assert said(key(3, LIST_MIN)) is Reject.ORDER_LIST_FULL
     assert said(key(3, LIST_MIN - 1)) is None and said(key(4, 0)) is None  # it is there; another list
@@ -100,13 +109,49 @@ def test_a_full_table_refuses_until_what_fills_it_has_expired() -> None:
     """Nothing is forgotten where nothing is entered: if all that is there counted, the table would be full for good."""
     filled = FilledOrders([(key(number, 0), 1, NOW) for number in range(5)])
     filled.end_batch(NOW)
-    assert filled.lack(key(9, 0), (), NOW, 5) is Reject.ORDER_TABLE_FULL
-    assert filled.lack(key(9, 0), (key(8, 0),), NOW, 6) is Reject.ORDER_TABLE_FULL
-    assert filled.lack(key(4, 0), (), NOW, 5) is None and filled.lack(key(9, 0), (), NOW, 6) is None
-    assert filled.lack(key(9, 0), (), NOW + 4_096, 5) is None
+    assert filled.lack(key(9, 0), (), 1000 * NOW, 5) is Reject.ORDER_TABLE_FULL
+    assert filled.lack(key(9, 0), (key(8, 0),), 1000 * NOW, 6) is Reject.ORDER_TABLE_FULL
+    assert filled.lack(key(4, 0), (), 1000 * NOW, 5) is None and filled.lack(key(9, 0), (), 1000 * NOW, 6) is None
+    assert filled.lack(key(9, 0), (), 1000 * (NOW + 4_096), 5) is None
     assert len(filled) == 5
+
+
+def test_a_rehearsal_knows_both_and_changes_nothing() -> None:
+    """Against a copy, which costs as much as there is."""
+    draw = random.Random(1)
+    filled = FilledOrders([(key(3, low), 1 + low, NOW + 9) for low in range(LIST_MIN - 2)])
+    before, copied, staged = list(filled), filled.copy(), StagedOrders(filled)
+    for low in (0, 70, 71, 72, 1, 70):
+        one, others = key(3, low), draw.choice(((), (key(3, 90),), (key(4, 1),)))
+        said = copied.lack(one, others, 1000 * NOW, FILLED_ORDERS_MAX)
+        assert staged.lack(one, others, 1000 * NOW, FILLED_ORDERS_MAX) is said
+        assert staged.filled(one) == copied.filled(one)
+        if said is None:
+            for each in (copied, staged):
+                each.put(one, each.filled(one) + 5, NOW + 9)
+    assert staged.lack(key(3, 99), (), 1000 * NOW, FILLED_ORDERS_MAX) is Reject.ORDER_LIST_FULL
+    assert list(filled) == before
 
 
 def test_the_bound_of_a_list_follows_the_tables() -> None:
     assert list_max(5) == list_max(FILLED_ORDERS_MAX) == LIST_MIN
     assert list_max(1 << 24) == 2_048
+
+
+@pytest.mark.parametrize(
+    "line", ["withdraw maker 5 {0}", "transfer maker taker 5 {0}", "trade maker sell taker 0.01 BTC @ 50000 {0}"]
+)
+def test_a_message_whose_list_is_full_is_refused_by_name(line: str) -> None:
+    """The same messages on another venue say what their keys will be."""
+    keys: list[int] = []
+    for said in ("ok", "order_list_full"):
+        player = Player()
+        for text in START.strip().splitlines():
+            player.play(text)
+        for one, other in product(keys[:1], range(1, LIST_MIN + 1)):
+            player.state.filled.put(one ^ other, 1, player.now // 1000 + 5)
+        player.play(line.format(said))
+        keys = [one for one, _, _ in player.state.filled]
+    player.play("wait 6s")
+    player.play("tick BTC 50000 ETH 3000 XRP 0.5 LTC 50 EOS 5 ok")
+    player.play(line.format("ok"))

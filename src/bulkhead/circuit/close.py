@@ -1,4 +1,4 @@
-"""The end of a batch in the circuit: its number rises (`ledger.batch.close`); expired orders leave their own list."""
+"""The end of a batch in the circuit: its number rises (`ledger.batch.close`); orders expire in `circuit.orders`."""
 
 from __future__ import annotations
 

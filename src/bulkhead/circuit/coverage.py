@@ -134,10 +134,14 @@ RULES: dict[str, dict[str, Cover]] = {
 STATE = (
     Cover("State commitment", Standing.PROVEN, "S before and after, and all it is made of; no part is a free witness"),
     Cover("Order of transactions", Standing.PROVEN, "each takes the place that the one before left; time never falls"),
-    Cover("Accounts, money, live orders", Standing.PROVEN, "what is untouched stays; only what expired goes"),
+    Cover("Accounts, money", Standing.PROVEN, "what is untouched stays"),
     Cover(
-        "Room for live orders", Standing.NOT_YET,
-        "a full table refuses an order in the ledger; a proof does not say how full it was",
+        "Filled orders", Standing.PROVEN,
+        "none fills twice, in no batch; what has expired leaves the lists that a batch touches, and nothing else goes",
+    ),
+    Cover(
+        "Room for filled orders", Standing.NOT_YET,
+        "a full table or list refuses an order in the ledger; a proof does not say how full it was",
     ),
     Cover("Data availability", Standing.PROVEN, "every changed word is in the statement, which is calldata"),
     Cover("Deposits and payments", Standing.PROVEN, "the contract compares them with its queue, in order and in full"),

@@ -49,8 +49,8 @@ class WordMemory:
 
     def _order(self, key: int) -> int:
         """The word of an order as the state has it."""
-        entry = self.state.filled.entry(key)
-        return 0 if entry is None else entry[1] << EXPIRY_BITS | entry[2]
+        kept = self.state.filled.kept(key)
+        return 0 if kept is None else kept[0] << EXPIRY_BITS | kept[1]
 
     def access(self, word: int, after: int | None, time: int) -> tuple[int, int]:
         """Leave `after` (or the same) at a word; answers what stood there and when it was last accessed."""

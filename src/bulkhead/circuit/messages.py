@@ -1,6 +1,6 @@
 """Signed messages in the circuit: their hashes (`signing.messages`), who signed them, and that none is used twice.
 
-An order, and any other message that moves money, is entered in the list of live orders under the lower half of its
+An order, and any other message that moves money, is entered in a list of filled orders under the lower half of its
 hash, cut as the integer below the prime: no other number that is the same element has another key.
 """
 
@@ -81,7 +81,7 @@ def check_alive(frame: Frame, venue: Venue, now_s: Value, expiry_s: Value, ahead
 
 
 def order_place(frame: Frame, digest: Value) -> Value:
-    """Where a message's word in the list of live orders stands: at the lower half of its hash."""
+    """Where a message's word among filled orders stands: at the lower half of its hash."""
 
     def cut(name: str, shift: int) -> Value:
         return frame.given(lambda: int(digest) >> shift & (HALF - 1), name, is_number=True)

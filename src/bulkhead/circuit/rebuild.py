@@ -10,13 +10,15 @@ from collections.abc import Sequence
 
 from bulkhead.circuit.batch import Shape, names_of
 from bulkhead.circuit.decode import account_of, put_record
-from bulkhead.circuit.words import EXPIRY_BITS, ORDER_RECORD, RECORDS, WORD_BITS, record_words
+from bulkhead.circuit.words import EXPIRY_BITS, ORDER_RECORD, RECORDS, WORD_BITS, key_of, record_words
 from bulkhead.ledger.commitment import commitment, leaf_of
 from bulkhead.ledger.state import State, put_account
 from bulkhead.ledger.tree import AccountTree
+from bulkhead.limits import FILLED_BITS, ORDER_KEY_BITS
 from bulkhead.units import Quote
 
 WORD_MASK = (1 << WORD_BITS) - 1
+EXPIRY_MASK = (1 << EXPIRY_BITS) - 1
 
 
 class RebuildError(Exception):
@@ -38,10 +40,10 @@ class Rebuilt:
         if said["state_before"] != self.root:
             raise RebuildError(f"batch {number} begins at another state than the one before it ended with")
         records: dict[int, dict[int, int]] = {}
-        for place in range(self.shape.changes):
-            if said[f"changed_used_{place}"]:
-                self._note(records, said[f"changed_key_{place}"], said[f"changed_value_{place}"])
         try:
+            for place in range(self.shape.changes):
+                if said[f"changed_used_{place}"]:
+                    self._note(records, said[f"changed_key_{place}"], said[f"changed_value_{place}"])
             leaves = self._write(records)
             self.state.filled.end_batch(said["now_s"])
             self.tree.update(leaves)
@@ -55,8 +57,10 @@ class Rebuilt:
         """Sort a changed word under its record; those of orders are set at once."""
         record = key >> WORD_BITS
         if record >= ORDER_RECORD:
-            filled, expiry_s = value >> EXPIRY_BITS, value & ((1 << EXPIRY_BITS) - 1)
-            self.state.filled.put(key - (ORDER_RECORD << WORD_BITS), filled, expiry_s)
+            order, filled, expiry_s = key - key_of(ORDER_RECORD, 0), value >> EXPIRY_BITS, value & EXPIRY_MASK
+            if order >> ORDER_KEY_BITS or filled >> FILLED_BITS:
+                raise ValueError(f"there is no order {order} of which {filled} is filled")
+            self.state.filled.put(order, filled, expiry_s)
             return
         if record not in records:
             records[record] = record_words(self.state, record)

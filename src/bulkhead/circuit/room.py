@@ -164,7 +164,7 @@ class Load:
             old, new = record_words(self.before, record), record_words(state, record)
             changed += sum(old.get(word, 0) != new.get(word, 0) for word in {*old, *new})
         touched = state.filled.touched
-        lists = [[len(each.filled.entries(number)) for number in touched] for each in (self.before, state)]
+        lists = [[each.filled.size(number) for number in touched] for each in (self.before, state)]
         return self._sum._replace(
             signatures=len(self._signed), accounts=len(self._accounts), nodes=len(self._nodes), orders=0,
             words=changed + len(self._orders), lists=len(touched),

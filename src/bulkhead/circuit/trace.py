@@ -14,8 +14,12 @@ from bulkhead.circuit.batch import CIRCUIT_VERSION, Lists, Shape, public_of
 from bulkhead.circuit.filling import Filled, fill_rules
 from bulkhead.circuit.forced import forced_of
 from bulkhead.circuit.frame import Mismatch
+<<<<<<< HEAD
 from bulkhead.circuit.orders import LiveOrders, Shown
 from bulkhead.circuit.plates import fill_plates, laid_out
+=======
+from bulkhead.circuit.orders import LiveOrders, Shown, ShownLists
+>>>>>>> orders
 from bulkhead.circuit.play import Play, signatures_of
 from bulkhead.circuit.record import RecordRun, Records, Word, asked_by
 from bulkhead.circuit.venue import terms_of, venue_of
@@ -39,7 +43,7 @@ from bulkhead.ledger.tx import Deposit, ForcedClose, ForcedWithdrawal, FundDepos
 from bulkhead.limits import ORDER_TREE_DEPTH, TREE_DEPTH
 from bulkhead.signing.messages import short_string
 from stark.chips.ecdsa_table import fill_ecdsa
-from stark.chips.merkle_update import Change, climb
+from stark.chips.merkle_update import Change, Climb, climb
 from stark.chips.poseidon import Poseidon, Sponge, list_sponge
 from stark.chips.ranges import NUMBER_LIMBS, Numbers, Range
 from stark.chips.tables import by_rows, cells
@@ -84,14 +88,13 @@ def tables_of(play: Play, after: State, transactions: Sequence[Transaction], sha
         account_id: Change(tree.leaf(account_id), leaf_of(after.accounts.get(account_id)))
         for account_id in sorted(run.record for run in runs if run.is_account)
     }
-    entries, root = entries_shown(before, play), before.filled.root
+    entries = entries_shown(before, play)
     records, record_lists = Records().fill(runs, shape.log_records)
-    orders = LiveOrders().fill(entries, seconds_floor(after.time_ms), root, shape.log_orders)
-    trees = [climb(TREE_DEPTH, changes, tree.node)]
-    if orders.leaves:
-        trees.append(climb(ORDER_TREE_DEPTH, orders.leaves, before.filled.node, ORDER_ROOT))
-    roots = trees[0].root
-    stated = [felts for state, root in zip((before, after), roots, strict=True) for felts in _stated(state, root)]
+    orders, order_trees = order_lists(before, after, entries, shape.log_orders)
+    accounts = climb(TREE_DEPTH, changes, tree.node)
+    trees = [accounts, *order_trees]
+    roots = zip((before, after), accounts.root, strict=True)
+    stated = [felts for state, root in roots for felts in _stated(state, root)]
     lists = [*rules.hashed, *record_lists, *orders.hashed, *(one for tree in trees for one in tree.hashed)]
     lists += map(list_sponge, stated)
     asked = [*rules.asked, *plates.asked, *asked_by(runs), *orders.asked]
@@ -177,6 +180,21 @@ def entries_shown(before: State, play: Play) -> list[Shown]:
             assert filled is not None
             found.append(Shown(key, filled, filled, expiry_s))
     return found
+
+
+def order_lists(
+    before: State, after: State, entries: list[Shown], log_rows: int
+) -> tuple[ShownLists, list[Climb]]:
+    """The lists of filled orders, and the tree above them where there are any. Mismatch where the ledger's differ."""
+    root = before.filled.root
+    orders = LiveOrders().fill(entries, seconds_floor(after.time_ms), root, log_rows)
+    trees = []
+    if orders.leaves:
+        trees.append(climb(ORDER_TREE_DEPTH, orders.leaves, before.filled.node, ORDER_ROOT))
+    found = Change(root, root) if not trees else trees[0].root
+    if found != (root, after.filled.root):
+        raise Mismatch(f"filled orders: the ledger's root is {after.filled.root}, the circuit's {found.after}")
+    return orders, trees
 
 
 def _lists(transactions: Sequence[Transaction], play: Play, runs: list[RecordRun], entries: list[Shown]) -> Lists:

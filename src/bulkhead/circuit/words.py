@@ -36,7 +36,7 @@ COLLATERAL, POSITIONS, CHOICES = (kind << 16 for kind in (1, 2, 3))
 
 MONEY_RECORD, MARKETS_RECORD, ORACLE_RECORD, COUNTERS_RECORD = (((1 << 32) + place) for place in range(4))
 RECORDS = (MONEY_RECORD, MARKETS_RECORD, ORACLE_RECORD, COUNTERS_RECORD)
-# Live orders are a record whose words have 128 bits for their numbers: their keys are above those of all others.
+# Filled orders are a record whose words have 128 bits for their numbers: their keys are above those of all others.
 ORDER_RECORD = 1 << 100
 EXPIRY_BITS = TIME_S_BITS  # an order's word: filled * 2**EXPIRY_BITS + expiry
 

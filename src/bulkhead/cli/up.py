@@ -20,7 +20,7 @@ if TYPE_CHECKING:  # the node's libraries take a second to import; other command
     from bulkhead.node.app import Node
     from bulkhead.node.settings import Settings
 
-TABLE_MAX = 1 << 24  # filled orders remembered: no circuit of this venue has to carry the table
+TABLE_MAX = 1 << 24  # filled orders remembered: no batch of this venue has to be proven
 PEOPLE_FILE = "people.json"
 MAKERS = 2
 TICK_S = 1.0

@@ -14,6 +14,7 @@ from bulkhead.engine.order import Cause, OpenOrder, SelfTrade
 from bulkhead.ledger.accounts import account_for, realised
 from bulkhead.ledger.apply import apply
 from bulkhead.ledger.draft import Draft
+from bulkhead.ledger.orders import StagedOrders
 from bulkhead.ledger.state import Account, State, child_id
 from bulkhead.ledger.trade import check_order, fill_order
 from bulkhead.ledger.tx import Order, Trade
@@ -251,7 +252,7 @@ def _stage(state: State) -> State:
     stage.terms, stage.groups = state.terms, state.groups
     stage.risks, stage.indices = dict(state.risks), dict(state.indices)
     stage.holders = {market_id: {} for market_id in state.holders}
-    stage.filled = state.filled.copy()
+    stage.filled = StagedOrders(state.filled)
     return stage
 
 

@@ -27,7 +27,7 @@ from bulkhead.ledger.state import (
     State,
     Status,
 )
-from bulkhead.limits import ORDER_KEY_BITS
+from bulkhead.limits import ORDER_KEY_BITS, ORDER_TREE_DEPTH
 from bulkhead.rules.terms import Position
 from bulkhead.units import TimeMs
 
@@ -210,6 +210,8 @@ class Rebuilt:
             key = int.from_bytes(source.take(KEY_BYTES), "big")
             orders.append((key, source.natural(), source.natural()))
         touched = source.naturals(source.natural())
+        if any(number >> ORDER_TREE_DEPTH for number in touched):
+            raise AvailabilityError(f"byte {source.at}: orders are entered in lists below {1 << ORDER_TREE_DEPTH}")
         if source.at != len(source.octets):
             raise AvailabilityError(f"byte {source.at}: {len(source.octets) - source.at} bytes too many")
         self.time_ms, self.counters, self.markets, self.funds = time_ms, counters, markets, funds
@@ -221,7 +223,7 @@ class Rebuilt:
                 self.accounts[account_id] = account
         for entry in orders:
             self.filled.put(*entry)
-        self.filled.touched = dict.fromkeys(touched)
+        self.filled.begin_batch(touched)
         self.filled.end_batch(seconds_floor(time_ms))
 
 

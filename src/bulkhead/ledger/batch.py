@@ -62,7 +62,7 @@ class Sealer:
         self.version, self.shape = circuit_version, shape
         self.tree = AccountTree({account_id: leaf_of(account) for account_id, account in state.accounts.items()})
         state.changed.clear()
-        state.filled.touched.clear()
+        state.filled.begin_batch()
         self.root = commitment(state, self.tree.root)
         self._remember()
 
@@ -94,7 +94,7 @@ class Sealer:
             entry
             for number in sorted(touched)
             for entry in state.filled.entries(number)
-            if self.orders.entry(entry[0]) != entry
+            if self.orders.kept(entry[0]) != entry[1:]
         )
         change = availability.Change({account_id: accounts[account_id] for account_id in moved}, new, orders, touched)
         octets = availability.write(state, change)

@@ -125,8 +125,7 @@ class Draft:
 
     def lack(self, key: int) -> Reject | None:
         """Why filled orders cannot take this one, if they cannot."""
-        now_s = seconds_floor(self.time_ms)
-        return self.state.filled.lack(key, self.filled, now_s, self.config.filled_orders_max)
+        return self.state.filled.lack(key, self.filled, self.time_ms, self.config.filled_orders_max)
 
     def commit(self) -> None:
         """Write everything to the state. The only place where State changes."""

@@ -12,13 +12,15 @@ stays, which harms nobody: its message is refused as expired, and no bound count
 
 from __future__ import annotations
 
-from bisect import bisect_left
-from collections.abc import Iterable, Iterator
+from array import array
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from copy import copy
 
+from bulkhead.fixed import seconds_floor
 from bulkhead.ledger.tree import EMPTY_LEAF, Tree
 from bulkhead.limits import FILLED_BITS, ORDER_KEY_BITS, ORDER_TREE_DEPTH, TIME_S_BITS
 from bulkhead.reject import Reject
+from bulkhead.units import TimeMs
 from stark.poseidon import hash_many
 
 KEY_MASK = (1 << ORDER_KEY_BITS) - 1
@@ -27,7 +29,7 @@ LIST_MIN, LIST_SHARE = 64, 8
 SPAN_SHIFT = 12  # 4,096 s: so coarsely it is counted how many entries have expired
 
 Entry = tuple[int, int, int]  # key, filled, expiry in seconds
-List = tuple[Entry, ...]
+Kept = tuple[int, int]  # filled, expiry in seconds
 
 
 def key_of(message_hash: int) -> int:
@@ -55,144 +57,163 @@ def packed(entry: Entry) -> int:
     return key << (FILLED_BITS + TIME_S_BITS) | filled << TIME_S_BITS | expiry_s
 
 
-def digest_of(entries: List) -> int:
-    """The leaf of a list: zero for an empty one."""
+def digest_of(entries: Sequence[Entry]) -> int:
+    """The leaf of a list, its entries by rising key: zero for an empty one."""
     return hash_many([packed(entry) for entry in entries]) if entries else EMPTY_LEAF
 
 
 class FilledOrders:
     """The lists, and the root of the tree over them, which is brought up to date when it is asked for."""
 
-    __slots__ = ("_count", "_spans", "_is_shared", "_lists", "_longest", "_stale", "_tree", "touched")
+    __slots__ = (
+        "_entries", "_is_shared", "_lists", "_longest", "_new", "_sizes", "_spans", "_stale", "_tree", "touched",
+    )  # fmt: skip
 
     def __init__(self, entries: Iterable[Entry] = (), touched: Iterable[int] = ()) -> None:
         """`touched` are the lists in which something was entered since a batch was ended."""
-        self._lists: dict[int, List] = {}  # no list is empty, and none is ever changed: copies share them
-        self._count = 0
+        self._entries: dict[int, Kept] = {}
+        self._sizes = array("I", bytes(array("I").itemsize << ORDER_TREE_DEPTH))  # entries by list
+        self._lists: dict[int, tuple[int, ...]] = {}  # keys in the order in which they came, but for `_new` ones
+        self._new: list[int] = []  # keys that are in no list yet: most are put there when a batch ends
         self._spans: dict[int, int] = {}  # entries by the span of their expiry
         self._longest: int | None = 0  # None: not known
-        self._stale: dict[int, None] = {}  # lists whose leaf is not that of the tree
         self._tree = Tree(ORDER_TREE_DEPTH)
+        self._stale: dict[int, None] = {}  # with `touched`, lists whose leaf may not be that of the tree
         self._is_shared = False  # the tree is a copy's, too
         self.touched: dict[int, None] = {}
         for key, filled, expiry_s in entries:
             self.put(key, filled, expiry_s)
-        self.touched = dict.fromkeys(touched)
+        self.begin_batch(touched)
 
     def __len__(self) -> int:
         """How many entries there are, those that have expired and were not forgotten among them."""
-        return self._count
+        return len(self._entries)
 
     def __iter__(self) -> Iterator[Entry]:
         """All entries by rising key."""
-        for number in sorted(self._lists):
-            yield from self._lists[number]
+        return ((key, *kept) for key, kept in sorted(self._entries.items()))
 
-    def entries(self, number: int) -> List:
-        """One list."""
-        return self._lists.get(number, ())
+    def entries(self, number: int) -> tuple[Entry, ...]:
+        """One list, by rising key."""
+        self._file()
+        return tuple((key, *self._entries[key]) for key in sorted(self._lists.get(number, ())))
 
-    def entry(self, key: int) -> Entry | None:
-        """What is known of a key."""
-        entries = self._lists.get(key >> LIST_SHIFT, ())
-        place = bisect_left(entries, (key,))
-        if place < len(entries) and entries[place][0] == key:
-            return entries[place]
-        return None
+    def size(self, number: int) -> int:
+        """How many entries one list has."""
+        return self._sizes[number]
+
+    def kept(self, key: int) -> Kept | None:
+        """What is known of a key: filled, and expiry in seconds."""
+        return self._entries.get(key)
 
     def filled(self, key: int) -> int:
         """Lots already traded of an order, zero when it never has."""
-        entry = self.entry(key)
-        return 0 if entry is None else entry[1]
+        kept = self._entries.get(key)
+        return 0 if kept is None else kept[0]
 
     @property
     def longest(self) -> int:
         """How many entries the longest list has."""
         if self._longest is None:
-            self._longest = max(map(len, self._lists.values()), default=0)
+            self._longest = max(self._sizes)
         return self._longest
 
     @property
     def root(self) -> int:
         """The commitment: the root over the leaves of all lists. Hashes those that changed since it was last asked."""
-        if self._stale:
+        if self._stale or self.touched:
             if self._is_shared:
                 self._tree, self._is_shared = self._tree.copy(), False
-            self._tree.update({number: digest_of(self.entries(number)) for number in self._stale})
+            self._tree.update({number: digest_of(self.entries(number)) for number in {**self._stale, **self.touched}})
             self._stale.clear()
         return self._tree.root
 
     def node(self, depth: int, place: int) -> int:
-        """A node of the tree under `root`, by its depth (0 is the root) and its place among the nodes of that depth."""
-        assert not self._stale  # whoever walks the tree has asked for its root
+        """A node of the tree under `root` as it was last asked for, by depth (0 is the root) and place among those."""
         return self._tree.node(depth, place)
 
-    def lack(self, key: int, others: Iterable[int], now_s: int, orders_max: int) -> Reject | None:
+    def lack(self, key: int, others: Collection[int], time_ms: int, orders_max: int) -> Reject | None:
         """Why a key cannot be entered, beside others that are about to be. What has expired takes no place in a list;
         of all lists together it does for the rest of its span, little more than an hour.
         """
-        if self.entry(key) is not None or key in (new := [other for other in others if self.entry(other) is None]):
+        if key in self._entries or key in others:
             return None
+        number, added = key >> LIST_SHIFT, len(others)
+        if len(self._entries) + added < orders_max and self._sizes[number] + added < LIST_MIN:
+            return None  # as almost always, for little
+        self._file()
+        now_s = seconds_floor(TimeMs(time_ms))
+        new = [other for other in others if other not in self._entries]
         room = orders_max - len(new)
-        if self._count >= room and self._count - self._passed(now_s) >= room:
+        if len(self._entries) >= room and len(self._entries) - self._passed(now_s) >= room:
             return Reject.ORDER_TABLE_FULL
-        number = list_of(key)
-        entries, room = self.entries(number), list_max(orders_max) - sum(list_of(other) == number for other in new)
-        if len(entries) >= room and sum(expiry_s >= now_s for _, _, expiry_s in entries) >= room:
-            return Reject.ORDER_LIST_FULL
-        return None
+        room = list_max(orders_max) - sum(list_of(other) == number for other in new)
+        alive = sum(self._entries[each][1] >= now_s for each in self._lists.get(number, ()))
+        return Reject.ORDER_LIST_FULL if alive >= room else None
 
     def _passed(self, now_s: int) -> int:
         return sum(count for span, count in self._spans.items() if span < now_s >> SPAN_SHIFT)
 
     def put(self, key: int, filled: int, expiry_s: int) -> None:
         """Record the total filled. Only a committed draft calls this, and whoever follows a proven batch."""
-        number = key >> LIST_SHIFT
-        entries = self._lists.get(number, ())
-        place = bisect_left(entries, (key,))
-        behind = place
-        if place < len(entries) and entries[place][0] == key:
-            behind += 1
-            self._count_span(entries[place][2], -1)
-        self._lists[number] = entries = (*entries[:place], (key, filled, expiry_s), *entries[behind:])
-        self._count_span(expiry_s, 1)
-        self._count += place + 1 - behind
-        if self._longest is not None and len(entries) > self._longest:
-            self._longest = len(entries)
-        self.touched[number] = self._stale[number] = None
+        known, number = self._entries.get(key), key >> LIST_SHIFT
+        if known is None:
+            self._new.append(key)
+            self._sizes[number] = size = self._sizes[number] + 1
+            if self._longest is not None and size > self._longest:
+                self._longest = size
+        elif known[1] != expiry_s:
+            self._file()
+            self._count_span(known[1], -1)
+            self._count_span(expiry_s, 1)
+        self._entries[key] = (filled, expiry_s)
+        self.touched[number] = None
+
+    def _file(self) -> None:
+        """Put new keys into their lists."""
+        for key in self._new:
+            number = key >> LIST_SHIFT
+            self._lists[number] = (*self._lists.get(number, ()), key)
+            self._count_span(self._entries[key][1], 1)
+        self._new.clear()
 
     def forget(self, now_s: int) -> int:
         """Forget what has expired in the lists that were touched since a batch was ended. Returns how many entries."""
-        gone = 0
+        self._file()
+        before = len(self._entries)
         for number in self.touched:
-            entries = self._lists.get(number, ())
-            alive = tuple(entry for entry in entries if entry[2] >= now_s)
-            if len(alive) < len(entries):
-                for _, _, expiry_s in entries:
-                    if expiry_s < now_s:
-                        self._count_span(expiry_s, -1)
-                gone += len(entries) - len(alive)
-                self._longest = self._longest if len(entries) != self._longest else None
-                self._stale[number] = None
-                if alive:
-                    self._lists[number] = alive
-                else:
-                    del self._lists[number]
-        self._count -= gone
-        return gone
+            keys = self._lists.get(number, ())
+            alive = tuple(key for key in keys if self._entries[key][1] >= now_s)
+            if len(alive) == len(keys):
+                continue
+            for key in keys:
+                if self._entries[key][1] < now_s:
+                    self._count_span(self._entries.pop(key)[1], -1)
+            self._longest = self._longest if len(keys) != self._longest else None
+            self._sizes[number] = len(alive)
+            if alive:
+                self._lists[number] = alive
+            else:
+                del self._lists[number]
+        return before - len(self._entries)
 
     def end_batch(self, now_s: int) -> int:
         """Forget, and begin anew to note which lists are touched."""
         gone = self.forget(now_s)
-        self.touched = {}
+        self.begin_batch()
         return gone
+
+    def begin_batch(self, touched: Iterable[int] = ()) -> None:
+        """From now on these lists are touched, and those in which something is entered."""
+        self._stale.update(self.touched)
+        self.touched = dict.fromkeys(touched)
 
     def copy(self) -> FilledOrders:
         """The same entries, to go on from: what is entered in either is not seen by the other."""
         twin = copy(self)
         self._is_shared = twin._is_shared = True
-        twin._lists, twin._spans = self._lists.copy(), self._spans.copy()
-        twin._stale, twin.touched = self._stale.copy(), self.touched.copy()
+        for name in ("_entries", "_lists", "_new", "_sizes", "_spans", "_stale", "touched"):
+            setattr(twin, name, copy(getattr(self, name)))
         return twin
 
     def _count_span(self, expiry_s: int, more: int) -> None:
@@ -202,3 +223,24 @@ class FilledOrders:
             self._spans[span] = count
         else:
             del self._spans[span]
+
+
+class StagedOrders(FilledOrders):
+    """What a rehearsal enters, over the lists of a state that stays as it is: nothing is copied.
+
+    A rehearsal asks what is filled and what may be entered; it ends no batch and commits to nothing.
+    """
+
+    __slots__ = ("_under",)
+
+    def __init__(self, under: FilledOrders) -> None:
+        super().__init__()
+        self._under = under
+
+    def filled(self, key: int) -> int:
+        """Lots traded of an order, in the rehearsal or before."""
+        return super().filled(key) or self._under.filled(key)
+
+    def lack(self, key: int, others: Collection[int], time_ms: int, orders_max: int) -> Reject | None:
+        """Why a key cannot be entered beside what the rehearsal has."""
+        return self._under.lack(key, {**self._entries, **dict.fromkeys(others, (0, 0))}, time_ms, orders_max)

@@ -150,9 +150,10 @@ def check_limits(
 def check_filled(draft: Draft, order: Order, size: Size, authority: Authority) -> Reject | None:
     """The order has so many lots left, and the table of filled orders has room for it."""
     key = key_of(authority.order_hash(order))
-    if draft.order_filled(key) + int(size) > abs(int(order.base_amount)):
+    filled = draft.order_filled(key)
+    if filled + int(size) > abs(int(order.base_amount)):
         return Reject.ORDER_OVERFILLED
-    return draft.lack(key)
+    return None if filled else draft.lack(key)  # what has filled is entered
 
 
 def order_range(order: Order) -> Reject | None:
