@@ -24,11 +24,11 @@ ACCOUNT = 128
 def deployment(chain: Chain) -> Deployment:
     """Everything, with the believer in the verifier's place."""
     made = system()
-    believer = {**made.contracts, "Verifier": Artifact("Verifier", [], BELIEVER)}
+    believer = {**made.contracts, "Verifier": Artifact("Verifier", made.contracts["Verifier"].abi, BELIEVER)}
     return deployed(chain, SystemArtifacts(**{**made._asdict(), "contracts": believer}))
 
 
-def statement(time_ms: int, included_ms: int) -> list[int]:
+def statement(time_ms: int, included_ms: int) -> bytes:
     """One deposit credited, one amount paid, one forced request done."""
     values = {f"{name}_before": value for name, value in COUNTERS.items()}
     values |= {f"{name}_after": value for name, value in COUNTERS.items()}
@@ -41,7 +41,8 @@ def statement(time_ms: int, included_ms: int) -> list[int]:
     values |= {"forced_kind_0": 1, "forced_account_0": ACCOUNT, "forced_subject_0": 120, "forced_sender_0": depositor}
     values |= {"forced_included_ms_0": included_ms}
     values |= {"version": 1, "shape": 7}
-    return Layout().elements(values | {f"{name}_used_0": 1 for name in ("deposit", "paid", "forced")})
+    values |= {f"{name}_used_0": 1 for name in ("deposit", "paid", "forced")}
+    return Layout().packed(Layout().elements(values))
 
 
 def test_from_a_deposit_to_a_claim(chain: Chain, deployment: Deployment) -> None:
