@@ -139,10 +139,10 @@ def test_a_statement_of_another_shape_has_no_packed_form() -> None:
 
 def test_a_changed_position_takes_at_most_40_bytes() -> None:
     """Whatever came before it, whatever it holds: the bound that was asked for. No key of a word is too long."""
-    empty = len(pack(statement(), SHAPE))
     key, word = key_of((1 << 32) - 1, POSITIONS + 63), (64 << 224) - 1
-    one = statement(changed_key_0=key, changed_value_0=word, changed_used_0=1)
-    assert len(pack(one, SHAPE)) - empty - 1 <= 40  # one is the byte that its list is no longer empty
+    first, second = {"changed_key_0": 1, "changed_used_0": 1}, {"changed_key_1": key, "changed_value_1": word}
+    before, both = statement(**first), statement(**first, **second, changed_used_1=1)
+    assert len(pack(both, SHAPE)) - len(pack(before, SHAPE)) <= 40
     order = key_of(ORDER_RECORD, (1 << 128) - 1)
     assert (order.bit_length() + 7) // 8 == KEY_BYTES and WORD_BITS == 32
     assert packed_number(order)[0] == KEY_BYTES
