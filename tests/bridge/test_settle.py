@@ -10,6 +10,7 @@ import pytest
 from bulkhead.bridge.artifacts import Artifact, SystemArtifacts
 from bulkhead.bridge.chain import Chain
 from bulkhead.bridge.contract import Contract
+from bulkhead.bridge.deploy import Beginning, deploy
 from bulkhead.bridge.errors import Reverted
 from bulkhead.bridge.record import Deployment
 from tests.bridge.chains import DEPLOYER, DEPOSITOR, STRANGER
@@ -88,3 +89,15 @@ def test_from_a_deposit_to_a_claim(chain: Chain, deployment: Deployment) -> None
     assert token.call("balanceOf", STRANGER.address) == 120 and token.call("balanceOf", custody.address) == 180
     with pytest.raises(Reverted, match="custody: nothing to claim"):
         custody.transact(DEPLOYER, "claim", STRANGER.address)
+
+
+FORCED_GAS_MAX = 90_000  # of a forced request, on cold storage
+
+
+def test_the_first_forced_request_of_all_costs_what_any_costs(chain: Chain) -> None:
+    """On a rollup that begins with none, no slot of a counter is written for the first time."""
+    beginning = Beginning(STATE, {**COUNTERS, "forced": 0}, BATCHES, str(DEPLOYER.address), FEE)
+    rollup = deploy(chain, DEPLOYER, [system()], beginning).contract(chain, "rollup")
+    asked = [rollup.transact(DEPOSITOR, "request_withdrawal", ACCOUNT, 120, value=FEE) for _ in range(2)]
+    assert asked[0].gas_used == asked[1].gas_used <= FORCED_GAS_MAX
+    assert rollup.call("requested") == 2
