@@ -131,10 +131,9 @@ def test_what_has_no_packed_form_is_named(values: dict[str, int], reason: str) -
 
 
 def test_a_statement_of_another_shape_has_no_packed_form() -> None:
-    with pytest.raises(PackingError, match=f"{len(NAMES) + 1} elements: a statement of this shape has {len(NAMES)}"):
-        pack([0] * (len(NAMES) + 1), SHAPE)
-    with pytest.raises(PackingError, match=f"{len(NAMES) - 1} elements"):
-        pack([0] * (len(NAMES) - 1), SHAPE)
+    for length in (0, HEAD, len(NAMES) - 1, len(NAMES) + 1):
+        with pytest.raises(PackingError, match=f"{length} elements: a statement of this shape has {len(NAMES)}"):
+            pack([0] * length, SHAPE)
 
 
 def test_a_changed_position_takes_at_most_40_bytes() -> None:

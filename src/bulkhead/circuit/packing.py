@@ -81,7 +81,9 @@ def packed_bytes_max(shape: Shape) -> int:
 
 def _cut(statement: Sequence[int], shape: Shape) -> tuple[Sequence[int], dict[str, list[Sequence[int]]]]:
     """The elements before the lists, and the used entries of each list without `used`."""
-    at = HEAD
+    at, length = HEAD, HEAD + sum(room * len(LISTS[name]) for name, room in shape.rooms().items())
+    if len(statement) != length:
+        raise PackingError(f"{len(statement)} elements: a statement of this shape has {length}")
     head, lists = statement[:at], {}
     for name, room in shape.rooms().items():
         width = len(LISTS[name])
@@ -91,8 +93,6 @@ def _cut(statement: Sequence[int], shape: Shape) -> tuple[Sequence[int], dict[st
         if any(entry[-1] != 1 for entry in entries[:count]) or any(any(entry) for entry in entries[count:]):
             raise PackingError(f"the list {name} has a gap, or an entry that is not used and not empty")
         lists[name] = [entry[:-1] for entry in entries[:count]]
-    if at != len(statement):
-        raise PackingError(f"{len(statement)} elements: a statement of this shape has {at}")
     return head, lists
 
 
