@@ -71,6 +71,8 @@ TARGETS = (
     Target("terminal", "First view, median", 2_000, False),  # milliseconds
     Target("terminal", "Click to acknowledged, p95", 100, False),  # milliseconds
     Target("settlement", "Forced request", 90_000, False),  # gas
+    Target("settlement", "A changed position", 40, False),  # bytes
+    Target("settlement", "A changed word", 40, False),
     Target("escape", "Rebuild of 10,000", 60, False),  # seconds
     Target("escape", "A claim after", 150_000, False),  # gas
     Target("lab", "Margin kernel", 300, True),  # million position-steps a second

@@ -1,7 +1,8 @@
-"""Gas of settlement, in Ethereum's own specification: deposit, cancel, forced request, batch, claim, freeze.
+"""Gas of settlement, in Ethereum's own specification: deposit, cancel, forced request, batch, claim, freeze; and the
+bytes that are published so that the state can be rebuilt.
 
 Every call is a transaction of its own on cold storage, by the rules of Osaka, the floor of calldata included. Batches
-have the statement of the small shape; what proving one costs is told by `proving`.
+have the statement of the middle shape, and the words that trades change; what proving one costs is told by `proving`.
 """
 
 from __future__ import annotations
@@ -26,9 +27,11 @@ from ethereum_types.bytes import Bytes, Bytes0, Bytes32
 from ethereum_types.numeric import U64, U256, Uint
 
 from benchmarks import Row
+from benchmarks.circuit import TRADES, batch
 from bulkhead.bridge.gas import GAS_MAX, floor_gas, intrinsic_gas
-from bulkhead.circuit.batch import SMALL
-from stark.prime import PRIME
+from bulkhead.circuit.batch import LISTS, MEDIUM, Lists, names_of, public_of
+from bulkhead.circuit.packing import pack
+from bulkhead.circuit.words import ORDER_RECORD, POSITIONS, WORD_BITS, key_of
 from tests.contracts.bridge import (
     CANCEL_DELAY,
     DEPOSITORS,
@@ -44,8 +47,10 @@ from tests.contracts.bridge import (
 from tests.contracts.machine import SENDER, Reverted
 from tests.contracts.statement import Layout
 
-LAYOUT = Layout(SMALL.queue, SMALL.forced, SMALL.changes)
+LAYOUT = Layout(MEDIUM.queue, MEDIUM.forced, MEDIUM.changes)
 STARKEX_FORCED = 86_185  # the average that StarkEx published, over three months to February 2023
+WORD_BYTES = 32
+Words = list[tuple[int, int]]
 
 
 class Osaka:
@@ -115,10 +120,10 @@ def _address(text: str) -> Address:
     return Address(bytes.fromhex(text[2:]))
 
 
-def row(figure: str, gas: int, reference: float | str = "") -> Row:
+def row(figure: str, value: float, reference: float | str = "", unit: str = "gas") -> Row:
     """A line of the table; the ratio says how many times cheaper ours is."""
-    ratio = reference / gas if isinstance(reference, int | float) else ""
-    return {"figure": figure, "value": gas, "unit": "gas", "reference": reference, "ratio": ratio}
+    ratio = reference / value if isinstance(reference, int | float) else ""
+    return {"figure": figure, "value": value, "unit": unit, "reference": reference, "ratio": ratio}
 
 
 def transfer(bridge: Bridge, holder: str) -> int:
@@ -144,27 +149,70 @@ def asked(bridge: Bridge) -> list[Row]:
     return rows
 
 
-def settled(bridge: Bridge, deposits: int, paid: int, forced: int, changes: int) -> int:
+def published(public: list[int], words: Words) -> list[Row]:
+    """Bytes that a batch of trades publishes, beside what its elements take as words of 32 bytes."""
+    packed, plain = len(pack(public, MEDIUM)), WORD_BYTES * len(public)
+    empty = len(pack(only([]), MEDIUM))
+    of_words = len(pack(only(words), MEDIUM)) - empty
+    # The largest there can be: the last account's, in the last market, and far from the word before it.
+    position, first = (key_of((1 << WORD_BITS) - 1, POSITIONS + 63), (64 << 224) - 1), (1, 0)
+    of_position = len(pack(only([first, position]), MEDIUM)) - len(pack(only([first]), MEDIUM))
+    return [
+        row(f"Published by a batch of {TRADES} trades (its elements)", packed, plain, "bytes"),
+        row("Published, a trade (its elements)", packed / TRADES, plain / TRADES, "bytes"),
+        row(f"A changed word of the {len(words)}, its key with it", of_words / len(words), 3 * WORD_BYTES, "bytes"),
+        row("A changed position, its key with it, at most", of_position, 3 * WORD_BYTES, "bytes"),
+    ]
+
+
+def only(words: Words) -> list[int]:
+    """A statement of these changed words, and of zeros."""
+    zeros = dict.fromkeys(names_of(MEDIUM), 0)
+    return public_of(zeros, Lists([], [], [], words), MEDIUM)
+
+
+def words_of(public: list[int]) -> Words:
+    """The words that a batch changed."""
+    said = dict(zip(names_of(MEDIUM), public, strict=True))
+    entries = [[said[f"changed_{field}_{place}"] for field in LISTS["changed"]] for place in range(MEDIUM.changes)]
+    return [(key, value) for key, value, used in entries if used]
+
+
+def filled(words: Words) -> Words:
+    """As many words as a statement holds: these, and those of more orders."""
+    orders = [word for word in words if word[0] >= key_of(ORDER_RECORD, 0)]
+    found = dict(words)
+    for place in range(MEDIUM.changes - len(words)):
+        key, value = orders[place % len(orders)]
+        found[key ^ (place // len(orders) + 1) << 64] = value
+    return sorted(found.items())
+
+
+def settled(bridge: Bridge, deposits: int, paid: int, forced: int, words: Words) -> int:
     """Gas of the transaction that settles a batch of these. Recipients and settler are known from batches before."""
     taken = [bridge.deposit(64 * (1 + place)) for place in range(deposits)]
     requests = [bridge.request(account=64 * (1 + place)) for place in range(forced)]
-    changed = [(PRIME - 1 - place, PRIME // 3 - place) for place in range(changes)]  # words without zeros in them
     paying = [(0xABC00 + place, 1) for place in range(paid)]
-    bridge.settle(Batch(taken, paying, requests, changed=changed))
+    bridge.settle(Batch(taken, paying, requests, changed=words))
     return bridge.gas
 
 
 def run() -> list[Row]:
     """Every figure of settlement."""
     bridge = Bridge(layout=LAYOUT, machine=Osaka())
-    rows = asked(bridge)
+    public = batch().tables(MEDIUM).public
+    words = words_of(public)
+    rows = published(public, words) + asked(bridge)
     # The first batch takes what `asked` left in the queues, and makes every slot that later ones change.
     left = [(64, 100, number_of(DEPOSITORS[0]))]
     waiting = [Request(1, 64, 5, number_of(OWNERS[0]), bridge.now_s * 1000)] * 2
-    bridge.settle(Batch(left, [(0xABC00 + place, 1) for place in range(SMALL.queue)], waiting))
-    for sizes in ((0, 0, 0, 1), (1, 1, 1, 8), (SMALL.queue, SMALL.queue, SMALL.forced, SMALL.changes)):
-        counts = "{} deposits, {} payments, {} requests, {} words".format(*sizes)
-        rows.append(row(f"Settling a proven batch: {counts}", settled(bridge, *sizes)))
+    bridge.settle(Batch(left, [(0xABC00 + place, 1) for place in range(MEDIUM.queue)], waiting))
+    for deposits, paid, forced, changed in (
+        (0, 0, 0, words[:1]), (1, 1, 1, words), (0, 0, 0, filled(words)),
+        (MEDIUM.queue, MEDIUM.queue, MEDIUM.forced, filled(words)),
+    ):  # fmt: skip
+        counts = f"{deposits} deposits, {paid} payments, {forced} requests, {len(changed)} words"
+        rows.append(row(f"Settling a proven batch: {counts}", settled(bridge, deposits, paid, forced, changed)))
     bridge.call(bridge.custody, "claim", [0xABC00])
     rows.append(row("Claim, by one who had none of the token", bridge.gas))
     bridge.settle(Batch(paid=[(0xABC00, 1)]))

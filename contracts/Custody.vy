@@ -64,15 +64,16 @@ event Claimed:
     amount: uint256
 
 
+QUEUED_BITS: constant(uint256) = 96
 STEPS: constant(uint256) = 32  # cancelled deposits in a row that a batch steps over by itself
 
 TOKEN: public(immutable(IERC20))
 DEPLOYER: immutable(address)
 
-rollup: public(address)
+# The rollup's address, above QUEUED_BITS bits for how many deposits there were: a deposit asks for both, in one slot.
+rollup_and_queued: uint256
 # Deposits by number, counted from 1: account, amount and depositor in one word; zero once it is cancelled.
 queue: HashMap[uint256, uint256]
-queued: public(uint256)
 # Those up to here were taken or cancelled.
 passed: public(uint256)
 # When a cancellation can be finished; zero if none was announced.
@@ -97,9 +98,9 @@ def bind(rollup: address):
     @notice Name the rollup, once: the two contracts need each other's address.
     """
     assert msg.sender == DEPLOYER, "custody: not the deployer"
-    assert self.rollup == empty(address), "custody: bound"
+    assert self.rollup_and_queued == 0, "custody: bound"
     assert rollup != empty(address), "custody: no rollup"
-    self.rollup = rollup
+    self.rollup_and_queued = convert(rollup, uint256) << QUEUED_BITS
 
 
 @external
@@ -149,7 +150,7 @@ def finish_cancel(number: uint256):
     """
     said: terms.Deposit = self._deposit_of(number)
     assert said.amount > 0 and number > self.passed, "custody: no such deposit"
-    if not staticcall Rollup(self.rollup).frozen():
+    if not staticcall Rollup(self._rollup(self.rollup_and_queued)).frozen():
         ready_s: uint256 = self.cancellable_s[number]
         assert ready_s > 0, "custody: not announced"
         assert block.timestamp >= ready_s, "custody: too early"
@@ -166,7 +167,7 @@ def step_over(count: uint256):
     @param count So many.
     """
     number: uint256 = self.passed
-    assert count <= self.queued - number, "custody: no such deposit"
+    assert count <= self._queued(self.rollup_and_queued) - number, "custody: no such deposit"
     for step: uint256 in range(count, bound=1024):
         number += 1
         assert self.queue[number] == 0, "custody: not cancelled"
@@ -182,10 +183,11 @@ def settle(
     @param deposits The next ones of the queue that are not cancelled, in order.
     @param payments What recipients can claim from now on.
     """
-    assert msg.sender == self.rollup, "custody: not the rollup"
+    both: uint256 = self.rollup_and_queued
+    assert msg.sender == self._rollup(both), "custody: not the rollup"
     backing: uint256 = self.backing
     if len(deposits) > 0:
-        queued: uint256 = self.queued
+        queued: uint256 = self._queued(both)
         number: uint256 = self.passed
         for said: terms.Deposit in deposits:
             for step: uint256 in range(STEPS):
@@ -228,6 +230,24 @@ def claim(recipient: address) -> uint256:
 
 @external
 @view
+def rollup() -> address:
+    """
+    @notice Whose word custody takes; zero before `bind`.
+    """
+    return self._rollup(self.rollup_and_queued)
+
+
+@external
+@view
+def queued() -> uint256:
+    """
+    @notice How many deposits there were: the number of the last one.
+    """
+    return self._queued(self.rollup_and_queued)
+
+
+@external
+@view
 def deposit_of(number: uint256) -> terms.Deposit:
     """
     @notice A deposit of the queue; all zero if there is none or it was cancelled.
@@ -240,11 +260,12 @@ def _deposit(account: uint256, amount: uint256) -> uint256:
     """
     @dev The queue's next entry, and the tokens for it.
     """
-    assert self.rollup != empty(address), "custody: not bound"
-    assert staticcall Rollup(self.rollup).takes_deposits(), "custody: paused"
+    both: uint256 = self.rollup_and_queued
+    assert both != 0, "custody: not bound"
+    assert staticcall Rollup(self._rollup(both)).takes_deposits(), "custody: paused"
     assert 0 < amount and amount < terms.AMOUNT_LIMIT, "custody: amount"
-    number: uint256 = self.queued + 1
-    self.queued = number
+    number: uint256 = self._queued(both) + 1
+    self.rollup_and_queued = both + 1
     self.queue[number] = (account << 224) | (amount << 160) | convert(msg.sender, uint256)
     log Deposited(number=number, account=account, amount=amount, depositor=msg.sender)
     before: uint256 = staticcall TOKEN.balanceOf(self)
@@ -262,6 +283,18 @@ def _send(recipient: address, amount: uint256):
     before: uint256 = staticcall TOKEN.balanceOf(self)
     assert extcall TOKEN.transfer(recipient, amount, default_return_value=True), "custody: transfer"
     assert staticcall TOKEN.balanceOf(self) + amount == before, "custody: the token took another amount"
+
+
+@internal
+@pure
+def _rollup(both: uint256) -> address:
+    return convert(both >> QUEUED_BITS, address)
+
+
+@internal
+@pure
+def _queued(both: uint256) -> uint256:
+    return both & (2**QUEUED_BITS - 1)
 
 
 @internal

@@ -4,15 +4,18 @@
 """
 @title Reader
 @license Apache-2.0
-@notice The door of batches of one version and shape: knows where each word of the statement stands, sees that it is
-        proven, and hands it to the rollup. Anybody may settle.
+@notice The door of batches of one version and shape: expands a statement to the words that are proven, knows where each
+        stands, and hands them to the rollup. Anybody may settle.
 @dev Shapes have statements of different lengths. The contract language gives arrays a length when it compiles, and a
      list of any length costs its bound in memory; so each shape has a reader, compiled with its generated module
      `statement`, and the rollup, which holds the state, is compiled once and knows no layout. The rollup pins readers:
      a reader names its verifier, so one address says all there is to review of an upgrade. A reader holds nothing and
      serves any rollup that pins it.
 
-     Every changed word is in the statement, so calldata is enough to rebuild the state.
+     Every changed word is in the statement, so calldata is enough to rebuild the state. It is given packed, in the one
+     form that it has, and hashed as the elements that the proof absorbed: so what is published is what is proven. A
+     statement whose entries have gaps between them, or whose changed words are not in order, has no such form; honest
+     provers make none.
 @custom:kill Nothing here can be stopped or changed.
 """
 import statement
@@ -35,6 +38,8 @@ interface Rollup:
     ): nonpayable
 
 
+PRIME: constant(uint256) = 2**251 + 17 * 2**192 + 1
+
 VERIFIER: public(immutable(Verifier))
 VERSION: public(immutable(uint256))
 SHAPE: public(immutable(uint256))
@@ -51,48 +56,95 @@ def __init__(verifier: address, version: uint256, shape: uint256):
 
 
 @external
-def settle(rollup: address, said: uint256[statement.LENGTH]):
+def settle(rollup: address, packed: Bytes[statement.PACKED_BYTES]):
     """
     @notice Move a rollup's state by a proven statement.
     @param rollup One that pins this reader.
-    @param said The statement's elements, which the verifier has seen proven.
+    @param packed The statement in its one packed form: the elements before the lists; how many entries each list has;
+                  the entries of the three queues without `used`; the changed words. A number is a byte that says how
+                  many follow, and these, the highest first, which is not zero. A changed word is two such bytes, then
+                  what its key adds to the key before it, which is something, then its value.
     """
+    said: uint256[statement.LENGTH] = empty(uint256[statement.LENGTH])
+    counts: uint256[4] = empty(uint256[4])
+    # Numbers are read a word at a time: beyond the end there are zeros, which are refused by name.
+    padded: Bytes[statement.PACKED_BYTES + 64] = concat(packed, empty(bytes32), empty(bytes32))
+    end: uint256 = len(packed)
+    at: uint256 = 0
+    for index: uint256 in range(statement.HEAD + 4):
+        size: uint256 = extract32(padded, at, output_type=uint256) >> 248
+        number: uint256 = self._number(size, extract32(padded, at + 1, output_type=uint256))
+        at += 1 + size
+        assert at <= end, "reader: ends early"
+        if index < statement.HEAD:
+            said[index] = number
+        else:
+            counts[index - statement.HEAD] = number
+    starts: uint256[3] = [statement.DEPOSIT_START, statement.PAID_START, statement.FORCED_START]
+    rooms: uint256[3] = [statement.QUEUE, statement.QUEUE, statement.FORCED_QUEUE]
+    fields: uint256[3] = [3, 2, 5]
+    place: uint256 = 0
+    for which: uint256 in range(3):
+        assert counts[which] <= rooms[which], "reader: too many entries"
+        place = starts[which]
+        for _: uint256 in range(counts[which], bound=terms.LIST_MAX):
+            for field: uint256 in range(fields[which], bound=5):
+                size: uint256 = extract32(padded, at, output_type=uint256) >> 248
+                said[place] = self._number(size, extract32(padded, at + 1, output_type=uint256))
+                at += 1 + size
+                assert at <= end, "reader: ends early"
+                place += 1
+            said[place] = 1
+            place += 1
+    # The same for hundreds of words: in place, and without the checks of sums that are far below 2**256. Keys are
+    # short, so their sum is an element of the field.
+    assert counts[3] <= statement.CHANGES, "reader: too many entries"
+    place = statement.CHANGED_START
+    key: uint256 = 0
+    for _: uint256 in range(counts[3], bound=statement.CHANGES):
+        word: uint256 = extract32(padded, at, output_type=uint256)
+        size: uint256 = word >> 248
+        number: uint256 = (word << 16) >> unsafe_sub(256, size << 3)
+        assert size <= statement.KEY_BYTES and number >> (unsafe_sub(size, 1) << 3) != 0, "reader: key"
+        key = unsafe_add(key, number)
+        said[place] = key
+        at = unsafe_add(at, unsafe_add(size, 2))
+        size = (word >> 240) & 255
+        number = extract32(padded, at, output_type=uint256) >> unsafe_sub(256, size << 3)
+        assert size == 0 or number >> (unsafe_sub(size, 1) << 3) != 0, "reader: number"
+        assert number < PRIME, "reader: not an element"
+        said[unsafe_add(place, 1)] = number
+        said[unsafe_add(place, 2)] = 1
+        at = unsafe_add(at, size)
+        assert at <= end, "reader: ends early"
+        place = unsafe_add(place, 3)
+    assert at == end, "reader: bytes after its end"
+
     assert staticcall VERIFIER.is_proven(keccak256(abi_encode(said))), "reader: not proven"
     assert said[statement.VERSION] == VERSION, "reader: version"
     assert said[statement.SHAPE] == SHAPE, "reader: shape"
-    at: uint256 = statement.DEPOSIT_START
     deposits: DynArray[terms.Deposit, statement.QUEUE] = []
-    for place: uint256 in range(statement.QUEUE):
-        account: uint256 = said[at]
-        self._check_entry(said[at + 3], place == len(deposits), account | said[at + 1] | said[at + 2])
-        if said[at + 3] == 1:
-            deposits.append(terms.Deposit(account=account, amount=said[at + 1], depositor=self._address(said[at + 2])))
-        at += 4
-    at = statement.PAID_START
+    place = statement.DEPOSIT_START
+    for entry: uint256 in range(counts[0], bound=statement.QUEUE):
+        depositor: address = self._address(said[place + 2])
+        deposits.append(terms.Deposit(account=said[place], amount=said[place + 1], depositor=depositor))
+        place += 4
     payments: DynArray[terms.Payment, statement.QUEUE] = []
-    for place: uint256 in range(statement.QUEUE):
-        self._check_entry(said[at + 2], place == len(payments), said[at] | said[at + 1])
-        if said[at + 2] == 1:
-            payments.append(terms.Payment(recipient=self._address(said[at]), amount=said[at + 1]))
-        at += 3
-    at = statement.FORCED_START
+    place = statement.PAID_START
+    for entry: uint256 in range(counts[1], bound=statement.QUEUE):
+        payments.append(terms.Payment(recipient=self._address(said[place]), amount=said[place + 1]))
+        place += 3
     requests: DynArray[terms.Request, statement.FORCED_QUEUE] = []
-    for place: uint256 in range(statement.FORCED_QUEUE):
-        kind: uint256 = said[at]
-        account: uint256 = said[at + 1]
-        subject: uint256 = said[at + 2]
-        time_ms: uint256 = said[at + 4]
-        self._check_entry(said[at + 5], place == len(requests), kind | account | subject | said[at + 3] | time_ms)
-        if said[at + 5] == 1:
-            sender: address = self._address(said[at + 3])
-            requests.append(
-                terms.Request(kind=kind, account=account, subject=subject, sender=sender, included_ms=time_ms)
+    place = statement.FORCED_START
+    for entry: uint256 in range(counts[2], bound=statement.FORCED_QUEUE):
+        sender: address = self._address(said[place + 3])
+        requests.append(
+            terms.Request(
+                kind=said[place], account=said[place + 1], subject=said[place + 2], sender=sender,
+                included_ms=said[place + 4],
             )
-        at += 6
-    at = statement.CHANGED_START
-    for place: uint256 in range(statement.CHANGES):  # in any order, with gaps
-        self._check_entry(said[at + 2], True, said[at] | said[at + 1])
-        at += 3
+        )
+        place += 6
     before: terms.Counters = self._counters(
         said[statement.DEPOSITS_BEFORE], said[statement.WITHDRAWALS_BEFORE], said[statement.FORCED_BEFORE],
         said[statement.TRANSACTIONS_BEFORE], said[statement.FRESH_AFTER_MS_BEFORE], said[statement.TIME_MS_BEFORE],
@@ -110,13 +162,14 @@ def settle(rollup: address, said: uint256[statement.LENGTH]):
 
 @internal
 @pure
-def _check_entry(used: uint256, is_next: bool, content: uint256):
+def _number(size: uint256, word: uint256) -> uint256:
     """
-    @dev A flag is 0 or 1, the used entries of a queue stand first, and the others are empty.
+    @dev The number in so many first bytes of a word. A size above 32 shifts everything out, and leaves no first byte.
     """
-    assert used <= 1, "reader: used or not"
-    assert used == 0 or is_next, "reader: a gap"
-    assert used == 1 or content == 0, "reader: unused, but not empty"
+    number: uint256 = word >> unsafe_sub(256, size << 3)
+    assert size == 0 or number >> (unsafe_sub(size, 1) << 3) != 0, "reader: number"
+    assert number < PRIME, "reader: not an element"
+    return number
 
 
 @internal

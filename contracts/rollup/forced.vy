@@ -50,7 +50,8 @@ FEE: public(immutable(uint256))
 
 # Forced requests by number; those up to `counters.forced` were in a proven batch.
 queue: HashMap[uint256, Packed]
-requested: public(uint256)
+# The number of the next request. It begins at one or above, so that nobody pays for the slot but the deployer.
+next: uint256
 earned: public(HashMap[address, uint256])
 
 
@@ -60,7 +61,7 @@ def __init__(fee: uint256):
     @notice What a request costs, in wei. Requests are numbered from those that the first state has processed.
     """
     FEE = fee
-    self.requested = progress.counters.forced
+    self.next = progress.counters.forced + 1
 
 
 @external
@@ -131,6 +132,15 @@ def collect():
 
 @external
 @view
+def requested() -> uint256:
+    """
+    @notice How many requests there are: the number of the last one.
+    """
+    return self.next - 1
+
+
+@external
+@view
 def is_overdue() -> bool:
     """
     @notice Whether anybody may freeze.
@@ -156,8 +166,8 @@ def _request(kind: uint256, account: uint256, subject: uint256) -> uint256:
     assert not progress.frozen, "rollup: frozen"
     assert msg.value == FEE, "rollup: fee"
     assert 0 < account and account < terms.ACCOUNT_LIMIT, "rollup: account"
-    number: uint256 = self.requested + 1
-    self.requested = number
+    number: uint256 = self.next
+    self.next = number + 1
     self.queue[number] = Packed(
         asked=(convert(msg.sender, uint256) << 96) | (account << 64) | block.timestamp, what=(kind << 64) | subject
     )
@@ -178,7 +188,7 @@ def _process(processed: uint256, requests: DynArray[terms.Request, terms.LIST_MA
     @dev The forced requests of a statement are the next ones of the queue; who settles them earns their fees.
     """
     number: uint256 = processed
-    assert number + len(requests) <= self.requested, "rollup: no such request"
+    assert number + len(requests) < self.next, "rollup: no such request"
     for said: terms.Request in requests:
         number += 1
         waiting: terms.Request = self._request_of(number)
@@ -211,6 +221,6 @@ def _is_overdue() -> bool:
     @dev Whether the oldest request that no batch processed waits for longer than the deadline.
     """
     number: uint256 = progress.counters.forced + 1
-    if number > self.requested:
+    if number >= self.next:
         return False
     return block.timestamp > (self.queue[number].asked & (2**64 - 1)) + terms.FORCED_DEADLINE

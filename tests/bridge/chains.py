@@ -1,4 +1,9 @@
-"""Every L1 there is to test against: the embedded chain, the same over HTTP, and anvil where its program is found."""
+"""Every L1 there is to test against: the embedded chain, the same over HTTP, anvil where its program is found, and the
+node that BULKHEAD_TEST_L1 names by URL.
+
+That node is one for tests: it grants ether and takes back what was done (`anvil_setBalance`, `evm_snapshot`,
+`evm_revert`), has the chain id and rules of the others, and serves one run of the tests at a time.
+"""
 
 from __future__ import annotations
 
@@ -37,7 +42,8 @@ def find_anvil() -> str | None:
     return named or shutil.which("anvil")
 
 
-KINDS = ("embedded", "embedded by URL", *(["anvil"] if find_anvil() else []))
+NODE = os.environ.get("BULKHEAD_TEST_L1")
+KINDS = ("embedded", "embedded by URL", *(["anvil"] if find_anvil() else []), *(["node by URL"] if NODE else []))
 
 
 def embedded(path: Path | None = None, *, automine: bool = True) -> Embedded:
@@ -55,10 +61,17 @@ def running(kind: str) -> Iterator[Chain]:
     """A fresh chain of a kind."""
     if kind == "anvil":
         with _anvil() as url:
-            chain = Chain.connect(url)
-            for role in ROLES:
-                chain.ask("anvil_setBalance", str(role.address), hex(1000 * ETHER))
-            yield chain
+            yield _granted(Chain.connect(url))
+        return
+    if kind == "node by URL":
+        assert NODE is not None
+        chain = Chain.connect(NODE)
+        before = chain.ask("evm_snapshot")
+        try:
+            yield _granted(chain)
+        finally:
+            chain.ask("evm_setAutomine", True)  # a snapshot does not hold it
+            chain.ask("evm_revert", before)
         return
     made = embedded()
     try:
@@ -69,6 +82,13 @@ def running(kind: str) -> Iterator[Chain]:
                 yield Chain.connect(url)
     finally:
         made.close()
+
+
+def _granted(chain: Chain) -> Chain:
+    """A node for tests on which everybody has ether."""
+    for role in ROLES:
+        chain.ask("anvil_setBalance", str(role.address), hex(1000 * ETHER))
+    return chain
 
 
 @contextmanager

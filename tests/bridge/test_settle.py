@@ -10,6 +10,7 @@ import pytest
 from bulkhead.bridge.artifacts import Artifact, SystemArtifacts
 from bulkhead.bridge.chain import Chain
 from bulkhead.bridge.contract import Contract
+from bulkhead.bridge.deploy import Beginning, deploy
 from bulkhead.bridge.errors import Reverted
 from bulkhead.bridge.record import Deployment
 from tests.bridge.chains import DEPLOYER, DEPOSITOR, STRANGER
@@ -24,11 +25,11 @@ ACCOUNT = 128
 def deployment(chain: Chain) -> Deployment:
     """Everything, with the believer in the verifier's place."""
     made = system()
-    believer = {**made.contracts, "Verifier": Artifact("Verifier", [], BELIEVER)}
+    believer = {**made.contracts, "Verifier": Artifact("Verifier", made.contracts["Verifier"].abi, BELIEVER)}
     return deployed(chain, SystemArtifacts(**{**made._asdict(), "contracts": believer}))
 
 
-def statement(time_ms: int, included_ms: int) -> list[int]:
+def statement(time_ms: int, included_ms: int) -> bytes:
     """One deposit credited, one amount paid, one forced request done."""
     values = {f"{name}_before": value for name, value in COUNTERS.items()}
     values |= {f"{name}_after": value for name, value in COUNTERS.items()}
@@ -41,7 +42,8 @@ def statement(time_ms: int, included_ms: int) -> list[int]:
     values |= {"forced_kind_0": 1, "forced_account_0": ACCOUNT, "forced_subject_0": 120, "forced_sender_0": depositor}
     values |= {"forced_included_ms_0": included_ms}
     values |= {"version": 1, "shape": 7}
-    return Layout().elements(values | {f"{name}_used_0": 1 for name in ("deposit", "paid", "forced")})
+    values |= {f"{name}_used_0": 1 for name in ("deposit", "paid", "forced")}
+    return Layout().packed(Layout().elements(values))
 
 
 def test_from_a_deposit_to_a_claim(chain: Chain, deployment: Deployment) -> None:
@@ -87,3 +89,15 @@ def test_from_a_deposit_to_a_claim(chain: Chain, deployment: Deployment) -> None
     assert token.call("balanceOf", STRANGER.address) == 120 and token.call("balanceOf", custody.address) == 180
     with pytest.raises(Reverted, match="custody: nothing to claim"):
         custody.transact(DEPLOYER, "claim", STRANGER.address)
+
+
+FORCED_GAS_MAX = 90_000  # of a forced request, on cold storage
+
+
+def test_the_first_forced_request_of_all_costs_what_any_costs(chain: Chain) -> None:
+    """On a rollup that begins with none, no slot of a counter is written for the first time."""
+    beginning = Beginning(STATE, {**COUNTERS, "forced": 0}, BATCHES, str(DEPLOYER.address), FEE)
+    rollup = deploy(chain, DEPLOYER, [system()], beginning).contract(chain, "rollup")
+    asked = [rollup.transact(DEPOSITOR, "request_withdrawal", ACCOUNT, 120, value=FEE) for _ in range(2)]
+    assert asked[0].gas_used == asked[1].gas_used <= FORCED_GAS_MAX
+    assert rollup.call("requested") == 2

@@ -56,7 +56,7 @@ class Batch(NamedTuple):
     forced: Sequence[Request] = ()
     time_s: int | None = None  # of its last transaction; else the block's
     transactions: int = 4
-    changed: Sequence[tuple[int, int]] = ()  # if none are given, one stands in the second place
+    changed: Sequence[tuple[int, int]] = ()  # if none are given, there is one
 
 
 def number_of(address: str) -> int:
@@ -131,7 +131,7 @@ class Bridge(Chain):
             values[f"{name}_before"], values[f"{name}_after"] = getattr(before, name), getattr(after, name)
         values |= {"batches_before": before.batches, "now_s": after.time_ms // 1000}
         if not batch.changed:
-            values |= {"changed_key_1": 77, "changed_value_1": 0, "changed_used_1": 1}
+            values |= {"changed_key_0": 77, "changed_value_0": 0, "changed_used_0": 1}
         lists: dict[str, Sequence[Sequence[int]]] = {"deposit": batch.deposits, "paid": batch.paid}
         for name, entries in (lists | {"forced": batch.forced, "changed": batch.changed}).items():
             for place, entry in enumerate(entries):
@@ -141,8 +141,11 @@ class Bridge(Chain):
 
     def submit(self, values: dict[str, int], sender: str = SENDER, reader: str | None = None) -> None:
         """Settle a statement of these values."""
-        said = self.statement_of(values, reader)
-        self.call(reader or self.reader, "settle", [number_of(self.rollup), *said], sender=sender)
+        self.call(reader or self.reader, "settle", *self.settling(values, reader), sender=sender)
+
+    def settling(self, values: dict[str, int], reader: str | None = None) -> tuple[list[int], bytes]:
+        """The arguments that settle a statement of these values."""
+        return [number_of(self.rollup)], self.layout.packed(self.statement_of(values, reader))
 
     def statement_of(self, values: dict[str, int], reader: str | None = None) -> list[int]:
         """A statement of these values, made for a reader."""

@@ -154,9 +154,12 @@ class Chain:
         value: int = 0,
     ) -> bytes:
         """Words, then perhaps bytes; what comes back."""
+        return self.machine.call(sender, address, self.calldata(address, method, static, data), value)
+
+    def calldata(self, address: str, method: str, static: Sequence[int], data: bytes | None = None) -> bytes:
+        """A call as bytes."""
         tail = b"" if data is None else word(32 * len(static) + 32) + word(len(data)) + data
-        calldata = self.selectors[address][method] + b"".join(map(word, static)) + tail
-        return self.machine.call(sender, address, calldata, value)
+        return self.selectors[address][method] + b"".join(map(word, static)) + tail
 
     def number(self, address: str, method: str, *arguments: int) -> int:
         """The first word of what a contract answers."""

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from bulkhead.circuit.batch import LISTS, SMALL, names_of
+from bulkhead.circuit.batch import LISTS, SMALL, Shape, names_of
 from bulkhead.circuit.layout import statement_module
+from bulkhead.circuit.packing import pack
 
 __all__ = ["LISTS", "Layout"]
 
@@ -19,14 +20,23 @@ class Layout(NamedTuple):
     changes: int = 4
 
     @property
+    def shape(self) -> Shape:
+        """A shape with these lists."""
+        return SMALL._replace(**self._asdict())
+
+    @property
     def names(self) -> list[str]:
         """The elements in order."""
-        return names_of(SMALL._replace(**self._asdict()))
+        return names_of(self.shape)
 
     @property
     def module(self) -> str:
         """The generated module `statement`."""
-        return statement_module(SMALL._replace(**self._asdict()))
+        return statement_module(self.shape)
+
+    def packed(self, elements: Sequence[int]) -> bytes:
+        """A statement as the reader takes it."""
+        return pack(elements, self.shape)
 
     def elements(self, values: Mapping[str, int]) -> list[int]:
         """A statement: what is not named is zero."""

@@ -229,14 +229,14 @@ def test_a_token_that_calls_back_gets_nowhere() -> None:
     waiting = bridge.deposit(64, 20)
     bridge.call(bridge.custody, "announce_cancel", [2], sender=MINE)
     bridge.later(CANCEL_DELAY)
-    doors = [
-        (bridge.custody, "step_over", [0]),
-        (bridge.custody, "claim", [0xDEF]),
-        (bridge.custody, "finish_cancel", [2]),
-        (bridge.reader, "settle", [number_of(bridge.rollup), *bridge.statement_of(bridge.values(Batch([waiting])))]),
+    doors: list[tuple[str, str, list[int], bytes | None]] = [
+        (bridge.custody, "step_over", [0], None),
+        (bridge.custody, "claim", [0xDEF], None),
+        (bridge.custody, "finish_cancel", [2], None),
+        (bridge.reader, "settle", *bridge.settling(bridge.values(Batch([waiting])))),
     ]
-    for address, method, words in doors:
-        calldata = bridge.selectors[address][method] + b"".join(map(word, words))
+    for address, method, words, data in doors:
+        calldata = bridge.calldata(address, method, words, data)
         held = bridge.balance(bridge.custody)
         bridge.call(bridge.token, "call_back", [number_of(address)], calldata)
         for entry, arguments in (("claim", [RECIPIENT]), ("deposit", [64, 1])):
@@ -244,6 +244,6 @@ def test_a_token_that_calls_back_gets_nowhere() -> None:
             assert refusal is not None and refusal.endswith("output: 0x }")  # the lock has no words
             assert bridge.balance(bridge.custody) == held and bridge.number(bridge.custody, "queued") == 3
         bridge.call(bridge.token, "call_back", [0], b"")
-        bridge.call(address, method, words)
+        bridge.call(address, method, words, data)
     bridge.call(bridge.custody, "claim", [RECIPIENT])
     assert bridge.balance(bridge.custody) == 100 + 7 + 20 - 10 - 7 - 30

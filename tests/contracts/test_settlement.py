@@ -6,6 +6,7 @@ import pytest
 
 from bulkhead.circuit.batch import SMALL
 from bulkhead.circuit.layout import statement_module
+from bulkhead.circuit.packing import HEAD, pack
 from tests.contracts.bridge import COUNCIL, ESCAPE, FEE, VERSION, number_of
 from tests.contracts.machine import Deployed, Reverted
 from tests.contracts.story import DEPOSITOR, DOLLAR, NAMES, RECIPIENT, Proven, proven, sealed
@@ -48,7 +49,11 @@ class Settlement(Deployed):
 
     def settle(self, public: list[int]) -> None:
         """Move the state."""
-        self.call(self.reader, "settle", [number_of(self.rollup), *public])
+        self.settle_bytes(pack(public, SMALL))
+
+    def settle_bytes(self, packed: bytes) -> None:
+        """The same, by what is published."""
+        self.call(self.reader, "settle", [number_of(self.rollup)], packed)
 
     def balance(self, holder: str) -> int:
         """Units of the token."""
@@ -86,10 +91,14 @@ def test_what_is_not_proven_does_not_settle(chain: Settlement) -> None:
     with pytest.raises(Reverted, match="reader: not proven"):
         chain.settle(first.public)
     chain.prove(first)
-    for place in range(0, len(NAMES), 7):
+    for place in range(0, HEAD, 7):
         false = [value + (index == place) for index, value in enumerate(first.public)]
         with pytest.raises(Reverted, match="reader: not proven"):
             chain.settle(false)
+    packed = pack(first.public, SMALL)
+    for at in range(len(packed)):  # every byte of what is published
+        with pytest.raises(Reverted, match="^reader: "):
+            chain.settle_bytes(packed[:at] + bytes([packed[at] ^ 1 << at % 8]) + packed[at + 1 :])
     chain.prove(second)
     with pytest.raises(Reverted, match="rollup: another state"):
         chain.settle(second.public)  # before the first

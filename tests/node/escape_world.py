@@ -25,6 +25,7 @@ from bulkhead.bridge.record import Deployment
 from bulkhead.circuit.batch import SMALL
 from bulkhead.circuit.escape_batch import EscapeShape, escape_module
 from bulkhead.circuit.layout import statement_module
+from bulkhead.circuit.packing import pack
 from bulkhead.circuit.trace import trace
 from bulkhead.ledger.batch import Sealer
 from bulkhead.ledger.config import VenueConfig
@@ -105,7 +106,7 @@ def compiled() -> tuple[SystemArtifacts, SystemArtifacts]:
         key = escape_key(story().config, TINY, "test").key
         leaving = compile_escape(key, escape_module(TINY), cache=Path(folder))
         assert compile_escape(key, escape_module(TINY), cache=Path(folder)) == leaving  # from the file
-    believing = {**made.contracts, "Verifier": Artifact("Verifier", [], BELIEVER)}
+    believing = {**made.contracts, "Verifier": Artifact("Verifier", made.contracts["Verifier"].abi, BELIEVER)}
     return made._replace(contracts=believing), leaving
 
 
@@ -143,7 +144,7 @@ class World:
             self.deposit(account, amount)
         reader = self.contract(f"reader 1/{SMALL.number}")
         for statement in story().statements:
-            reader.transact(DEPLOYER, "settle", self.deployment.rollup.address, statement)
+            reader.transact(DEPLOYER, "settle", self.deployment.rollup.address, pack(statement, SMALL))
 
     def wait(self, seconds: int) -> None:
         """Time passes on L1."""

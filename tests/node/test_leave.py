@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import cast
 
 import pytest
 from eth_account.signers.local import LocalAccount
@@ -13,15 +14,17 @@ from bulkhead.bridge.contract import Contract
 from bulkhead.bridge.deploy import Beginning, DeployError, deploy
 from bulkhead.bridge.embedded.provider import serving
 from bulkhead.bridge.record import read_record, write_record
-from bulkhead.bridge.statements import Unfindable, statement_in
+from bulkhead.bridge.statements import Unfindable, digest_of, statement_in
 from bulkhead.bridge.status import status
+from bulkhead.circuit.batch import SMALL
 from bulkhead.circuit.escape_batch import USUAL
+from bulkhead.circuit.packing import pack
 from bulkhead.cli.main import app
 from bulkhead.fixed import quote_floor
 from bulkhead.ledger.accounts import health_of, settled
 from bulkhead.node import leave
 from bulkhead.node.leave import Errand, NoExit
-from bulkhead.node.rebuild import FromL1, NotRebuilt, rebuild
+from bulkhead.node.rebuild import FromL1, NotRebuilt, published, rebuild
 from bulkhead.node.replay import write_genesis
 from bulkhead.units import TimeMs
 from tests.bridge.chains import DEPLOYER, DEPOSITOR, STRANGER
@@ -95,6 +98,32 @@ def test_statements_are_found_wherever_they_stand_in_calldata(here: World) -> No
         assert statement_in(here.chain, receipt.hash, statement[:2], len(statement)) == statement
         with pytest.raises(Unfindable):
             statement_in(here.chain, receipt.hash, statement[:2], len(statement) + 1)
+
+
+class Knows:
+    """A verifier that has seen one statement proven."""
+
+    def __init__(self, statement: list[int]) -> None:
+        self.digest = digest_of(statement)
+
+    def call(self, name: str, digest: bytes) -> bool:
+        """Its one question."""
+        assert name == "is_proven"
+        return digest == self.digest
+
+
+def test_a_batch_is_found_wherever_it_stands_in_calldata_and_nothing_that_looks_like_it(here: World) -> None:
+    """Behind words of another contract, the beginning of one alone, and one that nobody proved."""
+    statement = story().statements[0]
+    states, packed = (statement[0], statement[1]), pack(statement, SMALL)
+    verifier = cast(Contract, Knows(statement))
+    looks = pack([*statement[:5], statement[5] + 1, *statement[6:]], SMALL)
+    for before in (b"", b"1234", packed[:99], packed[:-1], looks):
+        receipt = here.chain.transact(DEPLOYER, str(STRANGER.address), before + packed + b"after")
+        assert published(here.chain, verifier, receipt.hash, states, SMALL) == statement
+        receipt = here.chain.transact(DEPLOYER, str(STRANGER.address), before + b"after")
+        with pytest.raises(Unfindable, match="is not in its calldata"):
+            published(here.chain, verifier, receipt.hash, states, SMALL)
 
 
 def test_everybody_leaves_with_what_accounts_are_worth(here: World) -> None:

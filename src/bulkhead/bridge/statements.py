@@ -51,6 +51,14 @@ def statement_in(chain: Chain, transaction: bytes, begins: Sequence[int], length
     return [int.from_bytes(found[place : place + WORD_BYTES], "big") for place in range(0, len(found), WORD_BYTES)]
 
 
+def places_in(data: bytes, wanted: bytes) -> Iterator[int]:
+    """Where some bytes begin with others, in order; they may overlap."""
+    at = data.find(wanted)
+    while at >= 0:
+        yield at
+        at = data.find(wanted, at + 1)
+
+
 def prove_on_chain(
     chain: Chain, signer: LocalAccount, place: Place, statement: Sequence[int], proof: Split,
     report: Report = lambda done, gas: None,

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from bulkhead.circuit.batch import BOTH, LISTS, SINGLE, Shape, names_of
+from bulkhead.circuit.batch import LISTS, Shape, names_of
+from bulkhead.circuit.packing import HEAD, KEY_BYTES, packed_bytes_max
 
 
 def statement_module(shape: Shape) -> str:
-    """The module `statement`: constants that say where each element stands and how long the lists are."""
+    """The module `statement`: constants that say where each element stands and how long the lists and bytes are."""
     names = names_of(shape)
-    numbers = {"LENGTH": len(names), "QUEUE": shape.queue, "FORCED_QUEUE": shape.forced, "CHANGES": shape.changes}
-    numbers |= {names[place].upper(): place for place in range(2 * len(BOTH) + len(SINGLE))}
+    numbers = {"LENGTH": len(names), "HEAD": HEAD, "KEY_BYTES": KEY_BYTES, "PACKED_BYTES": packed_bytes_max(shape)}
+    numbers |= {"QUEUE": shape.queue, "FORCED_QUEUE": shape.forced, "CHANGES": shape.changes}
+    numbers |= {names[place].upper(): place for place in range(HEAD)}
     numbers |= {f"{name}_START".upper(): names.index(f"{name}_{fields[0]}_0") for name, fields in LISTS.items()}
     lines = ["# pragma version 0.4.3", f'"""\n@title The statement of a batch of shape {shape.number} (generated)\n"""']
     return "\n".join([*lines, *(f"{name}: constant(uint256) = {value}" for name, value in numbers.items())]) + "\n"
-

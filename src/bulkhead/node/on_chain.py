@@ -12,6 +12,7 @@ from bulkhead.bridge.record import Deployment, RecordError
 from bulkhead.bridge.statements import prove_on_chain
 from bulkhead.circuit.batch import CIRCUIT_VERSION, Shape, shape_named
 from bulkhead.circuit.layout import statement_module
+from bulkhead.circuit.packing import pack
 from bulkhead.ledger.batch import Sealer
 from bulkhead.ledger.config import VenueConfig
 from bulkhead.ledger.state import genesis
@@ -46,7 +47,7 @@ def settle(
         raise ProofFileError(f"batch {record.batch} was proven in a shape that this program does not have")
     key = key_for(config, shape, record.profile).key
     try:
-        cut = split(key, record.statement, record.proof)
+        cut, packed = split(key, record.statement, record.proof), pack(record.statement, shape)
     except ValueError as error:
         raise ProofFileError(f"the proof of batch {record.batch} does not hold: {error}") from error
     door = next((each for each in deployment.doors if each.key == record.key.hex()), None)
@@ -54,4 +55,4 @@ def settle(
         raise RecordError(f"no verifier of the deployment has the key {record.key.hex()} of batch {record.batch}")
     prove_on_chain(chain, signer, door.verifier, record.statement, cut)
     reader = Contract(chain, door.reader.address, door.reader.abi)
-    return reader.transact(signer, "settle", deployment.rollup.address, list(record.statement))
+    return reader.transact(signer, "settle", deployment.rollup.address, packed)

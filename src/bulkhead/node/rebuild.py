@@ -6,9 +6,11 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from bulkhead.bridge.chain import Chain
+from bulkhead.bridge.contract import Contract
 from bulkhead.bridge.record import Deployment, check_record
-from bulkhead.bridge.statements import events_of, statement_in
-from bulkhead.circuit.batch import SHAPES, names_of
+from bulkhead.bridge.statements import Unfindable, digest_of, events_of, places_in
+from bulkhead.circuit.batch import SHAPES, Shape
+from bulkhead.circuit.packing import PackingError, packed_number, unpack_at
 from bulkhead.circuit.rebuild import RebuildError, Rebuilt
 from bulkhead.ledger.config import VenueConfig
 from bulkhead.ledger.state import State, genesis
@@ -44,20 +46,21 @@ def rebuild(
     check_record(chain, deployment)
     last = chain.head().number
     rollup = deployment.contract(chain, "rollup")
-    readers = {door.reader.address: door.shape for door in deployment.doors}
+    doors = {door.reader.address: door for door in deployment.doors}
     shapes = {shape.number: shape for shape in SHAPES}
     rebuilt = Rebuilt(genesis(config, time_ms), SHAPES[0])
     number = rebuilt.state.counters.batches
     for event in events_of(rollup, "Settled", deployment.block + 1, last):
         number = event.values["number"]
-        shape = shapes.get(readers.get(event.values["reader"], 0))
-        if shape is None:
+        door = doors.get(event.values["reader"])
+        shape = None if door is None else shapes.get(door.shape)
+        if door is None or shape is None:
             raise NotRebuilt(
                 f"batch {number} was read by {event.values['reader']}, which is not in the record: "
                 "the rollup was upgraded; take the record of that upgrade, and the program that goes with it"
             )
-        begins = (rebuilt.root, event.values["state"])
-        said = statement_in(chain, event.log.transaction, begins, len(names_of(shape)))
+        verifier = Contract(chain, door.verifier.address, door.verifier.abi)
+        said = published(chain, verifier, event.log.transaction, (rebuilt.root, event.values["state"]), shape)
         rebuilt.shape = shape
         try:
             rebuilt.follow(said)
@@ -71,3 +74,26 @@ def rebuild(
             "is this the genesis of another exchange?"
         )
     return FromL1(rebuilt.state, rebuilt.root, number, last)
+
+
+def published(
+    chain: Chain, verifier: Contract, transaction: bytes, states: tuple[int, int], shape: Shape
+) -> list[int]:
+    """The statement that moved S from the one state to the other, in the calldata of the transaction that did it.
+
+    Whoever settles through a contract of his own hands it on, mostly as it is; so it is looked for at every place, and
+    what is found must be proven, for he may have put there what only looks like it. Raises Unfindable where it is not
+    there: then that contract has read or made it, which a node that traces shows.
+    """
+    data = chain.calldata(transaction)
+    for at in places_in(data, b"".join(map(packed_number, states))):
+        try:
+            said, _ = unpack_at(data, at, shape)
+        except PackingError:
+            continue
+        if verifier.call("is_proven", digest_of(said)):
+            return said
+    raise Unfindable(
+        f"transaction 0x{transaction.hex()} settles a statement that is not in its calldata: a contract made it; "
+        "a node that traces transactions shows it"
+    )

@@ -16,6 +16,7 @@ from bulkhead.bridge.contract import Contract
 from bulkhead.bridge.errors import Reverted
 from bulkhead.bridge.record import Deployment, Door
 from bulkhead.circuit.batch import Shape, shape_named
+from bulkhead.circuit.packing import pack
 from bulkhead.circuit.venue import NotProvable
 from bulkhead.ledger.config import VenueConfig
 from bulkhead.node.batches import Seals
@@ -35,6 +36,7 @@ class Publication(NamedTuple):
     verifier: Contract
     reader: Contract
     digest: bytes  # of the statement, as the verifier names it
+    packed: bytes  # the statement, as the reader takes it
     split: Split
     state_before: int
 
@@ -78,8 +80,7 @@ class Publisher:
         if state != found.state_before:
             raise Refused(settle, f"the batch begins at state {found.state_before:#x}, and L1 is at {state:#x}")
         if found.verifier.call("is_proven", found.digest):
-            said = list(found.record.statement)
-            return settle._replace(data=found.reader.data("settle", self.rollup.address, said))
+            return settle._replace(data=found.reader.data("settle", self.rollup.address, found.packed))
         return self._next_part(number, found)
 
     def published(self, number: int) -> tuple[int, int]:
@@ -131,13 +132,13 @@ class Publisher:
             raise Unpublishable(number, f"no verifier on L1 has its key {record.key.hex()[:16]}…; there are {known}")
         key = self._key(number, shape)
         try:
-            cut = split(key, record.statement, record.proof)
+            cut, packed = split(key, record.statement, record.proof), pack(record.statement, shape)
         except ValueError as error:
             raise Unpublishable(number, f"its proof does not hold: {error}") from error
         door = doors[0]
         verifier, reader = (Contract(self.chain, each.address, each.abi) for each in (door.verifier, door.reader))
         begins = record.statement[key.system.public.index("state_before")]
-        return Publication(record, door, verifier, reader, _digest(record.statement), cut, begins)
+        return Publication(record, door, verifier, reader, _digest(record.statement), packed, cut, begins)
 
     def _key(self, number: int, shape: Shape) -> Any:
         try:
