@@ -14,12 +14,8 @@ from bulkhead.circuit.batch import CIRCUIT_VERSION, Lists, Shape, public_of
 from bulkhead.circuit.filling import Filled, fill_rules
 from bulkhead.circuit.forced import forced_of
 from bulkhead.circuit.frame import Mismatch
-<<<<<<< HEAD
-from bulkhead.circuit.orders import LiveOrders, Shown
-from bulkhead.circuit.plates import fill_plates, laid_out
-=======
 from bulkhead.circuit.orders import LiveOrders, Shown, ShownLists
->>>>>>> orders
+from bulkhead.circuit.plates import fill_plates, laid_out
 from bulkhead.circuit.play import Play, signatures_of
 from bulkhead.circuit.record import RecordRun, Records, Word, asked_by
 from bulkhead.circuit.venue import terms_of, venue_of
