@@ -129,8 +129,8 @@ SMALL = Shape(  # deposits, payments and a dozen trades
 )  # fmt: skip
 MEDIUM = Shape(  # some two hundred trades and what comes with them
     number=2, log_rules=16, log_programs=15, log_terms=8, log_records=11, log_orders=13, log_tree=13,
-    log_signatures=17, log_poseidon=18, log_numbers=16, queue=16, forced=8, changes=1280,
-    log_plates=18, plates=Usual(240, (24, 120, 176, 144, 64, 24), ticks=8, scaled=16, isolated=24).plates(),
+    log_signatures=17, log_poseidon=18, log_numbers=16, queue=16, forced=8, changes=1024,
+    log_plates=18, plates=Usual(220, (24, 112, 168, 160, 72, 32), ticks=8, scaled=24, isolated=32).plates(),
 )  # fmt: skip
 LARGE = Shape(  # a thousand trades, in ten gigabytes; not for L1, whose proofs would take four times that
     number=3, log_rules=16, log_programs=15, log_terms=8, log_records=13, log_orders=14, log_tree=15,
