@@ -127,10 +127,10 @@ SMALL = Shape(  # deposits, payments and a dozen trades
     log_signatures=13, log_poseidon=15, log_numbers=14, queue=16, forced=8, changes=128,
     log_plates=14, plates=Usual(14, (3, 9, 9, 4, 2, 1), ticks=2, isolated=2).plates(),
 )  # fmt: skip
-MEDIUM = Shape(  # some two hundred trades and what comes with them
-    number=2, log_rules=16, log_programs=15, log_terms=8, log_records=11, log_orders=13, log_tree=13,
-    log_signatures=17, log_poseidon=18, log_numbers=16, queue=16, forced=8, changes=1024,
-    log_plates=18, plates=Usual(220, (24, 112, 168, 160, 72, 32), ticks=8, scaled=24, isolated=32).plates(),
+MEDIUM = Shape(  # a hundred trades and what comes with them
+    number=2, log_rules=16, log_programs=15, log_terms=8, log_records=11, log_orders=12, log_tree=12,
+    log_signatures=16, log_poseidon=17, log_numbers=16, queue=16, forced=8, changes=576,
+    log_plates=17, plates=Usual(110, (14, 56, 88, 88, 40, 16), ticks=6, scaled=12, isolated=16).plates(),
 )  # fmt: skip
 LARGE = Shape(  # a thousand trades, in ten gigabytes; not for L1, whose proofs would take four times that
     number=3, log_rules=16, log_programs=15, log_terms=8, log_records=13, log_orders=14, log_tree=15,
