@@ -78,7 +78,7 @@ class FilledOrders:
         self._spans: dict[int, int] = {}  # entries by the span of their expiry
         self._longest: int | None = 0  # None: not known
         self._tree = Tree(ORDER_TREE_DEPTH)
-        self._stale: dict[int, None] = {}  # with `touched`, lists whose leaf may not be that of the tree
+        self._stale: dict[int, None] = {}  # lists whose leaf may not be that of the tree
         self._is_shared = False  # the tree is a copy's, too
         self.touched: dict[int, None] = {}
         for key, filled, expiry_s in entries:
@@ -121,10 +121,10 @@ class FilledOrders:
     @property
     def root(self) -> int:
         """The commitment: the root over the leaves of all lists. Hashes those that changed since it was last asked."""
-        if self._stale or self.touched:
+        if self._stale:
             if self._is_shared:
                 self._tree, self._is_shared = self._tree.copy(), False
-            self._tree.update({number: digest_of(self.entries(number)) for number in {**self._stale, **self.touched}})
+            self._tree.update({number: digest_of(self.entries(number)) for number in self._stale})
             self._stale.clear()
         return self._tree.root
 
@@ -167,7 +167,7 @@ class FilledOrders:
             self._count_span(known[1], -1)
             self._count_span(expiry_s, 1)
         self._entries[key] = (filled, expiry_s)
-        self.touched[number] = None
+        self.touched[number] = self._stale[number] = None
 
     def _file(self) -> None:
         """Put new keys into their lists."""
@@ -190,7 +190,7 @@ class FilledOrders:
                 if self._entries[key][1] < now_s:
                     self._count_span(self._entries.pop(key)[1], -1)
             self._longest = self._longest if len(keys) != self._longest else None
-            self._sizes[number] = len(alive)
+            self._sizes[number], self._stale[number] = len(alive), None
             if alive:
                 self._lists[number] = alive
             else:
@@ -205,7 +205,6 @@ class FilledOrders:
 
     def begin_batch(self, touched: Iterable[int] = ()) -> None:
         """From now on these lists are touched, and those in which something is entered."""
-        self._stale.update(self.touched)
         self.touched = dict.fromkeys(touched)
 
     def copy(self) -> FilledOrders:
