@@ -132,6 +132,10 @@ class Actions(Topic):
                 self._tell(action)
                 return
 
+    def tell_of(self, action: Action) -> None:
+        """More is known of an action."""
+        self._tell(action)
+
     def _begin(self, key: str, what: str) -> Action:
         action = Action(key, what, number=next(self._numbers))
         self.all[key] = action

@@ -11,6 +11,7 @@ from bulkhead.terminal import words
 from bulkhead.terminal.compare.link import BadLink, question_of
 from bulkhead.terminal.shell import Page
 from bulkhead.terminal.trade import order_form
+from bulkhead.terminal.trade.lists import can_be_edited
 from bulkhead.terminal.trade.ticket import Ticket
 
 ELSEWHERE = {
@@ -21,6 +22,9 @@ ELSEWHERE = {
 
 def take_over(page: Page, ticket: Ticket) -> None:
     """Fill the ticket where the address has an order. One that is none fills nothing, and the ticket says why."""
+    if "edit" in page.query:
+        _Edit(page, ticket, page.query["edit"])
+        return
     if "size" not in page.query:
         return
     try:
@@ -41,6 +45,27 @@ def take_over(page: Page, ticket: Ticket) -> None:
         ticket.outcome.show(ELSEWHERE[mode], "bh-warning")
     elif mode in ("cross", "isolated"):
         _Offer(page, ticket, mode, question.leverage)
+
+
+class _Edit:
+    """An open order of the account that is to be edited, once it is known."""
+
+    def __init__(self, page: Page, ticket: Ticket, order_id: str) -> None:
+        self._page, self._ticket, self._order_id = page, ticket, order_id
+        self._is_done = False
+        page.on_account(lambda account: (account.orders_changed,), self._look)
+
+    def _look(self) -> None:
+        account = self._page.session.active
+        if account is None or not account.is_known or self._is_done:
+            return
+        self._is_done = True
+        found = next((one for one in account.orders.values() if str(one.id) == self._order_id), None)
+        if found is not None and found.market == self._ticket.market.name and can_be_edited(found):
+            self._ticket.editing.begin(found)
+        else:
+            said = f"There is no open order {self._order_id[:20]} to edit in this account and market."
+            self._ticket.outcome.show(said, "bh-warning")
 
 
 class _Offer:
