@@ -348,6 +348,7 @@ class Operation(Model, frozen=True):
     amount: Decimal
     time: int
     sequence: int = 0
+    account_id: int = 0
 
 
 class MarginCall(Model, frozen=True):
