@@ -57,7 +57,7 @@ def figures(told: dict[str, Any]) -> dict[str, Shown]:
     """What the node told of itself, in words and numbers."""
     brown, prover, rates = told["brownOut"], told["prover"], told["throughput"]
     failed = len(told["failures"])
-    limit = f"from {brown['depth']:,} waiting" + (f", {brown['batches']} unproven" if brown["batches"] else "")
+    limit = f"from {brown['depth']:,} waiting" + (f", {brown['batches']:,} unproven" if brown["batches"] else "")
     proving = prover["proving"]
     doing = "no prover here" if not prover["runs"] else "idle" if proving is None else (
         f"batch {proving['batch']}: {proving['step']} {numbers.percent(Decimal(proving['share']), places=0)}"

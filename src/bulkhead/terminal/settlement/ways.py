@@ -42,7 +42,7 @@ def ways_of(orders: Sequence[Order], operations: Sequence[Operation]) -> list[Wa
     """Newest first."""
     found = [
         Way(
-            f"order-{one.id}", f"{one.side.lower()} {one.quantity:f} {one.market}, {_words(one.status)}", one.sequence,
+            f"order-{one.id}", f"{one.side.lower()} {_much(one)} {one.market}, {_words(one.status)}", one.sequence,
             one.created_time, one.id, one.account_id,
         )
         for one in orders
@@ -55,6 +55,11 @@ def ways_of(orders: Sequence[Order], operations: Sequence[Operation]) -> list[Wa
         for one in operations
     ]  # fmt: skip
     return sorted(found, key=lambda one: -one.sequence)[:ROWS]
+
+
+def _much(order: Order) -> str:
+    """Its size; one that closes a position knows it when it fires."""
+    return f"{order.quantity:f}" if order.quantity else "the whole position in"
 
 
 def batch_of(sequence: int, batches: Rows) -> dict[str, Any] | None:
