@@ -35,7 +35,7 @@ CUT_OFF = """() => {
       found.push(name(element) + " is cut off: " + element.scrollWidth + " in " + element.clientWidth);
   }
   for (const one of [...document.querySelectorAll(".bh-scroll")].filter(visible))
-    if (one.scrollWidth > one.clientWidth + 1) found.push(one.ariaLabel + " is cut off: its last columns are out of sight");
+    if (one.scrollWidth > one.clientWidth + 1) found.push(one.ariaLabel + " is cut off at its last columns");
   for (const one of marked) for (const other of marked) {
     if (one === other || one.contains(other) || other.contains(one)) continue;
     if (!(one.compareDocumentPosition(other) & Node.DOCUMENT_POSITION_FOLLOWING)) continue;

@@ -19,7 +19,7 @@ def placed(bench: Bench, **entries: object) -> int:
     """An order of the owner's, sent by a program of his: its id."""
 
     async def work(trader: Trader) -> int:
-        return (await trader.place(NewOrder(market=MARKET, **entries))).id  # type: ignore[arg-type]
+        return (await trader.place(NewOrder(**{"market": MARKET, **entries}))).id  # type: ignore[arg-type]
 
     return by_owner(bench, work)
 
@@ -128,9 +128,8 @@ def test_a_conditional_order_gets_another_trigger_by_keys_alone(bench: Bench) ->
 def test_what_is_refused_leaves_the_order_as_it_was_and_says_so(bench: Bench, live: Live) -> None:
     quote(live.url, MARKET, "59900", "60100", seed=211)
     old = placed(bench, side="BUY", quantity="0.1", price=57_500, post_only=True)
-    hands = Hands(bench, f"/?edit={old}")
+    hands = Hands(bench, f"/?replaces={past(bench, old).external_id}")
     expect(hands.banner).to_contain_text(f"Order {old}:")
-    hands.page.locator('[data-mark="tab-orders"]').click()
     hands.fill(price="60200")
     ticket = hands.page.locator('[data-mark="ticket"]')
     expect(ticket).to_contain_text("Would be rejected: It would have traded at once")
@@ -141,6 +140,26 @@ def test_what_is_refused_leaves_the_order_as_it_was_and_says_so(bench: Bench, li
     expect(hands.outcome).to_contain_text("rejected")
     assert (past(bench, old).is_open, past(bench, old).price) == (True, 57_500)
     expect(hands.banner).to_be_visible()
+
+
+def test_another_markets_order_is_edited_there_and_compared_in_all_modes(bench: Bench) -> None:
+    old = placed(bench, market="ETH-USD", side="BUY", quantity="300", price=2_900)
+    hands = Hands(bench)
+    hands.edit(old)
+    expect(hands.page.locator("h1")).to_have_text("ETH-USD")
+    hands.fill(size="310", price="2890")
+    hands.page.locator('[data-mark="compare"]').click()
+    panel = hands.page.locator('[data-mark="comparison"]')
+    expect(hands.page.locator('[data-mark="ticket"]')).to_contain_text("In the place of an open order")
+    cross = panel.locator('[data-mark="status-cross"]')
+    expect(cross).to_contain_text("Your mode here now")
+    panel.get_by_role("button", name="Trade cross").click()
+    expect(hands.banner).to_contain_text(f"Order {old}:")
+    hands.shows(size="310", price="2890")
+    hands.send("acknowledged")
+    assert past(bench, old).status_reason == "ORDER_REPLACED"
+    hands.page.goto(bench.at(f"/?market=ETH-USD&replaces={past(bench, old).external_id}"))
+    expect(hands.outcome).to_contain_text("is open no more")
 
 
 def test_an_order_that_fills_or_leaves_while_it_is_edited_is_followed(bench: Bench, live: Live) -> None:

@@ -22,8 +22,8 @@ ELSEWHERE = {
 
 def take_over(page: Page, ticket: Ticket) -> None:
     """Fill the ticket where the address has an order. One that is none fills nothing, and the ticket says why."""
-    if "edit" in page.query:
-        _Edit(page, ticket, page.query["edit"])
+    if "replaces" in page.query:
+        _Edit(page, ticket, page.query["replaces"])
         return
     if "size" not in page.query:
         return
@@ -48,10 +48,11 @@ def take_over(page: Page, ticket: Ticket) -> None:
 
 
 class _Edit:
-    """An open order of the account that is to be edited, once it is known."""
+    """An open order of the account that is to be edited, by its external id, once it is known: from another market's
+    page, or from Compare, with the size and price that were looked at."""
 
-    def __init__(self, page: Page, ticket: Ticket, order_id: str) -> None:
-        self._page, self._ticket, self._order_id = page, ticket, order_id
+    def __init__(self, page: Page, ticket: Ticket, name: str) -> None:
+        self._page, self._ticket, self._name = page, ticket, name
         self._is_done = False
         page.on_account(lambda account: (account.orders_changed,), self._look)
 
@@ -60,12 +61,16 @@ class _Edit:
         if account is None or not account.is_known or self._is_done:
             return
         self._is_done = True
-        found = next((one for one in account.orders.values() if str(one.id) == self._order_id), None)
-        if found is not None and found.market == self._ticket.market.name and can_be_edited(found):
-            self._ticket.editing.begin(found)
-        else:
-            said = f"There is no open order {self._order_id[:20]} to edit in this account and market."
+        found = next((one for one in account.orders.values() if one.external_id == self._name), None)
+        if found is None or found.market != self._ticket.market.name or not can_be_edited(found):
+            said = "The order that was to be edited is open no more in this account and market."
             self._ticket.outcome.show(said, "bh-warning")
+            return
+        self._ticket.editing.begin(found)
+        for name in ("size", "price"):
+            value = order_form.number(self._page.query.get(name, ""))
+            if value is not None:
+                self._ticket.fields[name].set_value(f"{value:f}")
 
 
 class _Offer:

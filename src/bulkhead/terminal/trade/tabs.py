@@ -157,7 +157,7 @@ class Tabs:
             if order is not None and order.market == self.page.market_name:
                 self._edit(order)
             elif order is not None:
-                ui.navigate.to(self.page.link_to("/", market=order.market, edit=row_id))
+                ui.navigate.to(self.page.link_to("/", market=order.market, replaces=order.external_id))
             return
         await self.session.actions.run(
             f"cancel-{row_id}-{Actions.new_key()}", f"Cancel order {row_id}", lambda: account.trader.cancel(int(row_id))

@@ -166,9 +166,12 @@ class Ticket:
         """The same order on the screen Compare."""
         entries = self.entries
         price = order_form.number(entries.price) if entries.kind != MARKET else self._best()
+        edited = self.editing.order
+        replaces = {} if edited is None else {"replaces": edited.external_id}
         ui.navigate.to(self.page.link_to(
             "/compare", market=self.market.name, side=entries.side, price=str(price or ""),
             type="MARKET" if entries.kind == MARKET else "LIMIT", size=str(order_form.number(entries.size) or ""),
+            **replaces,
         ))  # fmt: skip
 
     def take_share(self, share: Decimal) -> None:
