@@ -9,7 +9,7 @@ from eth_utils.address import is_hex_address
 from nicegui import ui
 
 from bulkhead.client.l1 import Standing
-from bulkhead.terminal import numbers, parts
+from bulkhead.terminal import numbers, parts, words
 from bulkhead.terminal.actions import Actions, Stage
 from bulkhead.terminal.live.account import LiveAccount
 from bulkhead.terminal.live.venue import own_of
@@ -64,7 +64,7 @@ def on_l1(page: Page) -> None:
 
     def paint() -> None:
         age.told(kit.standing.changed_ms)
-        problem.show(kit.standing.problem)
+        problem.show(words.sentence(kit.standing.problem))
         unlocked = page.session.unlocked
         wallet.show("" if unlocked is None or not unlocked.wallet else f"Wallet {unlocked.wallet}")
         if kit.standing.value is not None:
