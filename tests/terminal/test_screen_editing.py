@@ -95,6 +95,10 @@ def test_a_limit_order_takes_the_place_of_the_edited_one(bench: Bench, live: Liv
     rows = hands.page.locator('[data-mark="table-orders"] tbody tr[data-id]')
     expect(rows).to_have_count(1)
     expect(rows).to_contain_text("57,100")
+    expect(hands.page.locator('[data-mark="last-action"]')).to_contain_text(f"Replace order {old} by: Buy 0.3")
+    hands.page.locator('[data-mark="tab-orders-past"]').click()
+    gone = hands.page.locator(f'[data-mark="table-orders-past"] tr[data-id="{old}"]')
+    expect(gone).to_contain_text("Another order took its place")
 
 
 def test_a_conditional_order_gets_another_trigger_by_keys_alone(bench: Bench) -> None:
