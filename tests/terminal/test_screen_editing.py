@@ -146,6 +146,39 @@ def test_what_is_refused_leaves_the_order_as_it_was_and_says_so(bench: Bench, li
     expect(hands.banner).to_be_visible()
 
 
+def test_a_stop_of_a_position_is_moved_and_it_is_never_without_one(bench: Bench, live: Live) -> None:
+    quote(live.url, "XRP-USD", "0.599", "0.601", size="2000", seed=213)
+
+    async def protected(trader: Trader) -> None:
+        await trader.take("XRP-USD", "BUY", 1_000)
+        profit = Exit(trigger="0.7", price="0.69", execution="LIMIT")
+        await trader.protect("XRP-USD", take_profit=profit, stop_loss=Exit(trigger="0.55", price="0.54"))
+
+    by_owner(bench, protected)
+    olds = by_owner(bench, lambda trader: trader.orders("XRP-USD"))
+    hands = Hands(bench, "/?market=XRP-USD")
+    hands.page.goto(bench.at("/?market=XRP-USD"))
+    bench.ready()
+    hands.page.locator('[data-mark="tab-orders"]').click()
+    hands.page.get_by_role("button", name=f"Edit the order {olds[1].id}", exact=True).click()
+    expect(hands.banner).to_contain_text("Exits of the position in XRP-USD")
+    hands.shows(take_profit="0.7", stop_loss="0.55")
+    hands.fill(stop_loss="0.57")
+    expect(hands.page.locator('[data-mark="submit"]')).to_have_text("Replace the exits")
+    bench.check()
+    hands.send("Other exits of XRP-USD: acknowledged")
+    expect(hands.banner).to_be_hidden()
+    news = by_owner(bench, lambda trader: trader.orders("XRP-USD"))
+    assert len(news) == 2 and not {one.id for one in news} & {one.id for one in olds}
+    [profit] = [one.take_profit for one in news if one.take_profit is not None]
+    [loss] = [one.stop_loss for one in news if one.stop_loss is not None]
+    assert (profit.trigger_price, profit.price, profit.price_type) == (Decimal("0.7"), Decimal("0.69"), "LIMIT")
+    assert loss.trigger_price == Decimal("0.57")
+    gone = [past(bench, one.id) for one in olds]
+    assert all(one.status == "CANCELLED" for one in gone)
+    assert max(one.created_time for one in news) <= min(one.updated_time for one in gone), "the new ones came first"
+
+
 def test_another_markets_order_is_edited_there_and_compared_in_all_modes(bench: Bench) -> None:
     old = placed(bench, market="ETH-USD", side="BUY", quantity="300", price=2_900)
     hands = Hands(bench)

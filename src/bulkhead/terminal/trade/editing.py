@@ -3,34 +3,55 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Literal, cast
 
+from msgspec.structs import replace
 from nicegui import ui
 
-from bulkhead.client import ClientError, Exit, Market, NewOrder, Order
+from bulkhead.client import ClientError, Exit, Market, NewOrder, Order, Refused
 from bulkhead.client.models import Waits
+from bulkhead.client.trader import NOT_OPEN
 from bulkhead.terminal import numbers, parts
 from bulkhead.terminal.actions import Action, Stage
 from bulkhead.terminal.live.account import LiveAccount
 from bulkhead.terminal.trade import lists, order_form
-from bulkhead.terminal.trade.order_form import LIMIT, STOP, Entries, Made
+from bulkhead.terminal.trade.order_form import LIMIT, PROTECT, STOP, Entries, Made
 from bulkhead.terminal.words import Words
 
 if TYPE_CHECKING:
     from bulkhead.terminal.trade.ticket import Ticket
 
 
+def twins_of(order: Order, orders: Iterable[Order]) -> list[Order]:
+    """The exits of a position that were entered with this one, itself among them: they share a place in the journal."""
+    return [one for one in orders if one.type == "TPSL" and one.sequence == order.sequence]
+
+
+def whole(order: Order, orders: Iterable[Order]) -> Order:
+    """An order as it is edited: take-profit and stop-loss of a position are two on the wire, and one here."""
+    for one in twins_of(order, orders) if order.type == "TPSL" else ():
+        order = replace(
+            order, take_profit=order.take_profit or one.take_profit, stop_loss=order.stop_loss or one.stop_loss
+        )
+    return order
+
+
 def entries_of(order: Order) -> Entries:
     """The ticket's entries for an open order; the size is what is still to trade."""
     trigger, profit, loss = order.trigger, order.take_profit, order.stop_loss
-    entries = Entries(
-        kind=STOP if trigger is not None else LIMIT, side=order.side, price=f"{order.price:f}",
-        size=f"{order.quantity - order.filled:f}", force=order.time_in_force, post_only=order.post_only,
-        reduce_only=order.reduce_only,
-    )  # fmt: skip
+    if order.type == "TPSL":
+        entries = Entries(kind=PROTECT, side=order.side)
+    else:
+        entries = Entries(
+            kind=STOP if trigger is not None else LIMIT, side=order.side, price=f"{order.price:f}",
+            size=f"{order.quantity - order.filled:f}", force=order.time_in_force, post_only=order.post_only,
+            reduce_only=order.reduce_only,
+        )  # fmt: skip
+    watched = [one.trigger_price_type for one in (trigger, profit, loss) if one is not None]
+    entries.source = watched[0] if watched else entries.source
     if trigger is not None:
-        entries.trigger, entries.source = f"{trigger.trigger_price:f}", trigger.trigger_price_type
+        entries.trigger = f"{trigger.trigger_price:f}"
         entries.direction = trigger.direction or ("UP" if order.side == "BUY" else "DOWN")
     entries.take_profit = "" if profit is None else f"{profit.trigger_price:f}"
     entries.stop_loss = "" if loss is None else f"{loss.trigger_price:f}"
@@ -41,17 +62,17 @@ def replacement(made: Made, entries: Entries, order: Order, now_ms: int) -> Made
     """The order that takes the place of an open one. What was not changed stays as it was: its expiry, its time in
     force, how its trigger executes, and exits whose trigger is the same."""
     before = entries_of(order)
+    for name in ("take_profit", "stop_loss"):
+        is_same = getattr(entries, name) == getattr(before, name) and entries.source == before.source
+        setattr(made, name, _exit(getattr(made, name), getattr(order, name), is_same=is_same))
+    if order.type == "TPSL":
+        return made
     left_s = (order.expiry_time - now_ms) // 1000
     if left_s <= 0:
         made.problems.setdefault("kind", "its time is over: place a new one")
     if made.order is None or made.problems:
         made.order = None
         return made
-    profit, loss = made.order.take_profit, made.order.stop_loss
-    if entries.take_profit == before.take_profit:
-        profit = _as_it_was(order.take_profit)
-    if entries.stop_loss == before.stop_loss:
-        loss = _as_it_was(order.stop_loss)
     trigger = made.order.trigger
     if trigger is not None and order.trigger is not None:
         execution = cast(Literal["MARKET", "LIMIT"], order.trigger.execution_price_type)
@@ -60,20 +81,20 @@ def replacement(made: Made, entries: Entries, order: Order, now_ms: int) -> Made
         made.order, replaces=order.external_id, lifetime_s=left_s, trigger=trigger,
         time_in_force=cast(Literal["GTT", "IOC", "FOK"], order.time_in_force),
         post_only=entries.post_only, protects="POSITION" if order.tp_sl_type == "POSITION" else "ORDER",
-        take_profit=profit, stop_loss=loss,
+        take_profit=made.take_profit, stop_loss=made.stop_loss,
     )  # fmt: skip
     return made
 
 
-def _as_it_was(waits: Waits | None) -> Exit | None:
-    """An exit with the price that was signed for it, not one that this ticket would make."""
+def _exit(made: Exit | None, waits: Waits | None, *, is_same: bool) -> Exit | None:
+    """An exit executes as the one before it did; an untouched one has the price that was signed for it, too."""
     if waits is None or waits.price is None:
-        return None
-    return Exit(
-        trigger=waits.trigger_price, price=waits.price,
-        source=cast(Literal["MARK", "INDEX", "LAST"], waits.trigger_price_type),
-        execution=cast(Literal["MARKET", "LIMIT"], waits.price_type),
-    )  # fmt: skip
+        return made
+    execution = cast(Literal["MARKET", "LIMIT"], waits.price_type)
+    if not is_same:
+        return None if made is None else dataclasses.replace(made, execution=execution)
+    source = cast(Literal["MARK", "INDEX", "LAST"], waits.trigger_price_type)
+    return Exit(trigger=waits.trigger_price, price=waits.price, source=source, execution=execution)
 
 
 def words(order: Order, made: NewOrder, market: Market) -> str:
@@ -103,8 +124,9 @@ class Editing:
             return
         if self.order is None:
             self._kept = dataclasses.replace(self._ticket.entries)
-        self.order = order
-        self._ticket.take_entries(entries_of(order))
+        account = self._ticket.page.session.active
+        self.order = order if account is None else whole(order, account.orders.values())
+        self._ticket.take_entries(entries_of(self.order))
         self._tell()
         self.banner.set_visibility(True)
         self._show()
@@ -116,7 +138,7 @@ class Editing:
         found = [] if account is None else [
             one for one in account.orders.values() if one.market == name and lists.can_be_edited(one)
         ]  # fmt: skip
-        found.sort(key=lambda one: one.id, reverse=True)
+        found = sorted({one.sequence: one for one in found}.values(), key=lambda one: one.id, reverse=True)
         ids = [one.id for one in found]
         if not found:
             self._ticket.outcome.show(f"There is no open order in {name} that can be edited.", "bh-warning")
@@ -141,6 +163,8 @@ class Editing:
         if order is None or self._ticket.is_sending:
             return
         now = None if account is None else account.orders.get(order.id)
+        if now is not None and account is not None:
+            now = whole(now, account.orders.values())
         if now is None:
             self.leave()
             self._ticket.outcome.show(f"Order {order.id} has left: {_fate(account, order)}.", "bh-warning")
@@ -154,6 +178,12 @@ class Editing:
     def _tell(self) -> None:
         order, terms = self.order, self._ticket.market.terms
         assert order is not None, "it is told of one"
+        if order.type == "TPSL":
+            self.text.show(
+                f"Exits of the position in {order.market}. The new ones are entered before the old ones leave, so that "
+                "it is protected all the while."
+            )
+            return
         waits = lists.waits_for(terms, order)
         self.text.show(
             f"Order {order.id}: {order.side.lower()} {numbers.size(terms, order.quantity)} at "
@@ -165,6 +195,29 @@ class Editing:
 
     # -- sending -----------------------------------------------------------------------------------------------------
 
+    async def protect_anew(self, key: str, account: LiveAccount, made: Made) -> Action:
+        """Enter other exits of the position, then cancel the old ones. Where that fails both stand, which closes no
+        more than the position, and it is said."""
+        order = self.order
+        assert order is not None, "one is edited"
+        olds, left_over = twins_of(order, account.orders.values()), []
+
+        async def send() -> None:
+            await account.trader.protect(order.market, take_profit=made.take_profit, stop_loss=made.stop_loss)
+            for old in olds:
+                try:
+                    await account.trader.cancel(old.id)
+                except ClientError as error:
+                    if not isinstance(error, Refused) or error.code != NOT_OPEN:  # it went with its twin
+                        left_over.append(old.id)
+
+        action = await self._ticket.page.session.actions.run(key, f"Other exits of {order.market}", send)
+        if left_over:
+            ids = ", ".join(map(str, left_over))
+            action.words = Words(f"The old ones could not be cancelled: {ids}", "Cancel them under Open orders")
+            self._ticket.page.session.actions.tell_of(action)
+        return action
+
     async def done(self, order: Order, account: LiveAccount, action: Action) -> None:
         """What was sent has an answer: of a refusal the order stands as it was; else the ticket is free again, and
         what filled on the way is told, for it comes on top."""
@@ -173,7 +226,7 @@ class Editing:
                 action.words = Words(action.words.what, f"{action.words.todo}. Order {order.id} stands as it was")
             return
         self.leave()
-        if action.stage is not Stage.DONE:
+        if action.stage is not Stage.DONE or order.type == "TPSL":
             return
         try:
             old = await account.trader.order(order.id)

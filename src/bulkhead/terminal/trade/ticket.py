@@ -217,7 +217,9 @@ class Ticket:
         name = self.market.name.split("-")[0]
         text = "Protect the position" if kind == PROTECT else f"{'Buy' if is_buy else 'Sell'} {name}"
         edited = self.editing.order
-        _say(self.submit_text, text if edited is None else f"Replace order {edited.id}")
+        if edited is not None:
+            text = "Replace the exits" if kind == PROTECT else f"Replace order {edited.id}"
+        _say(self.submit_text, text)
         style = "bh-primary" if kind == PROTECT else "bh-buy" if is_buy else "bh-sell"
         self.submit.classes(replace=f"bh-button {style}")
 
@@ -360,6 +362,8 @@ class Ticket:
             terms = self.market.terms
             what = order_form.words(made.order, terms) if edited is None else editing.words(edited, made.order, terms)
             return await actions.place(key, account, made.order, what)
+        if edited is not None:
+            return await self.editing.protect_anew(key, account, made)
         profit, loss, name = made.take_profit, made.stop_loss, self.market.name
         what = f"Protect the position in {name}"
         return await actions.run(key, what, lambda: account.trader.protect(name, take_profit=profit, stop_loss=loss))
