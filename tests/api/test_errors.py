@@ -61,6 +61,10 @@ def trader(live: Live) -> Trader:
         ({"fee": "0.0006"}, (400, 1101)),
         ({"reduceOnly": True}, (422, 1137)),
         ({"qty": 1}, (400, 1133)),
+        ({"builderFee": "0.0001", "builderId": "257624"}, (422, 1128)),  # as ccxt sends it unless it is told not to
+        ({"builderFee": "0", "builderId": 7}, (422, 1008)),
+        ({"type": "TPSL", "reduceOnly": True, "cancelId": "x"}, (400, 1133)),
+        ({"cancelId": "x" * 129}, (400, 1133)),
     ],
 )
 def test_an_order_that_is_wrong_is_refused_by_the_codes_of_the_wire(
@@ -68,6 +72,26 @@ def test_an_order_that_is_wrong_is_refused_by_the_codes_of_the_wire(
 ) -> None:
     answer = trader.place({**trader.order("BUY", "0.01", "59000"), **changes})
     assert code(answer) == expected, answer.text
+
+
+def test_a_builder_that_would_not_be_paid_is_named(trader: Trader) -> None:
+    free = trader.place(trader.order("BUY", "0.01", "58000", builderFee="0"))
+    assert free.status_code == 200, "no promise was made"
+    refused = trader.place(trader.order("BUY", "0.01", "58000", builderFee="0.0001")).json()["error"]["message"]
+    assert refused.startswith("builderFee:") and "options['builderFee'] = False" in refused
+    trader.http.post("/api/v1/user/order/massCancel", json={"cancelAll": True})
+
+
+def test_a_preview_has_a_trigger_where_it_waits_and_nowhere_else(trader: Trader) -> None:
+    path, order = "/api/v1/user/order/preview", {"market": "BTC-USD", "side": "BUY", "qty": "0.1", "price": "90000"}
+    far = trader.http.post(path, json=order).json()["data"]
+    assert far["reject"] == "OUTSIDE_PRICE_BAND"
+    waits = {**order, "type": "CONDITIONAL", "trigger": {"triggerPrice": "89000", "direction": "UP"}}
+    assert trader.http.post(path, json=waits).json()["data"]["reject"] is None, "it is judged when it fires"
+    assert code(trader.http.post(path, json={**order, "type": "CONDITIONAL"})) == (400, 1143)
+    assert code(trader.http.post(path, json={**waits, "type": "LIMIT"})) == (400, 1143)
+    gone = trader.http.post(path, json={**order, "price": "60000", "cancelId": "nobody"}).json()["data"]
+    assert (gone["reject"], gone["modes"]) == ("UNKNOWN_ORDER", [])
 
 
 def test_a_bad_signature_is_told_the_hash_and_the_amounts(trader: Trader) -> None:

@@ -123,3 +123,21 @@ def test_a_preview_shows_every_mode_of_one_order(live: Live, quoted: Trader) -> 
 def test_keys_of_strangers_are_no_use(live: Live) -> None:
     answer = live.client().get("/api/v1/user/balance", headers={"X-Api-Key": "nobody's"})
     assert (answer.status_code, answer.json()["error"]["code"]) == (401, 1500)
+
+
+def test_an_order_in_the_place_of_another_is_looked_at_without_its_margin(live: Live) -> None:
+    trader = Trader(live, 1711)
+    trader.claim()
+    body = trader.order("BUY", "60", "59000")
+    assert trader.place(body).status_code == 200
+    asked = {"market": "BTC-USD", "side": "BUY", "qty": "62", "price": "58900"}
+    for path, more in (("preview", {}), ("whatIf", {"moves": [{"BTC-USD": "-0.01"}]})):
+        found = {}
+        for name in ("", body["id"]):
+            answer = trader.http.post(f"/api/v1/user/order/{path}", json={**asked, **more, "cancelId": name})
+            found[name] = answer.json()["data"]["reject"]
+        assert found == {"": "INSUFFICIENT_MARGIN", body["id"]: None}, path
+    assert trader.place(trader.order("BUY", "62", "58900")).status_code == 422
+    assert trader.place(trader.order("BUY", "62", "58900", cancelId=body["id"])).status_code == 200
+    assert [order["qty"] for order in trader.get("/user/orders")] == ["62"]
+    trader.http.post("/api/v1/user/order/massCancel", json={"cancelAll": True})

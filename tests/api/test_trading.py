@@ -25,3 +25,28 @@ def test_a_trade_is_seen_from_both_sides(live: Live, maker: Trader, taker: Trade
     assert maker.http.delete(f"/api/v1/user/order/{resting}").json() == {"status": "OK", "data": {}}
     assert maker.get("/user/orders") == []
     assert taker.get("/user/balance")["collateralName"] == "USD"
+
+
+def test_orders_that_have_left_come_as_they_were_placed_or_as_they_left(maker: Trader) -> None:
+    ids = [maker.placed("BUY", "0.01", price) for price in ("57000", "57100", "57200", "57300")]
+    for place in (1, 3, 0, 2):  # of a batch that is cancelled in one command, the times are equal
+        assert maker.http.delete(f"/api/v1/user/order/{ids[place]}").status_code == 200
+    both = [maker.placed("BUY", "0.01", price) for price in ("58000", "58100")]
+    maker.http.post("/api/v1/user/order/massCancel", json={"orderIds": both})
+
+    def pages(**query: str | int) -> list[int]:
+        found: list[int] = []
+        while len(found) < 6:
+            answer = maker.http.get("/api/v1/user/orders/history", params={"limit": 2, **query}).json()
+            found += [order["id"] for order in answer["data"]]
+            query["cursor"] = answer["pagination"]["cursor"]
+        return found
+
+    placed = [*ids, *both][::-1]
+    assert pages() == pages(sort="ID") == placed
+    left = {order: maker.get(f"/user/orders/{order}")["updatedTime"] for order in placed}
+    by_leaving = sorted(placed, key=lambda order: (left[order], order), reverse=True)
+    assert pages(sort="UPDATED_AT") == by_leaving != placed
+    for query in ({"sort": "PRICE"}, {"sort": "UPDATED_AT", "cursor": "999999999"}):
+        refused = maker.http.get("/api/v1/user/orders/history", params=query)
+        assert (refused.status_code, refused.json()["error"]["code"]) == (400, 1133)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 from collections.abc import Awaitable, Callable
 from decimal import Decimal
 
@@ -274,6 +275,34 @@ def test_an_order_without_an_answer_is_placed_once(
         monkeypatch.setattr(exchange.transport, "ask", lossy)
         placed = await trader.place(order("BUY", "0.1", "59000"))
         assert [one.id for one in await trader.orders()] == [placed.id] and lost
+        await trader.cancel_all()
+
+    on(live, work)
+
+
+def test_a_replacement_that_comes_in_late_counts_once(live: Live, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its second copy finds the order that it would replace gone, by its own first copy."""
+
+    async def work(exchange: Exchange) -> None:
+        trader, real, sent = await rich(exchange, 81), exchange.transport.ask, []
+        old = await trader.place(order("BUY", "0.1", "59000"))
+
+        async def late(method: str, path: str, kind: type, **given: object) -> object:
+            if path.endswith("/user/order"):
+                sent.append(given)
+                if len(sent) == 1:
+                    raise Unreachable("made by a test")
+                if len(sent) == 2:
+                    await real(method, path, kind, **sent[0])
+            return await real(method, path, kind, **given)
+
+        monkeypatch.setattr(exchange.transport, "ask", late)
+        new = dataclasses.replace(order("BUY", "0.2", "58900"), replaces=old.external_id)
+        placed = await trader.place(new)
+        assert [(one.id, one.quantity) for one in await trader.orders()] == [(placed.id, Decimal("0.2"))]
+        assert len(sent) == 2
+        with pytest.raises(Refused, match="1142"):
+            await trader.place(new)
         await trader.cancel_all()
 
     on(live, work)

@@ -6,11 +6,20 @@ Runs in the environment of ccxt. What it saw is printed as JSON in the last line
 import asyncio
 import json
 import sys
+from collections.abc import Callable
 
 import ccxt.pro
 
 GIVEN = json.loads(sys.argv[1])
 SYMBOL = "BTC/USDC:USDC"
+SOCKETS = 3  # book, trades, account
+
+
+async def until(holds: Callable[[], bool]) -> None:
+    """Wait for what frames on their way make true; ten seconds at most."""
+    async with asyncio.timeout(10):
+        while not holds():
+            await asyncio.sleep(0.01)
 
 
 async def main() -> None:
@@ -32,7 +41,8 @@ async def main() -> None:
         watched = asyncio.gather(
             exchange.watch_trades(SYMBOL), exchange.watch_orders(SYMBOL), exchange.watch_my_trades(SYMBOL)
         )
-        await asyncio.sleep(0.3)
+        # An order before its streams are open is not told on them.
+        await until(lambda: sum(one.connected.done() for one in exchange.clients.values()) >= SOCKETS)
         await exchange.create_order(SYMBOL, "market", "buy", 0.1, 60_400)
         trades, orders, mine = await asyncio.wait_for(watched, 10)
         found["trade"] = [trades[-1]["side"], trades[-1]["amount"], trades[-1]["price"]]
@@ -40,10 +50,9 @@ async def main() -> None:
         found["mine"] = [mine[-1]["side"], mine[-1]["amount"]]
         for price in (59_500, 59_510):
             await exchange.create_order(SYMBOL, "limit", "buy", 0.02, price)
-        for _ in range(10):
-            book = await asyncio.wait_for(exchange.watch_order_book(SYMBOL), 10)
-            if any(price == 59_510 for price, _ in book["bids"]):
-                break
+        # Not by watching: what has come before one watches is in the book, and would be waited for in vain.
+        book = exchange.orderbooks[SYMBOL]
+        await until(lambda: any(price == 59_510 for price, _ in book["bids"]))
         real = await exchange.fetch_order_book(SYMBOL)
         found["book"] = [list(one) for one in book["bids"]] == [list(one) for one in real["bids"]] and [
             list(one) for one in book["asks"]

@@ -7,9 +7,12 @@ from tests.clients.environments import session
 def test_unmodified_ccxt_trades_over_rest(live: Live, maker: Trader) -> None:
     trader = Trader(live, 404)
     trader.claim()
+    other = Trader(live, 407)
     found = session(
-        "ccxt", "ccxt_session.py", url=live.url, chain_id=CHAIN, api_key=trader.api_key, private_key=hex(trader.private)
-    )
+        "ccxt", "ccxt_session.py", url=live.url, chain_id=CHAIN, api_key=trader.api_key,
+        private_key=hex(trader.private), transfer=trader.transfer(other, 10_500_000),
+        withdrawal=trader.withdrawal(25_000_000),
+    )  # fmt: skip
     assert len(found["markets"]) == 5
     assert found["balance"] == 100_000
     assert found["book"] == [[2990, 5], [3010, 5]]
@@ -22,3 +25,9 @@ def test_unmodified_ccxt_trades_over_rest(live: Live, maker: Trader) -> None:
     assert found["closed"] == ["closed"]
     assert found["refused"] == "InvalidOrder"
     assert found["too_much"] == "InsufficientFunds"
+    for name in ("own_transfer", "own_withdrawal"):
+        assert "ccxt signs a message of its own" in found[name] and "1101" in found[name]
+    assert (found["transferred"], found["withdrawn"]) == ("ok", 25)
+    assert other.get("/user/balance")["equity"] == "10.5"
+    moved = [(one["type"], one["amount"]) for one in trader.get("/user/assetOperations")]
+    assert moved[:2] == [("SLOW_WITHDRAWAL", "-25"), ("TRANSFER", "-10.5")]

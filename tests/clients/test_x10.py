@@ -23,7 +23,7 @@ def test_the_unmodified_sdk_onboards_trades_protects_and_withdraws(live: Live, m
         ["TPSL", "UNTRIGGERED"],
         ["TPSL", "UNTRIGGERED"],
     ]
-    assert found["protecting"] == [["POSITION", "0"], ["POSITION", "0"]]
+    assert found["protecting"] == [["ORDER", "0.01"], ["POSITION", "0"], ["POSITION", "0"]]
     assert found["leverage"] == "10"
     assert found["transfer"] and found["withdrawal"]
     assert found["operations"] == [

@@ -7,6 +7,7 @@ import asyncio
 import json
 import os
 import sys
+from collections.abc import Callable
 from decimal import Decimal
 
 from x10.clients.blocking import BlockingTradingClient
@@ -31,6 +32,7 @@ GIVEN = json.loads(sys.argv[1])
 URL = GIVEN["url"]
 MARKET = "BTC-USD"
 FEE = Decimal("0.0005")
+ACCOUNT_KINDS = 5
 
 
 def config_for(url: str) -> ClientConfig:
@@ -49,6 +51,15 @@ def config_for(url: str) -> ClientConfig:
             vault_asset_name="XVS",
         ),
     )
+
+
+async def until(holds: Callable[[], bool]) -> bool:
+    """Wait for what frames on their way make true; whether they did within ten seconds."""
+    for _ in range(1_000):
+        if holds():
+            return True
+        await asyncio.sleep(0.01)
+    return False
 
 
 async def paths(client: RestApiClient, found: dict) -> None:
@@ -88,11 +99,14 @@ async def own_book(client: RestApiClient, found: dict) -> None:
     await client.place_order(MARKET, Decimal("0.1"), Decimal("60100"), OrderSide.BUY, FEE)
     await client.orders.mass_cancel(markets=[MARKET])
     await client.place_order(MARKET, Decimal("0.02"), Decimal("59400"), OrderSide.BUY, FEE)
-    await asyncio.sleep(0.5)
     real = (await client.info.get_orderbook_snapshot(market_name=MARKET)).data
-    sides = (book._bid_prices, book._ask_prices)
-    kept = [{str(price): str(entry.amount) for price, entry in side.items()} for side in sides]
-    found["book"] = kept == [{str(one.price): str(one.qty) for one in side} for side in (real.bid, real.ask)]
+    told = [{str(one.price): str(one.qty) for one in side} for side in (real.bid, real.ask)]
+
+    def kept() -> list[dict[str, str]]:
+        sides = (book._bid_prices, book._ask_prices)
+        return [{str(price): str(entry.amount) for price, entry in side.items()} for side in sides]
+
+    found["book"] = await until(lambda: kept() == told)
     await client.orders.mass_cancel(markets=[MARKET])
     book.stop_orderbook()
 
@@ -122,10 +136,11 @@ async def rpc(client: RestApiClient, found: dict) -> None:
         await socket.subscribe(params=params, handler=handler)
     await socket.ping()
     await client.place_order(MARKET, Decimal("0.1"), Decimal("60100"), OrderSide.BUY, FEE)
-    await asyncio.sleep(0.8)
+    topic = f"account.{account.vault}"
+    await until(lambda: len(heard) == len(asked) and len({str(one.type) for one in heard[topic]}) == ACCOUNT_KINDS)
     found["scopes"] = sorted(heard)
     found["subscriptions"] = sorted(await socket.list_subscriptions())
-    found["account_kinds"] = sorted({str(one.type) for one in heard[f"account.{account.vault}"]})
+    found["account_kinds"] = sorted({str(one.type) for one in heard[topic]})
     await socket.unsubscribe(topic_id=asked[2].topic_id)
     found["left"] = len(await socket.list_subscriptions())
     found["breaks"] = breaks

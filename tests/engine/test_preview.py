@@ -9,7 +9,7 @@ from bulkhead.engine.arrange import MarginMode
 from bulkhead.engine.book import BUY, SELL
 from bulkhead.engine.command import PlaceOrder
 from bulkhead.engine.event import Accepted, Cancelled, Rejected, Rested, Traded
-from bulkhead.engine.order import Cause
+from bulkhead.engine.order import Cause, Direction, Execution, OrderType, PriceSource, Terms, Trigger
 from bulkhead.engine.preview import ModePreview, Preview, Sizing, preview, size_for
 from bulkhead.engine.stress import Break
 from bulkhead.fixed import quote_floor
@@ -17,7 +17,7 @@ from bulkhead.ledger.accounts import account_for, health_of, liquidation_price, 
 from bulkhead.ledger.state import Kind, MarginRule, Mode
 from bulkhead.ledger.tx import Transfer
 from bulkhead.reject import Reject
-from bulkhead.units import AccountId, MarketId, Quote, TimeS
+from bulkhead.units import AccountId, BookPrice, MarketId, Quote, TimeS
 from tests.keepers.test_worlds import TRADERS, crowd, digest
 from tests.keepers.test_worlds import step as random_step
 from tests.keepers.world import DOLLAR, UNSIGNED, USD, World, of_kind
@@ -91,6 +91,37 @@ def test_a_preview_is_what_then_happens(seed: int) -> None:
         if current.mode is MarginMode.ISOLATED:
             assert max(0, balance - world.account(trader).balance - current.fee) == current.margin
     assert filled > 10 and refused > 5
+
+
+def test_an_order_in_the_place_of_another_is_judged_without_it() -> None:
+    """The old order's margin is free for the new one, in every mode, and the preview is what then happens."""
+    world = fresh()
+    old = world.order(TRADER, 1, 15_000, 990_000)
+    world.do(PlaceOrder(world.now, old, Terms("old")))
+    trigger = Trigger(PriceSource.MARK, Direction.UP, BookPrice(1_010_000), Execution.LIMIT)
+    waits = Terms("waits", OrderType.CONDITIONAL, trigger=trigger)
+    world.do(PlaceOrder(world.now, world.order(TRADER, 1, 1_000, 1_011_000), waits))
+    new = world.order(TRADER, 1, 18_000, 985_000)
+    before = world.venue.sequencer.dump()
+    beside, instead = (preview(world.venue.sequencer, new, replaces=name) for name in ("", "old"))
+    assert (beside.reject, instead.reject) == (Reject.INSUFFICIENT_MARGIN, None)
+    assert [one.reject for one in instead.modes][:3] == [None, None, None]
+    of_waiting = preview(world.venue.sequencer, new, replaces="waits")
+    assert of_waiting.reject is Reject.INSUFFICIENT_MARGIN, "an order that waits had no margin to give back"
+    too_much = preview(world.venue.sequencer, world.order(TRADER, 1, 30_000, 985_000), replaces="old")
+    assert too_much.reject is Reject.INSUFFICIENT_MARGIN and too_much.modes
+    for name, market_id in (("gone", 1), ("old", 2)):
+        nothing = preview(world.venue.sequencer, world.order(TRADER, market_id, 100, 100_000), replaces=name)
+        assert (nothing.reject, nothing.modes) == (Reject.UNKNOWN_ORDER, ())
+    assert world.venue.sequencer.dump() == before
+
+    current = next(one for one in instead.modes if one.is_current)
+    assert not of_kind(world.do(PlaceOrder(world.now, new, Terms("new"), "old")), Rejected)
+    world.open(MAKER + 256, 1_000_000)
+    world.do(PlaceOrder(world.now, world.order(MAKER + 256, 1, -18_000, 985_000)))
+    assert world.account(TRADER).size(MarketId(1)) == 18_000
+    assert world.venue.sequencer.free_initial(TRADER) == current.free
+    assert as_it_happened(world, TRADER, 1) == foretold(current)
 
 
 def test_four_modes_side_by_side() -> None:

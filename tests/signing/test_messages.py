@@ -12,7 +12,7 @@ from poseidon_py.poseidon_hash import poseidon_hash_many
 
 from bulkhead import signing
 from bulkhead.limits import FIELD_PRIME
-from bulkhead.signing import keys, messages
+from bulkhead.signing import keys, messages, messages_ccxt
 
 VECTORS = Path(__file__).resolve().parents[2] / "vectors"
 WIRE = json.loads((VECTORS / "signing.json").read_text())
@@ -123,6 +123,18 @@ def test_the_library_and_our_own_formula_agree(vector: dict[str, Any]) -> None:
     struct_selector, members = int(WIRE["selectors"][vector["kind"]], 16), list(vector["members"].values())
     assert hex(signing.struct_hash(struct_selector, *members)) == vector["struct"]
     assert hex(signing.message_hash(DOMAIN, KEY, struct_selector, *members)) == vector["hash"]
+
+
+def test_what_ccxt_signs_of_money_is_known_and_is_another_message() -> None:
+    members = {one["kind"]: one["members"] for one in WIRE["messages"]}
+    for name, theirs, expected in (
+        ("TRANSFER", signing.ccxt_transfer_hash(DOMAIN, KEY, **members["transfer"]),
+         0x675D6E5BAE93B6C6A67520743BE2BF3F21C384422CED3976AA098CA5408B8CE),
+        ("WITHDRAWAL", signing.ccxt_withdrawal_hash(DOMAIN, KEY, **members["withdrawal"]),
+         0x749FF725D2D82D1258CEC890BB05ABB6DB394D91F03F0A9889FB4ACBA99824C),
+    ):  # fmt: skip
+        assert theirs == expected
+        assert getattr(messages_ccxt, name + "_SELECTOR") == selector(getattr(messages_ccxt, name + "_TYPE"))
 
 
 def test_another_clients_signature_of_the_same_hash_is_valid() -> None:

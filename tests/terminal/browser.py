@@ -34,6 +34,8 @@ CUT_OFF = """() => {
     if (!scrolls && element.scrollWidth > element.clientWidth + 1 && style.display !== "inline")
       found.push(name(element) + " is cut off: " + element.scrollWidth + " in " + element.clientWidth);
   }
+  for (const one of [...document.querySelectorAll(".bh-scroll")].filter(visible))
+    if (one.scrollWidth > one.clientWidth + 1) found.push(one.ariaLabel + " is cut off at its last columns");
   for (const one of marked) for (const other of marked) {
     if (one === other || one.contains(other) || other.contains(one)) continue;
     if (!(one.compareDocumentPosition(other) & Node.DOCUMENT_POSITION_FOLLOWING)) continue;
@@ -92,10 +94,13 @@ class Bench:
 
     def check(self, page: Page | None = None) -> None:
         """No serious complaint of axe, nothing that overlaps or is cut off among what is marked."""
-        page = page or self.page
-        found = page.evaluate(CUT_OFF)
-        assert not found, found
+        self.check_layout(page)
         self.check_axe(page)
+
+    def check_layout(self, page: Page | None = None) -> None:
+        """Nothing overlaps or is cut off among what is marked, and no table's last columns are out of sight."""
+        found = (page or self.page).evaluate(CUT_OFF)
+        assert not found, found
 
     def check_axe(self, page: Page | None = None) -> None:
         """No serious complaint about accessibility."""

@@ -120,7 +120,7 @@ def test_what_the_operator_sees_is_what_the_node_tells() -> None:
     shown = figures(told)
     assert shown["health"].text == "1 failed"
     assert shown["brown-out"] == ("on", "from 3,000 waiting, 8 unproven", "bh-warning")
-    assert shown["latency"] == ("8.4 ms", "p50 3.1, p99 19.0", "") and shown["reads"].text == "–"
+    assert shown["latency"] == ("8.4 ms", "p50\u00a03.1, p99\u00a019.0", "") and shown["reads"].text == "–"
     assert shown["commands"].text == "812.4" and shown["prover"].note == "of 20 batches; batch 12: fold 62%"
     settles = {"settles": True, "halted": None, "waiting": "L1 does not answer", "proving": None}
     assert now_doing(settles) == ("L1 does not answer", "bh-warning")

@@ -6,10 +6,12 @@ import json
 from decimal import Decimal
 from pathlib import Path
 
+import msgspec
 from playwright.sync_api import Locator, expect
 
 from bulkhead.client import Trader
 from bulkhead.client.draft import Draft, config_of, digest_of, parameters
+from bulkhead.node.settings import Settings
 from bulkhead.terminal import numbers
 from tests.terminal.browser import Bench
 from tests.terminal.owner import by_owner
@@ -50,6 +52,27 @@ def test_the_venue_is_shown_as_it_tells_itself(bench: Bench) -> None:
     least = numbers.dollars(levels.long_positions[0].ranking_lower_bound)
     expect(line(bench, "deleveraging", MARKET)).to_contain_text(least)
     bench.check()
+
+
+def test_the_longest_words_of_the_figures_stay_in_their_frames(bench: Bench) -> None:
+    node = bench.live.node
+    kept = node.settings
+    limits = msgspec.structs.replace(kept.limits, brown_out_batches=1_000_000)
+
+    def become(settings: Settings) -> None:
+        node.settings = settings
+
+    bench.live.on_loop(lambda: become(msgspec.structs.replace(kept, limits=limits)))
+    try:
+        bench.page.goto(bench.at("/operator"))
+        bench.ready()
+        note = bench.page.locator('[data-figure="brown-out"] .bh-note')
+        expect(note).to_have_text("from 3,000 waiting, 1,000,000 unproven")
+        for width in (1280, 1600):
+            bench.page.set_viewport_size({"width": width, "height": 800})
+            bench.check_layout()
+    finally:
+        bench.live.on_loop(lambda: become(kept))
 
 
 def test_a_parameter_is_drafted_checked_saved_and_never_applied(bench: Bench) -> None:

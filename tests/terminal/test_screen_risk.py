@@ -114,6 +114,9 @@ def test_a_position_goes_home_and_a_strategy_is_opened(bench: Bench) -> None:
     made.get_by_label("Name").fill("basis")
     made.get_by_role("button").click()
     expect(line(bench, "strategy basis")).to_be_visible()
+    for width in (1280, 1600):
+        bench.page.set_viewport_size({"width": width, "height": 800})
+        bench.check_layout()
     mode = bench.page.locator('[data-mark="mode"]')
     mode.get_by_label("In").select_option("ETH-USD")
     mode.get_by_label("Leverage").fill("5")

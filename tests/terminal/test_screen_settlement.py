@@ -8,7 +8,8 @@ from typing import Any
 
 from playwright.sync_api import expect
 
-from bulkhead.client import NewOrder
+from bulkhead.client import NewOrder, Trader
+from bulkhead.client.signer import AssetLeg
 from bulkhead.terminal import numbers
 from tests.terminal.browser import Bench
 from tests.terminal.owner import by_owner
@@ -85,6 +86,43 @@ def test_a_withdrawal_is_asked_for_and_seen_on_its_way(bench: Bench) -> None:
     assert by_owner(bench, lambda trader: trader.balance()).balance == before - Decimal("1250.5")
     form.locator('[data-mark="claim"]').click()
     expect(form.locator('[data-mark="money-note"]')).to_contain_text("settles nothing")
+
+
+def test_a_strategys_money_leaves_by_itself(bench: Bench) -> None:
+    async def work(trader: Trader) -> tuple[int, Decimal]:
+        [made] = (await trader.strategies()).strategies
+        await trader.move([AssetLeg(trader.account_id, made.l2_vault, Decimal(2_000))])
+        return made.l2_vault, (await trader.balance()).balance
+
+    bench.page.goto(bench.at("/risk"))
+    bench.ready()
+    made = bench.page.locator('[data-mark="new-strategy"]')
+    made.get_by_label("Name").fill("basis")
+    made.get_by_role("button").click()
+    expect(bench.page.locator('[data-mark="account"]')).to_contain_text("basis")
+    strategy, main_before = by_owner(bench, work)
+    bench.page.goto(bench.at("/settlement"))
+    bench.ready()
+    form = bench.page.locator('[data-mark="money"]')
+    form.locator('[data-mark="money-account"] select').select_option(str(strategy))
+    expect(form.locator('[data-mark="money-free"]')).to_contain_text("Free to leave: 2,000.00 USD")
+    expect(form.locator('[data-mark="money-free"]')).to_contain_text("not through the main account")
+    form.get_by_label("Amount").fill("2,000.01")
+    form.locator('[data-mark="withdraw"]').click()
+    expect(form.locator('[data-mark="money-note"]')).to_contain_text("rejected")
+    form.get_by_label("Amount").fill("750")
+    form.locator('[data-mark="withdraw"]').click()
+    expect(form.locator('[data-mark="money-note"]')).to_contain_text("750.00 USD are on their way")
+    expect(form.locator('[data-mark="money-free"]')).to_contain_text("Free to leave: 1,250.00 USD")
+    way = bench.page.locator('[data-mark="ways"]')
+    expect(way).to_contain_text(f"slow withdrawal 750.00 USD, in progress · basis · {strategy}")
+
+    async def after(trader: Trader) -> tuple[Decimal, Decimal]:
+        own = await trader.strategy(strategy)
+        return (await trader.balance()).balance, (await own.balance()).balance
+
+    assert by_owner(bench, after) == (main_before, 1_250)
+    bench.check()
 
 
 def test_solvency_is_computed_here_from_both_sides(bench: Bench) -> None:

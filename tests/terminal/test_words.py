@@ -15,7 +15,7 @@ def test_no_reason_is_without_words() -> None:
     assert set(REJECTS) == set(Reject)
     codes = {value for name, value in vars(errors).items() if name.isupper() and isinstance(value, int)}
     assert codes <= set(CODES)
-    reasons = {*wording._CAUSES.values(), *wording._REJECTS.values(), "UNKNOWN"} - {"NONE"}
+    reasons = {*wording._CAUSES.values(), *wording._REJECTS.values(), "UNKNOWN", "ORDER_REPLACED"} - {"NONE"}
     assert reasons <= set(LEFT)
     for what, todo in [*REJECTS.values(), *CODES.values(), *LEFT.values()]:
         assert what[0].isupper() and len(what) > 10 and not what.endswith("."), what

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import Table, select
+from sqlalchemy import Table, and_, or_, select
 from sqlalchemy.sql import ColumnElement
 
 from bulkhead.api import errors, shapes
@@ -22,6 +22,7 @@ from bulkhead.reject import Reject
 from bulkhead.units import MarketId
 
 PAGE, LONG_PAGE, OPERATIONS_PAGE = 100, 10_000, 50
+SORTS = {"ID": "", "UPDATED_AT": "updated_ms"}
 CLAIMABLE = "READY_FOR_CLAIM"
 OPERATION_TYPES = ("CLAIM", "DEPOSIT", "FAST_WITHDRAWAL", "SLOW_WITHDRAWAL", "TRANSFER")
 
@@ -107,14 +108,17 @@ async def orders(call: Call) -> list[dict[str, Any]]:
 
 
 async def orders_history(call: Call) -> Page:
-    """Orders that have left, newest first."""
+    """Orders that have left, newest first: by `sort` ID as they were placed, UPDATED_AT as they left."""
     table = tables.orders
     wheres = [table.c.account_id == call.account_id, table.c.status.not_in(sorted(OPEN))]
     if call.text("type"):
         wheres.append(table.c.kind == call.text("type").upper())
     if call.text("side"):
         wheres.append(table.c.side == call.text("side").upper())
-    rows, cursor = await page(call, table, "order_id", wheres, PAGE)
+    sort = call.text("sort").upper() or "ID"
+    if sort not in SORTS:
+        raise bad(f"sort: {sort[:40]!r} is none of {', '.join(SORTS)}")
+    rows, cursor = await page(call, table, "order_id", wheres, PAGE, SORTS[sort])
     return Page([shapes.order_shape(call.api, row) for row in rows], cursor)
 
 
@@ -318,22 +322,38 @@ def operation_shape(row: Row, settled: int = 0) -> dict[str, Any]:
 
 
 async def page(
-    call: Call, table: Table, key: str, wheres: list[ColumnElement[bool]], most: int
+    call: Call, table: Table, key: str, wheres: list[ColumnElement[bool]], most: int, sort: str = ""
 ) -> tuple[list[Row], int | None]:
-    """A part of a table, newest first: below the cursor where there is one. Markets are asked of every table alike."""
+    """A part of a table, newest first: below the cursor where there is one. Markets are asked of every table alike.
+
+    `sort` is a column that goes before the key; the cursor is a key all the same, of a row that was given before.
+    """
     column = table.c[key]
     chosen = call.chosen_markets()
     if chosen is not None and "market_id" in table.c:
         wheres.append(table.c.market_id.in_([int(wire.terms.market_id) for wire in chosen]))
     cursor = call.text("cursor")
     if cursor:
-        wheres.append(column < whole(cursor, "cursor"))
+        wheres.append(await _below(call, table, key, whole(cursor, "cursor"), sort))
     limit = call.limit(most)
-    query = select(table).where(*wheres).order_by(column.desc()).limit(limit + 1)
+    order_by = [table.c[sort].desc()] if sort else []
+    query = select(table).where(*wheres).order_by(*order_by, column.desc()).limit(limit + 1)
     rows = await call.api.node.store.rows(query)
     if len(rows) <= limit:
         return rows, None
     return rows[:limit], rows[limit - 1][key]
+
+
+async def _below(call: Call, table: Table, key: str, cursor: int, sort: str) -> ColumnElement[bool]:
+    """Rows that come after the one that the cursor names."""
+    if not sort:
+        return table.c[key] < cursor
+    query = select(table.c[sort]).where(table.c[key] == cursor, table.c.account_id == call.account_id)
+    found = await call.api.node.store.rows(query)
+    if not found:
+        raise bad("cursor: it names none of these rows; use the one that the last page gave")
+    place = found[0][sort]
+    return or_(table.c[sort] < place, and_(table.c[sort] == place, table.c[key] < cursor))
 
 
 ENDPOINTS = [

@@ -85,7 +85,8 @@ class NewOrder(Body, frozen=True, kw_only=True):
     tp_sl_type: Literal["ORDER", "POSITION"] | None = None
     take_profit: LegBody | None = None
     stop_loss: LegBody | None = None
-    builder_fee: Decimal | None = None
+    builder_fee: Decimal | None = None  # refused above zero: no builder is paid
+    builder_id: Text | Number | None = None  # refused
 
 
 class MassCancelBody(Body, frozen=True, kw_only=True):
@@ -273,9 +274,11 @@ class PreviewBody(Body, frozen=True, kw_only=True):
     side: Side
     quantity: Decimal = field(name="qty")
     price: Decimal | None = None
-    type: Literal["LIMIT", "MARKET"] = "LIMIT"
+    type: Literal["LIMIT", "MARKET", "CONDITIONAL"] = "LIMIT"
     reduce_only: bool = False
     post_only: bool = False
+    trigger: TriggerBody | None = None
+    cancel_id: Text | None = None  # the open order whose place it would take
     leverage: Leverage = 0  # as if it were signed; 0: what was signed
 
 

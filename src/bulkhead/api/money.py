@@ -20,10 +20,14 @@ from bulkhead.node.directory import TRADE, WITHDRAW
 from bulkhead.node.exchange import Answer
 from bulkhead.node.store.tables import place_id
 from bulkhead.reject import Reject
-from bulkhead.signing import SigningError, whole_amount
+from bulkhead.signing import SigningError, ccxt_transfer_hash, ccxt_withdrawal_hash, verify, whole_amount
 from bulkhead.units import AccountId, TimeMs, TimeS
 
 ACCOUNT_LIMIT = 1 << ACCOUNT_ID_BITS
+CCXT_SIGNED = (
+    "ccxt signs a message of its own here, which no proof can check; sign the wire's (bulkhead.client.Signer does) and "
+    "give ccxt its settlement in params['settlement']: docs/node.md"
+)
 
 
 async def transfer(call: Call) -> dict[str, Any]:
@@ -62,8 +66,12 @@ async def transfer(call: Call) -> dict[str, Any]:
     if answer is Reject.WRONG_SIGNATURE:
         tx = make(TimeMs(0)).transaction
         assert isinstance(tx, Transfer)
-        authority = call.api.node.exchange.machine.authority
-        raise _unsigned(call, authority.transfer_hash(tx, call.account.owner_key), amount)
+        authority, key = call.api.node.exchange.machine.authority, call.account.owner_key
+        theirs = ccxt_transfer_hash(
+            authority.domain, key, recipient_position_id=target, sender_position_id=source,
+            collateral_id=int(asset.collateral_id), amount=amount, expiration_s=expiration, salt=salt,
+        )  # fmt: skip
+        raise _unsigned(call, authority.transfer_hash(tx, key), amount, verify(key, theirs, *signature))
     event = accepted(answer)
     return {"validSignature": True, "id": place_id(event.number, 0)}
 
@@ -99,8 +107,12 @@ async def withdraw(call: Call) -> int:
     if answer is Reject.WRONG_SIGNATURE:
         tx = make(TimeMs(0)).transaction
         assert isinstance(tx, Withdrawal)
-        authority = call.api.node.exchange.machine.authority
-        raise _unsigned(call, authority.withdrawal_hash(tx, call.account.owner_key), amount)
+        authority, key = call.api.node.exchange.machine.authority, call.account.owner_key
+        theirs = ccxt_withdrawal_hash(
+            authority.domain, key, recipient=recipient, position_id=account_id,
+            collateral_id=int(asset.collateral_id), amount=amount, expiration_s=expiration, salt=salt,
+        )  # fmt: skip
+        raise _unsigned(call, authority.withdrawal_hash(tx, key), amount, verify(key, theirs, *signature))
     return place_id(accepted(answer).number, 0)
 
 
@@ -143,10 +155,12 @@ def _expiration(value: int | str) -> int:
     return integer(value, "expiration", 1 << 40)
 
 
-def _unsigned(call: Call, message_hash: int, amount: int) -> ApiError:
+def _unsigned(call: Call, message_hash: int, amount: int, is_ccxt: bool) -> ApiError:
+    """The refusal of a signature, with what it should have signed; ccxt's own message is named as such."""
     expected = {"hash": hex(message_hash), "amount": str(amount), "chainId": call.api.state.config.chain_id}
     debug = "expected " + "; ".join(f"{name}={value}" for name, value in expected.items())
-    error = rejected(Reject.WRONG_SIGNATURE, "signed over other numbers, or by another key", expected=[expected])
+    why = CCXT_SIGNED if is_ccxt else "signed over other numbers, or by another key"
+    error = rejected(Reject.WRONG_SIGNATURE, why, expected=[expected])
     error.debug = debug
     return error
 

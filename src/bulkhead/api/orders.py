@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from bulkhead.api import errors
-from bulkhead.api.bodies import LegBody, MassCancelBody, NewOrder
+from bulkhead.api.bodies import LegBody, MassCancelBody, NewOrder, PreviewBody
 from bulkhead.api.call import Call, Endpoint
 from bulkhead.api.errors import ApiError, bad, rejected
 from bulkhead.api.numbers import Wire, decimal
-from bulkhead.api.signed import Priced, SignedOrder, integer, leg_quantity, signed_order
+from bulkhead.api.signed import NOTHING, Priced, SignedOrder, integer, leg_quantity, signed_order
 from bulkhead.engine.command import CancelOrder, MassCancel, PlaceOrder, PlaceProtection, SetDeadMan
 from bulkhead.engine.event import Accepted, Rejected
 from bulkhead.engine.order import (
@@ -89,8 +89,21 @@ def _check_kind(body: NewOrder) -> None:
         raise ApiError(400, errors.PARAMETERS, "TOB needs postOnly")
     if body.type == "TPSL" and not body.reduce_only:
         raise ApiError(400, errors.ONLY_REDUCE, "a TPSL order must be reduceOnly")
+    if body.type == "TPSL" and body.cancel_id:
+        raise bad("cancelId: a TPSL order replaces none; place the new protection, then cancel the old one")
     if not body.id:
         raise bad("id must not be empty")
+    _check_builder(body)
+
+
+def _check_builder(body: NewOrder) -> None:
+    """Nobody's builder is paid here, so an order that promises a builder something is refused, not taken without it."""
+    rate = NOTHING if body.builder_fee is None else decimal(body.builder_fee, "builderFee")
+    if rate.numerator:
+        text = "builderFee: no builder is paid here; sign the order without (ccxt: options['builderFee'] = False)"
+        raise ApiError(422, errors.FEE, text)
+    if body.builder_id is not None:
+        raise ApiError(422, errors.CLIENT_NOT_FOUND, "builderId: this exchange has no builders; leave it out")
 
 
 def collateral_resolution(call: Call, wire: Wire) -> int:
@@ -116,7 +129,7 @@ def _order(call: Call, wire: Wire, collateral: int, body: NewOrder) -> tuple[Mak
         bool(body.post_only),
         bool(body.reduce_only),
         LEVELS[body.self_trade_protection_level or "ACCOUNT"],
-        _trigger(wire, body),
+        trigger_of(wire, body),
     )
     signed, legs = [own], []
     protects = Protects.POSITION if body.tp_sl_type == "POSITION" else Protects.ORDER
@@ -185,7 +198,7 @@ def _leg(
     return signed, Leg(signed.order, Trigger(source, direction, level, execution))
 
 
-def _trigger(wire: Wire, body: NewOrder) -> Trigger | None:
+def trigger_of(wire: Wire, body: NewOrder | PreviewBody) -> Trigger | None:
     """When a conditional order fires. Without a direction: upward for a buy, downward for a sale."""
     trigger = body.trigger
     if trigger is None:

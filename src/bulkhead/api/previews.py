@@ -9,10 +9,10 @@ from bulkhead.api.bodies import PreviewBody, SizeBody
 from bulkhead.api.call import Call, Endpoint
 from bulkhead.api.errors import ApiError, bad, rejected
 from bulkhead.api.numbers import Wire, decimal, money, share
-from bulkhead.api.orders import collateral_resolution
+from bulkhead.api.orders import KINDS, collateral_resolution, trigger_of
 from bulkhead.engine.arrange import MarginMode
 from bulkhead.engine.book import BUY, SELL
-from bulkhead.engine.order import OrderType, Terms, TimeInForce
+from bulkhead.engine.order import Terms, TimeInForce
 from bulkhead.engine.preview import ModePreview, preview, size_for
 from bulkhead.engine.stress import Stress
 from bulkhead.fixed import book_price_ceil, book_price_floor
@@ -31,11 +31,15 @@ SLIPPAGE_PERCENT = 5
 async def preview_order(call: Call) -> dict[str, Any]:
     """An order in each margin mode: margin, fees with their L1 share, liquidation price, what is at stake, stresses.
 
-    `leverage` is as if it had been signed for the market; without it, what was signed.
+    `leverage` is as if it had been signed for the market; without it, what was signed. With `cancelId` it is judged in
+    the place of that open order, whose margin is free then.
     """
     body = await call.body(PreviewBody)
     wire = call.api.market(body.market)
-    found = preview(call.api.sequencer, unsigned_order(call, wire, body), terms_of(body), leverage=body.leverage)
+    order, terms = unsigned_order(call, wire, body), terms_of(wire, body)
+    found = preview(
+        call.api.sequencer, order, terms, leverage=body.leverage, replaces=body.cancel_id or ""
+    )
     return {
         "market": wire.terms.name,
         "size": wire.size(int(found.size)),
@@ -44,14 +48,16 @@ async def preview_order(call: Call) -> dict[str, Any]:
     }
 
 
-def terms_of(body: PreviewBody) -> Terms:
+def terms_of(wire: Wire, body: PreviewBody) -> Terms:
     """The unsigned terms of an order that is only looked at."""
-    is_market = body.type == "MARKET"
+    if (body.type == "CONDITIONAL") != (body.trigger is not None):
+        raise ApiError(400, errors.TRIGGER_MISSING, "a conditional order has a trigger, and no other order has")
     return Terms(
-        kind=OrderType.MARKET if is_market else OrderType.LIMIT,
-        time_in_force=TimeInForce.IOC if is_market else TimeInForce.GTT,
+        kind=KINDS[body.type],
+        time_in_force=TimeInForce.IOC if body.type == "MARKET" else TimeInForce.GTT,
         post_only=body.post_only,
         reduce_only=body.reduce_only,
+        trigger=trigger_of(wire, body),
     )
 
 

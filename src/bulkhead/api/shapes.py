@@ -65,8 +65,9 @@ def order_shape(api: Api, row: Row, legs: Iterable[Row] = ()) -> dict[str, Any]:
     if "trigger" in extra:
         _add_trigger(shape, wire, row, extra)
     for leg in legs:
-        name = _leg_name(leg["side"], json.loads(leg["extra"])["trigger"])
-        shape[name] = _leg(wire, leg, json.loads(leg["extra"])["trigger"])
+        asked = json.loads(leg["extra"])
+        shape[_leg_name(leg["side"], asked["trigger"])] = _leg(wire, leg, asked["trigger"])
+        shape["tpSlType"] = asked["tpSlType"]
     return shape
 
 

@@ -34,7 +34,8 @@ async def what_if(call: Call) -> dict[str, Any]:
     if refused is not None:
         raise rejected(refused)
     order = unsigned_order(call, wire, body)
-    found = rehearsed(call.api.sequencer, order, terms_of(body), leverage=body.leverage)
+    terms, replaces = terms_of(wire, body), body.cancel_id or ""
+    found = rehearsed(call.api.sequencer, order, terms, leverage=body.leverage, replaces=replaces)
     wanted = {MODES[name] for name in body.modes} or set(MODES.values())
     names = {market_id: one.terms.name for market_id, one in call.api.markets.by_id.items()}
     by_id = call.api.markets.by_id

@@ -127,12 +127,15 @@ class Position(Model, frozen=True):
 
 
 class Waits(Model, frozen=True):
-    """What an order, or one of its exits, waits for. `price` is that of an exit."""
+    """What an order, or one of its exits, waits for. `price` and `price_type` are those of an exit, the execution
+    that of an order: MARKET or LIMIT."""
 
     trigger_price: Decimal
     trigger_price_type: str = "MARK"
     direction: str = ""
     price: Decimal | None = None
+    price_type: str = "MARKET"
+    execution_price_type: str = "LIMIT"
 
 
 class Order(Model, frozen=True):
@@ -163,6 +166,7 @@ class Order(Model, frozen=True):
     trigger: Waits | None = None
     take_profit: Waits | None = None
     stop_loss: Waits | None = None
+    tp_sl_type: str = "ORDER"
 
     @property
     def is_open(self) -> bool:
@@ -344,6 +348,7 @@ class Operation(Model, frozen=True):
     amount: Decimal
     time: int
     sequence: int = 0
+    account_id: int = 0
 
 
 class MarginCall(Model, frozen=True):

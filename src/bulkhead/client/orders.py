@@ -24,6 +24,7 @@ class Trigger:
     price: Number
     source: Literal["MARK", "INDEX", "LAST"] = "MARK"
     direction: Literal["UP", "DOWN"] | None = None  # None: up for a buy, down for a sale
+    execution: Literal["MARKET", "LIMIT"] = "LIMIT"  # what it becomes: an IOC at its worst price, or a limit order
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,6 +56,7 @@ class NewOrder:
     trigger: Trigger | None = None
     take_profit: Exit | None = None
     stop_loss: Exit | None = None
+    protects: Literal["ORDER", "POSITION"] = "ORDER"  # what its exits close: what it filled, or the whole position
     self_trade: Literal["ACCOUNT", "CLIENT", "DISABLED"] = "ACCOUNT"
 
 
@@ -84,11 +86,12 @@ def body_of(order: NewOrder, market: Market, signer: Signer) -> dict[str, Any]:
     if order.replaces:
         body["cancelId"] = order.replaces
     if order.trigger is not None:
-        body["trigger"] = _trigger(order.trigger, is_buy)
+        body["trigger"] = trigger_body(order.trigger, is_buy)
     for name, leg in (("takeProfit", order.take_profit), ("stopLoss", order.stop_loss)):
         if leg is not None:
-            body["tpSlType"] = "ORDER"
-            signed = (not is_buy, quantity, Decimal(leg.price))
+            body["tpSlType"] = order.protects
+            closes = quantity if order.protects == "ORDER" else _most(market, Decimal(leg.price))
+            signed = (not is_buy, closes, Decimal(leg.price))
             settlement = signer.settlement(market.l2_config, signed, fee, nonce, expiry_ms)[1]
             body[name] = {**_leg(leg), "settlement": settlement}
     return body
@@ -115,14 +118,19 @@ def protection_of(
         "nonce": str(nonce),
         "tpSlType": "POSITION",
     }
-    limits = market.trading_config
     for name, leg in (("takeProfit", take_profit), ("stopLoss", stop_loss)):
         if leg is not None:
             price = Decimal(leg.price)
-            signed = (not is_long, whole(50 * limits.max_position_value / price, limits.min_order_size_change), price)
+            signed = (not is_long, _most(market, price), price)
             settlement = signer.settlement(market.l2_config, signed, FEE_CAP, nonce, expiry_ms)[1]
             body[name] = {**_leg(leg), "settlement": settlement}
     return body
+
+
+def _most(market: Market, price: Decimal) -> Decimal:
+    """The size that is signed for a whole position, whatever it will be."""
+    limits = market.trading_config
+    return whole(50 * limits.max_position_value / price, limits.min_order_size_change)
 
 
 def _leg(leg: Exit) -> dict[str, str]:
@@ -134,12 +142,13 @@ def _leg(leg: Exit) -> dict[str, str]:
     }
 
 
-def _trigger(trigger: Trigger, is_buy: bool) -> dict[str, str]:
+def trigger_body(trigger: Trigger, is_buy: bool) -> dict[str, str]:
+    """A trigger as the wire has it."""
     return {
         "triggerPrice": decimal_text(Decimal(trigger.price)),
         "triggerPriceType": trigger.source,
         "direction": trigger.direction or ("UP" if is_buy else "DOWN"),
-        "executionPriceType": "LIMIT",
+        "executionPriceType": trigger.execution,
     }
 
 

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from bulkhead.client.exchange import Exchange
 
 USER = "/api/v1/user"
-DUPLICATE, NO_POSITION = 1134, 1137
+DUPLICATE, NO_POSITION, NOT_OPEN = 1134, 1137, 1142
 PAUSES_S = (0.2, 1.0, 3.0)  # before an order that nothing was heard of is asked for and sent again
 Answer = TypeVar("Answer")
 
@@ -122,6 +122,7 @@ class Trader:
         once at most. Unreachable where nothing is heard in the end: then the order may or may not be there.
         """
         body = body_of(order, await self.exchange.market(order.market), self.signer)
+        late = (DUPLICATE, NOT_OPEN) if order.replaces else (DUPLICATE,)  # of the same message, once it was taken
         try:
             return await self._ask("POST", "/order", Placed, body=body)
         except Unreachable as error:
@@ -136,7 +137,7 @@ class Trader:
             except Unreachable as error:
                 problem = error
             except Refused as error:
-                if error.code != DUPLICATE:
+                if error.code not in late:
                     raise
                 problem = Unreachable(f"the order came in late ({error}); asking for it again")
         raise problem

@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import Any
 
 from bulkhead.client.models import Model
-from bulkhead.client.orders import NewOrder, Number
+from bulkhead.client.orders import NewOrder, Number, trigger_body
 from bulkhead.client.signer import decimal_text
 
 Move = Mapping[str, Number]
@@ -60,17 +60,22 @@ class WhatIf(Model, frozen=True):
 
 
 def looked_at(order: NewOrder, leverage: int) -> dict[str, Any]:
-    """The body of an order that is only looked at."""
-    return {
+    """The body of an order that is only looked at, in the place of the one that it would replace."""
+    body: dict[str, Any] = {
         "market": order.market,
         "side": order.side,
         "qty": decimal_text(Decimal(order.quantity)),
         "price": decimal_text(Decimal(order.price)),
-        "type": "MARKET" if order.kind == "MARKET" else "LIMIT",
+        "type": order.kind,
         "reduceOnly": order.reduce_only,
         "postOnly": order.post_only,
         "leverage": leverage,
     }
+    if order.replaces:
+        body["cancelId"] = order.replaces
+    if order.trigger is not None:
+        body["trigger"] = trigger_body(order.trigger, order.side == "BUY")
+    return body
 
 
 def moved(moves: Sequence[Move]) -> list[dict[str, str]]:

@@ -63,7 +63,7 @@ def judge(desk: Desk, command: PlaceOrder) -> Reject | Judged:
     judged = admission.message(desk, signed, terms.external_id)
     replaced = None
     if command.cancel_external_id:
-        replaced = _replaced(desk, command)
+        replaced = replaced_by(desk, signed, command.cancel_external_id)
         if replaced is None and not (isinstance(judged, Reject) and judged < Reject.UNKNOWN_ORDER):
             return Reject.UNKNOWN_ORDER
     if isinstance(judged, Reject):
@@ -105,11 +105,10 @@ def opened(desk: Desk, judged: Message, signed: Order, terms: Terms) -> OpenOrde
     )
 
 
-def _replaced(desk: Desk, command: PlaceOrder) -> OpenOrder | None:
+def replaced_by(desk: Desk, order: Order, external_id: str) -> OpenOrder | None:
     """The order to be replaced: open, of the same account and market."""
-    order_id = desk.external.get((command.order.account_id, command.cancel_external_id), 0)
-    found = desk.orders.get(order_id)
-    return found if found is not None and found.signed.market_id == command.order.market_id else None
+    found = desk.orders.get(desk.external.get((order.account_id, external_id), 0))
+    return found if found is not None and found.signed.market_id == order.market_id else None
 
 
 def _take_over(desk: Desk, order: OpenOrder, replaced: OpenOrder) -> None:

@@ -11,7 +11,7 @@ from bulkhead.engine.arrange import MarginMode, mode_of
 from bulkhead.engine.book import BUY
 from bulkhead.engine.desk import Desk
 from bulkhead.engine.order import Terms
-from bulkhead.engine.rehearse import Fill, Filled, Whose, container_of, expected, fill_in, unsigned
+from bulkhead.engine.rehearse import Fill, Filled, Whose, container_of, expected, fill_in, released, unsigned
 from bulkhead.engine.reserve import Claims
 from bulkhead.engine.sequencer import Sequencer
 from bulkhead.engine.stress import Stress, stresses
@@ -84,17 +84,20 @@ class Sizing(NamedTuple):
     is_monotone: bool
 
 
-def preview(sequencer: Sequencer, order: Order, terms: Terms | None = None, *, leverage: int = 0) -> Preview:
+def preview(
+    sequencer: Sequencer, order: Order, terms: Terms | None = None, *, leverage: int = 0, replaces: str = ""
+) -> Preview:
     """Every mode for one order, which need not be signed yet. Assumes that all of it that can fill does.
 
-    `leverage` is as if it had been signed for the market; 0 takes what was. An order refused for anything but margin
-    has no modes to compare.
+    `leverage` is as if it had been signed for the market; 0 takes what was. `replaces` is the external id of the open
+    order whose place it would take. An order refused for anything but margin has no modes to compare.
     """
     desk = unsigned(sequencer.desk)
     whose = Whose(order.account_id, order.market_id, leverage)
-    reject, fills = expected(desk, order, Terms() if terms is None else terms)
+    reject, fills = expected(desk, order, Terms() if terms is None else terms, replaces)
     if fills is None:
         return Preview(whose.account_id, whose.market_id, Size(0), reject, ())
+    desk = released(desk, order, replaces)
     current = mode_of(desk.state, desk.state.accounts[whose.account_id], whose.market_id)
     modes = []
     for mode in MarginMode:

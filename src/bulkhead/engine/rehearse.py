@@ -12,7 +12,7 @@ from bulkhead.engine.command import PlaceOrder
 from bulkhead.engine.desk import Desk, takes_only
 from bulkhead.engine.match import fee_due, is_self_trade, trade_of
 from bulkhead.engine.order import OpenOrder, Stage, Terms
-from bulkhead.engine.place import judge, opened
+from bulkhead.engine.place import judge, opened, replaced_by
 from bulkhead.engine.reserve import Claims
 from bulkhead.fixed import FRACTION_BITS, quote_ceil
 from bulkhead.ledger.accounts import health_of
@@ -56,9 +56,22 @@ class Expected(NamedTuple):
     fills: list[Fill] | None
 
 
-def expected(desk: Desk, order: Order, terms: Terms) -> Expected:
-    """What an order would meet. One refused for margin has its fills anyway, so that its numbers can be shown."""
-    command = PlaceOrder(desk.time_ms, order, terms)
+def released(desk: Desk, order: Order, replaces: str) -> Desk:
+    """The desk once the order that is replaced has left: its margin is free. The same desk where none is."""
+    replaced = replaced_by(desk, order, replaces) if replaces else None
+    if replaced is None or not replaced.reserved:
+        return desk
+    twin = copy(desk)
+    twin.reserve = desk.reserve.without(replaced)
+    return twin
+
+
+def expected(desk: Desk, order: Order, terms: Terms, replaces: str = "") -> Expected:
+    """What an order would meet. One refused for margin has its fills anyway, so that its numbers can be shown.
+
+    `replaces` names the open order whose place it would take; UNKNOWN_ORDER where there is none of that name.
+    """
+    command = PlaceOrder(desk.time_ms, order, terms, replaces)
     outcome = judge(desk, command)
     if not isinstance(outcome, Reject):
         return Expected(None, _fills(desk, outcome[0]))

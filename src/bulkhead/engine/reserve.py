@@ -71,6 +71,18 @@ class Reserve:
             if not markets:
                 del self.totals[signed.account_id]
 
+    def without(self, order: OpenOrder) -> Reserve:
+        """The same once an order has left; this one stays as it is."""
+        signed = order.signed
+        markets = dict(self.totals.get(signed.account_id, {}))
+        if signed.market_id in markets:
+            back = change_of(order, order.reserved, -1)
+            had = markets[signed.market_id]
+            markets[signed.market_id] = [total + less for total, less in zip(had, back, strict=True)]
+        twin = Reserve()
+        twin.totals = {**self.totals, int(signed.account_id): markets}
+        return twin
+
     def of(self, account_id: int, market_id: int) -> tuple[int, int, int]:
         """Open buys, sells and fees of an account in a market."""
         totals = self.totals.get(account_id, {}).get(market_id)

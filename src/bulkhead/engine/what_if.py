@@ -12,7 +12,7 @@ from typing import NamedTuple
 from bulkhead.engine.arrange import MarginMode, mode_of
 from bulkhead.engine.desk import Desk
 from bulkhead.engine.order import Terms
-from bulkhead.engine.rehearse import Whose, container_of, expected, fill_in, unsigned
+from bulkhead.engine.rehearse import Whose, container_of, expected, fill_in, released, unsigned
 from bulkhead.engine.sequencer import Sequencer
 from bulkhead.fixed import quote_floor, requirement_quote_ceil
 from bulkhead.ledger.accounts import health_of, settled_in
@@ -140,12 +140,16 @@ def problem(sequencer: Sequencer, prices: Sequence[Prices]) -> Reject | None:
     return None
 
 
-def rehearsed(sequencer: Sequencer, order: Order, terms: Terms | None = None, *, leverage: int = 0) -> Rehearsed:
-    """The order filled as expected in every mode. `leverage` is as if it had been signed for the market."""
+def rehearsed(
+    sequencer: Sequencer, order: Order, terms: Terms | None = None, *, leverage: int = 0, replaces: str = ""
+) -> Rehearsed:
+    """The order filled as expected in every mode. `leverage` is as if it had been signed for the market; `replaces`
+    the external id of the open order whose place it would take."""
     desk = unsigned(sequencer.desk)
-    reject, fills = expected(desk, order, Terms() if terms is None else terms)
+    reject, fills = expected(desk, order, Terms() if terms is None else terms, replaces)
     if fills is None:
         return Rehearsed(reject, ())
+    desk = released(desk, order, replaces)
     whose = Whose(order.account_id, order.market_id, leverage)
     signer = desk.state.accounts[order.account_id]
     family = _family(desk, signer)

@@ -36,6 +36,7 @@ from bulkhead.signing.messages import (
     vault_order_hash,
     withdrawal_hash,
 )
+from bulkhead.signing.messages_ccxt import ccxt_transfer_hash, ccxt_withdrawal_hash
 from bulkhead.signing.ranges import SigningError
 
 __all__ = [
@@ -46,6 +47,8 @@ __all__ = [
     "Signature",
     "SigningError",
     "book_expiry_s",
+    "ccxt_transfer_hash",
+    "ccxt_withdrawal_hash",
     "configuration_hash",
     "domain_for",
     "domain_hash",

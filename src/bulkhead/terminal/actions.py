@@ -22,6 +22,7 @@ from bulkhead.terminal.live.topic import Topic, now_ms
 KEPT = 200
 SLOW_S = 1.0  # without an answer for so long, it is said that there is none yet
 LOOK_S = 1.0
+REPLACED = "ORDER_REPLACED"  # as it was asked to be
 LOOKS = 5  # that find nothing at an exchange that answers, before "it never arrived" is believed
 log = structlog.get_logger(__name__)
 
@@ -124,13 +125,17 @@ class Actions(Topic):
     def follow_order(self, order: Order) -> None:
         """An order has left: an action that was acknowledged says why, where it was not asked for."""
         why = words.of_reason(order.status_reason)
-        if why is None or order.status == "FILLED":
+        if why is None or order.status == "FILLED" or order.status_reason == REPLACED:
             return
         for action in reversed(self.all.values()):
             if action.order_id == order.id and action.stage is Stage.DONE:
                 action.words = words.Words(f"Then it was {order.status.lower()}: {why.what}", why.todo)
                 self._tell(action)
                 return
+
+    def tell_of(self, action: Action) -> None:
+        """More is known of an action."""
+        self._tell(action)
 
     def _begin(self, key: str, what: str) -> Action:
         action = Action(key, what, number=next(self._numbers))

@@ -9,11 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Literal
+from typing import Literal, TypeVar
 
 from nicegui import ui
 from nicegui.elements.mixins.value_element import ValueElement
 
+Value = TypeVar("Value")
 Kind = Literal["text", "number", "password", "choice", "tick"]
 Style = Literal["plain", "primary", "buy", "sell"]
 FIRST_CLICK = "(event) => { if (event.detail < 2) emit(); }"
@@ -21,7 +22,18 @@ OLD_MS = 5_000
 NEVER_MS = 1 << 50  # for what is no worse for not having changed: that it would is the connection's word
 
 
-class Field(ValueElement[str], component="static/field.js"):
+class Entry(ValueElement[Value]):
+    """What is typed is known here at once and not told back. What is set here is told again even where the browser was
+    told the same before: something else may have been typed since."""
+
+    def _handle_value_change(self, value: Value) -> None:
+        if self._send_update_on_value_change:
+            with self._props.suspend_updates():
+                self._props["told"] = self._props.get("told", 0) + 1
+        super()._handle_value_change(value)
+
+
+class Field(Entry[str], component="static/field.js"):
     """A labelled field; `value` is its text. `kind` "choice" needs `options`: values with what is shown."""
 
     VALUE_PROP = "value"
@@ -38,6 +50,7 @@ class Field(ValueElement[str], component="static/field.js"):
         hint: str = "",
         on_change: Callable[[], object] | None = None,
         on_enter: Callable[[], object] | None = None,
+        on_escape: Callable[[], object] | None = None,
     ) -> None:
         self._is_secret = kind == "password"
         super().__init__(value=value, on_value_change=None if on_change is None else lambda _: on_change())
@@ -49,6 +62,8 @@ class Field(ValueElement[str], component="static/field.js"):
         self._props["hint"] = hint
         if on_enter is not None:
             self.on("enter", lambda _: on_enter())
+        if on_escape is not None:
+            self.on("escape", lambda _: on_escape())
 
     def _value_to_model_value(self, value: str) -> str:
         """What the browser is told of the value: of a secret nothing, not even what was typed there."""
@@ -81,7 +96,7 @@ class Field(ValueElement[str], component="static/field.js"):
             self._props["disabled"] = is_disabled
 
 
-class Tick(ValueElement[bool], component=None):
+class Tick(Entry[bool], component=None):
     """A labelled tick box; `value` is whether it is ticked."""
 
     VALUE_PROP = "value"

@@ -61,6 +61,11 @@ def of_error(error: Exception) -> Words:
     return Words(str(error) or type(error).__name__, "Nothing was sent")
 
 
+def sentence(text: str) -> str:
+    """What a program said, as a sentence; nothing where it said nothing."""
+    return text and text[:1].upper() + text[1:] + ("" if text.endswith(".") else ".")
+
+
 def details(error: Exception) -> str:
     """The exchange's own words beside ours, for whoever wants to know exactly."""
     if not isinstance(error, Refused):

@@ -73,6 +73,7 @@ LEFT: dict[str, tuple[str, str]] = {
                               "price"),
     "REDUCE_ONLY_FAILED": ("There was nothing left to reduce", "Look at your positions"),
     "TPSL_OTHER_SIDE_FILLED": ("The other one of take-profit and stop-loss was done", "Nothing to do"),
+    "ORDER_REPLACED": ("Another order took its place", "Nothing to do"),
     "PREV_ORDER_NOT_FOUND": ("The order it belonged to has left", "Nothing to do"),
     "DISABLED_MARKET": ("The market was closed", "Wait until it opens"),
     "NOT_ENOUGH_FUNDS": ("The account's margin did not cover it any more", "Look at Risk, deposit or reduce"),

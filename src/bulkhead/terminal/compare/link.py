@@ -17,6 +17,7 @@ REACHES = {"10": (Decimal(10), Decimal("0.2")), "50": (Decimal(50), Decimal(1)),
 """How far the slider goes to each side, and its step, in percent."""
 LEVERAGE_MAX = 100
 DIGITS_MAX = 30
+NAME_MAX = 128  # characters of an order's external id
 
 
 class BadLink(ValueError):
@@ -44,13 +45,14 @@ class Question:
     correlation: Correlation = Correlation.INTACT
     loss: Decimal = Decimal(0)  # to be sized for; 0: nobody asked
     account: int = 0  # whose what-if it is; 0: whoever opens it
+    replaces: str = ""  # external id of the open order whose place it would take
 
     @property
     def order(self) -> NewOrder:
         """As the exchange is asked."""
         return NewOrder(
             market=self.market, side=self.side, quantity=self.size, price=self.price, kind=self.kind,
-            post_only=self.post_only, reduce_only=self.reduce_only,
+            post_only=self.post_only, reduce_only=self.reduce_only, replaces=self.replaces,
         )  # fmt: skip
 
     def at(self, move: Decimal) -> Question:
@@ -65,13 +67,13 @@ class Question:
             "postOnly": "1" if self.post_only else "", "reduceOnly": "1" if self.reduce_only else "",
             "move": text_of(100 * self.move) if self.move else "", "reach": self.reach,
             "correlation": self.correlation.value, "loss": text_of(self.loss) if self.loss else "",
-            "account": str(self.account or ""),
+            "account": str(self.account or ""), "replaces": self.replaces,
         }  # fmt: skip
         return {name: text for name, text in said.items() if text}
 
     def ticket(self, mode: str) -> dict[str, str]:
         """The address's parts that fill the ticket of the trade screen with this order in a mode."""
-        kept = ("market", "side", "type", "size", "price", "leverage", "postOnly", "reduceOnly", "account")
+        kept = ("market", "side", "type", "size", "price", "leverage", "postOnly", "reduceOnly", "account", "replaces")
         said = {name: text for name, text in self.query().items() if name in kept}
         return {**said, "mode": mode}
 
@@ -115,6 +117,7 @@ def question_of(query: Mapping[str, str], markets: Sequence[str]) -> Question:
         ),
         loss=above_zero("loss", query["loss"]) if query.get("loss") else Decimal(0),
         account=whole("account", query.get("account", "") or "0", 1 << 32),
+        replaces=query.get("replaces", "")[:NAME_MAX],
     )
 
 

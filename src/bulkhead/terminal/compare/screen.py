@@ -31,7 +31,7 @@ CORRELATIONS = (
 REACH_WORDS = tuple((name, f"\u00b1{name}%") for name in REACHES)
 ENTRIES = (
     "side", "type", "size", "price", "postOnly", "reduceOnly", "leverage", "loss", "account", "move", "reach",
-    "correlation",
+    "correlation", "replaces",
 )  # fmt: skip
 KINDS = (("LIMIT", "Limit"), ("MARKET", "Market"))
 
@@ -78,6 +78,8 @@ class Compare:
 
     def _build_ticket(self) -> None:
         with parts.panel("What if", mark="ticket"), ui.element("div").classes("bh-compare-ticket"):
+            if self.said.get("replaces"):
+                parts.Text("In the place of an open order, whose margin is free then", "p", "bh-note bh-warning")
             with ui.element("div").classes("bh-pair").props('role="group" aria-label="Side"'):
                 self.buy = parts.button("Buy", lambda: self.enter("side", "BUY"), mark="buy")
                 self.sell = parts.button("Sell", lambda: self.enter("side", "SELL"), mark="sell")

@@ -7,7 +7,7 @@ from functools import partial
 
 from nicegui import ui
 
-from bulkhead.terminal import numbers, parts
+from bulkhead.terminal import numbers, parts, words
 from bulkhead.terminal.actions import Action, Actions, Stage
 from bulkhead.terminal.keys.making import build as build_making
 from bulkhead.terminal.keystore import KeyStoreError, Listed
@@ -83,7 +83,7 @@ class _Accounts:
             await self.page.session.unlock(name, passphrase)
         except (KeyStoreError, NotReady) as error:
             if not self.note.is_deleted:
-                self.note.show(_sentence(str(error)))
+                self.note.show(words.sentence(str(error)))
 
 
 class _Entry:
@@ -161,7 +161,3 @@ def _said(action: Action, done: str) -> tuple[str, str]:
     style = "bh-danger" if action.stage is Stage.REFUSED else "bh-warning"
     details = f" ({action.details})" if action.details else ""
     return f"{action.text}{details}", f"bh-note {style}"
-
-
-def _sentence(text: str) -> str:
-    return text[:1].upper() + text[1:] + ("" if text.endswith(".") else ".")

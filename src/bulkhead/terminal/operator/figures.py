@@ -26,13 +26,16 @@ LABELS = {
 }  # fmt: skip
 
 
+WIDE = ("brown-out", "prover")
+
+
 def strip(page: Page) -> None:
     """All of them, of the node's last second."""
     asked = venue_of(page.session).operator
     texts: dict[str, tuple[parts.Text, parts.Text]] = {}
     with ui.element("div").classes("bh-figures").props('data-mark="figures"'):
         for name, label in LABELS.items():
-            wide = " bh-wide-figure" if name == "prover" else ""
+            wide = " bh-wide-figure" if name in WIDE else ""
             with ui.element("div").classes(f"bh-figure{wide}").props(f'data-figure="{name}" data-mark="figure-{name}"'):
                 parts.Text(label, "small")
                 texts[name] = parts.Text(numbers.NONE, "strong"), parts.Text("", "span", "bh-note")
@@ -57,7 +60,7 @@ def figures(told: dict[str, Any]) -> dict[str, Shown]:
     """What the node told of itself, in words and numbers."""
     brown, prover, rates = told["brownOut"], told["prover"], told["throughput"]
     failed = len(told["failures"])
-    limit = f"from {brown['depth']:,} waiting" + (f", {brown['batches']} unproven" if brown["batches"] else "")
+    limit = f"from {brown['depth']:,} waiting" + (f", {brown['batches']:,} unproven" if brown["batches"] else "")
     proving = prover["proving"]
     doing = "no prover here" if not prover["runs"] else "idle" if proving is None else (
         f"batch {proving['batch']}: {proving['step']} {numbers.percent(Decimal(proving['share']), places=0)}"
@@ -79,4 +82,4 @@ def _latency(told: dict[str, str | None]) -> Shown:
     if told["p95"] is None:
         return Shown(numbers.NONE, "none yet")
     median, most = (numbers.fixed(1000 * Decimal(told[name] or 0), 1) for name in ("p50", "p99"))
-    return Shown(f"{numbers.fixed(1000 * Decimal(told['p95']), 1)} ms", f"p50 {median}, p99 {most}")
+    return Shown(f"{numbers.fixed(1000 * Decimal(told['p95']), 1)} ms", f"p50\u00a0{median}, p99\u00a0{most}")

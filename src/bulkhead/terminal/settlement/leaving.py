@@ -11,7 +11,7 @@ from nicegui import ui
 
 from bulkhead.client.l1 import Standing
 from bulkhead.limits import CHILDREN_PER_ACCOUNT
-from bulkhead.terminal import numbers, parts
+from bulkhead.terminal import numbers, parts, words
 from bulkhead.terminal.session import NotReady
 from bulkhead.terminal.settlement.kit import Kit, command, kit_of
 from bulkhead.terminal.settlement.money import amount_in
@@ -63,7 +63,7 @@ class Leaving:
         self.state.show(*state_words(standing))
         self.kept.show(
             "Genesis and record of the contracts are kept beside your keys."
-            if self._kit.is_whole else self._kit.problem or "Nothing is kept here yet."
+            if self._kit.is_whole else words.sentence(self._kit.problem or "nothing is kept here yet")
         )  # fmt: skip
         self.command.show(command(self._kit))
         can_leave = standing is not None and (standing.is_overdue or standing.is_frozen)

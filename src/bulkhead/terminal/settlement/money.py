@@ -9,13 +9,15 @@ from eth_utils.address import is_hex_address
 from nicegui import ui
 
 from bulkhead.client.l1 import Standing
-from bulkhead.terminal import numbers, parts
+from bulkhead.terminal import numbers, parts, words
 from bulkhead.terminal.actions import Actions, Stage
+from bulkhead.terminal.live.account import LiveAccount
 from bulkhead.terminal.live.venue import own_of
 from bulkhead.terminal.session import NotReady
 from bulkhead.terminal.settlement.kit import Kit, kit_of
 from bulkhead.terminal.shell import Page
 
+FREE_S = 1.0
 OWNER_FIGURES = ("On L1, USD", "To be claimed, USD", "Ether", "Custody holds, USD", "L1's block")
 
 
@@ -62,7 +64,7 @@ def on_l1(page: Page) -> None:
 
     def paint() -> None:
         age.told(kit.standing.changed_ms)
-        problem.show(kit.standing.problem)
+        problem.show(words.sentence(kit.standing.problem))
         unlocked = page.session.unlocked
         wallet.show("" if unlocked is None or not unlocked.wallet else f"Wallet {unlocked.wallet}")
         if kit.standing.value is not None:
@@ -80,18 +82,36 @@ def standing_texts(one: Standing) -> list[str]:
     ]  # fmt: skip
 
 
+def free_words(account: LiveAccount) -> str:
+    """What can leave an account now, and by which way money comes and goes."""
+    if account.balance is None:
+        return ""
+    free = f"Free to leave: {numbers.dollars(account.balance.available_for_withdrawal)} USD."
+    if account.named.kind == "MAIN":
+        return f"{free} What its positions and orders need stays."
+    return (
+        f"{free} It comes from L1 and goes there by itself, not through the main account; between your accounts money "
+        "moves on the screen Risk."
+    )
+
+
 class MoneyForm:
-    """Deposit and claim on L1; withdraw from the exchange."""
+    """Deposit and claim on L1; withdraw from the exchange. Of the account that is chosen here: main, or a strategy."""
 
     def __init__(self, page: Page) -> None:
         self._page, self._session = page, page.session
         self._kit: Kit = kit_of(page.session)
         self._key = Actions.new_key()
         with parts.panel("Deposit and withdraw", mark="money"), ui.element("div").classes("bh-entry"):
+            self.account = parts.Field("Account", kind="choice", on_change=self._changed)
+            self.account.props('data-mark="money-account"')
             self.amount = parts.Field("Amount, USD", kind="number", on_change=self._changed)
             self.recipient = parts.Field(
                 "Withdraw to", value=self._wallet, placeholder="0x…", on_change=self._changed
             )
+            self.recipient.classes("bh-wide")
+            self.free = parts.Text("", "p", "bh-note bh-muted")
+            self.free.props('data-mark="money-free"')
             with ui.element("div").classes("bh-buttons"):
                 parts.button("Withdraw", self._withdraw, style="primary", mark="withdraw")
                 parts.button("Deposit from L1", self._deposit, mark="deposit")
@@ -99,23 +119,41 @@ class MoneyForm:
             self.note = parts.Text("", "p", "bh-note bh-muted")
             self.note.props('role="status" data-mark="money-note"')
         page.painter.on(page.session.who, self._fill)
+        page.painter.every(FREE_S, self._paint_free)
 
     @property
     def _wallet(self) -> str:
         unlocked = self._session.unlocked
         return "" if unlocked is None else unlocked.wallet
 
+    @property
+    def _chosen(self) -> LiveAccount | None:
+        """The account whose money it is; None, which is said, while none is there."""
+        found = self._session.accounts.get(int(self.account.value or 0))
+        if found is None:
+            self._say("Unlock an account first.", "bh-warning")
+        return found
+
     def _fill(self) -> None:
         if not self.recipient.value:
             self.recipient.value = self._wallet
+        accounts = self._session.accounts
+        self.account.choose_from([(str(one.account_id), one.label) for one in accounts.values()])
+        if int(self.account.value or 0) not in accounts:
+            self.account.set_value(str(self._session.active_id) if accounts else "")
+        self._paint_free()
 
     def _changed(self) -> None:
         self._key = Actions.new_key()
+        self._paint_free()
+
+    def _paint_free(self) -> None:
+        account = self._session.accounts.get(int(self.account.value or 0))
+        self.free.show("" if account is None else free_words(account))
 
     async def _withdraw(self) -> None:
-        main, amount, recipient = self._session.main, amount_in(self.amount), self.recipient.value.strip()
-        if main is None:
-            self._say("Unlock an account first.", "bh-warning")
+        account, amount, recipient = self._chosen, amount_in(self.amount), self.recipient.value.strip()
+        if account is None:
             return
         if not is_hex_address(recipient):
             self.recipient.problem("An address on L1: 0x and 40 digits.")
@@ -125,7 +163,7 @@ class MoneyForm:
             return
         shown = numbers.dollars(amount)
         action = await self._session.actions.run(
-            self._key, f"Withdraw {shown} USD", lambda: main.trader.withdraw(amount, recipient)
+            self._key, f"Withdraw {shown} USD from {account.label}", lambda: account.trader.withdraw(amount, recipient)
         )
         own = own_of(self._session)
         await own.operations.refresh()
@@ -136,16 +174,16 @@ class MoneyForm:
             self._say(action.text, "bh-danger")
 
     async def _deposit(self) -> None:
-        main, amount = self._session.main, amount_in(self.amount)
-        if main is None or amount is None:
+        account, amount = self._chosen, amount_in(self.amount)
+        if account is None or amount is None:
             return
         shown = numbers.dollars(amount)
 
         async def deposit() -> str:
-            number = await self._kit.do("depositing", lambda chain: chain.deposit(main.account_id, amount))
-            return f"Deposit {number} of {shown} USD is in L1's queue: a batch will take it."
+            number = await self._kit.do("depositing", lambda chain: chain.deposit(account.account_id, amount))
+            return f"Deposit {number} of {shown} USD for {account.label} is in L1's queue: a batch will take it."
 
-        await self._run(f"Deposit {shown} USD", deposit)
+        await self._run(f"Deposit {shown} USD for {account.label}", deposit)
 
     async def _claim(self) -> None:
         async def claim() -> str:

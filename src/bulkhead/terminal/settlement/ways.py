@@ -42,7 +42,7 @@ def ways_of(orders: Sequence[Order], operations: Sequence[Operation]) -> list[Wa
     """Newest first."""
     found = [
         Way(
-            f"order-{one.id}", f"{one.side.lower()} {one.quantity:f} {one.market}, {_words(one.status)}", one.sequence,
+            f"order-{one.id}", f"{one.side.lower()} {_much(one)} {one.market}, {_words(one.status)}", one.sequence,
             one.created_time, one.id, one.account_id,
         )
         for one in orders
@@ -50,11 +50,16 @@ def ways_of(orders: Sequence[Order], operations: Sequence[Operation]) -> list[Wa
     found += [
         Way(
             f"money-{one.id}", f"{_words(one.type)} {numbers.dollars(abs(one.amount))} USD, {_words(one.status)}",
-            one.sequence, one.time, 0,
+            one.sequence, one.time, 0, one.account_id,
         )
         for one in operations
     ]  # fmt: skip
     return sorted(found, key=lambda one: -one.sequence)[:ROWS]
+
+
+def _much(order: Order) -> str:
+    """Its size; one that closes a position knows it when it fires."""
+    return f"{order.quantity:f}" if order.quantity else "the whole position in"
 
 
 def batch_of(sequence: int, batches: Rows) -> dict[str, Any] | None:
@@ -122,7 +127,9 @@ class Ways:
 
     def _line(self, way: Way, batches: Rows) -> Line:
         check = Cell("Check", action="check", title=f"Check the receipt of {way.what}") if way.order_id else Cell("")
-        cells = [Cell(way.what), Cell(at_ms=way.time_ms), *way_cells(way, batches), check]
+        account = self._session.accounts.get(way.account_id)
+        whose = "" if account is None or account is self._session.main else f" · {account.label}"
+        cells = [Cell(way.what + whose), Cell(at_ms=way.time_ms), *way_cells(way, batches), check]
         note = self._notes.get(way.id, "")
         return Line(way.id, cells, note=note, note_style="bh-up" if note.startswith(HOLDS) else "bh-danger")
 

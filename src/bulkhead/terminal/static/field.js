@@ -13,13 +13,13 @@ export default {
              :type="kind === 'password' ? 'password' : 'text'" :inputmode="kind === 'number' ? 'decimal' : undefined"
              :placeholder="placeholder" :disabled="disabled" :aria-invalid="problem ? 'true' : undefined"
              :aria-describedby="problem || hint ? own + '-note' : undefined" autocomplete="off" spellcheck="false"
-             @input="take($event.target.value)" @keydown.enter="$event.repeat || $emit('enter')">
+             @input="take($event.target.value)" @keydown.enter="$event.repeat || $emit('enter')" @keydown.esc="$emit('escape')">
       <span v-if="problem || hint" class="bh-note" :class="problem ? 'bh-danger' : 'bh-muted'" :id="own + '-note'">
         {{ problem || hint }}</span>
     </div>`,
   props: { value: null, label: String, kind: String, options: Array, placeholder: String, hint: String, problem: String,
-    disabled: Boolean, own: String },
+    disabled: Boolean, own: String, told: Number },
   data() { return { local: this.value }; },
-  watch: { value(now) { this.local = now; } },
+  watch: { value(now) { this.local = now; }, told() { this.local = this.value; } },
   methods: { clear() { this.local = ""; }, take(now) { this.local = now; this.$emit("update:value", now); } },
 };

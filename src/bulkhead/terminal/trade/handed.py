@@ -11,6 +11,7 @@ from bulkhead.terminal import words
 from bulkhead.terminal.compare.link import BadLink, question_of
 from bulkhead.terminal.shell import Page
 from bulkhead.terminal.trade import order_form
+from bulkhead.terminal.trade.lists import can_be_edited
 from bulkhead.terminal.trade.ticket import Ticket
 
 ELSEWHERE = {
@@ -21,6 +22,9 @@ ELSEWHERE = {
 
 def take_over(page: Page, ticket: Ticket) -> None:
     """Fill the ticket where the address has an order. One that is none fills nothing, and the ticket says why."""
+    if "replaces" in page.query:
+        _Edit(page, ticket, page.query["replaces"])
+        return
     if "size" not in page.query:
         return
     try:
@@ -41,6 +45,32 @@ def take_over(page: Page, ticket: Ticket) -> None:
         ticket.outcome.show(ELSEWHERE[mode], "bh-warning")
     elif mode in ("cross", "isolated"):
         _Offer(page, ticket, mode, question.leverage)
+
+
+class _Edit:
+    """An open order of the account that is to be edited, by its external id, once it is known: from another market's
+    page, or from Compare, with the size and price that were looked at."""
+
+    def __init__(self, page: Page, ticket: Ticket, name: str) -> None:
+        self._page, self._ticket, self._name = page, ticket, name
+        self._is_done = False
+        page.on_account(lambda account: (account.orders_changed,), self._look)
+
+    def _look(self) -> None:
+        account = self._page.session.active
+        if account is None or not account.is_known or self._is_done:
+            return
+        self._is_done = True
+        found = next((one for one in account.orders.values() if one.external_id == self._name), None)
+        if found is None or found.market != self._ticket.market.name or not can_be_edited(found):
+            said = "The order that was to be edited is open no more in this account and market."
+            self._ticket.outcome.show(said, "bh-warning")
+            return
+        self._ticket.editing.begin(found)
+        for name in ("size", "price"):
+            value = order_form.number(self._page.query.get(name, ""))
+            if value is not None:
+                self._ticket.fields[name].set_value(f"{value:f}")
 
 
 class _Offer:

@@ -9,7 +9,6 @@ from nicegui import ui
 from nicegui.events import KeyEventArguments
 
 from bulkhead.terminal import parts
-from bulkhead.terminal.shell import Page
 from bulkhead.terminal.trade.order_form import LIMIT, MARKET, STOP
 from bulkhead.terminal.trade.tabs import Tabs
 from bulkhead.terminal.trade.ticket import Ticket
@@ -18,7 +17,7 @@ Do = Callable[[], object] | Callable[[], Awaitable[object]]
 TABLES = ("positions", "orders", "fills", "funding", "orders-past", "positions-past")
 
 
-def build(page: Page, ticket: Ticket, tabs: Tabs) -> None:
+def build(ticket: Ticket, tabs: Tabs) -> None:
     """Listen for keys, and have a list of them at hand."""
     keys: dict[str, tuple[str, Do]] = {
         "b": ("Buy", lambda: ticket.choose_side("BUY")),
@@ -26,8 +25,9 @@ def build(page: Page, ticket: Ticket, tabs: Tabs) -> None:
         "l": ("Limit order", lambda: ticket.choose_kind(LIMIT)),
         "m": ("Market order", lambda: ticket.choose_kind(MARKET)),
         "t": ("Stop or trigger order", lambda: ticket.choose_kind(STOP)),
-        "p": ("Go to the price", lambda: _focus(page, ticket, "price")),
-        "z": ("Go to the size", lambda: _focus(page, ticket, "size")),
+        "p": ("Go to the price", lambda: ticket.focus("price")),
+        "z": ("Go to the size", lambda: ticket.focus("size")),
+        "e": ("Edit the newest order here; again: the one before", ticket.editing.begin_next),
         "X": ("Cancel all orders", tabs.cancel_all),
     }
     for place, name in enumerate(TABLES, 1):
@@ -42,17 +42,13 @@ def build(page: Page, ticket: Ticket, tabs: Tabs) -> None:
             help_box.set_visibility(not help_box.visible)
         elif key == "Escape":
             help_box.set_visibility(False)
+            ticket.editing.leave()
         elif key in keys:
             done = keys[key][1]()
             if isinstance(done, Awaitable):
                 await done
 
     ui.keyboard(pressed, repeating=False, ignore=["input", "select", "textarea"])
-
-
-def _focus(page: Page, ticket: Ticket, name: str) -> None:
-    own = ticket.fields[name].props["own"]
-    page.client.run_javascript(f"document.getElementById('{own}')?.focus()")
 
 
 def _help(keys: dict[str, tuple[str, Do]]) -> ui.element:
@@ -65,7 +61,11 @@ def _help(keys: dict[str, tuple[str, Do]]) -> ui.element:
                 with ui.element("div"):
                     parts.Text("Shift+X" if key == "X" else key.upper(), "dt")
                     parts.Text(meaning.capitalize(), "dd")
-            for key, meaning in (("Enter", "In a field of the ticket: send"), ("?", "This list"), ("Esc", "Close it")):
+            others = (
+                ("Enter", "In a field of the ticket: send"), ("?", "This list"),
+                ("Esc", "Close it; leave an order as it is"),
+            )  # fmt: skip
+            for key, meaning in others:
                 with ui.element("div"):
                     parts.Text(key, "dt")
                     parts.Text(meaning, "dd")

@@ -20,6 +20,7 @@ POSITIONS = (
 ORDERS = (
     Column("Placed, UTC"), Column("Market"), Column("Type"), Column("Side"), Column("Size", True),
     Column("Filled", True), Column("Price", True), Column("Waits for"), Column("Status"), Column("Flags"), Column(""),
+    Column(""),
 )  # fmt: skip
 FILLS = (
     Column("Time, UTC"), Column("Market"), Column("Side"), Column("Price", True), Column("Size", True),
@@ -79,7 +80,7 @@ def position_row(markets: Markets, one: Position) -> Row:
 
 
 def order_row(markets: Markets, one: Order) -> Row:
-    """An open order, with a button that cancels it."""
+    """An open order, with buttons that edit and cancel it."""
     terms = markets[one.market]
     flags = [name for name, is_so in (("post-only", one.post_only), ("reduce-only", one.reduce_only)) if is_so]
     if one.take_profit is not None and one.type != "TPSL":
@@ -92,9 +93,17 @@ def order_row(markets: Markets, one: Order) -> Row:
         side_of(one.side), Cell(size), Cell(numbers.size(terms, one.filled)), Cell(numbers.price(terms, one.price)),
         Cell(waits_for(terms, one)), Cell(STATUSES.get(one.status, one.status.lower())),
         Cell(", ".join(flags), "bh-muted"),
+        Cell("Edit", action="edit", title=f"Edit the order {one.id}") if can_be_edited(one) else Cell(""),
         Cell("Cancel", action="cancel", title=f"Cancel the order {one.id}"),
     )  # fmt: skip
     return Row(str(one.id), cells)
+
+
+def can_be_edited(order: Order) -> bool:
+    """It rests or waits under a name, by which another can take its place; or it closes a whole position, and another
+    can be entered before it leaves. Exits of an order are sized by what that order filled."""
+    is_exit = order.type == "TPSL" and order.tp_sl_type == "POSITION"
+    return order.is_open and (is_exit or (order.type in ("LIMIT", "CONDITIONAL") and order.price is not None))
 
 
 STATUSES = {

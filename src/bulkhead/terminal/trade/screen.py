@@ -25,6 +25,6 @@ def build(page: Page) -> None:
         with place:
             book.build(page, market, ticket.take_price)
         book.build_trades(page, market)
-        tabs = Tabs(page)
+        tabs = Tabs(page, ticket.editing.begin)
     handed.take_over(page, ticket)
-    keyboard.build(page, ticket, tabs)
+    keyboard.build(ticket, tabs)

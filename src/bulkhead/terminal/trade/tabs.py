@@ -23,10 +23,11 @@ CLOSE_SLIPPAGE = Decimal(1)  # percent
 
 
 class Tabs:
-    """One tab's tables; `cancel_all` is what the button and the key do."""
+    """One tab's tables; `cancel_all` is what the button and the key do, `edit` takes an order into the ticket."""
 
-    def __init__(self, page: Page) -> None:
+    def __init__(self, page: Page, edit: Callable[[Order], None]) -> None:
         self.page = page
+        self._edit = edit
         self.session = page.session
         self.markets: dict[str, Market] = page.session.markets
         self._tables: dict[str, Table[Any]] = {}
@@ -61,7 +62,7 @@ class Tabs:
 
     def _build_tables(self) -> None:
         self._add("positions", lists.POSITIONS, self._positions, lists.position_row, self._close)
-        self._add("orders", lists.ORDERS, self._orders, lists.order_row, self._cancel)
+        self._add("orders", lists.ORDERS, self._orders, lists.order_row, self._act)
         self._add("fills", lists.FILLS, self._fills, lists.fill_row)
         self._add("funding", lists.FUNDING, lambda: self._past["funding"], lists.funding_row)
         self._add("orders-past", lists.PAST_ORDERS, lambda: self._past["orders-past"], lists.past_order_row)
@@ -146,9 +147,17 @@ class Tabs:
 
     # -- acting ------------------------------------------------------------------------------------------------------
 
-    async def _cancel(self, row_id: str, action: str) -> None:
+    async def _act(self, row_id: str, action: str) -> None:
+        """Edit or cancel an order. One of another market is edited on that market's page."""
         account = self.session.active
         if account is None:
+            return
+        if action == "edit":
+            order = account.orders.get(int(row_id))
+            if order is not None and order.market == self.page.market_name:
+                self._edit(order)
+            elif order is not None:
+                ui.navigate.to(self.page.link_to("/", market=order.market, replaces=order.external_id))
             return
         await self.session.actions.run(
             f"cancel-{row_id}-{Actions.new_key()}", f"Cancel order {row_id}", lambda: account.trader.cancel(int(row_id))

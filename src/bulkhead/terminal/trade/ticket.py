@@ -9,14 +9,16 @@ from decimal import Decimal
 
 from nicegui import ui
 
-from bulkhead.client import ClientError, NewOrder
+from bulkhead.client import ClientError, NewOrder, Order
 from bulkhead.client.models import ModePreview
 from bulkhead.terminal import numbers, parts, words
 from bulkhead.terminal.actions import Action, Actions, Stage
 from bulkhead.terminal.live.account import LiveAccount
 from bulkhead.terminal.live.market import LiveMarket
+from bulkhead.terminal.live.topic import now_ms
 from bulkhead.terminal.shell import Page
-from bulkhead.terminal.trade import order_form
+from bulkhead.terminal.trade import editing, order_form
+from bulkhead.terminal.trade.editing import Editing
 from bulkhead.terminal.trade.margin import Margin
 from bulkhead.terminal.trade.order_form import LIMIT, MARKET, PROTECT, STOP, Entries, Made
 
@@ -40,10 +42,12 @@ class Ticket:
         self.ticks: dict[str, parts.Tick] = {}
         self._key = Actions.new_key()
         self._action: Action | None = None
-        self._is_sending = False
+        self._is_taking = False
+        self.is_sending = False
         self._last: tuple[float, tuple[object, ...]] | None = None  # when was sent what
         self._preview_task: asyncio.Task[None] | None = None
         with parts.panel("Order", classes="bh-area-ticket", mark="ticket"), ui.element("div").classes("bh-ticket"):
+            self.editing = Editing(self, self._show_edited)
             self.margin = Margin(page, market, self.look_ahead)
             self._build()
         page.painter.on(page.session.actions, self._paint_action)
@@ -53,7 +57,8 @@ class Ticket:
     # -- building ----------------------------------------------------------------------------------------------------
 
     def _build(self) -> None:
-        with ui.element("div").classes("bh-sides").props('role="group" aria-label="Side"'):
+        self.sides = ui.element("div").classes("bh-sides").props('role="group" aria-label="Side"')
+        with self.sides:
             self.buy = parts.button("Buy / long", lambda: self.choose_side("BUY"), mark="side-buy")
             self.sell = parts.button("Sell / short", lambda: self.choose_side("SELL"), mark="side-sell")
         self._field("kind", "Type", options=order_form.TYPES)
@@ -100,7 +105,7 @@ class Ticket:
         made = parts.Field(
             label, kind="choice" if options else "number" if number else "text", options=options,
             value=getattr(self.entries, name), placeholder=placeholder, on_change=lambda: self._entered(name),
-            on_enter=self.send,
+            on_enter=self.send, on_escape=self.editing.leave,
         )  # fmt: skip
         self.fields[name] = made.props(f'data-mark="ticket-{name}"')
 
@@ -111,19 +116,24 @@ class Ticket:
     # -- entries -----------------------------------------------------------------------------------------------------
 
     def _entered(self, name: str) -> None:
+        if self._is_taking:
+            return
         setattr(self.entries, name, (self.fields | self.ticks)[name].value)
         if name == "kind":
+            self._fit_force()
             self._show()
         self._renew()
         self.look_ahead()
 
     def _renew(self) -> None:
         """Whatever is sent next is another order, unless the last one is still under way."""
-        if not self._is_sending and (self._action is None or self._action.is_over):
+        if not self.is_sending and (self._action is None or self._action.is_over):
             self._key = Actions.new_key()
 
     def choose_side(self, side: str) -> None:
-        """Buy or sell."""
+        """Buy or sell. An order that is edited keeps its side."""
+        if self.editing.order is not None:
+            return
         self.entries.side = side
         if self.entries.kind == STOP:
             self.fields["direction"].set_value("UP" if side == "BUY" else "DOWN")
@@ -133,8 +143,20 @@ class Ticket:
         self.look_ahead()
 
     def choose_kind(self, kind: str) -> None:
-        """Another type of order."""
-        self.fields["kind"].set_value(kind)
+        """Another type of order. One that is edited keeps its own."""
+        if self.editing.order is None:
+            self.fields["kind"].set_value(kind)
+
+    def take_entries(self, entries: Entries) -> None:
+        """Have other entries in the ticket, all at once."""
+        self._is_taking, self.entries = True, entries
+        for name, field in self.fields.items():
+            field.set_value(getattr(entries, name))
+            field.problem("")
+        for name, tick in self.ticks.items():
+            tick.set_value(getattr(entries, name))
+        self._is_taking = False
+        self._renew()
 
     def take_price(self, price: str) -> None:
         """A price of the book that was clicked."""
@@ -144,9 +166,12 @@ class Ticket:
         """The same order on the screen Compare."""
         entries = self.entries
         price = order_form.number(entries.price) if entries.kind != MARKET else self._best()
+        edited = self.editing.order
+        replaces = {} if edited is None else {"replaces": edited.external_id}
         ui.navigate.to(self.page.link_to(
             "/compare", market=self.market.name, side=entries.side, price=str(price or ""),
             type="MARKET" if entries.kind == MARKET else "LIMIT", size=str(order_form.number(entries.size) or ""),
+            **replaces,
         ))  # fmt: skip
 
     def take_share(self, share: Decimal) -> None:
@@ -165,35 +190,59 @@ class Ticket:
     def _made(self) -> Made:
         account = self.page.session.active
         held = Decimal(0) if account is None else account.size(self.market.name)
-        return order_form.make(self.entries, self.market.terms, self._best(), held)
+        made = order_form.make(self.entries, self.market.terms, self._best(), held)
+        edited = self.editing.order
+        return made if edited is None else editing.replacement(made, self.entries, edited, now_ms())
 
     # -- showing -----------------------------------------------------------------------------------------------------
 
     def _show(self) -> None:
         """What the chosen type needs, and nothing else."""
-        kind, is_buy = self.entries.kind, self.entries.side == "BUY"
+        kind, is_buy, is_new = self.entries.kind, self.entries.side == "BUY", self.editing.order is None
         for name, kinds in (
             ("trigger", (STOP,)), ("direction", (STOP,)), ("source", (STOP, PROTECT)), ("price", (LIMIT, STOP)),
             ("size", (LIMIT, MARKET, STOP)), ("lifetime", (LIMIT, STOP)), ("slippage", (MARKET, PROTECT)),
         ):  # fmt: skip
-            self.fields[name].set_visibility(kind in kinds)
-        self.fields["force"].set_visibility(kind != PROTECT)
+            self.fields[name].set_visibility(kind in kinds and (is_new or name != "lifetime"))
+        self.fields["kind"].set_visibility(is_new)
+        self.sides.set_visibility(is_new)
+        self.fields["force"].set_visibility(kind != PROTECT and is_new)
         self.fields["force"].choose_from(order_form.FORCES[1:] if kind == MARKET else order_form.FORCES)
-        if kind == MARKET and self.entries.force == "GTT":
-            self.fields["force"].set_value("IOC")
-        elif kind != MARKET and self.entries.force == "IOC":
-            self.fields["force"].set_value("GTT")
         self.ticks["post_only"].set_visibility(kind == LIMIT)
         self.ticks["reduce_only"].set_visibility(kind != PROTECT)
-        self.shares.set_visibility(kind != PROTECT)
+        self.shares.set_visibility(kind != PROTECT and is_new)
         self.preview.set_visibility(kind != PROTECT)
         for button, side in ((self.buy, "BUY"), (self.sell, "SELL")):
             parts.set_attribute(button, "aria-pressed", "true" if side == self.entries.side else "false")
         name = self.market.name.split("-")[0]
         text = "Protect the position" if kind == PROTECT else f"{'Buy' if is_buy else 'Sell'} {name}"
+        edited = self.editing.order
+        if edited is not None:
+            text = "Replace the exits" if kind == PROTECT else f"Replace order {edited.id}"
         _say(self.submit_text, text)
         style = "bh-primary" if kind == PROTECT else "bh-buy" if is_buy else "bh-sell"
         self.submit.classes(replace=f"bh-button {style}")
+
+    def _fit_force(self) -> None:
+        """A market order takes; any other rests, unless it is told not to."""
+        if self.entries.kind == MARKET and self.entries.force == "GTT":
+            self.fields["force"].set_value("IOC")
+        elif self.entries.kind != MARKET and self.entries.force == "IOC":
+            self.fields["force"].set_value("GTT")
+
+    def _show_edited(self) -> None:
+        """An order has come into the ticket, or left it."""
+        self._show()
+        self.look_ahead()
+        if self.editing.order is not None:
+            self.focus("price")
+
+    def focus(self, name: str) -> None:
+        """Have the cursor in a field, with all of it selected."""
+        own = self.fields[name].props["own"]
+        self.page.client.run_javascript(
+            f"const found = document.getElementById('{own}'); if (found) {{ found.focus(); found.select(); }}"
+        )
 
     def _paint_state(self) -> None:
         """Whether it can be sent now, and why not."""
@@ -205,7 +254,7 @@ class Ticket:
         else:
             why = ""
         self.note.show(why, "bh-note bh-warning")
-        is_open = self._is_sending or (self._action is not None and not self._action.is_over)
+        is_open = self.is_sending or (self._action is not None and not self._action.is_over)
         parts.set_disabled(self.submit, session.active is None or is_open)
 
     def _paint_problems(self, made: Made) -> None:
@@ -268,21 +317,28 @@ class Ticket:
     async def send(self) -> None:
         """Send what stands in the ticket, once."""
         account = self.page.session.active
-        if account is None or self._is_sending or self._is_repeated():
+        if account is None or self.is_sending or self._is_repeated():
             return
-        made = self._made()
+        made, edited = self._made(), self.editing.order
         self._paint_problems(made)
         if made.problems:
             worst = "; ".join(f"{name.replace('_', ' ')}: {problem}" for name, problem in made.problems.items())
             self.note.show(f"Nothing was sent. {worst.capitalize()}.", "bh-note bh-danger")
             return
+        if edited is not None and self.entries == editing.entries_of(edited):
+            self.note.show("Nothing was sent: nothing is different yet.", "bh-note bh-danger")
+            return
         self._renew()
-        self._is_sending = True
+        self.is_sending = True
         parts.set_disabled(self.submit, True)
         try:
-            self._action = await self._sent(account, made)
+            self._action = await self._sent(account, made, edited)
+            if edited is not None and not self.submit.is_deleted:
+                with self.submit:
+                    await self.editing.done(edited, account, self._action)
         finally:
-            self._is_sending = False
+            self.is_sending = False
+            self.editing.look()
             self._renew()
             if not self.submit.is_deleted:
                 with self.submit:
@@ -295,7 +351,7 @@ class Ticket:
         self._last = (now_s, entries)
         return before is not None and before[1] == entries and now_s - before[0] < REPEAT_S
 
-    async def _sent(self, account: LiveAccount, made: Made) -> Action:
+    async def _sent(self, account: LiveAccount, made: Made, edited: Order | None) -> Action:
         actions, key = self.page.session.actions, self._key
 
         def begun() -> None:
@@ -303,7 +359,11 @@ class Ticket:
 
         asyncio.get_running_loop().call_soon(begun)
         if made.order is not None:
-            return await actions.place(key, account, made.order, order_form.words(made.order, self.market.terms))
+            terms = self.market.terms
+            what = order_form.words(made.order, terms) if edited is None else editing.words(edited, made.order, terms)
+            return await actions.place(key, account, made.order, what)
+        if edited is not None:
+            return await self.editing.protect_anew(key, account, made)
         profit, loss, name = made.take_profit, made.stop_loss, self.market.name
         what = f"Protect the position in {name}"
         return await actions.run(key, what, lambda: account.trader.protect(name, take_profit=profit, stop_loss=loss))

@@ -1,0 +1,232 @@
+"""Editing open orders in a real browser: another takes its place in the same step, or it stands as it was."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+from playwright.sync_api import expect
+
+from bulkhead.client import Exit, NewOrder, Order, Trader, Trigger
+from tests.api.live import Live
+from tests.terminal.browser import Bench
+from tests.terminal.owner import by_owner
+from tests.terminal.venue import ask, quote, rich
+
+MARKET = "BTC-USD"
+
+
+def placed(bench: Bench, **entries: object) -> int:
+    """An order of the owner's, sent by a program of his: its id."""
+
+    async def work(trader: Trader) -> int:
+        return (await trader.place(NewOrder(**{"market": MARKET, **entries}))).id  # type: ignore[arg-type]
+
+    return by_owner(bench, work)
+
+
+def mine(bench: Bench) -> list[Order]:
+    """His open orders, as the exchange has them, oldest first."""
+    return by_owner(bench, lambda trader: trader.orders(MARKET))
+
+
+def past(bench: Bench, order_id: int) -> Order:
+    """One order of his, open or not."""
+    return by_owner(bench, lambda trader: trader.order(order_id))
+
+
+class Hands:
+    """At the ticket while an order is edited."""
+
+    def __init__(self, bench: Bench, path: str = "/") -> None:
+        self.page = bench.page
+        self.page.goto(bench.at(f"{path}{'&' if '?' in path else '?'}market={MARKET}"))
+        bench.ready()
+        self.banner = self.page.locator('[data-mark="editing"]')
+        self.outcome = self.page.locator('[data-mark="outcome"]')
+
+    def edit(self, order_id: int) -> None:
+        self.page.locator('[data-mark="tab-orders"]').click()
+        self.page.get_by_role("button", name=f"Edit the order {order_id}", exact=True).click()
+        expect(self.banner).to_contain_text(f"Order {order_id}:")
+
+    def fill(self, **entries: str) -> None:
+        for name, text in entries.items():
+            self.page.locator(f'[data-mark="ticket-{name}"] input').fill(text)
+
+    def shows(self, **entries: str) -> None:
+        for name, text in entries.items():
+            expect(self.page.locator(f'[data-mark="ticket-{name}"] input')).to_have_value(text)
+
+    def send(self, said: str) -> None:
+        self.page.locator('[data-mark="submit"]').click()
+        expect(self.outcome).to_contain_text(said)
+
+
+def test_a_limit_order_takes_the_place_of_the_edited_one(bench: Bench, live: Live) -> None:
+    profit, loss = Exit(trigger=59_500, price=59_400, execution="LIMIT"), Exit(trigger=55_000, price=54_000)
+    old = placed(
+        bench, side="BUY", quantity="0.2", price=57_000, lifetime_s=9_000, take_profit=profit, stop_loss=loss,
+        protects="POSITION",
+    )  # fmt: skip
+    before = past(bench, old)
+    hands = Hands(bench)
+    hands.fill(price="51000")
+    hands.edit(old)
+    hands.shows(price="57000", size="0.2", take_profit="59500", stop_loss="55000")
+    expect(hands.page.locator('[data-mark="ticket-price"] input')).to_be_focused()
+    for hidden in ("ticket-kind", "ticket-force", "ticket-lifetime", "side-buy"):
+        expect(hands.page.locator(f'[data-mark="{hidden}"]')).to_be_hidden()
+    expect(hands.page.locator('[data-mark="submit"]')).to_have_text(f"Replace order {old}")
+    hands.page.locator('[data-mark="submit"]').click()
+    expect(hands.page.locator('[data-mark="ticket"]')).to_contain_text("nothing is different yet")
+    expect(hands.page.locator('[data-mark="preview"]')).not_to_contain_text("Margin\u2013")
+    bench.check()
+    hands.fill(price="57100", size="0.3", take_profit="59,600")
+    hands.send("acknowledged")
+    [new] = mine(bench)
+    assert (new.price, new.quantity, new.tp_sl_type) == (57_100, Decimal("0.3"), "POSITION")
+    assert abs(new.expiry_time - before.expiry_time) <= 2_000, "for as long as the one before"
+    assert new.take_profit is not None and new.stop_loss is not None
+    assert new.take_profit.trigger_price == 59_600
+    assert (new.stop_loss.trigger_price, new.stop_loss.price) == (55_000, 54_000), "an exit that was not touched"
+    assert past(bench, old).status_reason == "ORDER_REPLACED"
+    expect(hands.banner).to_be_hidden()
+    hands.shows(price="51000")
+    rows = hands.page.locator('[data-mark="table-orders"] tbody tr[data-id]')
+    expect(rows).to_have_count(1)
+    expect(rows).to_contain_text("57,100")
+    expect(hands.page.locator('[data-mark="last-action"]')).to_contain_text(f"Replace order {old} by: Buy 0.3")
+    hands.page.locator('[data-mark="tab-orders-past"]').click()
+    gone = hands.page.locator(f'[data-mark="table-orders-past"] tr[data-id="{old}"]')
+    expect(gone).to_contain_text("Another order took its place")
+
+
+def test_a_conditional_order_gets_another_trigger_by_keys_alone(bench: Bench) -> None:
+    trigger = Trigger(price=62_000, source="INDEX", direction="UP", execution="MARKET")
+    old = placed(bench, side="BUY", quantity="0.1", price=62_500, kind="CONDITIONAL", trigger=trigger)
+    hands = Hands(bench)
+    hands.page.locator('[data-mark="tab-orders"]').click()
+    expect(hands.page.get_by_role("button", name=f"Edit the order {old}", exact=True)).to_be_visible()
+    keys = hands.page.keyboard
+    hands.page.locator("h1").click()
+    keys.press("e")
+    hands.shows(trigger="62000", price="62500", size="0.1")
+    keys.press("Escape")
+    expect(hands.banner).to_be_hidden()
+    hands.shows(price="")
+    hands.page.locator("h1").click()
+    keys.press("e")
+    expect(hands.banner).to_contain_text("once index 62,000")
+    hands.fill(trigger="61900")
+    hands.edit(old)  # from the beginning, though the browser was told the same trigger before
+    hands.shows(trigger="62000")
+    hands.fill(trigger="61800")
+    keys.press("Enter")
+    expect(hands.outcome).to_contain_text("acknowledged")
+    [new] = [order for order in mine(bench) if order.type == "CONDITIONAL"]
+    assert new.trigger is not None and new.trigger.trigger_price == 61_800
+    assert (new.trigger.trigger_price_type, new.trigger.execution_price_type) == ("INDEX", "MARKET")
+    assert past(bench, old).status_reason == "ORDER_REPLACED"
+
+
+def test_what_is_refused_leaves_the_order_as_it_was_and_says_so(bench: Bench, live: Live) -> None:
+    quote(live.url, MARKET, "59900", "60100", seed=211)
+    old = placed(bench, side="BUY", quantity="0.1", price=57_500, post_only=True)
+    hands = Hands(bench, f"/?replaces={past(bench, old).external_id}")
+    expect(hands.banner).to_contain_text(f"Order {old}:")
+    hands.fill(price="60200")
+    ticket = hands.page.locator('[data-mark="ticket"]')
+    expect(ticket).to_contain_text("Would be rejected: It would have traded at once")
+    hands.send(f"untick post-only. Order {old} stands as it was")
+    assert past(bench, old).is_open
+    hands.fill(price="57600", size="2000")
+    hands.send(f"Order {old} stands as it was")
+    expect(hands.outcome).to_contain_text("rejected")
+    assert (past(bench, old).is_open, past(bench, old).price) == (True, 57_500)
+    expect(hands.banner).to_be_visible()
+
+
+def test_a_stop_of_a_position_is_moved_and_it_is_never_without_one(bench: Bench, live: Live) -> None:
+    quote(live.url, "XRP-USD", "0.599", "0.601", size="2000", seed=213)
+
+    async def protected(trader: Trader) -> None:
+        await trader.take("XRP-USD", "BUY", 1_000)
+        profit = Exit(trigger="0.7", price="0.69", execution="LIMIT")
+        await trader.protect("XRP-USD", take_profit=profit, stop_loss=Exit(trigger="0.55", price="0.54"))
+
+    by_owner(bench, protected)
+    olds = by_owner(bench, lambda trader: trader.orders("XRP-USD"))
+    hands = Hands(bench, "/?market=XRP-USD")
+    hands.page.goto(bench.at("/?market=XRP-USD"))
+    bench.ready()
+    hands.page.locator('[data-mark="tab-orders"]').click()
+    hands.page.get_by_role("button", name=f"Edit the order {olds[1].id}", exact=True).click()
+    expect(hands.banner).to_contain_text("Exits of the position in XRP-USD")
+    hands.shows(take_profit="0.7", stop_loss="0.55")
+    hands.fill(stop_loss="0.57")
+    expect(hands.page.locator('[data-mark="submit"]')).to_have_text("Replace the exits")
+    bench.check()
+    hands.send("Other exits of XRP-USD: acknowledged")
+    expect(hands.banner).to_be_hidden()
+    news = by_owner(bench, lambda trader: trader.orders("XRP-USD"))
+    assert len(news) == 2 and not {one.id for one in news} & {one.id for one in olds}
+    [profit] = [one.take_profit for one in news if one.take_profit is not None]
+    [loss] = [one.stop_loss for one in news if one.stop_loss is not None]
+    assert (profit.trigger_price, profit.price, profit.price_type) == (Decimal("0.7"), Decimal("0.69"), "LIMIT")
+    assert loss.trigger_price == Decimal("0.57")
+    gone = [past(bench, one.id) for one in olds]
+    assert all(one.status == "CANCELLED" for one in gone)
+    assert max(one.created_time for one in news) <= min(one.updated_time for one in gone), "the new ones came first"
+
+
+def test_another_markets_order_is_edited_there_and_compared_in_all_modes(bench: Bench) -> None:
+    old = placed(bench, market="ETH-USD", side="BUY", quantity="300", price=2_900)
+    hands = Hands(bench)
+    hands.edit(old)
+    expect(hands.page.locator("h1")).to_have_text("ETH-USD")
+    hands.fill(size="310", price="2890")
+    hands.page.locator('[data-mark="compare"]').click()
+    panel = hands.page.locator('[data-mark="comparison"]')
+    expect(hands.page.locator('[data-mark="ticket"]')).to_contain_text("In the place of an open order")
+    cross = panel.locator('[data-mark="status-cross"]')
+    expect(cross).to_contain_text("Your mode here now")
+    panel.get_by_role("button", name="Trade cross").click()
+    expect(hands.banner).to_contain_text(f"Order {old}:")
+    hands.shows(size="310", price="2890")
+    hands.send("acknowledged")
+    assert past(bench, old).status_reason == "ORDER_REPLACED"
+    hands.page.goto(bench.at(f"/?market=ETH-USD&replaces={past(bench, old).external_id}"))
+    expect(hands.outcome).to_contain_text("is open no more")
+
+
+def test_an_order_that_fills_or_leaves_while_it_is_edited_is_followed(bench: Bench, live: Live) -> None:
+    old = placed(bench, side="SELL", quantity="0.4", price=60_050)
+    hands = Hands(bench)
+    hands.edit(old)
+    hands.shows(size="0.4")
+
+    def take(size: str) -> None:
+        async def work(trader: Trader) -> None:
+            order = NewOrder(market=MARKET, side="BUY", quantity=size, price=60_050, time_in_force="IOC")
+            await trader.place(order)
+
+        async def inside(exchange: object) -> None:
+            await work(await rich(exchange, 212))  # type: ignore[arg-type]
+
+        ask(live.url, inside)
+
+    take("0.1")
+    expect(hands.banner).to_contain_text("0.1000 have filled")
+    hands.shows(size="0.3")
+    hands.fill(price="60080")
+    hands.send("acknowledged")
+    [new] = [order for order in mine(bench) if order.side == "SELL"]
+    assert (new.quantity, new.price) == (Decimal("0.3"), 60_080)
+    hands.edit(new.id)
+
+    async def cancel(trader: Trader) -> None:
+        await trader.cancel(new.id)
+
+    by_owner(bench, cancel)
+    expect(hands.banner).to_be_hidden()
+    expect(hands.outcome).to_contain_text(f"Order {new.id} has left: cancelled")
