@@ -81,6 +81,7 @@ TARGETS = (
     Target("circuit", "Cells a trade, padding", 20_000, False),
     Target("circuit", "A trade, isolated", 30_000, False),
     Target("circuit", "An oracle tick", 16_000, False),  # cells
+    Target("circuit", "An order of", 3_000, False),  # cells for it and its list, however many live
     Target("circuit", "Trades proven", 20, True),  # a second, on two cores
     Target("circuit", "A batch of these", 30, False),  # seconds
     Target("circuit", "Filling", 15, False),  # percent of proving

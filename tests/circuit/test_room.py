@@ -18,6 +18,7 @@ from bulkhead.circuit.trace import _lists, entries_shown, record_runs
 from bulkhead.circuit.venue import terms_of, venue_of
 from bulkhead.fixed import seconds_floor
 from bulkhead.ledger import tx
+from bulkhead.ledger.orders import LIST_MIN, list_max
 from bulkhead.ledger.state import State
 from bulkhead.ledger.tx import Transaction
 from bulkhead.limits import ORDER_TREE_DEPTH, TREE_DEPTH
@@ -136,3 +137,15 @@ def test_the_names_are_those_of_the_shapes() -> None:
     assert lack(venue, SMALL, sealed.before, Need().plus(trade, 9))
     kept = [lack(venue, MEDIUM, sealed.before, Need().plus(need_of(venue, tx.Deposit), 13), kept) for kept in (0, 25)]
     assert kept[0] == "" and "deposits" in kept[1]
+
+
+@pytest.mark.parametrize(("shape", "trades"), [(SMALL, 6), (MEDIUM, 30)])
+def test_a_full_list_leaves_room_for_trades(shape: Shape, trades: int) -> None:
+    """Somebody may fill one on purpose; any order that is not placed yet is counted as if it fell into it."""
+    sealed = Sealed("transfer maker taker 1 ok")
+    venue, state = venue_of(sealed.before.config), sealed.before
+    for low in range(LIST_MIN):
+        state.filled.put(low, 1, 1 << 39)
+    assert state.filled.longest == LIST_MIN == list_max(venue.config.filled_orders_max)
+    assert not lack(venue, shape, state, trades_of(venue, trades, 2))
+    assert "live orders" in lack(venue, SMALL, state, Need(orders=trades * 2))

@@ -178,9 +178,7 @@ def entries_shown(before: State, play: Play) -> list[Shown]:
     return found
 
 
-def order_lists(
-    before: State, after: State, entries: list[Shown], log_rows: int
-) -> tuple[ShownLists, list[Climb]]:
+def order_lists(before: State, after: State, entries: list[Shown], log_rows: int) -> tuple[ShownLists, list[Climb]]:
     """The lists of filled orders, and the tree above them where there are any. Mismatch where the ledger's differ."""
     root = before.filled.root
     orders = LiveOrders().fill(entries, seconds_floor(after.time_ms), root, log_rows)
