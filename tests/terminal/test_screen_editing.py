@@ -78,7 +78,7 @@ def test_a_limit_order_takes_the_place_of_the_edited_one(bench: Bench, live: Liv
         expect(hands.page.locator(f'[data-mark="{hidden}"]')).to_be_hidden()
     expect(hands.page.locator('[data-mark="submit"]')).to_have_text(f"Replace order {old}")
     hands.page.locator('[data-mark="submit"]').click()
-    expect(hands.page.locator('[data-mark="ticket"]')).to_contain_text("nothing is different yet")
+    expect(hands.outcome).to_contain_text("nothing is different yet")
     expect(hands.page.locator('[data-mark="preview"]')).not_to_contain_text("Margin\u2013")
     bench.check()
     hands.fill(price="57100", size="0.3", take_profit="59,600")
@@ -137,6 +137,8 @@ def test_what_is_refused_leaves_the_order_as_it_was_and_says_so(bench: Bench, li
     hands.fill(price="60200")
     ticket = hands.page.locator('[data-mark="ticket"]')
     expect(ticket).to_contain_text("Would be rejected: It would have traded at once")
+    hands.page.wait_for_timeout(1_500)  # the connection is told of each second
+    expect(ticket).to_contain_text("Would be rejected: It would have traded at once", timeout=100)
     hands.send(f"untick post-only. Order {old} stands as it was")
     assert past(bench, old).is_open
     hands.fill(price="57600", size="2000")

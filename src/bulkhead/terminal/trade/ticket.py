@@ -42,6 +42,7 @@ class Ticket:
         self.ticks: dict[str, parts.Tick] = {}
         self._key = Actions.new_key()
         self._action: Action | None = None
+        self._foreseen = ""  # why the order would be refused
         self._is_taking = False
         self.is_sending = False
         self._last: tuple[float, tuple[object, ...]] | None = None  # when was sent what
@@ -253,7 +254,10 @@ class Ticket:
             why = "The exchange gives no answer: an order is sent, and looked up until its fate is known."
         else:
             why = ""
-        self.note.show(why, "bh-note bh-warning")
+        if why:
+            self.note.show(why, "bh-note bh-warning")
+        else:
+            self.note.show(self._foreseen, "bh-note bh-danger")
         is_open = self.is_sending or (self._action is not None and not self._action.is_over)
         parts.set_disabled(self.submit, session.active is None or is_open)
 
@@ -307,10 +311,8 @@ class Ticket:
             shown = dict(zip(self._ahead, texts, strict=True))
         for name, text in shown.items():
             self._ahead[name].show(text)
-        if problem:
-            self.note.show(problem, "bh-note bh-danger")
-        else:
-            self._paint_state()
+        self._foreseen = problem
+        self._paint_state()
 
     # -- sending -----------------------------------------------------------------------------------------------------
 
@@ -323,10 +325,10 @@ class Ticket:
         self._paint_problems(made)
         if made.problems:
             worst = "; ".join(f"{name.replace('_', ' ')}: {problem}" for name, problem in made.problems.items())
-            self.note.show(f"Nothing was sent. {worst.capitalize()}.", "bh-note bh-danger")
+            self.outcome.show(f"Nothing was sent. {worst.capitalize()}.", "bh-danger")  # a note lasts a second
             return
         if edited is not None and self.entries == editing.entries_of(edited):
-            self.note.show("Nothing was sent: nothing is different yet.", "bh-note bh-danger")
+            self.outcome.show("Nothing was sent: nothing is different yet.", "bh-danger")
             return
         self._renew()
         self.is_sending = True
