@@ -68,4 +68,4 @@ def explain(
         for line in disagreements:
             console.print(f"  {line}")
         raise typer.Exit(1)
-    console.print("[green]Recomputed from its witness with the rules alone: every number agrees.[/green]")
+    console.print("[green]Recomputed from its witness with the rules alone: every number they decide agrees.[/green]")
