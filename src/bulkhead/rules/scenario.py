@@ -65,6 +65,7 @@ def exposures(
         notional = size · index;  share = |size| / max(|size|, open interest)
 
     Units: notional is a worth, exact; the share is a Fraction, rounded up.
+    Source: ours: a share of open interest says how hard a position is to leave.
 
     10 lots short at 1 USD of 40 that are open:
 
@@ -83,6 +84,7 @@ def sides_of(held: Iterable[Exposure]) -> Sides:
     """Notional held long and short in each group: all that a shock needs to know, for it moves a group as one.
 
     Units: 32 fraction bits, both positive; exact, nothing is rounded.
+    Source: ours: the sums that SPAN's scanning needs.
 
     >>> [sides_of([Exposure(7, Worth(30), Fraction(0)), Exposure(7, Worth(-20), Fraction(0))])]
     [{7: (30, 20)}]
@@ -102,6 +104,7 @@ def shock_loss(held: Iterable[Exposure], shock: Shock, grid: Grid) -> int:
         over groups:    Σ net − min(Σ min(40 % of net, unused of other groups), Σ unused)
 
     Units: quote with 64 fraction bits; offsets rounded down, against the account.
+    Source: OCC's offsets within and across product groups, capped.
 
     Long 1,000 USD and short 1,000 USD of two markets of one group, which falls by 30 %: 300 USD lost and 300
     won, of which 240 count; long one group and short another that fall together: 180 of 300 USD remain lost:
@@ -147,6 +150,7 @@ def worst(held: Iterable[Exposure], grid: Grid) -> tuple[str, Requirement]:
     """The shock that loses most, and its loss. The first of equals; "none" when nothing is lost.
 
     Units: quote with 64 fraction bits; rounded as in `shock_loss`.
+    Source: SPAN's scanning risk.
 
     A long in group 1 fears the fall of its group most:
 
@@ -172,6 +176,7 @@ def requirement(held: list[Exposure], grid: Grid) -> Requirement:
             + Σ |notional| · share of open interest · concentration
 
     Units: quote with 64 fraction bits; offsets rounded down and the add-on up, both against the account.
+    Source: SPAN (worst loss), Paradex (least requirement of hedged and net); the add-on for concentration is ours.
 
     Alone, 1,000 USD of the default grid's group 2 ask for 350 USD (its worst move is 35 %); with a hedge of
     1,000 USD in the same group, 70 USD, for gains offset at most 80 % of losses:
@@ -197,6 +202,7 @@ def health(balance: Quote, collateral: Worth, held: list[Exposure], grid: Grid) 
         maintenance = initial · share of the grid;  close-out likewise
 
     Units: value has 32 fraction bits, exact; requirements 64, maintenance and close-out rounded up.
+    Source: as `margin.health`; Paradex asks a fixed share of the initial requirement for maintenance.
 
     1,000 USD long in group 2, 300 of it the trader's own: short of the initial 350 USD, above 210 and 140:
 
@@ -220,6 +226,7 @@ def slice_size(size: int, numerator: int, slice_bits: int = SLICE_BITS) -> int:
     """Lots of a position in `numerator` of 2^`slice_bits` equal slices; signed like the size.
 
     Units: lots; rounded up in magnitude, so that all slices together are the whole position.
+    Source: Paradex (equal shares of all positions), in 64ths instead of fifths.
 
     Ten 64ths of 100 lots are 15.6:
 
