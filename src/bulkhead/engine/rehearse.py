@@ -20,11 +20,12 @@ from bulkhead.ledger.authority import Authority
 from bulkhead.ledger.fill import settle_fill
 from bulkhead.ledger.state import Account, State, put_market, with_open_interest
 from bulkhead.ledger.tx import Order
+from bulkhead.limits import QUOTE_LIMIT
 from bulkhead.reject import Reject
 from bulkhead.rules import fees, margin
 from bulkhead.units import AccountId, BookPrice, MarketId, Quote, Size, Worth
 
-LENT = Quote(1 << 60)
+LENT = Quote(QUOTE_LIMIT >> 3)
 """Lent to an account while a fill that its margin refuses is rehearsed, so that its numbers can be shown anyway."""
 MARGIN_REJECTS = (Reject.INSUFFICIENT_MARGIN, Reject.NOT_HEALTHIER)
 

@@ -7,7 +7,7 @@ message counts no more: an order's in the book, which is the grace before the si
 
 from __future__ import annotations
 
-from bulkhead.limits import FILLED_BITS, ORDER_KEY_BITS
+from bulkhead.limits import FILLED_BITS, ORDER_KEY_BITS, TIME_S_BITS
 
 KEY_MASK = (1 << ORDER_KEY_BITS) - 1
 
@@ -47,6 +47,6 @@ class FilledOrders:
     def packed(self) -> list[int]:
         """The list the commitment hashes: key · 2^104 + filled · 2^40 + expiry, by rising key."""
         return [
-            (key << (FILLED_BITS + 40)) | (filled << 40) | expiry_s
+            (key << (FILLED_BITS + TIME_S_BITS)) | (filled << TIME_S_BITS) | expiry_s
             for key, (filled, expiry_s) in sorted(self.entries.items())
         ]

@@ -8,10 +8,10 @@ back to 0 leaves no trace: the root is again what it was before the account exis
 from collections.abc import Mapping, Sequence
 from functools import cache
 
-from bulkhead.limits import FIELD_PRIME
+from bulkhead.limits import FIELD_PRIME, TREE_DEPTH
 from stark.poseidon import hash2, hash2_list
 
-DEPTH = 32
+DEPTH = TREE_DEPTH
 LEAVES = 1 << DEPTH
 ROOT = 1  # key of a node: 1 followed by the path to it in binary; its children are 2k and 2k + 1, its sibling k ^ 1
 EMPTY_LEAF = 0
