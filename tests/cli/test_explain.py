@@ -46,7 +46,10 @@ def test_an_altered_witness_is_not_believed(tmp_path: Path, witness: Witness) ->
     (part,) = witness.parts
     save(tmp_path, witness._replace(parts=(part._replace(most=part.most + Size(1)),)))
     code, output = told(tmp_path, "cross-1")
-    assert code == 1 and "do not agree" in output
+    assert code == 1 and "do not agree" in output and "had to hold at least" in output
+    save(tmp_path, witness._replace(markets=()))
+    code, output = told(tmp_path, "cross-1")
+    assert code == 1 and "holds market 1, which is not shown" in output and "Traceback" not in output
 
 
 def test_what_is_missing_or_damaged_is_named(tmp_path: Path, witness: Witness) -> None:
@@ -59,3 +62,7 @@ def test_what_is_missing_or_damaged_is_named(tmp_path: Path, witness: Witness) -
     (tmp_path / FILE).write_text(json.dumps({"cross-1": content["cross-1"][:-2]}))
     code, output = told(tmp_path, "cross-1")
     assert code == 2 and "cross-1 is damaged" in output
+    for damage in ("{", "[1]", json.dumps({"cross-1": "no hexadecimal"}), json.dumps({"cross-1": 5})):
+        (tmp_path / FILE).write_text(damage)
+        code, output = told(tmp_path, "cross-1")
+        assert code == 2 and str(tmp_path / FILE) in output and "damaged" in output, damage

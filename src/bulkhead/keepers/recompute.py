@@ -196,8 +196,6 @@ def _slices(case: Case) -> Iterator[str]:
     health = case.health(start)
     zeros = {held.market_id: case.zero(start, held, health) for held in start.positions}
     positions = {held.market_id: held for held in start.positions}
-    if witness.market_id:
-        yield "all positions shrink together, and one is named"
     for held in start.positions:
         want = slice_of(held, witness.slices)
         if sum(int(part.size) for part in witness.parts if part.market_id == held.market_id) != want:

@@ -72,6 +72,11 @@ def _parts(witness: Witness) -> Iterator[str]:
     if not witness.parts:
         yield "nothing was closed"
     known = {position.market_id for position in witness.account.positions}
+    is_sliced = witness.grid is not None and witness.step is Step.BOOK
+    if witness.market_id not in ({0} if is_sliced else known):
+        yield f"no position in market {witness.market_id}, which the step names"
+    if not {candidate.market_id for candidate in witness.candidates} <= known:
+        yield "a candidate is no position of the account"
     for number, part in enumerate(witness.parts, 1):
         if part.market_id not in known:
             yield f"fill {number}: no position in market {part.market_id}"
