@@ -53,6 +53,9 @@ def test_a_set_that_is_not_at_hand_says_how_to_get_it(tmp_path: Path, monkeypatc
     monkeypatch.delenv("BULKHEAD_DATA", raising=False)
     with pytest.raises(DataError, match="price set crash-2025-10-10 needs a folder of sets: name one by --data"):
         load("crash-2025-10-10")
+    for name in (DEFAULT, "simulated-1", "crash-2025-10-10"):
+        with pytest.raises(DataError, match=r"none: no such folder of price sets \(from --data or BULKHEAD_DATA\)"):
+            load(name, tmp_path / "none")
     with pytest.raises(DataError, match="price set nonsense is unknown without a folder"):
         load("nonsense")
     with pytest.raises(DataError, match="no price set nonsense"):
