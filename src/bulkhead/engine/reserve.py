@@ -147,8 +147,9 @@ def _joint_extra(view: View, account: Account, orders: dict[int, tuple[int, int]
     open_interest = interest(view)
     choices = []
     for market_id, options in sorted(sizes.items()):
-        lots = [Position(MarketId(market_id), Size(size), Quote(0), FundingIndex(0)) for size in options if size]
-        found = scenario.exposures(lots, view.risks, view.groups, open_interest)
+        held_then = [Size(size) for size in sorted(options) if size]
+        positions = [Position(MarketId(market_id), size, Quote(0), FundingIndex(0)) for size in held_then]
+        found = scenario.exposures(positions, view.risks, view.groups, open_interest)
         if 0 in options:
             found.append(scenario.Exposure(view.groups[market_id], Worth(0), Fraction(0)))
         choices.append(found)
@@ -171,22 +172,39 @@ class Claims:
 
         `change` (buys, sells, fees) is added to the totals of market `change_in`: an order not yet there.
         """
-        account_id, caps = account.account_id, self.caps
+        if account.rule is MarginRule.SCENARIO:
+            return self._scenario_extra(account, change_in, change)
+        account_id = account.account_id
         totals = self.reserve.totals.get(account_id)
-        orders: dict[int, tuple[int, int]] = {}
-        fees = change[2]
+        caps = self.caps
+        total = fees = 0
+        is_counted = not change_in
         for market_id, (buys, sells, fee) in () if totals is None else totals.items():
-            orders[market_id] = (buys, sells)
+            if market_id == change_in:
+                is_counted = True
+                buys, sells, fee = buys + change[0], sells + change[1], fee + change[2]
             fees += fee
+            cap = caps.get((account_id, market_id), 0) if caps else 0
+            total += extra(self.view, account, MarketId(market_id), (buys, sells), cap)
+        if not is_counted:
+            fees += change[2]
+            cap = caps.get((account_id, change_in), 0) if caps else 0
+            total += extra(self.view, account, MarketId(change_in), change[:2], cap)
+        return total + (fees << 2 * FRACTION_BITS)
+
+    def _scenario_extra(self, account: Account, change_in: int, change: tuple[int, int, int]) -> int:
+        """`extra` under scenario margin: one market counts at its worse side, several at the worst of all fills."""
+        totals = self.reserve.totals.get(account.account_id, {})
+        orders = {market_id: (buys, sells) for market_id, (buys, sells, _) in totals.items()}
+        fees = change[2] + sum(fee for _, _, fee in totals.values())
         if change_in:
             buys, sells = orders.get(change_in, (0, 0))
             orders[change_in] = (buys + change[0], sells + change[1])
-        if account.rule is MarginRule.SCENARIO and len(orders) > 1:
+        if len(orders) > 1:
             return _joint_extra(self.view, account, orders) + (fees << 2 * FRACTION_BITS)
         total = fees << 2 * FRACTION_BITS
         for market_id, lots in orders.items():
-            cap = caps.get((account_id, market_id), 0) if caps else 0
-            total += extra(self.view, account, MarketId(market_id), lots, cap)
+            total += extra(self.view, account, MarketId(market_id), lots, 0)
         return total
 
     def _known(self, account_id: int) -> Account:
