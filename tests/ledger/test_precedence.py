@@ -87,9 +87,7 @@ def group_of(reason: Reject) -> Reject:
 
 def test_of_two_reasons_one_of_the_earlier_group_is_said() -> None:
     pairs = [
-        (one, two)
-        for one, two in combinations(sorted(FAULTS), 2)
-        if not FAULTS[one].touches() & FAULTS[two].touches()
+        (one, two) for one, two in combinations(sorted(FAULTS), 2) if not FAULTS[one].touches() & FAULTS[two].touches()
     ]
     assert len(pairs) > 90
     for one, two in pairs:  # `one` has the smaller number
