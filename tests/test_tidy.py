@@ -31,6 +31,9 @@ PLANTED = [
     (CORE, DOC + "x = float(7)\n", "through fixed.py"),
     (CORE, DOC + "x = 0.5\n", "no floats"),
     (CORE, DOC + "x = hash('a')\n", "two processes"),
+    (CORE, DOC + "x = 1 << 63\n", "63 bits"),
+    (CORE, DOC + "x = 2**64 - 1\n", "64 bits"),
+    (CORE, DOC + "x = 7 >> 32\n", "32 bits"),
     ("src/bulkhead/fixed.py", DOC + "x = 7 / 2\n", "true division"),
     ("src/bulkhead/fixed.py", DOC + "x = 0.5\n", "no floats"),
     ("src/bulkhead/codec.py", DOC + "assert True\n", "assert is for our own"),
@@ -47,6 +50,9 @@ def test_each_rule_finds_its_planted_violation(path: str, text: str, reason: str
 @pytest.mark.parametrize(
     ("path", "text"),
     [
+        ("src/bulkhead/limits.py", DOC + "x = 2**251\n"),
+        (CORE, DOC + "x = 1 << 16\n"),
+        (LAB, DOC + "x = 1 << 63\n"),
         ("src/bulkhead/fixed.py", DOC + "x = 7 // 2\ny = divmod(7, 2)\n"),
         (LAB, DOC + "x = 7 / 2.5\n"),
         (LAB, DOC + "position = amount = 1\n"),

@@ -16,6 +16,8 @@ READ = ("src", "tests", "tools", "benchmarks", "examples")
 # Money and its rules live here: integers only, and every division goes through the module that names its rounding.
 CORE = ("units", "fixed", "limits", "reject", "codec", "signing", "rules", "ledger", "engine", "keepers")
 DIVIDES = "src/bulkhead/fixed.py"
+WIDTHS = "src/bulkhead/limits.py"
+WIDTH_LEAST = 31  # bits; a shift by fewer is no bound of money, sizes or times
 # Modules that read bytes of strangers: `python -O` removes assertions, and a crash is no verdict.
 HOSTILE = ("src/bulkhead/codec", "src/bulkhead/signing", "src/stark/verifier", "src/stark/proof")
 
@@ -52,6 +54,8 @@ def complaints(path: str, text: str) -> Iterator[Complaint]:
             yield from holes(node)
         if core(path):
             yield from arithmetic(path, node)
+            if path != WIDTHS:
+                yield from widths(node)
 
 
 def promises(text: str) -> Iterator[Complaint]:
@@ -112,6 +116,14 @@ def arithmetic(path: str, node: ast.AST) -> Iterator[Complaint]:
             yield line, f"{node.func.id}(): divide and round through fixed.py"
         if node.func.id == "hash":
             yield line, "hash() is not the same in two processes"
+
+
+def widths(node: ast.AST) -> Iterator[Complaint]:
+    """Powers of two written out: a width that has a name, or should have one."""
+    if isinstance(node, ast.BinOp) and isinstance(node.op, ast.LShift | ast.RShift | ast.Pow):
+        bits = node.right
+        if isinstance(bits, ast.Constant) and isinstance(bits.value, int) and bits.value >= WIDTH_LEAST:
+            yield node.lineno, f"{bits.value} bits: write each width once, in limits.py"
 
 
 def main(root: Path) -> int:

@@ -46,8 +46,15 @@ ORDERS_PER_ACCOUNT_MAX = 1_000
 EXPIRY_GRACE_S = 14 * 86_400  # the book's expiry is the signed expiry less this
 TREE_DEPTH = 32
 
+# Records and messages
+ID_BITS = 16  # markets and assets
+KIND_BITS = 8  # kinds, rules, modes, statuses, leverages and counts
+WORD_BITS = 64  # an unsigned number of the wire's messages; amounts of both signs are as wide as QUOTE_BITS and a sign
+REVISION_BITS = 32
+DIGEST_BITS = 256
+
 # A position packs into one field element: market 16, size 64, funding index 96, cost 64.
-assert 16 + (SIZE_BITS + 1) + (FUNDING_INDEX_BITS + 1) + (QUOTE_BITS + 1) < FIELD_BITS
+assert ID_BITS + (SIZE_BITS + 1) + (FUNDING_INDEX_BITS + 1) + (QUOTE_BITS + 1) < FIELD_BITS
 # size · price stays a field element.
 assert SIZE_BITS + PRICE_BITS < FIELD_BITS
 # A position opened at the limit keeps within the width of a notional until its price has risen 256 times.
@@ -62,6 +69,8 @@ assert VALUE_WORTH_BITS + REQUIREMENT_BITS + 1 < FIELD_BITS
 assert SIZE_BITS + FUNDING_INDEX_BITS + 1 + POSITIONS_MAX.bit_length() < FIELD_BITS
 # A limit price is compared as fill_quote · |base| with |quote| · fill_size.
 assert 2 * QUOTE_BITS + 2 < FIELD_BITS and QUOTE_BITS + SIZE_BITS + 2 < FIELD_BITS
+# Markets and leverages fit the records that name them; an amount of either sign fits the wire's word.
+assert MARKETS_MAX < 1 << ID_BITS and LEVERAGE_MAX < 1 << KIND_BITS and QUOTE_BITS + 1 == WORD_BITS == SIZE_BITS + 1
 # Every child id of the last signable account is still an account id.
 assert (1 << ACCOUNT_ID_BITS) - CHILDREN_PER_ACCOUNT + MARKETS_MAX < 1 << ACCOUNT_ID_BITS
 assert 1 << TREE_DEPTH == 1 << ACCOUNT_ID_BITS

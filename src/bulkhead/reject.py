@@ -1,4 +1,4 @@
-"""Why something is refused: every reason once, in order of precedence (a smaller number is said first).
+"""Why something is refused: every reason once, in groups by order of precedence (an earlier group is said first).
 
 A rejection is a value, never an exception, and what was rejected changed nothing.
 """
@@ -10,7 +10,8 @@ from enum import IntEnum, auto, unique
 
 @unique
 class Reject(IntEnum):
-    """The first that applies is the answer. Groups follow the order in which a handler checks."""
+    """One that applies of the first group in which any does. Within a group the parts of a transaction are looked at in
+    turn: of a trade its own numbers, the maker's order, the taker's."""
 
     # 1. The message itself
     OUT_OF_RANGE = 1

@@ -39,14 +39,17 @@ def save(folder: Path, witness: Witness) -> None:
 def test_a_liquidation_is_told_and_recomputed(tmp_path: Path, witness: Witness) -> None:
     save(tmp_path, witness)
     code, output = told(tmp_path, "cross-1")
-    assert code == 0 and "every number agrees" in output and "had to hold at least" in output
+    assert code == 0 and "every number they decide agrees" in output and "had to hold at least" in output
 
 
 def test_an_altered_witness_is_not_believed(tmp_path: Path, witness: Witness) -> None:
     (part,) = witness.parts
     save(tmp_path, witness._replace(parts=(part._replace(most=part.most + Size(1)),)))
     code, output = told(tmp_path, "cross-1")
-    assert code == 1 and "do not agree" in output
+    assert code == 1 and "do not agree" in output and "had to hold at least" in output
+    save(tmp_path, witness._replace(markets=()))
+    code, output = told(tmp_path, "cross-1")
+    assert code == 1 and "holds market 1, which is not shown" in output and "Traceback" not in output
 
 
 def test_what_is_missing_or_damaged_is_named(tmp_path: Path, witness: Witness) -> None:
@@ -59,3 +62,7 @@ def test_what_is_missing_or_damaged_is_named(tmp_path: Path, witness: Witness) -
     (tmp_path / FILE).write_text(json.dumps({"cross-1": content["cross-1"][:-2]}))
     code, output = told(tmp_path, "cross-1")
     assert code == 2 and "cross-1 is damaged" in output
+    for damage in ("{", "[1]", json.dumps({"cross-1": "no hexadecimal"}), json.dumps({"cross-1": 5})):
+        (tmp_path / FILE).write_text(damage)
+        code, output = told(tmp_path, "cross-1")
+        assert code == 2 and str(tmp_path / FILE) in output and "damaged" in output, damage

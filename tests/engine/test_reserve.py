@@ -1,16 +1,24 @@
 """Open orders in the initial margin: the worst side, isolated markets, and what may leave while orders are open."""
 
 from dataclasses import replace
+from itertools import product
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from bulkhead.engine import command as ask
+from bulkhead.engine.command import PlaceOrder
+from bulkhead.engine.event import Rested
 from bulkhead.engine.reserve import worst
 from bulkhead.fixed import FRACTION_BITS
+from bulkhead.ledger.accounts import health_of, with_position
 from bulkhead.ledger.state import MarginRule
 from bulkhead.ledger.tx import AssetLeg, Move, Transfer, Withdrawal
+from bulkhead.rules.terms import Position
+from bulkhead.units import AccountId, FundingIndex, MarketId, Quote, Size
 from tests.engine.floor import DOLLAR, NO_SIGNATURE, Floor
+from tests.keepers.world import World, of_kind
 
 MILLION = 1_000_000  # lots: 1,000 USD of notional at an index of 1000, of which 2 % are required
 
@@ -75,6 +83,35 @@ def test_a_scenario_account_is_judged_by_its_own_rule() -> None:
     floor.place("desk", MILLION // 10, 1000)
     assert free(floor, "desk") < start
     floor.play("desk buy 100000000 @ 1000 => rejected insufficient_margin")
+
+
+@pytest.mark.parametrize("hedge", [0, -5_000, 5_000])
+def test_orders_of_a_scenario_account_are_asked_for_at_the_worst_of_all_their_fills(hedge: int) -> None:
+    world = World()
+    for account_id in (128, 192):
+        world.open(account_id, 10_000_000, rule=MarginRule.SCENARIO if account_id == 192 else MarginRule.LINEAR)
+    world.open(256, 10_000_000)
+    world.tick()
+    for market_id in (1, 2, 3):
+        world.trade(128, 256, market_id, 900_000)  # so that a share of open interest counts, but little
+    world.trade(192, 128, 1, 5_000)
+    if hedge:
+        world.trade(192, 128, 2, hedge) if hedge > 0 else world.trade(128, 192, 2, -hedge)
+    fees = 0
+    for market_id, size in ((1, 4_000), (1, -4_000), (2, 3_000), (2, -9_000), (3, 2_000)):
+        order = world.order(192, market_id, size, 990_000 if size > 0 else 1_010_000)
+        fees += int(order.fee_amount)
+        assert of_kind(world.do(PlaceOrder(world.now, order)), Rested)
+    asked = int(world.venue.sequencer.reserved(AccountId(192))) - (fees << 2 * FRACTION_BITS)
+    account = world.account(192)
+    worst_fills = 0
+    for changes in product((0, 4_000, -4_000), (0, 3_000, -9_000), (0, 2_000)):
+        after = account
+        for market_id, change in enumerate(changes, 1):
+            size = Size(int(account.size(market_id)) + change)
+            after = with_position(after, Position(MarketId(market_id), size, Quote(0), FundingIndex(0)))
+        worst_fills = max(worst_fills, int(health_of(world.state, after).initial))
+    assert worst_fills <= asked <= worst_fills * 102 // 100
 
 
 def test_a_reduce_only_order_reserves_nothing() -> None:

@@ -13,9 +13,10 @@ from bulkhead.keepers.recompute import recompute
 from bulkhead.keepers.story import story
 from bulkhead.keepers.venue import Venue
 from bulkhead.keepers.witness import Step, Witness
+from bulkhead.ledger.config import BACKSTOP_ACCOUNT
 from bulkhead.ledger.state import Account, Kind, MarginRule, Mode, State
 from bulkhead.limits import CHILDREN_PER_ACCOUNT
-from bulkhead.units import AccountId
+from bulkhead.units import AccountId, Quote
 from tests.keepers.world import DOLLAR, World, configuration, of_kind
 
 SEEDS = range(8)
@@ -23,10 +24,14 @@ TRADERS = (192, 256, 320, 384, 448, 512, 576, 640)
 STRATEGY, SCENARIO = 576, (448, 640)
 
 
-def crowd(generator: random.Random) -> World:
-    """Two rich makers, eight traders of every mode with little money, some with a backstop and a fund."""
+def crowd(generator: random.Random, budget: int = 1_000_000) -> World:
+    """Two rich makers, eight traders of every mode with little money, some with a backstop and a fund.
+
+    `budget` is what each market may lose, in dollars.
+    """
     config = configuration()
-    markets = tuple(terms._replace(price_age_max_ms=600_000) for terms in config.markets)
+    terms_of_all = {"price_age_max_ms": 600_000, "loss_budget": Quote(budget * DOLLAR)}
+    markets = tuple(terms._replace(**terms_of_all) for terms in config.markets)
     shocks = tuple(
         shock._replace(moves=tuple((group, move >> 1) for group, move in shock.moves)) for shock in config.grid.shocks
     )
@@ -114,6 +119,25 @@ def test_random_worlds_keep_their_invariants_and_their_witnesses(seed: int) -> N
     assert numbers == list(range(1, len(numbers) + 1))
     for witness in witnesses:
         assert f"Account {witness.account.account_id}" in story(witness)
+
+
+@pytest.mark.parametrize("seed", [7, 8, 19, 21])
+def test_witnesses_recompute_where_a_loss_budget_is_used_up(seed: int) -> None:
+    generator = random.Random(seed)
+    world = crowd(generator, budget=30)
+    if BACKSTOP_ACCOUNT not in world.state.accounts:
+        world.backstop(1)
+    world.deposit(BACKSTOP_ACCOUNT, 20_000)
+    world.insure(5_000)
+    for _ in range(250):
+        step(world, generator)
+    spent = [
+        witness
+        for witness in of_kind(world.events, Witness)
+        for seen in witness.markets
+        if seen.terms.market_id == witness.market_id and seen.lost >= seen.terms.loss_budget
+    ]
+    assert any(witness.step is Step.DELEVERAGING for witness in spent)
 
 
 def test_the_random_worlds_see_every_kind_of_step() -> None:

@@ -3,12 +3,13 @@
 import dataclasses
 import re
 
+import numpy as np
 import pytest
 
 from bulkhead.keepers.recompute import recompute
 from bulkhead.keepers.story import story
-from bulkhead.lab.compare import Outcome, Setting, build, outcome_of, prices_of, story_setting
-from bulkhead.lab.prices import DEFAULT, load
+from bulkhead.lab.compare import DAY_MS, Outcome, Setting, build, outcome_of, prices_of, story_setting
+from bulkhead.lab.prices import DEFAULT, Ticks, load
 from bulkhead.lab.report.page import write_report
 from bulkhead.lab.report.summary import summarise
 from bulkhead.lab.traders import CAPITAL, TRADERS, MarginMode
@@ -34,6 +35,13 @@ def run(setting: Setting, mode: MarginMode) -> Outcome:
             assert violations(world.state) == []
     assert violations(world.state) == []
     return outcome_of(world, recorder, mode)
+
+
+def worst_day(path: Ticks) -> int:
+    """When the day began in which all markets together fell most."""
+    mean = np.mean([np.log(series) for series in path.price.values()], axis=0)
+    day = DAY_MS // int(path.time_ms[1] - path.time_ms[0])
+    return int(path.time_ms[int(np.argmin(mean[day:] - mean[:-day]))])
 
 
 def test_the_same_seed_gives_the_same_root(outcomes: dict[MarginMode, Outcome]) -> None:
@@ -110,3 +118,11 @@ if REAL is not None:
             assert all(recompute(witness) == [] for witness in outcome.recorder.witnesses)
             ends.add(tuple(round(path[-1]) for path in outcome.recorder.equity.values()))
         assert len(ends) == len(MarginMode)
+
+    @pytest.mark.parametrize(
+        "name", ["crash-2025-10-10", "crash-2026-02-05", "covid-2020-03-12", "ftx-2022-11-09", "crash-2024-08-05"]
+    )
+    def test_the_story_of_a_named_crash_has_its_worst_day(name: str) -> None:
+        setting = story_setting(Setting(name, str(REAL)))
+        whole = prices_of(dataclasses.replace(setting, first_day=0.0, days=None))[1]
+        assert worst_day(prices_of(setting)[1]) == worst_day(whole)

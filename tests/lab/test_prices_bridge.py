@@ -110,6 +110,29 @@ def test_ticks_take_bars_of_different_length() -> None:
     assert np.array_equal(clock.price["SLOW"], paths(data.bars["SLOW"], 15).ravel()[5:])
 
 
+def test_bars_too_short_for_their_ticks_are_joined() -> None:
+    minutes = np.arange(7, 67, dtype=np.int64)  # the first and the last group of four are not whole
+    draw = np.random.default_rng(3).uniform(90, 110, (4, len(minutes)))
+    low, high = draw.min(axis=0), draw.max(axis=0)
+    fast = Bars("FAST", 60_000, minutes * 60_000, draw[0], high, low, draw[1], np.ones(len(minutes)))
+    joined = fast.joined(240_000)
+    assert joined.time_ms.tolist() == list(range(8 * 60_000, 64 * 60_000, 240_000)) and joined.gaps() == []
+    assert joined.open[0] == fast.open[1] and joined.close[0] == fast.close[4] and joined.volume[0] == 4
+    assert joined.high[0] == fast.high[1:5].max() and joined.low[-1] == fast.low[53:57].min()
+    for order in BAR_ORDERS:
+        clock = ticks(DataSet("fine", "Fine", "source", "licence", False, {"FAST": fast}), 60_000, order)
+        assert len(clock.time_ms) == 56 and clock.time_ms[0] == 480_000
+        assert np.array_equal(clock.price["FAST"], paths(joined, 4, order).ravel())
+    holed = Bars("FAST", 60_000, *(np.delete(column, 20) for column in (
+        fast.time_ms, fast.open, fast.high, fast.low, fast.close, fast.volume
+    )))  # fmt: skip
+    assert len(holed.joined(240_000)) == len(joined) - 1
+    with pytest.raises(DataError, match="no bars of FAST from 1970-01-01T00:24 until 1970-01-01T00:28 UTC"):
+        ticks(DataSet("fine", "Fine", "source", "licence", False, {"FAST": holed}), 60_000)
+    with pytest.raises(DataError, match="too few bars in a row"):
+        ticks(DataSet("fine", "Fine", "source", "licence", False, {"FAST": fast.between(0, 9 * 60_000)}), 60_000)
+
+
 def test_ticks_refuse_what_they_cannot_put_on_one_clock() -> None:
     with pytest.raises(DataError, match="no time in common"):
         ticks(mixed(slow_start=10**12), 60_000)
@@ -117,8 +140,6 @@ def test_ticks_refuse_what_they_cannot_put_on_one_clock() -> None:
         ticks(mixed(slow_start=30_000), 60_000)
     with pytest.raises(DataError, match="no bars of FAST from 1970-01-01T00:25 until 1970-01-01T00:30 UTC"):
         ticks(mixed(hole=True), 60_000)
-    with pytest.raises(ValueError, match=r"4\+ ticks"):
-        ticks(mixed(), 100_000)
     with pytest.raises(ValueError, match=r"4\+ ticks"):
         ticks(mixed(), 70_000)
 

@@ -22,17 +22,22 @@ class Venue:
 
     id = "venue"
 
-    def __init__(self, page: int = 700, silent_after: int | None = None, listed_ms: int = 0) -> None:
+    def __init__(
+        self,
+        page: int = 700,
+        silent_after: int | None = None,
+        listed_ms: int = 0,
+        coins: tuple[str, ...] = ("BTC", "ETH"),
+    ) -> None:
         self.has: dict[str, Any] = {"fetchFundingRateHistory": True}
         self.timeframes = {"1m": "1m"}
-        self.page, self.silent_after, self.listed_ms = page, silent_after, listed_ms
+        self.page, self.silent_after, self.listed_ms, self.coins = page, silent_after, listed_ms, coins
         self.asked: list[str] = []
 
     def load_markets(self) -> dict[str, dict[str, Any]]:
-        coins = ("BTC", "ETH")
         swaps = {
             f"{coin}/{quote}:{quote}": {"base": coin, "quote": quote, "settle": quote, "swap": True}
-            for coin in coins
+            for coin in self.coins
             for quote in ("USD", "USDT")
         }
         return {"BTC/USDT": {"base": "BTC", "quote": "USDT", "settle": None, "swap": False}, **swaps}

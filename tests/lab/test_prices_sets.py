@@ -53,6 +53,9 @@ def test_a_set_that_is_not_at_hand_says_how_to_get_it(tmp_path: Path, monkeypatc
     monkeypatch.delenv("BULKHEAD_DATA", raising=False)
     with pytest.raises(DataError, match="price set crash-2025-10-10 needs a folder of sets: name one by --data"):
         load("crash-2025-10-10")
+    for name in (DEFAULT, "simulated-1", "crash-2025-10-10"):
+        with pytest.raises(DataError, match=r"none: no such folder of price sets \(from --data or BULKHEAD_DATA\)"):
+            load(name, tmp_path / "none")
     with pytest.raises(DataError, match="price set nonsense is unknown without a folder"):
         load("nonsense")
     with pytest.raises(DataError, match="no price set nonsense"):
@@ -140,3 +143,13 @@ if REAL is not None:
         for symbol, price in clock.price.items():
             assert price.min() == data.bars[symbol].low.min()
             assert price.max() == data.bars[symbol].high.max()
+
+    @pytest.mark.parametrize("name", ["crash-2026-02-05", "calm-2025-06"])
+    def test_sets_of_one_minute_bars_run_minute_by_minute(name: str) -> None:
+        data = load(name, REAL)
+        assert {bars.interval_ms for bars in data.bars.values()} == {60_000}
+        clock = ticks(data, 60_000, seed=1)
+        assert 0 <= (data.end_ms - data.start_ms) // 60_000 - len(clock.time_ms) < 8
+        for symbol, price in clock.price.items():
+            bars = data.bars[symbol].between(int(clock.time_ms[0]), int(clock.time_ms[-1]) + 60_000)
+            assert (price.min(), price.max()) == (bars.low.min(), bars.high.max())

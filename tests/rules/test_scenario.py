@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from fractions import Fraction as Exact
+from itertools import product
 
 import pytest
 from hypothesis import given
@@ -23,6 +24,7 @@ from bulkhead.rules.scenario import (
     sides_of,
     slice_size,
     worst,
+    worst_requirement,
 )
 from bulkhead.rules.terms import ConfigError, Position, Risk
 from bulkhead.units import Fraction, Price, Quote, Requirement, Worth
@@ -203,6 +205,30 @@ def test_slices_are_rounded_up_and_all_of_them_are_the_whole(size: int, count: i
     assert part * size >= 0
     assert slice_size(size, 64) == size
     assert slice_size(size, 1, slice_bits=0) == size
+
+
+choices_by_market = st.lists(
+    st.tuples(st.integers(1, 3), st.lists(st.tuples(notionals | st.just(Worth(0)), fractions), min_size=1, max_size=3)),
+    min_size=1,
+    max_size=4,
+).map(lambda drawn: [[Exposure(group, *one) for one in options] for group, options in drawn])
+
+
+@given(choices_by_market, grids())
+def test_worst_requirement_is_never_below_that_of_any_choice(choices: list[list[Exposure]], grid: Grid) -> None:
+    most = int(worst_requirement(choices, grid))
+    assert most >= max(int(requirement(list(chosen), grid)) for chosen in product(*choices))
+    alone = [options[:1] for options in choices]
+    assert worst_requirement(alone, grid) == requirement([options[0] for options in alone], grid)
+
+
+@given(choices_by_market, grids())
+def test_worst_requirement_is_the_worst_loss_of_all_choices_where_nothing_else_is_asked(
+    choices: list[list[Exposure]], grid: Grid
+) -> None:
+    nothing = Fraction(0)
+    bare = grid._replace(floor_gross=nothing, floor_net=nothing, concentration=nothing)
+    assert worst_requirement(choices, bare) == max(worst(chosen, bare)[1] for chosen in product(*choices))
 
 
 def test_the_default_grid_is_legal_and_breaks_correlations() -> None:

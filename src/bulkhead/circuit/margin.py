@@ -19,8 +19,8 @@ from bulkhead.circuit.tags import Tag
 from bulkhead.circuit.venue import Venue, term_of
 from bulkhead.circuit.words import CHOICES, MARKETS_RECORD, WORD_BITS, Field
 from bulkhead.fixed import FRACTION_BITS
-from bulkhead.ledger.commitment import ID_BITS, KIND_BITS, SIGNED_QUOTE
-from bulkhead.limits import NOTIONAL_WORTH_BITS, REQUIREMENT_BITS, VALUE_WORTH_BITS
+from bulkhead.ledger.commitment import SIGNED_QUOTE
+from bulkhead.limits import ID_BITS, KIND_BITS, NOTIONAL_WORTH_BITS, REQUIREMENT_BITS, VALUE_WORTH_BITS
 
 # Differences of two notionals, of value and requirement, and the products that "healthier" compares.
 NOTIONAL_GAP_BITS = 128

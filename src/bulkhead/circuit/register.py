@@ -41,7 +41,6 @@ from bulkhead.circuit.messages import in_seconds, opened, owner_key, signed_mess
 from bulkhead.circuit.venue import Venue
 from bulkhead.circuit.words import CHOICES, HEAD, L1_OWNER, MONEY, OWNER_KEY, POSITIONS, RESERVED, Field
 from bulkhead.fixed import FRACTION_BITS
-from bulkhead.ledger.commitment import ID_BITS
 from bulkhead.ledger.config import BACKSTOP_ACCOUNT
 from bulkhead.ledger.custody import NUMERAIRE
 from bulkhead.ledger.state import Kind, MarginRule, Mode
@@ -49,6 +48,7 @@ from bulkhead.ledger.tx import Configure, Register
 from bulkhead.limits import (
     ACCOUNT_ID_BITS,
     CHILDREN_PER_ACCOUNT,
+    ID_BITS,
     L1_ADDRESS_BITS,
     LEVERAGE_MAX,
     NONCE_BITS,

@@ -38,7 +38,7 @@ def show(data_dir: DataFolder = None) -> None:
 
 @data.command()
 def fetch(
-    symbols: Annotated[str, typer.Option(help="Coins, with commas between them.")] = "BTC,ETH",
+    symbols: Annotated[str, typer.Option(help="Coins, with commas between them.")] = "BTC,ETH,SOL,XRP,DOGE",
     days: Annotated[int, typer.Option(min=1, max=365, help="How many whole days up to midnight UTC.")] = 14,
     exchange: Annotated[str, typer.Option(help="The exchange, as ccxt calls it.")] = "binanceusdm",
     interval: Annotated[str, typer.Option(help="How long a bar is.")] = "1m",

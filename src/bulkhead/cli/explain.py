@@ -13,6 +13,7 @@ from rich.panel import Panel
 
 from bulkhead.codec import Codec, CodecError
 from bulkhead.keepers.recompute import recompute
+from bulkhead.keepers.sound import unsound
 from bulkhead.keepers.story import story
 from bulkhead.keepers.witness import Witness
 from bulkhead.lab.compare import Outcome
@@ -40,13 +41,16 @@ def load_witness(folder: Path, identity: str) -> Witness:
     path = folder / FILE
     if not path.is_file():
         raise ValueError(f"{path} is not there: run `bulkhead demo` first, or name its folder with --run")
-    content = json.loads(path.read_text(encoding="utf-8"))
+    try:
+        content = dict(json.loads(path.read_text(encoding="utf-8")))
+    except (ValueError, TypeError) as problem:
+        raise ValueError(f"{path} is damaged: {problem}") from None
     if identity not in content:
         known = ", ".join(list(content)[:8])
         raise ValueError(f"no liquidation {identity} in {path}; there are {len(content)}: {known} …")
     try:
         return Codec([Witness]).decode(bytes.fromhex(content[identity]))
-    except CodecError as problem:
+    except (CodecError, ValueError, TypeError) as problem:
         raise ValueError(f"{path}: {identity} is damaged: {problem}") from None
 
 
@@ -62,10 +66,11 @@ def explain(
         console.print(f"[red]{problem}[/red]")
         raise typer.Exit(2) from None
     disagreements = recompute(witness)
-    console.print(Panel(story(witness), title=f"Liquidation {identity}", title_align="left", padding=(1, 2)))
+    if not unsound(witness):  # of nonsense there is no story
+        console.print(Panel(story(witness), title=f"Liquidation {identity}", title_align="left", padding=(1, 2)))
     if disagreements:
         console.print("[bold red]The rules do not agree with this witness:[/bold red]")
         for line in disagreements:
             console.print(f"  {line}")
         raise typer.Exit(1)
-    console.print("[green]Recomputed from its witness with the rules alone: every number agrees.[/green]")
+    console.print("[green]Recomputed from its witness with the rules alone: every number they decide agrees.[/green]")

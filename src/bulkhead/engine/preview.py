@@ -11,7 +11,7 @@ from bulkhead.engine.arrange import MarginMode, mode_of
 from bulkhead.engine.book import BUY
 from bulkhead.engine.desk import Desk
 from bulkhead.engine.order import Terms
-from bulkhead.engine.rehearse import Fill, Filled, Whose, container_of, expected, fill_in, released, unsigned
+from bulkhead.engine.rehearse import Fill, Filled, Whose, container_of, expected, fill_in, longs, released, unsigned
 from bulkhead.engine.reserve import Claims
 from bulkhead.engine.sequencer import Sequencer
 from bulkhead.engine.stress import Stress, stresses
@@ -39,8 +39,7 @@ class ModePreview(NamedTuple):
     the owner's other accounts. `free` is the signing account's value beyond its initial requirement afterwards, open
     orders included; below zero it may take no new risk.
 
-    Open interest is taken as it is: what the fill adds to it can shift a scenario account's requirement, and initial
-    fractions of a market whose open interest is large.
+    Requirements are those at the open interest that the fills leave, as the ledger would ask them from then on.
     """
 
     mode: MarginMode
@@ -166,12 +165,16 @@ def size_for(
 
 
 def _at_mark(desk: Desk, account_id: AccountId, market_id: MarketId, side: int, size: int) -> Fill:
-    """A taker's fill at the mark (the index until there is one), rounded to a book price against him."""
+    """A taker's fill at the mark (the index until there is one), rounded to a book price against him.
+
+    The other side opens a position.
+    """
     mark = desk.marks.by_market[market_id].mark
     price = mark if int(mark) else desk.state.markets[market_id].price
     paid = book_price_ceil(price) if side == BUY else max(BookPrice(1), book_price_floor(price))
     fee = fees.fee(paid * Size(size), desk.volumes.tier(account_id).taker)
-    return Fill(Size(size if side == BUY else -size), paid, fee, min(fee, desk.state.config.l1_charge), True)
+    change = Size(size if side == BUY else -size)
+    return Fill(change, paid, fee, min(fee, desk.state.config.l1_charge), True, longs(Size(0), -change))
 
 
 def _stresses(desk: Desk, account_id: AccountId, filled: Filled) -> list[Stress]:

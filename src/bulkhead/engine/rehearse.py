@@ -18,13 +18,14 @@ from bulkhead.fixed import FRACTION_BITS, quote_ceil
 from bulkhead.ledger.accounts import health_of
 from bulkhead.ledger.authority import Authority
 from bulkhead.ledger.fill import settle_fill
-from bulkhead.ledger.state import Account
+from bulkhead.ledger.state import Account, State, put_market, with_open_interest
 from bulkhead.ledger.tx import Order
+from bulkhead.limits import QUOTE_LIMIT
 from bulkhead.reject import Reject
 from bulkhead.rules import fees, margin
 from bulkhead.units import AccountId, BookPrice, MarketId, Quote, Size, Worth
 
-LENT = Quote(1 << 60)
+LENT = Quote(QUOTE_LIMIT >> 3)
 """Lent to an account while a fill that its margin refuses is rehearsed, so that its numbers can be shown anyway."""
 MARGIN_REJECTS = (Reject.INSUFFICIENT_MARGIN, Reject.NOT_HEALTHIER)
 
@@ -32,7 +33,8 @@ MARGIN_REJECTS = (Reject.INSUFFICIENT_MARGIN, Reject.NOT_HEALTHIER)
 class Fill(NamedTuple):
     """An expected fill: signed lots, price, the account's fee, and the part of the trade's fees set aside for L1.
 
-    `is_now`: it is in the book; else it is hoped for, at the order's own price.
+    `is_now`: it is in the book; else it is hoped for, at the order's own price. `longs` is what the other side adds to
+    open interest: lots by which its long position grows.
     """
 
     change: Size
@@ -40,6 +42,12 @@ class Fill(NamedTuple):
     fee: Quote
     l1: Quote
     is_now: bool
+    longs: Size
+
+
+def longs(before: Size, change: Size) -> Size:
+    """Lots by which a long position grows (below zero: shrinks) when `change` signed lots are added to `before`."""
+    return max(before + change, Size(0)) - max(before, Size(0))
 
 
 def unsigned(desk: Desk) -> Desk:
@@ -84,9 +92,11 @@ def expected(desk: Desk, order: Order, terms: Terms, replaces: str = "") -> Expe
 def _fills(desk: Desk, order: OpenOrder) -> list[Fill]:
     """What the order meets in the book now, and its rest at its own price unless it never rests.
 
-    An order that waits for a trigger is shown as filled at its own price as a taker.
+    An order that waits for a trigger is shown as filled at its own price as a taker. Who will be on the other side of
+    what is not in the book is unknown: somebody who opens a position.
     """
     sign, left, found = (1 if order.side == BUY else -1), order.left, []
+    held: dict[int, Size] = {}
     l1_charge = desk.state.config.l1_charge
     is_waiting = order.stage is not Stage.RESTING
     book = desk.books[order.signed.market_id]
@@ -97,14 +107,17 @@ def _fills(desk: Desk, order: OpenOrder) -> list[Fill]:
             continue
         trade = trade_of(desk, maker, order, resting.price, lots)
         split = fees.split(trade.maker_fee, trade.taker_fee, l1_charge)
-        found.append(
-            Fill(Size(sign * int(lots)), resting.price, trade.taker_fee, Quote(0) if split is None else split.l1, True)
-        )
+        l1 = Quote(0) if split is None else split.l1
+        change, who = Size(sign * int(lots)), maker.signed.account_id
+        has = held[who] if who in held else desk.held(who, maker.signed.market_id)
+        found.append(Fill(change, resting.price, trade.taker_fee, l1, True, longs(has, -change)))
+        held[who] = has - change
         left -= lots
     if left and (is_waiting or not takes_only(order)):
         fee = fee_due(desk, order.signed, order.price * left, is_maker=not is_waiting)
         l1 = max(Quote(0), min(fee, l1_charge))
-        found.append(Fill(Size(sign * int(left)), order.price, fee, l1, False))
+        change = Size(sign * int(left))
+        found.append(Fill(change, order.price, fee, l1, False, longs(Size(0), -change)))
     return found
 
 
@@ -132,7 +145,7 @@ def fill_in(desk: Desk, whose: Whose, fills: list[Fill], mode: MarginMode) -> Fi
     account_id, market_id, leverage = whose
 
     def arrange() -> Arranged:
-        return arranged(desk.state, desk.time_ms, account_id, market_id, mode, leverage=leverage)
+        return arranged(_staged(desk.state), desk.time_ms, account_id, market_id, mode, leverage=leverage)
 
     start, place = arrange(), arrange()
     reject = later = None
@@ -156,16 +169,30 @@ def fill_in(desk: Desk, whose: Whose, fills: list[Fill], mode: MarginMode) -> Fi
     return Filled(start, place, reject, later, fee, fee + quote_ceil(Worth(paid - worth)))
 
 
+def _staged(state: State) -> State:
+    """The same state with markets of its own, for that is where health reads open interest."""
+    stage = copy(state)
+    stage.markets, stage.risks, stage.indices = dict(state.markets), dict(state.risks), dict(state.indices)
+    return stage
+
+
 def _settle(place: Arranged, market_id: MarketId, fills: list[Fill], lent: Quote) -> Reject | None:
-    """Settle the fills as the ledger would, with money lent for the time being."""
+    """Settle the fills as the ledger would, with money lent for the time being.
+
+    Each is judged by the open interest before it, and everything after it by what is open then.
+    """
     _lend(place, lent)
     for fill in fills:
+        held = container_of(place).size(market_id)
         account = place.draft.account(place.account_id)
         assert account is not None, "it was arranged"
         problem = settle_fill(place.draft, account, market_id, fill.change, fill.price, fill.fee)
         if problem is not None:
             _lend(place, -lent)
             return problem
+        stage = place.draft.state
+        opened_lots = int(longs(held, fill.change) + fill.longs)
+        put_market(stage, with_open_interest(stage, stage.markets[market_id], opened_lots))
     _lend(place, -lent)
     return None
 

@@ -4,9 +4,10 @@ In each market the position counts as the larger of |position + open buys| and |
 index with the trader's leverage; fees count at the signed cap. For an isolated market the difference to what the child
 already requires is reserved in the parent, for it is the parent that will fund the fill.
 
+A scenario account with orders in several markets is asked for the worst that any of their fills could make of it.
+
 Reduce-only orders never grow a position and are not counted; nor are orders that wait for a trigger, which are judged
-when it fires. What the worst side cannot see (a limit price worse than the index, two markets at once under scenario
-margin) the ledger judges at the fill.
+when it fires. What the worst side cannot see (a limit price worse than the index) the ledger judges at the fill.
 """
 
 from __future__ import annotations
@@ -16,12 +17,12 @@ from collections.abc import Iterable
 from bulkhead.engine.book import BUY
 from bulkhead.engine.order import OpenOrder, Stage
 from bulkhead.fixed import FRACTION_BITS, mul_div_ceil
-from bulkhead.ledger.accounts import account_for, account_of, health_of, settled, with_position
+from bulkhead.ledger.accounts import account_for, account_of, health_of, interest, settled, with_position
 from bulkhead.ledger.draft import View
 from bulkhead.ledger.state import Account, MarginRule, Mode
-from bulkhead.rules import margin
+from bulkhead.rules import margin, scenario
 from bulkhead.rules.terms import Health, Position
-from bulkhead.units import Fraction, FundingIndex, MarketId, Quote, Requirement, Size
+from bulkhead.units import Fraction, FundingIndex, MarketId, Quote, Requirement, Size, Worth
 
 Totals = list[int]
 """Open buys and sells in lots, and the fees they may cost: [buys, sells, fees]."""
@@ -149,6 +150,25 @@ def _scenario_extra(
     return most
 
 
+def _joint_extra(view: View, account: Account, orders: dict[int, tuple[int, int]]) -> int:
+    """What open orders of a scenario account in several markets may make it ask, over what it asks now."""
+    sizes = {int(position.market_id): {int(position.size)} for position in account.positions}
+    for market_id, (buys, sells) in orders.items():
+        held = int(account.size(MarketId(market_id)))
+        sizes[market_id] = {held, held + buys, held - sells}
+    open_interest = interest(view)
+    choices = []
+    for market_id, options in sorted(sizes.items()):
+        held_then = [Size(size) for size in sorted(options) if size]
+        positions = [Position(MarketId(market_id), size, Quote(0), FundingIndex(0)) for size in held_then]
+        found = scenario.exposures(positions, view.risks, view.groups, open_interest)
+        if 0 in options:
+            found.append(scenario.Exposure(view.groups[market_id], Worth(0), Fraction(0)))
+        choices.append(found)
+    most = scenario.worst_requirement(choices, view.config.grid)
+    return max(0, int(most) - int(health_of(view, account).initial))
+
+
 class Claims:
     """What an account has and owes once its open orders count; asked by admission, screens and withdrawals."""
 
@@ -164,6 +184,8 @@ class Claims:
 
         `change` (buys, sells, fees) is added to the totals of market `change_in`: an order not yet there.
         """
+        if account.rule is MarginRule.SCENARIO:
+            return self._scenario_extra(account, change_in, change)
         account_id = account.account_id
         totals = self.reserve.totals.get(account_id)
         caps = self.caps
@@ -181,6 +203,21 @@ class Claims:
             cap = caps.get((account_id, change_in), 0) if caps else 0
             total += extra(self.view, account, MarketId(change_in), change[:2], cap)
         return total + (fees << 2 * FRACTION_BITS)
+
+    def _scenario_extra(self, account: Account, change_in: int, change: tuple[int, int, int]) -> int:
+        """`extra` under scenario margin: one market counts at its worse side, several at the worst of all fills."""
+        totals = self.reserve.totals.get(account.account_id, {})
+        orders = {market_id: (buys, sells) for market_id, (buys, sells, _) in totals.items()}
+        fees = change[2] + sum(fee for _, _, fee in totals.values())
+        if change_in:
+            buys, sells = orders.get(change_in, (0, 0))
+            orders[change_in] = (buys + change[0], sells + change[1])
+        if len(orders) > 1:
+            return _joint_extra(self.view, account, orders) + (fees << 2 * FRACTION_BITS)
+        total = fees << 2 * FRACTION_BITS
+        for market_id, lots in orders.items():
+            total += extra(self.view, account, MarketId(market_id), lots, 0)
+        return total
 
     def _known(self, account_id: int) -> Account:
         account = account_of(self.view, account_id)

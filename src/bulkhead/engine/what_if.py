@@ -77,8 +77,7 @@ class WhatIf(NamedTuple):
 class Rehearsal(NamedTuple):
     """An order filled in one margin mode, to be asked about prices.
 
-    It holds all it needs, so that a long list of moves can be gone through in parts while the exchange goes on; only
-    open interest, by which scenario margin asks a little, is the one of the moment.
+    It holds all it needs, so that a long list of moves can be gone through in parts while the exchange goes on.
     """
 
     mode: MarginMode
@@ -110,7 +109,7 @@ def what_if(
 ) -> WhatIf | Reject:
     """Every mode for one order at every joint move, given by the prices it leads to. The reject is one of `problem`.
 
-    All prices are taken as fresh, open interest as it is now (see `preview.ModePreview`).
+    All prices are taken as fresh, and open interest as the order leaves it.
     """
     refused = problem(sequencer, prices)
     if refused is not None:

@@ -16,7 +16,6 @@ from bulkhead.ledger.accounts import account_for, realised, with_fill
 from bulkhead.ledger.apply import apply
 from bulkhead.ledger.draft import Draft
 from bulkhead.ledger.liquidate import (
-    SLICE_BITS,
     chosen_position,
     is_beyond,
     is_restored,
@@ -33,6 +32,7 @@ from bulkhead.ledger.tx import Liquidation, LiquidationFill, Order
 from bulkhead.reject import Reject
 from bulkhead.rules.fees import FeeSplit
 from bulkhead.rules.liquidation import step_size
+from bulkhead.rules.scenario import SLICE_BITS
 from bulkhead.rules.terms import Health, Position
 from bulkhead.units import AccountId, BookPrice, MarketId, Quote, Size
 

@@ -64,6 +64,8 @@ def begin(
     config = draft.config
     is_scenario = account.rule is MarginRule.SCENARIO
     keeper = draft.account(BACKSTOP_ACCOUNT) if step is not Step.BOOK else None
+    if keeper is not None and keeper.asset_id != account.asset_id:
+        keeper = None  # it settles in another asset and is never asked
     markets = {held.market_id for held in account.positions}
     if keeper is not None:
         keeper, _ = settled(draft, keeper)

@@ -1,20 +1,23 @@
 """`recompute(witness) -> list[str]`: what a liquidation step should have been, by the rules alone; empty is agreement.
 
-Nothing of the ledger, the engine or the keepers is asked. Each line names what disagrees.
+Nothing of the ledger, the engine or the keepers is asked. Each line names what disagrees. What no rule decides is
+taken as stated: who the makers were and what they earned, the mark, and how other accounts came to their hedges.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
-from bulkhead.fixed import quote_ceil
+from bulkhead.fixed import part_floor, quote_ceil, quote_floor
+from bulkhead.keepers.sound import unsound
 from bulkhead.keepers.witness import Candidate, Leaf, Part, Step, Witness
+from bulkhead.limits import NOTIONAL_LIMIT, POSITIONS_MAX, QUOTE_LIMIT, SIZE_LIMIT
 from bulkhead.rules import deleveraging, margin, scenario
 from bulkhead.rules import liquidation as rule
+from bulkhead.rules.scenario import SLICE_BITS
 from bulkhead.rules.terms import Health, MarketTerms, Position, Risk, risk_of
 from bulkhead.units import BookPrice, Fraction, FundingIndex, MarketId, Quote, Size
 
-SLICE_BITS = 6
 FREE = rule.Charges(Quote(0), Quote(0))
 
 
@@ -56,9 +59,14 @@ class Case:
 
 
 def recompute(witness: Witness) -> list[str]:
-    """Every disagreement between a witness and the rules, in words."""
+    """Every disagreement between a witness and the rules, in words. One that makes no sense is not recomputed."""
+    found = unsound(witness)
+    if found:
+        return found
     case = Case(witness)
-    found = list(_eligible(case))
+    found += _eligible(case)
+    if witness.candidates != (() if witness.grid is not None else candidates(case)):
+        found.append("the candidates differ")
     if witness.step is not Step.BOOK:
         found += _takeover(case)
     elif witness.grid is None:
@@ -68,6 +76,7 @@ def recompute(witness: Witness) -> list[str]:
     left = case.health(case.leaf)
     if left.value != witness.after.value:
         found.append(f"value after the step is {left.value}, stated as {witness.after.value}")
+    # Open interest has moved by the step, and with it initial fractions and all that a grid asks.
     if witness.grid is None and left[2:] != witness.after[2:]:
         found.append("requirements after the step differ")
     return found
@@ -108,11 +117,10 @@ def candidates(case: Case) -> tuple[Candidate, ...]:
 def _linear(case: Case) -> Iterator[str]:
     """Fill by fill: the rule's position, no more than its amount at that price, within the zero price."""
     witness = case.witness
-    if candidates(case) != witness.candidates:
-        yield "the candidates differ"
-    if not witness.parts:
-        yield "nothing was closed"
     for number, part in enumerate(witness.parts, 1):
+        if not case.leaf.positions:
+            yield f"fill {number}: nothing was left to close"
+            return
         health = case.health(case.leaf)
         if number > 1 and is_restored(case, health):
             yield f"fill {number}: the account was already restored"
@@ -147,18 +155,36 @@ def _close(case: Case, part: Part, position: Position, zero: BookPrice, name: st
     charges = rule.charges(part.size, side, part.price, zero, case.rates())
     if charges != part.charges:
         yield f"{name}: charges are {charges}, stated {part.charges}"
+    yield from _gained(case, part, name)
     case.leaf = closed(case.leaf, part, part.charges)
 
 
+def _gained(case: Case, part: Part, name: str) -> Iterator[str]:
+    """What a close realised: its price, less its part of what the position has cost."""
+    position = next((held for held in case.leaf.positions if held.market_id == part.market_id), None)
+    if position is None or part.size > abs(position.size):
+        yield f"{name}: more lots than there were"
+        return
+    change = int(part.size) if int(position.size) > 0 else -int(part.size)
+    profit = change * int(part.price) - int(position.cost) + part_floor(
+        int(position.cost), Size(int(position.size) - change), position.size
+    )
+    if profit != int(part.profit):
+        yield f"{name}: realised {profit}, stated {part.profit}"
+
+
 def closed(leaf: Leaf, part: Part, charges: rule.Charges) -> Leaf:
-    """What is left of an account after lots of a position were closed at a price. Cost is of no concern here."""
+    """What is left of an account after lots of a position were closed at a price; they take their part of the cost
+    along."""
     kept = []
     balance = leaf.balance
     for position in leaf.positions:
         if position.market_id == part.market_id:
             side = 1 if int(position.size) > 0 else -1
             balance += Quote(side * int(part.price * part.size)) - charges.fee - charges.penalty
-            position = position._replace(size=Size(int(position.size) - side * int(part.size)))
+            left = Size(int(position.size) - side * int(part.size))
+            cost = Quote(part_floor(int(position.cost), left, position.size))
+            position = position._replace(size=left, cost=cost)
         if position.size:
             kept.append(position)
     return leaf._replace(balance=balance, positions=tuple(kept))
@@ -169,16 +195,16 @@ def _slices(case: Case) -> Iterator[str]:
     witness, start = case.witness, case.leaf
     health = case.health(start)
     zeros = {held.market_id: case.zero(start, held, health) for held in start.positions}
+    positions = {held.market_id: held for held in start.positions}
     for held in start.positions:
         want = slice_of(held, witness.slices)
         if sum(int(part.size) for part in witness.parts if part.market_id == held.market_id) != want:
             yield f"market {held.market_id}: {witness.slices} slices are {want} lots"
-    for number, part in enumerate(witness.parts, 1):
-        position = next((held for held in start.positions if held.market_id == part.market_id), None)
-        if position is None:
-            yield f"fill {number}: no position in market {part.market_id}"
             return
-        yield from _close(case, part, position, zeros[part.market_id], f"fill {number}")
+    for number, part in enumerate(witness.parts, 1):
+        if int(part.most) != slice_of(positions[part.market_id], witness.slices):
+            yield f"fill {number}: {part.most} lots are not a slice of the position"
+        yield from _close(case, part, positions[part.market_id], zeros[part.market_id], f"fill {number}")
     if health.is_above_close_out and witness.slices > 1 and _restored_by_fewer(case, start, zeros):
         yield "one slice fewer would have restored the account"
 
@@ -209,8 +235,8 @@ def _takeover(case: Case) -> Iterator[str]:
     case.leaf = case.leaf._replace(balance=case.leaf.balance + witness.covered)
     health = case.health(case.leaf)
     position = next((held for held in case.leaf.positions if held.market_id == witness.market_id), None)
-    if position is None or not witness.parts:
-        yield f"no position in market {witness.market_id}"
+    if position is None or {part.market_id for part in witness.parts} != {witness.market_id}:
+        yield f"no position in market {witness.market_id}, or another was closed"
         return
     zero = case.zero(case.leaf, position, health)
     capacity = Size(0) if health.is_bankrupt else _capacity(case, position, zero)
@@ -226,9 +252,10 @@ def _takeover(case: Case) -> Iterator[str]:
         shares = deleveraging.shares(total, witness.holders)
         if shares != {part.taker_id: part.size for part in witness.parts}:
             yield f"the shares are {shares}"
-    for part in witness.parts:
-        if part.price != zero or part.zero != zero or part.charges != FREE:
+    for number, part in enumerate(witness.parts, 1):
+        if part.price != zero or part.zero != zero or part.charges != FREE or part.most != part.size:
             yield f"lots went to {part.taker_id} at {part.price}, the zero price is {zero}"
+        yield from _gained(case, part, f"part {number}")
         case.leaf = closed(case.leaf, part, FREE)
 
 
@@ -243,28 +270,47 @@ def _covered(case: Case) -> Iterator[str]:
 
 
 def _capacity(case: Case, position: Position, price: BookPrice) -> Size:
-    """Lots the backstop can take at a price: its initial margin kept, the market's loss budget not used up."""
+    """Lots the backstop can take at a price: its initial margin kept, the market's loss budget not used up.
+
+    What makes its own position smaller it can always take.
+    """
     keeper = case.witness.keeper
     if keeper is None:
         return Size(0)
+    whole, sign = abs(position.size), 1 if int(position.size) > 0 else -1
     market_id = position.market_id
     seen = next(seen for seen in case.witness.markets if seen.terms.market_id == market_id)
     held = next((held for held in keeper.positions if held.market_id == market_id), None)
     loss = 0 if held is None else max(0, -int(deleveraging.profit(held, case.risks)))
-    if int(seen.terms.loss_budget) - int(seen.lost) - int(case.witness.covered) - loss <= 0:
-        return Size(0)
     had = 0 if held is None else int(held.size)
-    sign = 1 if int(position.size) > 0 else -1
+    shrinking = min(whole, Size(abs(had))) if had * sign < 0 else Size(0)
+    budget = int(seen.terms.loss_budget) - int(seen.lost) - int(case.witness.covered) - loss
+    if shrinking == whole or budget <= 0:
+        return shrinking
     others = tuple(other for other in keeper.positions if other.market_id != market_id)
 
     def is_too_much(size: Size) -> bool:
         now = had + sign * int(size)
-        mine = (Position(market_id, Size(now), Quote(0), FundingIndex(0)),) if now else ()
+        if had * now >= 0 and abs(now) <= abs(had):
+            return False
         paid = Quote(sign * int(price * size))
-        after = keeper._replace(balance=keeper.balance - paid, positions=others + mine)
-        return abs(now) > abs(had) and not case.linear(after).is_initial
+        cost = Quote(0 if held is None else int(held.cost)) + paid if had * now > 0 else Quote(now * int(price))
+        mine = Position(market_id, Size(now), cost, FundingIndex(0))
+        after = keeper._replace(balance=keeper.balance - paid, positions=(*others, mine))
+        return not _fits(case, after, mine) or not case.linear(after).is_initial
 
-    whole = abs(position.size)
     if not is_too_much(whole):
         return whole
     return rule.minimal_size(whole, is_too_much) - Size(1)
+
+
+def _fits(case: Case, leaf: Leaf, position: Position) -> bool:
+    """Bounds of any account after its position in a market grew: widths, number of positions, the last tier."""
+    notional = quote_floor(abs(position.size * case.risks[position.market_id].price))
+    return (
+        abs(int(position.size)) < SIZE_LIMIT
+        and max(abs(int(position.cost)), abs(int(leaf.balance))) < QUOTE_LIMIT
+        and len(leaf.positions) <= POSITIONS_MAX
+        and notional <= case.terms[position.market_id].tiers[-1].bound
+        and int(notional) < NOTIONAL_LIMIT
+    )

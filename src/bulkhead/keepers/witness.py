@@ -106,5 +106,5 @@ class Witness(NamedTuple):
     covered: Quote  # paid by the insurance fund
     fund_left: Quote
     budget_left: Quote
-    keeper: Leaf | None  # the backstop before, when it was asked
+    keeper: Leaf | None  # the backstop before, when it was asked; None also where it settles in another asset
     holders: tuple[Holder, ...]  # opposite positions before, when they were deleveraged

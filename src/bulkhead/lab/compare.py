@@ -12,9 +12,9 @@ from typing import Any, NamedTuple
 
 from bulkhead.lab.agents import BasisTrader, Liquidator, Maker, Noise, crowd
 from bulkhead.lab.measures import Recorder
-from bulkhead.lab.prices import BarOrder, DataSet, Ticks, load, ticks
+from bulkhead.lab.prices import BarOrder, DataError, DataSet, Ticks, load, ticks
 from bulkhead.lab.scribe import Scribe
-from bulkhead.lab.traders import DOLLAR, SWING, TRADERS, Featured, MarginMode
+from bulkhead.lab.traders import DOLLAR, MARKETS_MIN, SWING, TRADERS, Featured, MarginMode
 from bulkhead.lab.venue import config_of
 from bulkhead.lab.world import Listener, World
 from bulkhead.ledger.config import BACKSTOP_ACCOUNT, VenueConfig
@@ -22,7 +22,8 @@ from bulkhead.units import TimeMs
 
 TICK_MS = 60_000
 STORY_STEPS_PER_BAR = 6
-STORY_BEGINS, STORY_LASTS = 0.07, 0.6  # of the set: the crash of every shipped or named set is inside
+STORY_BEGINS, STORY_LASTS = 0.07, 0.6  # of the set: so the crash of a shipped or named set is inside ...
+STORY_BEGINS_LATE = {"crash-2026-02-05": 0.4}  # ... where the set does not end with it
 DAY_MS = 86_400_000
 FIRST_TRADER = 6_400
 FIRST_MAKER = 640
@@ -73,8 +74,11 @@ class Outcome:
 
 
 def prices_of(setting: Setting) -> tuple[DataSet, Ticks]:
-    """The price set and its minutes, cut to the asked number of days."""
+    """The price set and its minutes, cut to the asked number of days. DataError where the traders lack a market."""
     data = load(setting.data_name, setting.data_dir)
+    if setting.traders and len(data.symbols) < MARKETS_MIN:
+        have = ", ".join(data.symbols)
+        raise DataError(f"{data.name} has {have} alone: the traders of a comparison need {MARKETS_MIN} coins")
     path = ticks(data, setting.tick_ms, setting.bar_order, setting.seed)
     per_day = DAY_MS / setting.tick_ms
     first = int(setting.first_day * per_day)
@@ -171,7 +175,8 @@ def story_setting(setting: Setting) -> Setting:
     tick_ms = max(TICK_MS, shortest // STORY_STEPS_PER_BAR)
     small = replace(setting, traders=(SWING.name,), crowd=0, makers=1, noise=1)
     days = (data.end_ms - data.start_ms) / DAY_MS
-    window = replace(small, tick_ms=tick_ms, first_day=STORY_BEGINS * days, days=STORY_LASTS * days)
+    begins = STORY_BEGINS_LATE.get(setting.data_name, STORY_BEGINS)
+    window = replace(small, tick_ms=tick_ms, first_day=begins * days, days=STORY_LASTS * days)
     return replace(window, levels=2, requote=0.01, quote_hours=2.0)
 
 

@@ -21,6 +21,7 @@ from bulkhead.units import AccountId, Quote, TimeS
 DOLLAR = 1_000_000
 CAPITAL = 100_000.0
 ISOLATED_LEVERAGE = 5
+MARKETS_MIN = 5  # the plans below name markets 1 to 5
 
 
 class MarginMode(StrEnum):

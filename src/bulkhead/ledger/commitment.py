@@ -20,6 +20,8 @@ from bulkhead.limits import (
     FIELD_BITS,
     FIELD_PRIME,
     FUNDING_INDEX_BITS,
+    ID_BITS,
+    KIND_BITS,
     NONCE_BITS,
     PRICE_BITS,
     QUOTE_BITS,
@@ -31,8 +33,6 @@ from stark.poseidon import hash_many
 
 VERSION = 3
 EMPTY_LEAF = 0
-KIND_BITS = 8  # kinds, rules, modes, statuses, leverages and counts
-ID_BITS = 16  # markets and assets
 SIGNED_QUOTE = QUOTE_BITS + 1
 SIGNED_SIZE = SIZE_BITS + 1
 SIGNED_INDEX = FUNDING_INDEX_BITS + 1

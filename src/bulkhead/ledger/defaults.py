@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from bulkhead.fixed import BASIS_POINT, ONE, fraction
 from bulkhead.ledger.config import AssetTerms, VenueConfig
+from bulkhead.limits import QUOTE_LIMIT
 from bulkhead.rules.fees import FeeTier, rate
 from bulkhead.rules.grid import default_grid
 from bulkhead.rules.terms import MarketTerms, Tier
@@ -13,7 +14,7 @@ USD = AssetId(1)
 MILLION = 1_000_000_000_000  # of 10^-6 USD
 MAJORS, OTHERS = 1, 2
 
-DOLLAR = AssetTerms(USD, "USD", Felt(1), 1_000_000, True, Fraction(0), 1 << 62, ONE, 0)
+DOLLAR = AssetTerms(USD, "USD", Felt(1), 1_000_000, True, Fraction(0), QUOTE_LIMIT >> 1, ONE, 0)
 
 
 def tiers(initial: int, scale: int) -> tuple[Tier, ...]:

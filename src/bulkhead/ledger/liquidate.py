@@ -23,10 +23,9 @@ from bulkhead.ledger.tx import Liquidation, LiquidationFill
 from bulkhead.reject import Reject
 from bulkhead.rules import liquidation as rule
 from bulkhead.rules import scenario
+from bulkhead.rules.scenario import SLICE_BITS
 from bulkhead.rules.terms import Health, Position
 from bulkhead.units import BookPrice, MarketId, Size
-
-SLICE_BITS = 6  # a scenario account is closed in equal slices, 64 of them
 
 
 def liquidate(draft: Draft, tx: Liquidation, authority: Authority) -> Reject | Liquidated:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bulkhead.fixed import ONE
 from bulkhead.ledger.accounts import check_price
 from bulkhead.ledger.authority import Authority
 from bulkhead.ledger.config import FEED_OF_ASSET
@@ -16,7 +17,7 @@ from bulkhead.units import AssetId, Fraction, FundingIndex, MarketId, Price, Tim
 
 REPORT_AGE_MAX_MS = 60_000
 FUNDING_PERIOD_MS = 3_600_000
-SAMPLE_LIMIT = 1 << 32  # a premium of 100 %
+SAMPLE_LIMIT = int(ONE)  # a premium of 100 %
 
 
 def oracle_tick(draft: Draft, tx: OracleTick, authority: Authority) -> Reject | Ticked:

@@ -10,10 +10,10 @@ from copy import copy
 from functools import cache
 from typing import Self
 
-from bulkhead.limits import FIELD_PRIME
+from bulkhead.limits import FIELD_PRIME, TREE_DEPTH
 from stark.poseidon import hash2, hash2_list
 
-DEPTH = 32
+DEPTH = TREE_DEPTH
 LEAVES = 1 << DEPTH
 ROOT = 1  # key of a node: 1 followed by the path to it in binary; its children are 2k and 2k + 1, its sibling k ^ 1
 EMPTY_LEAF = 0

@@ -33,6 +33,7 @@ def unhedged_size(positions: Sequence[Position], market_id: MarketId, risks: Ris
     The account must hold the position.
 
     Units: lots, positive; rounded down: a fraction of a lot counts as hedged.
+    Source: arXiv 2602.15182 for taking hedged lots last; the share for each position is ours.
 
     1,000 lots long beside 400 USD short of the same group leave 600; two such longs share that hedge:
 
@@ -61,6 +62,7 @@ def profit(position: Position, risks: Risks) -> Quote:
     """What a position has earned at the index: size · index − cost.
 
     Units: quote; rounded down.
+    Source: ours: against the entry value that a position carries as `cost`.
 
     Ten lots sold for 12 USD, now worth 10 USD: the short is 2 USD ahead:
 
@@ -78,6 +80,7 @@ def pro_rata(amount: int, weights: Sequence[int], capacities: Sequence[int]) -> 
     with weight).
 
     Units: whole numbers, not negative; each share rounded down or up to a whole one, the sum exact.
+    Source: arXiv 2512.01112 (pro rata instead of a queue); the largest remainder, as in Hamilton's apportionment.
 
     10 by the weights 3, 1 and 1, of which the first can bear only 4:
 
@@ -115,6 +118,7 @@ def shares(amount: Size, holders: Sequence[Holder]) -> dict[AccountId, Size]:
     everybody's remaining lots, weighted by lots. Holders are taken in ascending account id.
 
     Units: lots, positive; rounded as in `pro_rata`, the sum exact.
+    Source: arXiv 2512.01112 for the first round by profit; the second, for what profit does not reach, is ours.
 
     Account 64 is in profit and half hedged, account 128 at a loss. Up to 50 lots come from the first alone:
 
@@ -146,6 +150,7 @@ def rank(holders: Sequence[Holder]) -> dict[AccountId, int]:
     the lower account id higher. For display; the split itself is `shares`.
 
     Units: deciles; rounded up.
+    Source: ours; Hyperliquid shows such a rank, by profit and leverage.
 
     >>> rank([Holder(AccountId(64), Size(10), Size(10), dollars(5)),
     ...       Holder(AccountId(128), Size(1), Size(1), dollars(4)),

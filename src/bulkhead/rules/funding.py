@@ -22,6 +22,7 @@ def clamp(value: int, low: int, high: int) -> int:
     """The nearest number within [low, high].
 
     Units: any; nothing is rounded.
+    Source: arithmetic.
 
     >>> [clamp(value, -5, 5) for value in (-9, 3, 9)]
     [-5, 3, 5]
@@ -92,6 +93,7 @@ def owed(positions: Sequence[Position], indices: Mapping[int, FundingIndex]) -> 
     """Funding an account has not yet settled: Σ (market index − cached index) · size; positive is paid.
 
     Units: worth with 32 fraction bits; exact, nothing is rounded.
+    Source: StarkEx perpetual `position/funding.cairo` (an index that positions have a copy of).
 
     The index rose by 100 since both were settled: a long of 3 lots owes 300, a short of 5 is owed 500:
 
@@ -137,6 +139,7 @@ def payment_of(size: Size, moved: FundingIndex) -> Quote:
     """Funding of one position for an index move: for statements; accounts settle one rounded sum.
 
     Units: quote; rounded up: against the account.
+    Source: as `settle`, for one position.
 
     >>> payment_of(Size(-3), FundingIndex(int(worth(Quote(100)))))
     -300

@@ -40,6 +40,7 @@ def signed_percent(hundredths: int) -> Fraction:
     """Hundredths as a Fraction with a sign.
 
     Units: Fraction; rounded away from zero: a shock never errs low.
+    Source: ours.
 
     >>> [millionths(signed_percent(move)) for move in (-25, 0, 25)]
     [-250000, 0, 250000]
@@ -63,6 +64,8 @@ def default_grid(majors: int = MAJORS, others: int = OTHERS) -> Grid:
     close-out 40 % of the initial requirement.
 
     Units: Fraction; moves rounded away from zero, caps of offsets down.
+    Source: recorded worst hours of perpetuals, 2019 to 2026; sixteen shocks at least as in SPAN and Paradex; offsets
+    and floors after OCC's and Paradex's.
 
     >>> len(default_grid().shocks), default_grid().shocks[0].name
     (18, 'all fall')
@@ -90,6 +93,7 @@ def check_grid(grid: Grid, groups: Iterable[int] = ()) -> None:
     so value less maintenance still rises with the price of a long, and a liquidation price exists once.
 
     Units: Fraction; compared exactly, nothing is rounded.
+    Source: ours: what `scenario.requirement` and `margin.liquidation_price` lean on.
 
     >>> check_grid(default_grid(), groups=(MAJORS, OTHERS))
     >>> check_grid(default_grid(), groups=(3,))

@@ -28,6 +28,7 @@ def is_cooling_down(now: TimeMs, last_step: TimeMs, pause_ms: int, health: Healt
     """Partial steps of one account keep a pause between them; below close-out there is none.
 
     Units: milliseconds; compared exactly, nothing is rounded.
+    Source: Hyperliquid's pause after a partial liquidation, made shorter; no pause below close-out is Lighter's.
 
     Nine seconds after a step the account waits, unless it is below close-out (20 USD here):
 
@@ -73,6 +74,7 @@ def linear_zero_price(position: Position, risk: Risk, health: Health) -> BookPri
     """`zero_price` weighted by maintenance requirement: the rule of linear accounts.
 
     Units: whole quote per lot; rounded in the account's favour.
+    Source: Lighter's zero price.
 
     A long of 1,000 lots beside another that asks 30 USD too: half of the 20 USD may be given up on each:
 
@@ -92,6 +94,7 @@ def choose(positions: Iterable[Position], risks: Risks, terms: Mapping[int, Mark
     Ties go to the larger notional, then to the lower market id. The account must hold a position.
 
     Units: fractions compared by multiplying, exact, nothing is rounded.
+    Source: ours; other venues leave the choice to the operator or to chance (dYdX v4).
 
     Of two positions of one size, the one that costs half as much to sell goes first:
 
@@ -149,6 +152,7 @@ def minimal_size(whole: Size, is_restored: Callable[[Size], bool], kinks: Sequen
     stretch with one crossing, found by bisection.
 
     Units: lots, positive; nothing is rounded.
+    Source: ours; Paradex takes the least multiple of 20 % of everything.
 
     Restored from 7 lots on: 7. Restored by 3 to 5 lots of 10 only, the tier changing at 4: 3:
 
@@ -177,6 +181,7 @@ def reaches_target(value: Worth, maintenance: int, target: Fraction) -> bool:
     """value ≥ target · maintenance.
 
     Units: maintenance with 64 fraction bits, the product with 96; compared exactly, nothing is rounded.
+    Source: Drift's buffer above maintenance at the end of a liquidation, made a multiple of it.
 
     With a target of 1.25, 30 USD of maintenance need 37.50 USD:
 
@@ -206,6 +211,7 @@ def value_after(closing: Closing, size: Size) -> Worth:
         value + side · (fill − index) · size − fee − penalty
 
     Units: worth with 32 fraction bits; exact, for the charges are already whole quote.
+    Source: ours: the ledger's own bookkeeping of a close, in one line.
 
     100 of 1,000 lots sold 0.01 USD below the index, at the zero price, cost 1 USD of the 20 and no charges:
 
@@ -227,6 +233,7 @@ def kinks_of(risk: Risk, whole: Size) -> list[Size]:
     """How many lots of `whole` (positive) bring what is left into each lower tier: rising, two beside each bound.
 
     Units: lots; what is left is rounded both ways, for the bound may lie between two lots.
+    Source: ours: where the line of `minimal_size` may bend under Hyperliquid's tiers.
 
     Of 150,000 lots at 1 USD, closing 50,000 leaves the first tier full:
 
@@ -247,6 +254,7 @@ def step_size(closing: Closing) -> Size:
     what would be left is worth less than `dust`.
 
     Units: lots; rounded up to the first whole lot that reaches the target.
+    Source: ours; 1,000 USD is the least step of dYdX v4 and Extended, and Drift closes small shortages at once.
 
     25 USD of value over 30 of maintenance, sold at the index without charges: 334 of 1,000 lots leave 19.98,
     of which 25 is at least 1.25 times; but if less than 700 USD may not be left, all of it goes:

@@ -27,6 +27,7 @@ def row_of(risk: Risk, notional: int) -> Row:
     """The tier a notional falls into: the first whose bound is not below it; the last one has no end.
 
     Units: notional with 32 fraction bits, not negative; nothing is rounded.
+    Source: Hyperliquid's margin tiers.
 
     At 100,000 USD the first tier still asks 5 %; one micro-dollar above, the second asks 10 % less its deduction:
 
@@ -104,6 +105,7 @@ def haircut_worth(amount: Worth, haircut: Fraction) -> Worth:
     """What other collateral counts for: worth · (1 − haircut).
 
     Units: worth with 32 fraction bits; rounded down.
+    Source: Starknet Perpetual and Lighter count other collateral after a haircut.
 
     100 USD of an asset with a haircut of 25 % count 75 USD:
 
@@ -117,6 +119,7 @@ def leverage_floor(leverage: int) -> Fraction:
     """The initial fraction a trader's leverage stands for: 1 / leverage.
 
     Units: Fraction; rounded up.
+    Source: dYdX v4 (a trader's own initial fraction).
 
     >>> millionths(leverage_floor(8))
     125000
@@ -180,6 +183,7 @@ def only_shrinks(before: Sequence[Position], after: Sequence[Position]) -> bool:
     """Every position after exists before, with the same sign and no larger.
 
     Units: lots; compared exactly, nothing is rounded.
+    Source: StarkEx perpetual `check_smaller_holdings.cairo`.
 
     From 10 lots to 4 shrinks; to −4 flips; a second market is new:
 
@@ -218,6 +222,7 @@ def maintenance_of(risk: Risk, size: Size) -> Requirement:
     """The maintenance requirement of one position: notional · fraction − deduction of its tier.
 
     Units: quote with 64 fraction bits; exact, nothing is rounded.
+    Source: Hyperliquid's margin tiers (notional · rate − deduction).
 
     200,000 USD at 3 % up to 100,000 and 6 % above ask 9,000 USD:
 
@@ -235,6 +240,7 @@ def initial_of(risk: Risk, size: Size, floor: Fraction) -> Requirement:
         max(notional · fraction − deduction, notional · floor)
 
     Units: quote with 64 fraction bits; exact, nothing is rounded.
+    Source: Hyperliquid's margin tiers; the trader's fraction as in dYdX v4.
 
     1,000 USD at 5 % ask 50 USD, and 125 USD of a trader who chose a leverage of eight:
 
@@ -250,6 +256,7 @@ def shortfall(wanted: Requirement, value: Worth) -> Quote:
     """Quote missing for value to reach a requirement; zero when nothing is missing.
 
     Units: quote; rounded up, so that adding it is enough.
+    Source: arithmetic.
 
     >>> shortfall(requirement(worth(dollars(50))), worth(dollars(20))) == dollars(30)
     True
@@ -261,6 +268,7 @@ def surplus(value: Worth, wanted: Requirement) -> Quote:
     """Quote that may leave before value falls below a requirement; zero when none may.
 
     Units: quote; rounded down, so that value still covers the requirement.
+    Source: arithmetic.
 
     >>> surplus(worth(dollars(50)), requirement(worth(dollars(20)))) == dollars(30)
     True
@@ -278,6 +286,7 @@ def liquidation_price(side: int, is_maintained_at: Callable[[Price], bool]) -> P
 
     Units: Price, quote per lot with 32 fraction bits; bisection on integers, exact: one step of 2^-32
     further in the account's favour it is maintained.
+    Source: defined as Hyperliquid's and Lighter's are; found by bisection, for theirs hold within one tier.
 
     100 USD and a long of 1,000 lots at 1 USD and 3 % maintenance: 900 / (1,000 · 0.97) = 0.927835 USD:
 
@@ -307,6 +316,7 @@ def fill_value(size: Size, price: BookPrice) -> Quote:
     """What a fill is worth: size · price, signed like the size.
 
     Units: quote; exact, for book prices are whole quote per lot.
+    Source: arithmetic.
 
     >>> fill_value(Size(-3), BookPrice(1_000_001))
     -3000003

@@ -34,6 +34,7 @@ def quorum(signers: int) -> int:
     silent. With three or fewer, all must report.
 
     Units: a count; rounded up.
+    Source: the bound of Byzantine agreement; audits of Starknet Perpetual tell what choosing among signers can do.
 
     >>> [quorum(signers) for signers in (1, 3, 4, 5, 7)]
     [1, 3, 3, 4, 5]
@@ -45,6 +46,7 @@ def median(prices: Sequence[Price]) -> Price:
     """The middle price, the lower one of two: always a price somebody signed. There must be at least one.
 
     Units: Price; nothing is rounded.
+    Source: StarkEx perpetual `oracle/oracle_price.cairo` (signed median).
 
     >>> median([Price(5), Price(900), Price(7), Price(6)])
     6
@@ -62,6 +64,7 @@ def is_step_allowed(old: Price, new: Price, elapsed_ms: int, share_per_minute: F
     that a real crash is followed.
 
     Units: Price and milliseconds; the minutes rounded down, the rest compared exactly.
+    Source: ours, after a price of zero was accepted elsewhere; Drift refuses prices far from their average.
 
     With 10 % a minute, 100 to 89 is refused at once and allowed after a minute:
 
@@ -76,6 +79,7 @@ def is_in_range(price: Price) -> bool:
     """Above zero and below the width of prices.
 
     Units: Price; compared exactly, nothing is rounded.
+    Source: StarkEx perpetual (32.32 fixed point, not zero).
 
     >>> [is_in_range(Price(price)) for price in (0, 1, 2**64 - 1, 2**64)]
     [False, True, True, False]
@@ -87,6 +91,7 @@ def is_fresh(price_time: TimeMs, now: TimeMs, age_max_ms: int) -> bool:
     """No older than the market allows.
 
     Units: milliseconds; compared exactly, nothing is rounded.
+    Source: StarkEx perpetual and Drift (validity time of a signed price).
 
     >>> [is_fresh(TimeMs(0), TimeMs(now), 60_000) for now in (60_000, 60_001)]
     [True, False]
@@ -98,6 +103,7 @@ def basis(bid: BookPrice, ask: BookPrice, index: Price) -> Fraction:
     """How far the middle of the book is from the index: (bid + ask) / 2 / index − 1.
 
     Units: Fraction, signed; rounded toward minus infinity.
+    Source: Hyperliquid's and Lighter's marks (premium of the book's middle).
 
     >>> millionths(basis(BookPrice(1_000), BookPrice(1_004), index_price(BookPrice(1_000))))
     2000
@@ -112,6 +118,7 @@ def basis_average(average: Fraction, sample: Fraction, elapsed_ms: int, span_ms:
         average + (sample − average) · elapsed / (elapsed + span)
 
     Units: Fraction, signed; the move rounded toward minus infinity, never past the sample.
+    Source: Hyperliquid's exponential average of the basis; its form for samples at uneven times is ours.
 
     As long after the last sample as the span, it goes half of the way:
 
@@ -143,6 +150,7 @@ def band(reference: Price, share: Fraction) -> tuple[BookPrice, BookPrice]:
     """Lowest and highest order price within `share` of a reference (the mark).
 
     Units: whole quote per lot; rounded inward, the lowest at least one.
+    Source: Paradex's bands around the mark (5 and 10 %).
 
     >>> band(index_price(BookPrice(1_000)), percent(5))
     (950, 1050)

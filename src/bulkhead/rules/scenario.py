@@ -6,7 +6,7 @@ groups. A hedge frees margin, but never all of it: correlations break in the hou
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from bulkhead.fixed import (
@@ -65,6 +65,7 @@ def exposures(
         notional = size · index;  share = |size| / max(|size|, open interest)
 
     Units: notional is a worth, exact; the share is a Fraction, rounded up.
+    Source: ours: a share of open interest says how hard a position is to leave.
 
     10 lots short at 1 USD of 40 that are open:
 
@@ -83,6 +84,7 @@ def sides_of(held: Iterable[Exposure]) -> Sides:
     """Notional held long and short in each group: all that a shock needs to know, for it moves a group as one.
 
     Units: 32 fraction bits, both positive; exact, nothing is rounded.
+    Source: ours: the sums that SPAN's scanning needs.
 
     >>> [sides_of([Exposure(7, Worth(30), Fraction(0)), Exposure(7, Worth(-20), Fraction(0))])]
     [{7: (30, 20)}]
@@ -102,6 +104,7 @@ def shock_loss(held: Iterable[Exposure], shock: Shock, grid: Grid) -> int:
         over groups:    Σ net − min(Σ min(40 % of net, unused of other groups), Σ unused)
 
     Units: quote with 64 fraction bits; offsets rounded down, against the account.
+    Source: OCC's offsets within and across product groups, capped.
 
     Long 1,000 USD and short 1,000 USD of two markets of one group, which falls by 30 %: 300 USD lost and 300
     won, of which 240 count; long one group and short another that fall together: 180 of 300 USD remain lost:
@@ -147,6 +150,7 @@ def worst(held: Iterable[Exposure], grid: Grid) -> tuple[str, Requirement]:
     """The shock that loses most, and its loss. The first of equals; "none" when nothing is lost.
 
     Units: quote with 64 fraction bits; rounded as in `shock_loss`.
+    Source: SPAN's scanning risk.
 
     A long in group 1 fears the fall of its group most:
 
@@ -172,6 +176,7 @@ def requirement(held: list[Exposure], grid: Grid) -> Requirement:
             + Σ |notional| · share of open interest · concentration
 
     Units: quote with 64 fraction bits; offsets rounded down and the add-on up, both against the account.
+    Source: SPAN (worst loss), Paradex (least requirement of hedged and net); the add-on for concentration is ours.
 
     Alone, 1,000 USD of the default grid's group 2 ask for 350 USD (its worst move is 35 %); with a hedge of
     1,000 USD in the same group, 70 USD, for gains offset at most 80 % of losses:
@@ -190,6 +195,45 @@ def requirement(held: list[Exposure], grid: Grid) -> Requirement:
     return Requirement(max(int(_worst(sides, grid)[1]), least) + addition)
 
 
+def worst_requirement(choices: Sequence[Sequence[Exposure]], grid: Grid) -> Requirement:
+    """The most that an account may come to be asked when each market ends at one of several exposures.
+
+        max(worst loss, floor · gross, floor · Σ |net of each group|) + add-on, each at its own worst choice
+
+    More loss in one market, or less gain, never lowers the loss of a shock, for offsets are below one: so in each
+    shock every market is taken where it does worst, and the product of all choices need not be gone through. Each
+    market has at least one exposure, a notional of zero if it may hold nothing.
+
+    Units: quote with 64 fraction bits; rounded as in `requirement`, which it equals where nothing is to choose.
+    Source: ours; SPAN and others margin open orders at the worst of all bought and all sold.
+
+    1,000 USD long in group 2 ask 350 USD; with an order that may add a hedge, or as much again, 700 USD:
+
+    >>> long, short = (Exposure(2, worth(dollars(amount)), NO_SCALE) for amount in (1_000, -1_000))
+    >>> nothing = Exposure(2, Worth(0), NO_SCALE)
+    >>> in_dollars(worst_requirement([[long], [nothing]], default_grid()))
+    350
+    >>> in_dollars(worst_requirement([[long], [nothing, short, long]], default_grid()))
+    700
+    """
+    least: Sides = {}  # by group: most that may be held net long, and net short
+    gross = addition = most = 0
+    for options in choices:
+        amounts = [int(one.notional) for one in options]
+        gross += max(map(abs, amounts))
+        long, short = least.get(options[0].group, (0, 0))
+        least[options[0].group] = (long + max(amounts), short - min(amounts))
+        addition += max(
+            int(requirement_share_ceil(abs(one.notional) * one.interest_share, grid.concentration)) for one in options
+        )
+    for shock in grid.shocks:
+        moves = {group: int(move) for group, move in shock.moves}
+        taken = [min(options, key=lambda one: int(one.notional) * moves.get(one.group, 0)) for options in choices]
+        most = max(most, _loss(sides_of(taken), shock, grid))
+    net = sum(max(long, short, 0) for long, short in least.values())
+    return Requirement(max(most, gross * int(grid.floor_gross), net * int(grid.floor_net)) + addition)
+
+
 def health(balance: Quote, collateral: Worth, held: list[Exposure], grid: Grid) -> Health:
     """Value and requirements of a scenario account whose funding is settled (see `margin.health`).
 
@@ -197,6 +241,7 @@ def health(balance: Quote, collateral: Worth, held: list[Exposure], grid: Grid) 
         maintenance = initial · share of the grid;  close-out likewise
 
     Units: value has 32 fraction bits, exact; requirements 64, maintenance and close-out rounded up.
+    Source: as `margin.health`; Paradex asks a fixed share of the initial requirement for maintenance.
 
     1,000 USD long in group 2, 300 of it the trader's own: short of the initial 350 USD, above 210 and 140:
 
@@ -220,6 +265,7 @@ def slice_size(size: int, numerator: int, slice_bits: int = SLICE_BITS) -> int:
     """Lots of a position in `numerator` of 2^`slice_bits` equal slices; signed like the size.
 
     Units: lots; rounded up in magnitude, so that all slices together are the whole position.
+    Source: Paradex (equal shares of all positions), in 64ths instead of fifths.
 
     Ten 64ths of 100 lots are 15.6:
 

@@ -204,6 +204,7 @@ def check_terms(terms: MarketTerms) -> None:
     Units: as the fields are; nothing is rounded. Every bound is one that a proof of some rule leans on:
     rising tiers keep the requirement convex, maintenance above close-out keeps liquidation partial at first,
     positive slippage and tick are divided by.
+    Source: ours: what each rule leans on, field by field.
 
     >>> check_terms(market())
     >>> check_terms(market(slippage=Fraction(0)))

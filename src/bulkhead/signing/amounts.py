@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from bulkhead.fixed import div_ceil, div_floor, remainder
 from bulkhead.limits import EXPIRY_GRACE_S
-from bulkhead.signing.ranges import SigningError, check
+from bulkhead.signing.ranges import AMOUNT_LIMIT, WORD_LIMIT, SigningError, check
 
 DIGITS_MAX = 40
 EXPONENT_MAX = 40
@@ -63,8 +63,8 @@ def exact(text: str) -> Exact:
 
 def order_amounts(terms: OrderTerms) -> OrderAmounts:
     """The three integers an order signs; SigningError where one exceeds the wire's 64 bits."""
-    check("base resolution", terms.base_resolution, 1, 1 << 64)
-    check("quote resolution", terms.quote_resolution, 1, 1 << 64)
+    check("base resolution", terms.base_resolution, 1, WORD_LIMIT)
+    check("quote resolution", terms.quote_resolution, 1, WORD_LIMIT)
     quantity, price, fee, builder = terms.quantity, terms.price, terms.fee_rate, terms.builder_fee_rate
     base_over = quantity.numerator * terms.base_resolution
     quote_over = quantity.numerator * price.numerator * terms.quote_resolution
@@ -77,26 +77,26 @@ def order_amounts(terms: OrderTerms) -> OrderAmounts:
     else:
         base = -div_floor(base_over, quantity.denominator)
         quote = div_floor(quote_over, quote_under)
-    check("base amount", base, -(1 << 63), 1 << 63)
-    check("quote amount", quote, -(1 << 63), 1 << 63)
-    check("fee amount", fee_amount, 0, 1 << 64)
+    check("base amount", base, -AMOUNT_LIMIT, AMOUNT_LIMIT)
+    check("quote amount", quote, -AMOUNT_LIMIT, AMOUNT_LIMIT)
+    check("fee amount", fee_amount, 0, WORD_LIMIT)
     return OrderAmounts(base, quote, fee_amount)
 
 
 def whole_amount(value: Exact, resolution: int) -> int:
     """value · resolution of a transfer or withdrawal, which must be a whole number of smallest units."""
-    check("resolution", resolution, 1, 1 << 64)
+    check("resolution", resolution, 1, WORD_LIMIT)
     over = value.numerator * resolution
     if remainder(over, value.denominator) != 0:
         raise SigningError(f"the amount is not a whole number of 1/{resolution}")
     amount = div_floor(over, value.denominator)
-    check("amount", amount, 0, 1 << 64)
+    check("amount", amount, 0, WORD_LIMIT)
     return amount
 
 
 def signed_expiration_s(expiry_ms: int) -> int:
     """The expiration an order signs: its expiry in the book, rounded up to seconds, and fourteen days."""
-    check("expiry", expiry_ms, 0, 1 << 64)
+    check("expiry", expiry_ms, 0, WORD_LIMIT)
     return div_ceil(expiry_ms, 1000) + EXPIRY_GRACE_S
 
 

@@ -13,7 +13,7 @@ from typing import NamedTuple
 import fast_stark_crypto
 
 from bulkhead.fixed import remainder
-from bulkhead.limits import FIELD_PRIME, L1_ADDRESS_BITS
+from bulkhead.limits import DIGEST_BITS, FIELD_PRIME, L1_ADDRESS_BITS
 from bulkhead.signing.ranges import ELEMENT_LIMIT, SigningError, check, check_element
 
 CURVE_ORDER = 3618502788666131213697322783095070105526743751716087489154079457884512865583
@@ -90,8 +90,8 @@ def private_key_from_ethereum(signature: str) -> int:
 
 def grind(seed: int) -> int:
     """A uniform private key from a seed: SHA-256(seed, 0), (seed, 1), … until one is below the bound."""
-    check("seed", seed, 0, 1 << 256)
-    bound = (1 << 256) - remainder(1 << 256, CURVE_ORDER)
+    check("seed", seed, 0, 1 << DIGEST_BITS)
+    bound = (1 << DIGEST_BITS) - remainder(1 << DIGEST_BITS, CURVE_ORDER)
     index = 0
     while (draw := int.from_bytes(sha256(_octets(seed) + _octets(index)).digest(), "big")) >= bound:
         index += 1

@@ -17,8 +17,16 @@ from functools import lru_cache
 
 import fast_stark_crypto
 
-from bulkhead.limits import FIELD_PRIME, L1_ADDRESS_BITS
-from bulkhead.signing.ranges import ELEMENT_LIMIT, SigningError, check, check_element
+from bulkhead.limits import FIELD_PRIME, L1_ADDRESS_BITS, REVISION_BITS
+from bulkhead.signing.ranges import (
+    AMOUNT_LIMIT,
+    ELEMENT_LIMIT,
+    POSITION_ID_LIMIT,
+    WORD_LIMIT,
+    SigningError,
+    check,
+    check_element,
+)
 from stark.poseidon import hash_many
 
 SHORT_STRING_LENGTH = 31
@@ -80,7 +88,7 @@ class Domain:
             short_string(text)
         if self.chain_id in FOREIGN_CHAIN_IDS:
             raise SigningError(f"chain id {self.chain_id} belongs to another exchange; see domain_for")
-        check("revision", self.revision, 0, 1 << 32)
+        check("revision", self.revision, 0, 1 << REVISION_BITS)
 
 
 def domain_for(chain_id: int, rollup_address: int) -> Domain:
@@ -92,12 +100,12 @@ def domain_for(chain_id: int, rollup_address: int) -> Domain:
 
 def _check_words(**values: int) -> None:
     for name, value in values.items():
-        check(name, value, 0, 1 << 64)
+        check(name, value, 0, WORD_LIMIT)
 
 
 def _check_trade(base_amount: int, quote_amount: int, assets: tuple[int, int, int]) -> None:
-    check("base_amount", base_amount, -(1 << 63), 1 << 63)
-    check("quote_amount", quote_amount, -(1 << 63), 1 << 63)
+    check("base_amount", base_amount, -AMOUNT_LIMIT, AMOUNT_LIMIT)
+    check("quote_amount", quote_amount, -AMOUNT_LIMIT, AMOUNT_LIMIT)
     for asset_id in assets:
         check_element("asset", asset_id)
 
@@ -122,7 +130,7 @@ def order_hash(
     salt: int,
 ) -> int:
     """The hash that identifies an order. Buy: base positive, quote negative; sell: the reverse. Smallest units."""
-    check("position_id", position_id, 0, 1 << 32)
+    check("position_id", position_id, 0, POSITION_ID_LIMIT)
     assets = (base_asset_id, quote_asset_id, fee_asset_id)
     _check_trade(base_amount, quote_amount, assets)
     _check_words(fee_amount=fee_amount, expiration_s=expiration_s, salt=salt)
@@ -157,8 +165,8 @@ def vault_order_hash(
     salt: int,
 ) -> int:
     """The hash of an order that takes from one position and receives in another (the wire's LimitOrder)."""
-    check("source_position_id", source_position_id, 0, 1 << 32)
-    check("receive_position_id", receive_position_id, 0, 1 << 32)
+    check("source_position_id", source_position_id, 0, POSITION_ID_LIMIT)
+    check("receive_position_id", receive_position_id, 0, POSITION_ID_LIMIT)
     assets = (base_asset_id, quote_asset_id, fee_asset_id)
     _check_trade(base_amount, quote_amount, assets)
     _check_words(fee_amount=fee_amount, expiration_s=expiration_s, salt=salt)
@@ -190,8 +198,8 @@ def transfer_hash(
     salt: int,
 ) -> int:
     """The hash that identifies a transfer from the signer's position to another."""
-    check("recipient_position_id", recipient_position_id, 0, 1 << 32)
-    check("sender_position_id", sender_position_id, 0, 1 << 32)
+    check("recipient_position_id", recipient_position_id, 0, POSITION_ID_LIMIT)
+    check("sender_position_id", sender_position_id, 0, POSITION_ID_LIMIT)
     check_element("collateral_id", collateral_id)
     _check_words(amount=amount, expiration_s=expiration_s, salt=salt)
     message = fast_stark_crypto.get_transfer_msg_hash(
@@ -219,7 +227,7 @@ def withdrawal_hash(
 ) -> int:
     """The hash that identifies a withdrawal from the signer's position to an address on L1."""
     check_element("recipient", recipient)
-    check("position_id", position_id, 0, 1 << 32)
+    check("position_id", position_id, 0, POSITION_ID_LIMIT)
     check_element("collateral_id", collateral_id)
     _check_words(amount=amount, expiration_s=expiration_s, salt=salt)
     message = fast_stark_crypto.get_withdrawal_msg_hash(

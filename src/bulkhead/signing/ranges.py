@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from bulkhead.limits import FIELD_PRIME
+from bulkhead.limits import ACCOUNT_ID_BITS, FIELD_BITS, FIELD_PRIME, WORD_BITS
 
-ELEMENT_LIMIT = 1 << 251  # message hashes, r and s are below it, here as on Starknet
+POSITION_ID_LIMIT = 1 << ACCOUNT_ID_BITS
+WORD_LIMIT = 1 << WORD_BITS
+AMOUNT_LIMIT = WORD_LIMIT >> 1  # of either sign
+ELEMENT_LIMIT = 1 << FIELD_BITS  # message hashes, r and s are below it, here as on Starknet
 
 
 class SigningError(ValueError):

@@ -53,6 +53,31 @@ class Bars:
         prices = (column[first:last] for column in (self.open, self.high, self.low, self.close, self.volume))
         return Bars(self.symbol, self.interval_ms, self.time_ms[first:last], *prices)
 
+    def joined(self, interval_ms: int) -> "Bars":
+        """Longer bars, each made of all the bars inside it: open of the first, close of the last, extremes of all.
+
+        `interval_ms` is a multiple of this one's; the longer bars open on its grid. Where a bar is missing, the longer
+        one is missing too.
+        """
+        count = interval_ms // self.interval_ms
+        offset_ms = int(self.time_ms[0]) % self.interval_ms if len(self) else 0
+        groups, first, found = np.unique(
+            (self.time_ms - offset_ms) // interval_ms, return_index=True, return_counts=True
+        )
+        whole = found == count
+        first = first[whole]
+        inside = first[:, None] + np.arange(count)
+        return Bars(
+            self.symbol,
+            interval_ms,
+            groups[whole] * interval_ms + offset_ms,
+            self.open[first],
+            self.high[inside].max(axis=1),
+            self.low[inside].min(axis=1),
+            self.close[first + count - 1],
+            self.volume[inside].sum(axis=1),
+        )
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Funding:

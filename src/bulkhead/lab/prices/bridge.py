@@ -9,9 +9,13 @@ carry the other part of the range.
 Choice about correlation: markets whose bars have the same length reach their highs and lows at the same steps, and the
 noise of every pair of markets has correlation NOISE_CORRELATION. This makes lows coincide, which is the harsher case
 for accounts that hold several markets.
+
+A bar needs four ticks to touch its four prices. Shorter ones are joined first, so that one-minute bars walked minute by
+minute meet every open, high, low and close of four minutes, and the order inside those is again the one asked for.
 """
 
 import zlib
+from dataclasses import replace
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -25,6 +29,7 @@ BAR_ORDERS: tuple[BarOrder, ...] = ("high-first", "low-first")
 STEPS_MIN = 4  # open, one extreme, the other, close
 NOISE_CORRELATION = 0.8
 NOISE_SHARE = 0.5
+HOUR_MS = 3_600_000
 
 
 class Ticks(NamedTuple):
@@ -67,13 +72,15 @@ def paths(bars: Bars, steps_per_bar: int, order: BarOrder = "high-first", seed: 
 
 def ticks(data: DataSet, tick_ms: int, order: BarOrder = "high-first", seed: int = 0) -> Ticks:
     """All markets of a set on one clock, over the time that all of them cover without a gap."""
+    long_enough = {symbol: _long_enough(bars, tick_ms) for symbol, bars in data.bars.items()}
+    if not all(map(len, long_enough.values())):
+        raise DataError(f"{data.name}: too few bars in a row for ticks of {tick_ms} ms")
+    data = replace(data, bars=long_enough)
     start_ms, end_ms = data.start_ms, data.end_ms
     if start_ms >= end_ms:
         raise DataError(f"{data.name}: its markets have no time in common")
     price = {}
     for symbol, bars in data.bars.items():
-        if bars.interval_ms % tick_ms or bars.interval_ms < STEPS_MIN * tick_ms:
-            raise ValueError(f"{symbol}: bars of {bars.interval_ms} ms are not {STEPS_MIN}+ ticks of {tick_ms} ms")
         # Whole bars that cover the common time; every market starts its noise at the same moment.
         whole = bars.between(start_ms - (start_ms - int(bars.time_ms[0])) % bars.interval_ms, end_ms)
         if whole.gaps():
@@ -85,6 +92,17 @@ def ticks(data: DataSet, tick_ms: int, order: BarOrder = "high-first", seed: int
             raise DataError(f"{data.name}: {symbol} bars do not open on the same ticks of {tick_ms} ms as the others")
         price[symbol] = path[skipped : skipped + (end_ms - start_ms) // tick_ms]
     return Ticks(np.arange(start_ms, end_ms, tick_ms, dtype=np.int64), price)
+
+
+def _long_enough(bars: Bars, tick_ms: int) -> Bars:
+    """Bars of so many ticks that each can touch its four prices: as they are, or joined to a part of an hour."""
+    least_ms, own_ms = STEPS_MIN * tick_ms, bars.interval_ms
+    if own_ms >= least_ms and own_ms % tick_ms == 0:
+        return bars
+    for length_ms in range(own_ms, HOUR_MS + 1, own_ms):
+        if length_ms >= least_ms and length_ms % tick_ms == 0 and HOUR_MS % length_ms == 0:
+            return bars.joined(length_ms)
+    raise ValueError(f"{bars.symbol}: bars of {own_ms} ms cannot be made {STEPS_MIN}+ ticks of {tick_ms} ms")
 
 
 def _anchors(bars: int, steps: int, seed: int) -> NDArray[np.intp]:

@@ -141,14 +141,15 @@ def load(name: str = DEFAULT, data_dir: Path | str | None = None, *, mends: bool
     """The price set of that name; `simulated-SEED` makes one, and a path of a table (.parquet, .csv) is read as it is.
 
     With `mends`, what mend.py can mend in a table is mended and told in `repairs`; without, it is refused.
+    A folder that is named and not there is an error, also where the set needs none.
     """
+    place = folder(data_dir)
     if name.endswith((".parquet", ".csv")):
         return _table(Path(name), mends)
     if name == DEFAULT:
         return _shipped()
     if match := SIMULATED.fullmatch(name):
         return simulate(int(match[1]))
-    place = folder(data_dir)
     recorded = next((found for found in RECORDED if found.name == name), None)
     if place is None:
         where = f"price set {name} {'needs' if recorded else 'is unknown without'} a folder of sets"

@@ -93,6 +93,10 @@ def _date(time_ms: int) -> str:
     return datetime.fromtimestamp(time_ms / 1000, UTC).strftime("%-d %b %H:%M")
 
 
+def _steps(count: int) -> str:
+    return "one step" if count == 1 else f"{count} steps"
+
+
 def _closed(mine: list[LiquidationRow]) -> str:
     """ "LTC-USD from 19 Nov 10:03, BTC-USD from …": the markets that were liquidated, in order of time."""
     first: dict[str, int] = {}
@@ -115,7 +119,7 @@ def _why(trader: Trader, mode: MarginMode, outcome: Outcome, mine: list[Liquidat
     for row in mine:
         lost[row.market] += 1
     return (
-        f"{one} backed everything: {len(mine)} steps closed {_closed(mine)}; "
+        f"{one} backed everything: {_steps(len(mine))} closed {_closed(mine)}; "
         f"${max(0.0, end):,.0f} of ${CAPITAL:,.0f} was left of all of it."
     )
 
