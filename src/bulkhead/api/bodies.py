@@ -85,8 +85,8 @@ class NewOrder(Body, frozen=True, kw_only=True):
     tp_sl_type: Literal["ORDER", "POSITION"] | None = None
     take_profit: LegBody | None = None
     stop_loss: LegBody | None = None
-    builder_fee: Decimal | None = None  # refused above zero: no builder is paid
-    builder_id: Text | Number | None = None  # refused
+    builder_fee: Decimal | None = None  # part of what is signed; nobody is paid
+    builder_id: Text | Number | None = None  # of nobody here
 
 
 class MassCancelBody(Body, frozen=True, kw_only=True):

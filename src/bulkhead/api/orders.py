@@ -9,7 +9,7 @@ from bulkhead.api.bodies import LegBody, MassCancelBody, NewOrder, PreviewBody
 from bulkhead.api.call import Call, Endpoint
 from bulkhead.api.errors import ApiError, bad, rejected
 from bulkhead.api.numbers import Wire, decimal
-from bulkhead.api.signed import NOTHING, Priced, SignedOrder, integer, leg_quantity, signed_order
+from bulkhead.api.signed import Priced, SignedOrder, integer, leg_quantity, signed_order
 from bulkhead.engine.command import CancelOrder, MassCancel, PlaceOrder, PlaceProtection, SetDeadMan
 from bulkhead.engine.event import Accepted, Rejected
 from bulkhead.engine.order import (
@@ -93,17 +93,6 @@ def _check_kind(body: NewOrder) -> None:
         raise bad("cancelId: a TPSL order replaces none; place the new protection, then cancel the old one")
     if not body.id:
         raise bad("id must not be empty")
-    _check_builder(body)
-
-
-def _check_builder(body: NewOrder) -> None:
-    """Nobody's builder is paid here, so an order that promises a builder something is refused, not taken without it."""
-    rate = NOTHING if body.builder_fee is None else decimal(body.builder_fee, "builderFee")
-    if rate.numerator:
-        text = "builderFee: no builder is paid here; sign the order without (ccxt: options['builderFee'] = False)"
-        raise ApiError(422, errors.FEE, text)
-    if body.builder_id is not None:
-        raise ApiError(422, errors.CLIENT_NOT_FOUND, "builderId: this exchange has no builders; leave it out")
 
 
 def collateral_resolution(call: Call, wire: Wire) -> int:
