@@ -74,8 +74,8 @@ def test_an_order_that_is_wrong_is_refused_by_the_codes_of_the_wire(
 
 def test_a_builder_of_an_order_changes_nothing_but_what_is_signed(trader: Trader) -> None:
     """As ccxt sends it unless it is told not to: what is signed is the most that both together may be charged."""
-    shares = {"fee": "0.0005", "builderFee": "0.0001", "builderId": "257624"}
-    taken = trader.place({**trader.order("BUY", "0.01", "58000"), **shares})  # signed for 0.0006
+    shares = {"fee": "0.0004", "builderFee": "0.0001", "builderId": "257624"}
+    taken = trader.place({**trader.order("BUY", "0.01", "58000"), **shares})  # signed for 0.0005
     assert taken.status_code == 200, taken.text
 
 
