@@ -139,6 +139,16 @@ def test_random_lists_agree_with_the_ledger(seed: int) -> None:
     assert Batch([each for each in entries if each.key >> LIST_SHIFT in lists]).said() == set()
 
 
+def test_a_table_may_be_full() -> None:
+    """The gap before the first key stands in the last row, which is then another list's end."""
+    entries = [Shown(key(1, 3 * low), 2, 2 + low % 2, NOW + low, low % 2) for low in range(10)]
+    entries += [Shown(key(2, 7 * low), None, 1, NOW - low, 1 + low) for low in range(4)]
+    one = Batch(entries)
+    assert one.orders[PLACE["end"], 15].any() and one.said() == set()
+    with pytest.raises(ValueError, match="17 rows"):
+        Batch([*entries, Shown(key(2, 99), 1, 2, NOW, 1)])
+
+
 def test_every_cell_matters() -> None:
     one = Batch(ENTRIES)
     sample = {"poseidon": 0, "numbers": 0, "range": 0, "merkle_update": 12}

@@ -54,7 +54,9 @@ def test_a_snapshot_keeps_every_derived_part_of_the_state() -> None:
         list(one) for one in machine.state.holders.values()
     ]
     assert restored.root() == machine.root()
-    assert tuple(restored.state.filled) == tuple(machine.state.filled)
+    ours, theirs = restored.state.filled, machine.state.filled
+    assert tuple(ours) == tuple(theirs) and list(ours.touched) == list(theirs.touched) != []
+    assert ours.longest == theirs.longest > 0
     for market_id, book in machine.venue.sequencer.desk.books.items():
         assert list(restored.venue.sequencer.desk.books[market_id]) == list(book)
 

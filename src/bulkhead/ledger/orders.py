@@ -241,5 +241,11 @@ class StagedOrders(FilledOrders):
         return super().filled(key) or self._under.filled(key)
 
     def lack(self, key: int, others: Collection[int], time_ms: int, orders_max: int) -> Reject | None:
-        """Why a key cannot be entered beside what the rehearsal has."""
-        return self._under.lack(key, {**self._entries, **dict.fromkeys(others, (0, 0))}, time_ms, orders_max)
+        """Why a key cannot be entered beside what the rehearsal has: looked through only where room is short."""
+        if key in self._entries or key in others:
+            return None
+        under, number = self._under, list_of(key)
+        added = len(self) + len(others)
+        if len(under) + added < orders_max and under.size(number) + self.size(number) + len(others) < LIST_MIN:
+            return None
+        return under.lack(key, {*self._entries, *others}, time_ms, orders_max)
