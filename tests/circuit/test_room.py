@@ -147,5 +147,5 @@ def test_a_full_list_leaves_room_for_trades(shape: Shape, trades: int) -> None:
     for low in range(LIST_MIN):
         state.filled.put(low, 1, 1 << 39)
     assert state.filled.longest == LIST_MIN == list_max(venue.config.filled_orders_max)
-    assert not lack(venue, shape, state, trades_of(venue, trades, 2))
-    assert "live orders" in lack(venue, SMALL, state, Need(orders=trades * 2))
+    assert not lack(venue, shape, state, trades_of(venue, trades, 0, 2))
+    assert "live orders" in lack(venue, SMALL, state, Need(orders=trades * 3))

@@ -96,7 +96,7 @@ def reason(event: VenueEvent) -> Reject | None:
 
 
 def test_tables_of_the_batch_satisfy_the_circuit(batch: JournalledBatch) -> None:
-    shape, tables = fill(batch)
+    shape, tables = fill(batch, "standard")
     assert shape == MEDIUM
     assert list(check(circuit_of(config(), shape), tables.public, tables.traces)) == []
 

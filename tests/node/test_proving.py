@@ -196,7 +196,7 @@ def test_the_smallest_shape_that_holds_a_batch_is_chosen(monkeypatch: pytest.Mon
     small = prove_batch.SHAPES[0]
     tiny, larger = small._replace(number=7, log_rules=1), small._replace(number=8, log_rules=small.log_rules + 1)
     monkeypatch.setattr(prove_batch, "SHAPES", (larger, small, tiny))
-    shape, _ = prove_batch.fill(batch_of(journal(), 2))
+    shape, _ = prove_batch.fill(batch_of(journal(), 2), "onchain")
     assert shape == small
 
 

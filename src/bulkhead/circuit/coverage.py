@@ -122,7 +122,8 @@ RULES: dict[str, dict[str, Cover]] = {
         ],
         "scenario": [
             (name, Standing.NOT_YET, "scenario accounts are switched off")
-            for name in ("exposures", "health", "requirement", "shock_loss", "sides_of", "slice_size", "worst")
+            for name in ("exposures", "health", "requirement", "shock_loss", "sides_of", "slice_size", "worst",
+                         "worst_requirement")
         ],
         "grid": [
             (name, Standing.NOT_YET, "scenario accounts are switched off")
