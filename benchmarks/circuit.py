@@ -91,12 +91,12 @@ def _figures(shape: Shape, one: Sealed, trades: int) -> list[Row]:
     began = time.perf_counter()
     tables = one.tables(shape)
     filling = time.perf_counter() - began
+    split = split_of(system, tables, trades)
     fixed = prepare(system, shape.log_heights, STANDARD, 2)
     began = time.perf_counter()
-    proof = prove(fixed, tables.public, tables.traces, threads=2)
+    proof = prove(fixed, tables.public, tables.traces, threads=2, consume=True)
     proving = time.perf_counter() - began
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1 << 20)
-    split = split_of(system, tables, trades)
     used, whole = sum(split.values()), cells_of(system, shape)
     name = f"{trades} trades"
     return [

@@ -23,7 +23,7 @@ from stark.key import Key
 from stark.ntt import interpolate
 from stark.prime import PRIME, inverse
 from stark.progress import Report, unheard, within
-from stark.threads import in_steps
+from stark.threads import in_ranges, in_steps
 from stark.verifier import Scalars
 
 Columns = tuple[Extended, Extended, Extended]  # a table's fixed columns, its trace, and those of its messages
@@ -86,7 +86,7 @@ def _compose_table(
     for coset, shift in enumerate(shifts):
         vanishing = inverse(pow(shift, rows, PRIME) - 1)
         constants = tape.scalars(value, [weight * vanishing % PRIME for weight in weights])
-        selectors = selectors_on_coset(log_height, shift)
+        selectors = selectors_on_coset(log_height, shift, threads)
         periodic = periodic_on_coset(table.periods, log_height, shift)
         inputs = (fixed.values, trace.values, bus.values, periodic, selectors)
 
@@ -100,27 +100,27 @@ def _compose_table(
         in_steps(rows, threads, work, (ROWS_AT_LEAST, BLOCK), within(report, coset / cosets, (coset + 1) / cosets))
     for coset, shift in enumerate(shifts):
         interpolate(values[coset : coset + 1], threads, shift)
-    return _split(values, [pow(shift, rows, PRIME) for shift in shifts])
+    return _split(values, [pow(shift, rows, PRIME) for shift in shifts], threads)
 
 
-def _split(values: Felts, levels: list[int]) -> Felts:
+def _split(values: Felts, levels: list[int], threads: int) -> Felts:
     """Pieces Q_j from residues R_k = sum of u_k**j Q_j: the u_k are a coset of roots of one, so it is a transform."""
     cosets = len(levels)
     scale = inverse(cosets)
     matrix = [scale * pow(inverse(level), piece, PRIME) % PRIME for piece in range(cosets) for level in levels]
-    result = np.zeros_like(values)
-    _mix_cosets(values, from_ints(matrix), result)
+    result, factors = np.zeros_like(values), from_ints(matrix)
+    in_ranges(values.shape[1], threads, lambda start, stop: _mix_cosets(values, factors, result, start, stop), BLOCK)
     return result
 
 
 @kernel
-def _mix_cosets(values: Felts, matrix: Felts, result: Felts) -> None:
+def _mix_cosets(values: Felts, matrix: Felts, result: Felts, start: int, stop: int) -> None:
     count = len(values)
     for piece in range(count):
         for coset in range(count):
             factor = load(matrix, piece * count + coset)
             source, target = values[coset], result[piece]
-            for row in range(len(source)):
+            for row in range(start, stop):
                 store(target, row, add(load(target, row), multiply(load(source, row), factor)))
 
 

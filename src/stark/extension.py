@@ -13,8 +13,12 @@ from stark.kernels import kernel
 from stark.ntt import extend, interpolate
 from stark.prime import PRIME, inverse, reverse_bits, root_of_unity
 from stark.progress import Report, unheard
+from stark.threads import in_ranges
 
 CELLS_AT_ONCE = 1 << 21  # of columns extended between two reports: some seconds at most
+
+
+ROWS_APIECE = 1 << 12  # for fewer, threads are not worth their start
 
 
 class Extended(NamedTuple):
@@ -57,20 +61,25 @@ def coset_shifts(log_height: int, log_tallest: int, log_blowup: int) -> list[int
     return [shift * pow(root, reverse_bits(coset, log_blowup), PRIME) % PRIME for coset in range(cosets)]
 
 
-def selectors_on_coset(log_height: int, shift: int) -> Felts:
+def selectors_on_coset(log_height: int, shift: int, threads: int = 1) -> Felts:
     """The three selectors on every point of a coset, (3, 1, rows, 4)."""
     rows = 1 << log_height
     result = np.zeros((3, 1, rows, 4), np.uint64)
     root = root_of_unity(log_height)
-    points = powers(root, shift, rows)
-    scale = (pow(shift, rows, PRIME) - 1) * inverse(rows) % PRIME
-    offsets = np.empty_like(points)
-    _subtract_scalar(points, from_ints([1]), offsets)
-    first = invert_array(offsets)
-    _multiply_scalar(first, from_ints([scale]), first)
-    result[0, 0] = first
-    result[1, 0] = np.roll(first, -1, axis=0)  # the last row's polynomial at x is the first row's at x times the root
-    _subtract_scalar(points, from_ints([inverse(root)]), result[2, 0])
+    one, after, scale = (
+        from_ints([value]) for value in (1, inverse(root), (pow(shift, rows, PRIME) - 1) * inverse(rows) % PRIME)
+    )
+
+    def work(start: int, stop: int) -> None:
+        points = powers(root, shift * pow(root, start, PRIME) % PRIME, stop - start)
+        offsets = np.empty_like(points)
+        _subtract_scalar(points, one, offsets)
+        _multiply_scalar(invert_array(offsets), scale, result[0, 0, start:stop])
+        _subtract_scalar(points, after, result[2, 0, start:stop])
+
+    in_ranges(rows, threads, work, ROWS_APIECE)
+    # The last row's polynomial at x is the first row's at x times the root.
+    result[1, 0, :-1], result[1, 0, -1] = result[0, 0, 1:], result[0, 0, 0]
     return result
 
 

@@ -40,8 +40,12 @@ def prove(
     threads: int = 1,
     progress: Progress = silent,
     memory_limit_bytes: int | None = None,
+    *,
+    consume: bool = False,
 ) -> bytes:
     """A proof that the traces, one (width, rows, 4) array a table, obey the system's rules with this statement.
+
+    `consume` empties the list of traces when they are needed no more, so that nobody keeps their memory.
 
     Raises ValueError where they have the wrong shapes, and NotEnoughMemory where the estimate is above the limit, or
     above what the machine has. Tables that break a rule make a proof that is refused, or UnsatisfiedRules where the
@@ -50,14 +54,15 @@ def prove(
     """
     key = fixed.key
     check_memory(estimate(key.system, key.log_heights, key.parameters), memory_limit_bytes)
-    return _Proving(fixed, public, traces, threads, progress).run()
+    held = traces if consume and isinstance(traces, list) else list(traces)
+    return _Proving(fixed, public, held, threads, progress).run()
 
 
 class _Proving:
     """The state of one proof: what later steps need of earlier ones."""
 
     def __init__(
-        self, fixed: Fixed, public: Sequence[int], traces: Sequence[Felts], threads: int, progress: Progress
+        self, fixed: Fixed, public: Sequence[int], traces: list[Felts], threads: int, progress: Progress
     ):
         self.key = fixed.key
         self.fixed = fixed
@@ -71,12 +76,13 @@ class _Proving:
 
     def run(self) -> bytes:
         """Take the steps in order."""
-        columns = [np.array(columns, order="C") for columns in self.traces]
-        trace, trace_tree = self._commit(columns, self._reporting(Phase.TRACE))
+        copies = [np.array(columns, order="C") for columns in self.traces]
+        trace, trace_tree = self._commit(copies, self._reporting(Phase.TRACE))
         challenges, totals, bus, bus_tree = self._fill_buses()
         pieces, composition_tree = self._compose(trace, bus, challenges, totals)
         parts = [[self.fixed.extended[number], trace[number], bus[number]] for number in range(len(trace))]
         quotients = self._open_outside(parts, pieces)
+        del copies, trace, bus, parts, pieces  # of these the trees keep what is opened
         trees = [tree for tree in (self.fixed.tree, trace_tree, bus_tree, composition_tree) if tree is not None]
         layers = self._fold(quotients)
         report = self._reporting(Phase.GRINDING)
@@ -124,6 +130,8 @@ class _Proving:
             rows = self.fixed.columns[number], self.traces[number]
             share = within(report, number / len(key.system.tables) / 3, (number + 1) / len(key.system.tables) / 3)
             filled.append(bus_columns(table, *rows, value, self.threads, share))
+        del rows
+        self.traces.clear()
         totals = [total for _, total in filled]
         extended, tree = self._commit([columns for columns, _ in filled], within(report, 1 / 3, 1))
         self._write_felts([total for total, table in zip(totals, key.system.tables, strict=True) if table.bus_width])

@@ -49,6 +49,13 @@ def test_an_honest_proof_is_accepted(log_heights: tuple[int, int], parameters: P
     assert one == two, "a proof depends on the number of threads"
 
 
+def test_traces_are_kept_or_let_go_as_the_caller_says(proven: tuple[Fixed, Case, bytes]) -> None:
+    fixed, honest, proof = proven
+    kept, let_go = list(honest.traces), list(honest.traces)
+    assert prove(fixed, honest.public, kept) == proof == prove(fixed, honest.public, let_go, consume=True)
+    assert len(kept) == len(honest.traces) and let_go == []
+
+
 def steps_of(key: Key) -> list[set[Phase]]:
     """For each word of the head, the steps at which a proof with that word changed can fail.
 

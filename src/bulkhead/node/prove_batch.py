@@ -63,7 +63,7 @@ def prove_batch(
         progress(str(phase), (STEPS.index(phase) + share) / len(STEPS))
 
     try:
-        proof = prove(fixed, tables.public, tables.traces, threads, report, memory_limit_bytes)
+        proof = prove(fixed, tables.public, tables.traces, threads, report, memory_limit_bytes, consume=True)
     except (NotEnoughMemory, UnsatisfiedRules) as error:
         raise Unprovable(str(error)) from error
     rejected = verify(fixed.key, tables.public, proof)
