@@ -18,7 +18,7 @@ TAKEN = 0.0105
 """Share of notional a liquidation brings at most by this venue's defaults: penalty 1 %, fee 0.05 %."""
 CHARGE, DUST = 0.02, 1_000.0
 """USD: what the venue sets aside of a trade's fees for L1, and below which a rest is closed whole."""
-BATCH_GAS, BATCH_TRADES, ROOM_TRADES = 26_900_000, 69, 108
+BATCH_GAS, BATCH_TRADES, ROOM_TRADES = 26_939_703, 69, 110
 LENDING = "defi_liquidations_2020_2026.parquet"
 
 
