@@ -184,7 +184,7 @@ def test_what_cannot_be_proven_says_why(monkeypatch: pytest.MonkeyPatch) -> None
 
     answer = work(Job(batch, PROFILE, 1, 1 << 20), lambda word: None)
     assert isinstance(answer, Refused) and "GiB and there are 0.0 GiB" in answer.reason
-    monkeypatch.setattr(prove_batch, "prove", lambda *_: bytes(100))
+    monkeypatch.setattr(prove_batch, "prove", lambda *_, **__: bytes(100))
     answer = work(Job(batch, PROFILE, 1), lambda word: None)
     assert isinstance(answer, Refused) and "ledger and circuit disagree" in answer.reason
     monkeypatch.setattr(prove_batch, "prove", lambda *_: 1 / 0)

@@ -186,6 +186,7 @@ def test_another_markets_order_is_edited_there_and_compared_in_all_modes(bench: 
     hands = Hands(bench)
     hands.edit(old)
     expect(hands.page.locator("h1")).to_have_text("ETH-USD")
+    hands.shows(size="300", price="2900")
     hands.fill(size="310", price="2890")
     hands.page.locator('[data-mark="compare"]').click()
     panel = hands.page.locator('[data-mark="comparison"]')
