@@ -187,7 +187,7 @@ def test_what_cannot_be_proven_says_why(monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.setattr(prove_batch, "prove", lambda *_, **__: bytes(100))
     answer = work(Job(batch, PROFILE, 1), lambda word: None)
     assert isinstance(answer, Refused) and "ledger and circuit disagree" in answer.reason
-    monkeypatch.setattr(prove_batch, "prove", lambda *_: 1 / 0)
+    monkeypatch.setattr(prove_batch, "prove", lambda *_, **__: 1 / 0)
     answer = work(Job(batch, PROFILE, 1), lambda word: None)
     assert answer == Refused(2, "the prover failed: ZeroDivisionError: division by zero")
 
