@@ -16,8 +16,6 @@ from stark.progress import Report, unheard
 from stark.threads import in_ranges
 
 CELLS_AT_ONCE = 1 << 21  # of columns extended between two reports: some seconds at most
-
-
 ROWS_APIECE = 1 << 12  # for fewer, threads are not worth their start
 
 

@@ -45,7 +45,8 @@ def prove(
 ) -> bytes:
     """A proof that the traces, one (width, rows, 4) array a table, obey the system's rules with this statement.
 
-    `consume` empties the list of traces when they are needed no more, so that nobody keeps their memory.
+    `consume` empties the list of traces, where it is a list, when they are needed no more, so that nobody keeps their
+    memory.
 
     Raises ValueError where they have the wrong shapes, and NotEnoughMemory where the estimate is above the limit, or
     above what the machine has. Tables that break a rule make a proof that is refused, or UnsatisfiedRules where the

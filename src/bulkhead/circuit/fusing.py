@@ -8,7 +8,7 @@ the instruction is part of the system, a row may as well compute
 at no more cost. So a value that a later row can compute along with its own needs no row: here each sum and product is
 put in the place of its name wherever the gate above can take it, and rows are left for what cannot be avoided: what the
 prover gives, what is a number, words, messages, lists, signatures, what must be zero. Nothing is dropped: what is
-defined by an equation is replaced by that equation's other side. `tests/circuit/test_fusing.py` plays both.
+defined by an equation is replaced by that equation's other side. `tests/circuit/test_plates.py` plays both.
 """
 
 from __future__ import annotations
