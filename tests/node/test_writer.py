@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from pathlib import Path
 
 import pytest
@@ -128,3 +129,67 @@ def test_a_disk_that_fails_ends_the_writer_and_tells_everybody_who_waits(
 
     asyncio.run(run())
     monkeypatch.undo()
+
+
+def test_a_snapshot_waits_for_the_group_that_is_being_synced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    commit, syncing, taken_while_syncing = Journal.commit, False, []
+    write = Exchange.snapshot
+
+    def slow(journal: Journal) -> int:
+        nonlocal syncing
+        syncing = bool(journal._pending)
+        time.sleep(0.02 if syncing else 0)
+        done = commit(journal)
+        syncing = False
+        return done
+
+    def seen(exchange: Exchange) -> Path:
+        taken_while_syncing.append(syncing)
+        return write(exchange)
+
+    monkeypatch.setattr(Journal, "commit", slow)
+    monkeypatch.setattr(Exchange, "snapshot", seen)
+
+    async def run() -> None:
+        writer = Writer(opened(tmp_path), lambda: START_MS, 10_000)
+        task = asyncio.create_task(writer.run())
+        for _ in range(5):
+            sends = [asyncio.create_task(writer.send(Clock)) for _ in range(3)]
+            await asyncio.sleep(0.005)
+            assert syncing
+            path = await writer.snapshot()
+            assert path.exists()
+            assert all(isinstance(answer, Answer) for answer in await asyncio.gather(*sends))
+        assert not writer.failure
+        writer.close()
+        await task
+        with pytest.raises(Stopped):
+            await writer.snapshot()
+        writer.exchange.close()
+
+    asyncio.run(run())
+    assert taken_while_syncing == [False] * 5
+    again = opened(tmp_path)
+    assert again.sequence == 16  # and the command with which a node starts again
+    again.close()
+
+
+def test_whoever_waits_for_a_snapshot_is_told_that_the_disk_failed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def run() -> None:
+        writer = Writer(opened(tmp_path), lambda: START_MS, 10)
+
+        def failing(exchange: Exchange) -> Path:
+            raise JournalError("no space is left")
+
+        monkeypatch.setattr(Exchange, "snapshot", failing)
+        task = asyncio.create_task(writer.run())
+        with pytest.raises(Stopped):
+            await writer.snapshot()
+        with pytest.raises(JournalError):
+            await task
+        assert "no space" in writer.failure
+        writer.exchange.close()
+
+    asyncio.run(run())

@@ -98,7 +98,7 @@ class ClockService:
         self.last_tick_ms = int(self._writer.now())
         await self._seal()
         if self._writer.exchange.sequence - self._snapshot_after >= self._settings.snapshot_commands:
-            self._writer.exchange.snapshot()
+            await self._writer.snapshot()
             self._snapshot_after = self._writer.exchange.sequence
 
     def _vector(self, prices: Mapping[str, float]) -> tuple[tuple[int, Price], ...]:

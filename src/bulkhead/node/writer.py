@@ -12,7 +12,8 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from enum import Enum
-from typing import Protocol
+from pathlib import Path
+from typing import Any, Protocol
 
 from bulkhead.codec import CodecError
 from bulkhead.engine.command import Command, SealBatch
@@ -75,6 +76,7 @@ class Writer:
         self._clock = clock
         self._queue_max = queue_max
         self._waiting: deque[tuple[Make, asyncio.Future[Answer | Reject]]] = deque()
+        self._snapshots: deque[asyncio.Future[Path]] = deque()
         self._wake = asyncio.Event()
         self._is_closing = False
         self._signatures = Signatures(exchange)
@@ -103,14 +105,27 @@ class Writer:
         self._wake.set()
         return await answer
 
+    async def snapshot(self) -> Path:
+        """Have one written between two groups: while a group is being synced, what is handled lags what is journalled.
+
+        Raises Stopped where the node stops before it came to it.
+        """
+        self._check_open()
+        taken: asyncio.Future[Path] = asyncio.get_running_loop().create_future()
+        self._snapshots.append(taken)
+        self._wake.set()
+        return await taken
+
     async def run(self) -> None:
         """Until `close`: group after group."""
         try:
             while not (self._is_closing and not self._waiting):
                 await self._wake.wait()
                 self._wake.clear()
+                self._take_snapshots()
                 while self._waiting:
                     await self._group()
+                    self._take_snapshots()
         except Exception as error:
             self.failure = f"{type(error).__name__}: {error}"
             raise
@@ -166,6 +181,16 @@ class Writer:
             if waiting is not None and not waiting.done():
                 waiting.set_result(done)
 
+    def _take_snapshots(self) -> None:
+        """One file answers everybody who has asked. Where the disk fails, nothing more is taken."""
+        if not self._snapshots:
+            return
+        path = self.exchange.snapshot()
+        while self._snapshots:
+            taken = self._snapshots.popleft()
+            if not taken.done():
+                taken.set_result(path)
+
     def _submit(
         self,
         command: Command,
@@ -191,6 +216,8 @@ class Writer:
     def _refuse_waiting(self) -> None:
         while self._waiting:
             _fail(self._waiting.popleft()[1], Stopped("the node has stopped"))
+        while self._snapshots:
+            _fail(self._snapshots.popleft(), Stopped("the node has stopped"))
 
 
 def _unheard() -> asyncio.Future[Answer | Reject]:
@@ -200,6 +227,6 @@ def _unheard() -> asyncio.Future[Answer | Reject]:
     return answer
 
 
-def _fail(answer: asyncio.Future[Answer | Reject], error: Exception) -> None:
+def _fail(answer: asyncio.Future[Any], error: Exception) -> None:
     if not answer.done():
         answer.set_exception(error)
