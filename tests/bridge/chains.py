@@ -8,7 +8,6 @@ That node is one for tests: it grants ether and takes back what was done (`anvil
 from __future__ import annotations
 
 import os
-import shutil
 import socket
 import subprocess
 import time
@@ -26,20 +25,13 @@ from bulkhead.bridge.embedded.node import Embedded, Genesis
 from bulkhead.bridge.embedded.provider import EmbeddedProvider, serving
 from bulkhead.bridge.errors import Unreachable
 from bulkhead.bridge.open import new_chain
+from tests.programs import find_anvil
 
 ETHER = 10**18
 CHAIN_ID = 31_337
 START_S = 1_800_000_000
 DEPLOYER, DEPOSITOR, STRANGER = (signer_of("0x" + digit * 64) for digit in "123")
 ROLES = (DEPLOYER, DEPOSITOR, STRANGER)
-
-
-def find_anvil() -> str | None:
-    """The program: named by BULKHEAD_ANVIL, or on the path."""
-    named = os.environ.get("BULKHEAD_ANVIL")
-    if named and not Path(named).is_file():
-        raise FileNotFoundError(f"BULKHEAD_ANVIL names no program: {named}")
-    return named or shutil.which("anvil")
 
 
 NODE = os.environ.get("BULKHEAD_TEST_L1")

@@ -9,15 +9,20 @@ from bulkhead.circuit.escape_batch import NOBODY_LEFT, Payout, escape_module, pa
 from stark.keccak import keccak256
 from tests.contracts.bridge import OWNERS, STRANGER, number_of
 from tests.contracts.escape import FINAL, FIRST, MAKER, MIDDLE, OTHER, SHAPE, TAKER, Exit, proven
-from tests.contracts.machine import Reverted, compiled, word
+from tests.contracts.machine import Machine, Reverted, compiled, word
 
 ONE, TWO, THREE = (number_of(owner) for owner in OWNERS)
 
 
 @pytest.fixture
-def chain() -> Exit:
+def chain(machine: Machine) -> Exit:
     """Frozen, with 100 units for the accounts."""
-    made = Exit()
+    return frozen(machine)
+
+
+def frozen(machine: Machine | None = None) -> Exit:
+    """The same, in a machine of its own."""
+    made = Exit(machine=machine)
     made.freeze(100)
     return made
 
@@ -153,7 +158,8 @@ def test_claims_never_exceed_what_backs_them(chain: Exit, amounts: tuple[int, in
     assert chain.balance(chain.custody) == left
 
 
-def test_followers_are_told(chain: Exit) -> None:
+def test_followers_are_told() -> None:
+    chain = frozen()
     chain.give(chain.said(FIRST, NOBODY_LEFT, [Payout(64, ONE, 200)]))
     first, last = chain.evm.result.logs
     assert first.topics == ["0x" + each.hex() for each in (keccak256(b"Settled(uint256,uint256,uint256)"), word(0))]
@@ -187,10 +193,10 @@ def test_the_tree_is_the_contracts(chain: Exit) -> None:
         escape_module(SHAPE._replace(log_payouts=9))
 
 
-def test_everybody_leaves_with_what_was_proven() -> None:
+def test_everybody_leaves_with_what_was_proven(machine: Machine) -> None:
     """Real proofs of a real state: every account's owner is paid its value, and custody keeps the funds alone."""
     made = proven()
-    chain = Exit(SHAPE, made.key)
+    chain = Exit(SHAPE, made.key, machine)
     held = made.state.custody[1]
     chain.freeze(held, made.root)
     for said in made.statements:

@@ -8,16 +8,16 @@ from bulkhead.circuit.batch import SMALL
 from bulkhead.circuit.layout import statement_module
 from bulkhead.circuit.packing import HEAD, pack
 from tests.contracts.bridge import COUNCIL, ESCAPE, FEE, VERSION, number_of
-from tests.contracts.machine import Deployed, Reverted
+from tests.contracts.machine import Deployed, Machine, Reverted
 from tests.contracts.story import DEPOSITOR, DOLLAR, NAMES, RECIPIENT, Proven, proven, sealed
 
 
 class Settlement(Deployed):
     """All contracts with the verifier of the key, a token, and a depositor who has some."""
 
-    def __init__(self) -> None:
+    def __init__(self, machine: Machine | None = None) -> None:
         key, batches = proven()
-        super().__init__(key, statement_module(SMALL))
+        super().__init__(key, statement_module(SMALL), machine)
         first = sealed()[0]
         self.token = self.deploy("testing/Token", [])
         self.custody = self.deploy("Custody", [self.token])
@@ -63,14 +63,20 @@ class Settlement(Deployed):
 @pytest.fixture
 def chain() -> Settlement:
     """A fresh deployment with the deposits that the batches credit."""
-    made = Settlement()
+    return with_deposits()
+
+
+def with_deposits(machine: Machine | None = None) -> Settlement:
+    """The same, in a machine of its own."""
+    made = Settlement(machine)
     taker, maker = (proven()[1][place].public[NAMES.index("deposit_account_0")] for place in (0, 1))
     made.deposit(taker, 300 * DOLLAR)
     made.deposit(maker, 5 * DOLLAR)
     return made
 
 
-def test_from_deposit_to_claim(chain: Settlement) -> None:
+def test_from_deposit_to_claim(machine: Machine) -> None:
+    chain = with_deposits(machine)
     first, second = proven()[1]
     for batch in (first, second):
         chain.prove(batch)
