@@ -7,17 +7,21 @@ from collections.abc import Iterator
 
 import pytest
 
+from benchmarks.on_chain import proof_bytes
 from stark.fixed import prepare
 from stark.keccak import keccak256
 from stark.parameters import Parameters
 from stark.prime import PRIME
+from stark.proof import Reader
 from stark.prover import prove
 from stark.split import Part, Split, split
-from stark.verifier import verify
+from stark.verifier import draw_positions, read_commitments, verify
 from tests.contracts.machine import Deployed, Reverted, word
 from tests.stark.toy import SYSTEM, Case, case
 
 PARAMETERS = Parameters(log_blowup=2, queries=8, grinding_bits=4, log_arity_max=3, log_final=2, parts=3)
+
+SPOILED = 2_000  # proofs that both verifiers are asked about
 
 
 class Proven:
@@ -58,6 +62,15 @@ def test_a_proof_in_several_transactions_proves_its_statement(proven: Proven) ->
     with pytest.raises(Reverted, match="no such part to answer"):
         part = proven.split.parts[0]
         chain.call(chain.verifier, "answer", [*proven.claim, 0, part.hint], part.data)
+
+
+def test_the_bytes_of_a_proof_are_reckoned_from_its_key_and_positions(proven: Proven) -> None:
+    """What the benchmark says of proofs that nobody has made."""
+    transcript, reader = proven.key.transcript(proven.case.public), Reader(proven.proof)
+    read_commitments(proven.key, proven.case.public, transcript, reader)
+    positions = [position for part in draw_positions(proven.key, transcript) for position in part]
+    assert proof_bytes(proven.key, positions) == len(proven.proof)
+    assert proof_bytes(proven.key, positions[:-1]) < len(proven.proof)
 
 
 def test_a_claim_that_was_not_opened_is_refused(proven: Proven) -> None:
@@ -126,21 +139,58 @@ def test_aliases_hints_and_lengths_are_refused(proven: Proven) -> None:
     assert aliases > 20
 
 
+def test_parts_of_another_proof_of_the_same_statement_are_refused(proven: Proven) -> None:
+    """Both proofs hold and say the same; their transactions do not go together, whosever head was opened first."""
+    other = case(4, 6, seed=2)
+    assert other.public == proven.case.public
+    proof = prove(prepare(SYSTEM, other.log_heights, PARAMETERS), other.public, other.traces)
+    cut = split(proven.key, other.public, proof)
+    chain = Deployed(proven.key)
+    claims = [chain.open(other.public, each) for each in (proven.split, cut)]
+    assert claims[0] != claims[1] and claims[0] == proven.claim
+
+    def answer(claim: list[int], number: int, part: Part) -> bytes:
+        return chain.call(chain.verifier, "answer", [*claim, number, part.hint], part.data)
+
+    for number, (mine, foreign) in enumerate(zip(proven.split.parts, cut.parts, strict=True)):
+        for part in (foreign, Part(mine.hint, foreign.data), Part(foreign.hint, mine.data)):
+            with pytest.raises(Reverted, match="^queries: "):
+                answer(claims[0], number, part)
+        with pytest.raises(Reverted, match="^queries: "):
+            answer(claims[1], number, mine)
+    digest = int.from_bytes(keccak256(b"".join(map(word, other.public))), "big")
+    last = len(cut.parts) - 1
+    for claim, each in zip(claims, (proven.split, cut), strict=True):  # of each all but one: none is whole
+        for number in range(last):
+            assert answer(claim, number, each.parts[number]) == word(0)
+    assert chain.number(chain.verifier, "is_proven", digest) == 0
+    assert answer(claims[1], last, cut.parts[last]) == word(1)
+    assert chain.number(chain.verifier, "is_proven", digest) == 1
+
+
 def test_contract_and_python_agree_on_spoiled_proofs(proven: Proven) -> None:
-    """Differential: random words of the proof replaced by random words, moved, or repeated."""
+    """Differential: random words of the proof replaced by random words, moved, or repeated; a bit turned; an alias."""
     draw = random.Random(4)
+    seen = {True: 0, False: 0}
     boundaries = [len(proven.split.head)]
     for part in proven.split.parts:
         boundaries.append(boundaries[-1] + len(part.data))
     assert boundaries[-1] == len(proven.proof)
-    for _ in range(300):
+    for _ in range(SPOILED):
         spoiled = bytearray(proven.proof)
-        for _ in range(draw.choice([0, 1, 1, 2])):
+        for _ in range(draw.choice([0, 1, 1, 1, 1, 2, 3])):
             target, source = (32 * draw.randrange(len(spoiled) // 32) for _ in range(2))
-            spoiled[target : target + 32] = draw.choice([proven.proof[source : source + 32], draw.randbytes(32)])
+            old = int.from_bytes(spoiled[target : target + 32], "big")
+            spoiled[target : target + 32] = draw.choice([
+                proven.proof[source : source + 32], draw.randbytes(32), word(old ^ 1 << draw.randrange(256)),
+                word((old + PRIME) % 2**256),
+            ])  # fmt: skip
         pieces = [bytes(spoiled[start:stop]) for start, stop in zip([0, *boundaries], boundaries, strict=False)]
         accepted = verify(proven.key, proven.case.public, bytes(spoiled)) is None
         assert accepted == _is_accepted_on_chain(proven, pieces)
+        assert accepted == (bytes(spoiled) == proven.proof)
+        seen[accepted] += 1
+    assert sum(seen.values()) == SPOILED and min(seen.values()) > SPOILED // 10
 
 
 def _is_accepted_on_chain(proven: Proven, pieces: list[bytes]) -> bool:

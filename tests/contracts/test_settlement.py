@@ -113,6 +113,26 @@ def test_what_is_not_proven_does_not_settle(chain: Settlement) -> None:
         chain.settle(first.public)  # twice
 
 
+def test_a_batch_whose_transactions_are_left_out_or_another_batchs_does_not_settle(chain: Settlement) -> None:
+    """In any order they prove it, but each must be there, after its head, and of the same proof."""
+    first, second = proven()[1]
+    parts = first.split.parts
+    unopened = chain.call(chain.opening, "open", [*first.public, *first.split.hints], first.split.head)
+    claim = [int.from_bytes(unopened[at : at + 32], "big") for at in range(0, len(unopened), 32)]
+    with pytest.raises(Reverted, match="^verifier: not opened$"):
+        chain.call(chain.verifier, "answer", [*claim, 0, parts[0].hint], parts[0].data)
+    assert chain.open(first.public, first.split) == claim
+    for number in reversed(range(len(parts))):
+        with pytest.raises(Reverted, match="^reader: not proven$"):
+            chain.settle(first.public)
+        foreign = second.split.parts[number]
+        with pytest.raises(Reverted, match="^queries: "):
+            chain.call(chain.verifier, "answer", [*claim, number, foreign.hint], foreign.data)
+        chain.call(chain.verifier, "answer", [*claim, number, parts[number].hint], parts[number].data)
+    chain.settle(first.public)
+    assert chain.number(chain.rollup, "state") == first.public[NAMES.index("state_after")]
+
+
 def test_words_of_the_deployer_are_the_first_state() -> None:
     chain = Settlement()
     assert chain.number(chain.rollup, "state") == proven()[1][0].public[0]
