@@ -24,6 +24,7 @@ from bulkhead.bridge.deploy import Beginning, deploy
 from bulkhead.bridge.embedded.node import Embedded
 from bulkhead.bridge.embedded.provider import EmbeddedProvider
 from bulkhead.bridge.gas import GAS_MAX, intrinsic_gas
+from bulkhead.bridge.open import new_chain
 from bulkhead.circuit.batch import CIRCUIT_VERSION, LARGE, MEDIUM, Shape, circuit_of, names_of
 from bulkhead.circuit.layout import statement_module
 from bulkhead.circuit.packing import pack
@@ -36,7 +37,7 @@ from stark.parameters import ONCHAIN
 from stark.prime import WORD_BYTES
 from stark.prover import prove
 from stark.split import Split, split
-from tests.bridge.chains import DEPLOYER, genesis
+from tests.bridge.chains import CHAIN_ID, DEPLOYER, ETHER
 
 STARKEX = 426  # gas a trade, published; one proof of many proofs, and batches of thousands
 PART_BYTES = 125_000  # of a transaction, so that every node passes it on
@@ -79,7 +80,9 @@ def settled(trades: int) -> Settled:
 
 def _transactions(key: Key, said: dict[str, int], cut: Split) -> Iterator[Sent]:
     """Deploy all contracts where the statement begins, then open, answer, settle."""
-    node = Embedded.open(None, lambda: said["now_s"] + 60, genesis())
+    now_s = said["now_s"] + 60
+    genesis = new_chain({str(DEPLOYER.address): 1000 * ETHER}, said["now_s"], CHAIN_ID)
+    node = Embedded.open(None, lambda: now_s, genesis)
     chain = Chain(EmbeddedProvider(node))
     made = compile_contracts(key, statement_module(MEDIUM), version=CIRCUIT_VERSION, shape=MEDIUM.number)
     counters = {name: said[f"{name}_before"] for name in COUNTERS}

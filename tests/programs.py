@@ -26,6 +26,9 @@ def find_titanoboa() -> str | None:
     return named or (str(installed) if installed.is_file() else None)
 
 
+L1_KINDS = ("embedded", *(["anvil"] if find_anvil() else []))  # for tests of what is too slow to do on every chain
+
+
 def programs_header() -> list[str]:
     """What is tested with them, or is not."""
     anvil = find_anvil()
