@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from benchmarks import Row
+from bulkhead.bridge.gas import floor_gas
 from bulkhead.bridge.payouts import PayoutTree
 from bulkhead.circuit.batch import MEDIUM, Lists, names_of, public_of
 from bulkhead.circuit.escape_batch import USUAL, payouts_of
@@ -27,8 +28,6 @@ from tests.contracts.escape import SCRIPT, Exit
 from tests.contracts.machine import SENDER, word
 
 ACCOUNTS = 10_000
-INTRINSIC, BYTE, ZERO_BYTE = 21_000, 16, 4  # gas of a transaction, and of its calldata ...
-FLOOR, ZERO_FLOOR = 40, 10  # ... and the least that calldata costs (EIP-7623)
 
 
 def figure(name: str, value: float, unit: str, reference: float | str = "") -> Row:
@@ -50,7 +49,7 @@ def crowd(count: int) -> State:
 
 
 class Gas:
-    """What transactions on the compiled machine cost, calldata with them."""
+    """What transactions on the compiled machine cost. It counts calldata, but not the least that calldata costs."""
 
     def __init__(self, chain: Exit) -> None:
         self.total, self.last, self._chain, self._call = 0, 0, chain, chain.machine.call
@@ -58,10 +57,7 @@ class Gas:
 
     def __call__(self, sender: str, address: str, calldata: bytes, value: int) -> bytes:
         answer = self._call(sender, address, calldata, value)
-        zeros = calldata.count(0)
-        others = len(calldata) - zeros
-        used = INTRINSIC + BYTE * others + ZERO_BYTE * zeros + self._chain.machine.gas
-        self.last = max(used, INTRINSIC + FLOOR * others + ZERO_FLOOR * zeros)
+        self.last = max(self._chain.machine.gas, floor_gas(calldata))
         self.total += self.last
         return answer
 

@@ -58,10 +58,10 @@ class Settled(NamedTuple):
     """A batch that L1 took: how many bytes its proof has, seconds, and its transactions in order."""
 
     key: Key
+    config: VenueConfig
     octets: int
     seconds: float
     sent: list[Sent]
-    words: int  # that it changed
 
 
 def settled(trades: int) -> Settled:
@@ -74,8 +74,7 @@ def settled(trades: int) -> Settled:
     seconds = time.perf_counter() - begun
     cut = split(fixed.key, tables.public, proof)
     said = dict(zip(names_of(MEDIUM), tables.public, strict=True))
-    words = sum(said[f"changed_used_{place}"] for place in range(MEDIUM.changes))
-    return Settled(fixed.key, len(proof), seconds, list(_transactions(fixed.key, said, cut)), words)
+    return Settled(fixed.key, sealed.before.config, len(proof), seconds, list(_transactions(fixed.key, said, cut)))
 
 
 def _transactions(key: Key, said: dict[str, int], cut: Split) -> Iterator[Sent]:
@@ -185,10 +184,10 @@ def measured(one: Settled, trades: int) -> list[Row]:
     ]
 
 
-def reckoned(one: Settled, config: VenueConfig, shape: Shape, trades: int) -> list[Row]:
+def reckoned(one: Settled, shape: Shape, trades: int) -> list[Row]:
     """What a larger shape's batch would take, if opening were cut into transactions: today's takes one, and more gas
     than one may have. `one` has the prices."""
-    key = Key(circuit_of(config, shape), shape.log_heights, ONCHAIN, bytes(WORD_BYTES))
+    key = Key(circuit_of(one.config, shape), shape.log_heights, ONCHAIN, bytes(WORD_BYTES))
     opened, *answers, last = one.sent
     octets, head = expected_bytes(key), WORD_BYTES * Head.of(key).words
     answer_bytes = sum(each.octets for each in answers)
@@ -219,5 +218,4 @@ def reckoned(one: Settled, config: VenueConfig, shape: Shape, trades: int) -> li
 def run() -> list[Row]:
     """The middle shape's batch, and what the large one's would be."""
     one = settled(HELD_BY[MEDIUM])
-    config = batch(2).before.config
-    return [*measured(one, HELD_BY[MEDIUM]), *reckoned(one, config, LARGE, HELD_BY[LARGE])]
+    return [*measured(one, HELD_BY[MEDIUM]), *reckoned(one, LARGE, HELD_BY[LARGE])]
