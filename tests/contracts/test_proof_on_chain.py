@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 
 from benchmarks.on_chain import proof_bytes
+from stark.emit import Head
 from stark.fixed import prepare
 from stark.keccak import keccak256
 from stark.parameters import Parameters
 from stark.prime import PRIME
 from stark.proof import Reader
 from stark.prover import prove
-from stark.split import Part, Split, split
+from stark.split import Part, Split, _head_hints, split
 from stark.verifier import draw_positions, read_commitments, verify
 from tests.contracts.machine import Deployed, Reverted, word
 from tests.stark.toy import SYSTEM, Case, case
@@ -137,6 +138,64 @@ def test_aliases_hints_and_lengths_are_refused(proven: Proven) -> None:
                 proven.check(0, Part(part.hint, spoiled))
             aliases += 1
     assert aliases > 20
+
+
+def why(call: Callable[[], object]) -> str:
+    """The reason that a call is refused for."""
+    with pytest.raises(Reverted) as refused:
+        call()
+    return str(refused.value)
+
+
+def test_a_forger_who_gives_right_hints_is_refused_for_what_is_false(
+    proven: Proven, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each check of the head by its name: challenges and hints are those of the spoiled head."""
+    head, key, public = Head.of(proven.key), proven.key, proven.case.public
+    monkeypatch.setattr("stark.verifier._check_balance", lambda *_: None)
+    monkeypatch.setattr("stark.verifier._check_rules", lambda *_: None)
+    monkeypatch.setattr("stark.transcript.Transcript.check_nonce", lambda *_: True)
+
+    def refused(place: int, added: int = 1) -> str:
+        spoiled = bytearray(proven.split.head)
+        old = int.from_bytes(spoiled[32 * place : 32 * place + 32], "big")
+        spoiled[32 * place : 32 * place + 32] = word(old + added)
+        data = bytes(spoiled)
+        made = proven.split._replace(head=data)
+        if added == 1:
+            committed = read_commitments(key, public, key.transcript(public), Reader(data))
+            made = made._replace(hints=_head_hints(key, public, committed))
+        return why(lambda: proven.chain.open(public, made, proven.chain.opening))
+
+    assert refused(head.totals[0]) == "opening: the buses do not balance"
+    for place in (head.composition_root, *head.levels, head.pieces):
+        assert refused(place) == "opening: the rules do not hold"
+    assert refused(head.bus_root) in ("opening: the rules do not hold", "opening: the buses do not balance")
+    assert refused(head.last) == "opening: grinding"
+    for place in (head.totals[0], head.pieces - 1, head.last):
+        assert refused(place, PRIME) == "opening: not a field element"
+    nonce = int.from_bytes(proven.split.head[-32:], "big")
+    assert refused(head.words - 1, 2**64 - nonce) == "opening: nonce"
+
+
+def test_a_part_is_refused_for_what_is_false(proven: Proven) -> None:
+    """Each check of a part by its name."""
+    part = proven.split.parts[0]
+
+    def refused(place: int, value: int) -> str:
+        spoiled = part.data[: 32 * place] + word(value) + part.data[32 * place + 32 :]
+        return why(lambda: proven.check(0, Part(part.hint, spoiled)))
+
+    words = [int.from_bytes(part.data[at : at + 32], "big") for at in range(0, len(part.data), 32)]
+    reasons = [refused(place, value ^ 1) for place, value in enumerate(words)]
+    assert set(reasons) == {"queries: rows do not lead to the root", "queries: layer does not follow"}
+    assert reasons[0] == "queries: rows do not lead to the root"
+    assert refused(0, PRIME) == refused(reasons.index("queries: layer does not follow"), PRIME)
+    assert refused(0, PRIME) == "queries: not a field element"
+    claim = [*proven.claim]
+    at = claim.index(int.from_bytes(proven.split.head[-64:-32], "big"))  # the last polynomial's last coefficient
+    claim[at] = (claim[at] + 1) % PRIME
+    assert why(lambda: proven.check(0, part, claim)) == "queries: not on the last polynomial"
 
 
 def test_parts_of_another_proof_of_the_same_statement_are_refused(proven: Proven) -> None:
