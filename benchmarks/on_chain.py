@@ -50,7 +50,6 @@ class Sent(NamedTuple):
 
     octets: int
     gas: int
-
     running: int  # of the gas, what is not of the transaction and its calldata
 
 
@@ -185,8 +184,10 @@ def measured(one: Settled, trades: int) -> list[Row]:
 
 
 def reckoned(one: Settled, shape: Shape, trades: int) -> list[Row]:
-    """What a larger shape's batch would take, if opening were cut into transactions: today's takes one, and more gas
-    than one may have. `one` has the prices."""
+    """What a larger shape's batch would take, at the prices of `one`, if its opening could be cut into transactions.
+
+    Today it is one, of more bytes and gas than one may have; a ninth of its gas is for memory, which cut takes less.
+    """
     key = Key(circuit_of(one.config, shape), shape.log_heights, ONCHAIN, bytes(WORD_BYTES))
     opened, *answers, last = one.sent
     octets, head = expected_bytes(key), WORD_BYTES * Head.of(key).words
