@@ -186,7 +186,7 @@ def measured(one: Settled, trades: int) -> list[Row]:
 def reckoned(one: Settled, shape: Shape, trades: int) -> list[Row]:
     """What a larger shape's batch would take, at the prices of `one`, if its opening could be cut into transactions.
 
-    Today it is one, of more bytes and gas than one may have; a ninth of its gas is for memory, which cut takes less.
+    Today it is one, of more bytes and gas than one may have; a fifth of its gas is for memory, which cut takes less.
     """
     key = Key(circuit_of(one.config, shape), shape.log_heights, ONCHAIN, bytes(WORD_BYTES))
     opened, *answers, last = one.sent
