@@ -12,6 +12,9 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 BIN := .venv/bin
 # The compiler of the contracts, in an environment of its own: it pins libraries that the exchange has newer.
 VYPER := 0.4.3
+# A second machine for the contracts' tests, apart from us for the same reason; and a node of Ethereum, from npm.
+TITANOBOA := 0.2.8
+ANVIL := 1.7.1
 PYTHONS := python3.11 python3.12 python3.13 python3 python
 
 help: ## show this list
@@ -77,13 +80,22 @@ clean: ## remove .venv and what the tools left behind
 	@$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[native]'
 	@touch $@
 
-.venv/ready-to-check: pyproject.toml constraints.txt .venv/vyper/$(VYPER) | .venv/made
+.venv/ready-to-check: pyproject.toml constraints.txt .venv/vyper/$(VYPER) .venv/titanoboa/$(TITANOBOA) | .venv/made .venv/anvil/$(ANVIL)
 	@$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev]'
 	@touch .venv/ready-to-run $@
 
 .venv/vyper/$(VYPER): | .venv/made
 	@$(BIN)/python -m venv .venv/vyper && .venv/vyper/bin/python -m pip install --quiet vyper==$(VYPER)
 	@touch $@
+
+.venv/titanoboa/$(TITANOBOA): | .venv/made
+	@$(BIN)/python -m venv .venv/titanoboa && .venv/titanoboa/bin/python -m pip install --quiet titanoboa==$(TITANOBOA) vyper==$(VYPER)
+	@touch $@
+
+# Not every machine has npm, and no test needs anvil alone: without it they run on the embedded chain, and say so.
+.venv/anvil/$(ANVIL): | .venv/made
+	@mkdir -p .venv/anvil && npm install --silent --no-audit --no-fund --prefix .venv/anvil @foundry-rs/anvil@$(ANVIL) >/dev/null 2>&1 \
+	    && touch $@ || echo "no anvil could be installed from npm: L1 is tested on the embedded chain alone" >&2
 
 .venv/ready-to-bench: pyproject.toml constraints.txt .venv/ready-to-check | .venv/made
 	@$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev,bench]'

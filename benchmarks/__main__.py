@@ -73,8 +73,15 @@ TARGETS = (
     Target("settlement", "Forced request", 90_000, False),  # gas
     Target("settlement", "A changed position", 40, False),  # bytes
     Target("settlement", "A changed word", 40, False),
+    *(
+        Target("on_chain", f"Batch of {trades}: {figure}", value, False)
+        for trades in ("110 trades on chain", "980 trades, reckoned, not run")
+        for figure, value in (("transactions", 6), ("in all", 30_000_000))  # gas
+    ),
     Target("escape", "Rebuild of 10,000", 60, False),  # seconds
     Target("escape", "A claim after", 150_000, False),  # gas
+    Target("escape", "Escape, its dearest", 1 << 24, False),  # gas
+    Target("escape", "Escape, its largest", 125_000, False),  # bytes
     Target("lab", "Margin kernel", 300, True),  # million position-steps a second
     Target("lab", "Compare of 8", 20, False),  # seconds
     Target("lab", "Exact search", 90, False),

@@ -68,8 +68,8 @@ total: public(uint256)
 # What custody held for accounts and funds when the last one was settled.
 backing: public(uint256)
 is_finished: public(bool)
-# Which payouts of a statement were claimed, one bit a place.
-claimed: public(HashMap[uint256, uint256])
+# Which payouts of a statement were claimed: one bit a place, a word for each 256 of them.
+claimed: public(HashMap[uint256, HashMap[uint256, uint256]])
 
 
 @deploy
@@ -152,14 +152,15 @@ def claim(
         else:
             node = keccak256(concat(node, path[depth]))
     assert node == self.roots[chunk], "escape: path"
-    claimed: uint256 = self.claimed[chunk]
-    assert (claimed >> place) & 1 == 0, "escape: claimed"
+    bit: uint256 = 1 << (place % 256)
+    claimed: uint256 = self.claimed[chunk][place // 256]
+    assert claimed & bit == 0, "escape: claimed"
     assert 0 < owner and owner < 2**160, "escape: nobody"
     owed: uint256 = amount
     if self.total > self.backing:
         owed = amount * self.backing // self.total
     assert owed > 0, "escape: nothing to claim"
-    self.claimed[chunk] = claimed | (1 << place)
+    self.claimed[chunk][place // 256] = claimed | bit
     recipient: address = convert(owner, address)
     log Claimed(chunk=chunk, place=place, owner=recipient, amount=owed)
     extcall Rollup(staticcall CUSTODY.rollup()).release([terms.Payment(recipient=recipient, amount=owed)])

@@ -8,6 +8,8 @@ from shutil import which
 import pytest
 from hypothesis import settings
 
+from tests.programs import programs_header
+
 settings.register_profile("ci", derandomize=True, deadline=None, database=None)
 settings.load_profile("ci")
 
@@ -34,12 +36,8 @@ def pytest_report_header() -> list[str]:
     folder = real_data()
     where = f"in {folder}" if folder else "none here (set BULKHEAD_DATA): their tests are not collected"
     ray = "installed" if find_spec("ray") else "not installed (bulkhead[cluster]): tests of a cluster are not collected"
-    anvil = os.environ.get("BULKHEAD_ANVIL") or which("anvil")
-    chains = f"anvil ({anvil})" if anvil else "no anvil (name it by BULKHEAD_ANVIL, or have it on the path)"
-    node = os.environ.get("BULKHEAD_TEST_L1", "no node by URL (BULKHEAD_TEST_L1)")
     found = chromium()
     browser = found or "none (install chromium, or name it by BULKHEAD_CHROMIUM): tests of screens are not collected"
     return [
-        f"real price sets: {where}", f"ray: {ray}", f"L1: embedded, embedded by URL, {chains}, {node}",
-        f"browser: {browser}",
+        f"real price sets: {where}", f"ray: {ray}", *programs_header(), f"browser: {browser}",
     ]  # fmt: skip

@@ -123,7 +123,8 @@ def open(
         )
     state = keccak256(concat(state, slice(data, 32 * shape.PIECES_START, 32 * shape.PIECES)))
 
-    # The rules: every step of the tape is a value; outputs are summed with powers of the weight.
+    # The rules: every step of the tape is a value; outputs are summed with powers of the weight. What batches have most
+    # of is asked for first, and counters that loops bound are not checked again.
     values: uint256[shape.STEPS] = empty(uint256[shape.STEPS])
     constants: Bytes[32 * shape.CONSTANT_COUNT] = slice(CONSTANTS.code, 1, 32 * shape.CONSTANT_COUNT)
     combined: uint256 = 0
@@ -132,7 +133,7 @@ def open(
     for piece: uint256 in range(shape.TAPE_CONTRACTS):
         tape: Bytes[shape.TAPE_BYTES] = slice(TAPES[piece].code, 1, shape.TAPE_BYTES)
         for offset: uint256 in range(min(shape.TAPE_STEPS, shape.STEPS - index), bound=shape.TAPE_STEPS):
-            step: uint256 = extract32(tape, STEP_BYTES * offset, output_type=uint256) >> 216
+            step: uint256 = extract32(tape, unsafe_mul(STEP_BYTES, offset), output_type=uint256) >> 216
             operation: uint256 = step >> 32
             left: uint256 = (step >> 16) & 65535
             right: uint256 = step & 65535
@@ -140,14 +141,21 @@ def open(
                 values[index] = uint256_mulmod(values[left], values[right], PRIME)
             elif operation == 0:
                 values[index] = uint256_addmod(values[left], values[right], PRIME)
+            elif operation == 5:
+                values[index] = statement[left]
             elif operation == 1:
                 values[index] = uint256_addmod(values[left], PRIME - values[right], PRIME)
+            elif operation == 10:
+                inverse: uint256 = hints[hint]
+                hint = unsafe_add(hint, 1)
+                assert inverse < PRIME and uint256_mulmod(values[right], inverse, PRIME) == 1, "opening: hint"
+                balance = uint256_addmod(balance, uint256_mulmod(values[left], inverse, PRIME), PRIME)
+            elif operation == 9:
+                combined = uint256_addmod(uint256_mulmod(combined, weight, PRIME), values[left], PRIME)
             elif operation == 3:
                 values[index] = extract32(data, 32 * left, output_type=uint256)
             elif operation == 4:
                 values[index] = extract32(constants, 32 * left, output_type=uint256)
-            elif operation == 5:
-                values[index] = statement[left]
             elif operation == 6:
                 values[index] = challenges[left]
             elif operation == 7:
@@ -164,7 +172,7 @@ def open(
                         uint256_mulmod(total, x, PRIME), extract32(constants, 32 * term, output_type=uint256), PRIME
                     )
                 values[index] = total
-            elif operation == 11:
+            else:
                 # A periodic column that is one in a single row: the product of 1 + y**(2**bit), y = x / row.
                 y: uint256 = places[right >> 8]
                 for _: uint256 in range(log_height[right >> 8] - (right & 255), bound=32):
@@ -175,14 +183,7 @@ def open(
                     product = uint256_mulmod(product, uint256_addmod(y, 1, PRIME), PRIME)
                     y = uint256_mulmod(y, y, PRIME)
                 values[index] = product
-            elif operation == 9:
-                combined = uint256_addmod(uint256_mulmod(combined, weight, PRIME), values[left], PRIME)
-            else:
-                inverse: uint256 = hints[hint]
-                hint += 1
-                assert inverse < PRIME and uint256_mulmod(values[right], inverse, PRIME) == 1, "opening: hint"
-                balance = uint256_addmod(balance, uint256_mulmod(values[left], inverse, PRIME), PRIME)
-            index += 1
+            index = unsafe_add(index, 1)
     assert balance == 0, "opening: the buses do not balance"
 
     quotient: uint256 = 0

@@ -58,7 +58,7 @@ def check(claim: uint256[shape.CLAIM], part: uint256, hint: uint256, data: Bytes
     queue: uint256[shape.PART_QUERIES] = empty(uint256[shape.PART_QUERIES])
     digests: bytes32[shape.PART_QUERIES] = empty(bytes32[shape.PART_QUERIES])
     fibre: uint256[16] = empty(uint256[16])
-    offset: uint256 = 0
+    offset: uint256 = 0  # loops bound how often it grows, and no read beyond the data is answered: so no sum overflows
     log_rows: uint256 = shape.LOG_SIZE - shape.LOG_BLOWUP  # of the layer being folded
 
     for opening: uint256 in range(shape.TREES + shape.LAYERS):
@@ -85,7 +85,7 @@ def check(claim: uint256[shape.CLAIM], part: uint256, hint: uint256, data: Bytes
                     word: uint256 = extract32(data, offset, output_type=uint256)
                     assert word < PRIME, "queries: not a field element"
                     total = uint256_addmod(uint256_mulmod(total, batching, PRIME), word, PRIME)
-                    offset += 32
+                    offset = unsafe_add(offset, 32)
                 if opening == shape.TREES - 1:
                     pieces[index] = total
                 else:
@@ -112,7 +112,7 @@ def check(claim: uint256[shape.CLAIM], part: uint256, hint: uint256, data: Bytes
                 for index: uint256 in range(2**bits, bound=16):
                     fibre[index] = extract32(data, offset, output_type=uint256)
                     assert fibre[index] < PRIME, "queries: not a field element"
-                    offset += 32
+                    offset = unsafe_add(offset, 32)
                 for once: uint256 in range(shape.PART_QUERIES):
                     if cursor == value_count or places[cursor] >> bits != leaf:
                         break
@@ -179,14 +179,14 @@ def check(claim: uint256[shape.CLAIM], part: uint256, hint: uint256, data: Bytes
                 if node & 1 == 1:
                     right = left
                     left = extract32(data, offset, output_type=bytes32)
-                    offset += 32
+                    offset = unsafe_add(offset, 32)
                 elif read + 1 < length and queue[read + 1] == node + 1:
-                    read += 1
+                    read = unsafe_add(read, 1)
                     right = digests[read]
                 else:
                     right = extract32(data, offset, output_type=bytes32)
-                    offset += 32
-                read += 1
+                    offset = unsafe_add(offset, 32)
+                read = unsafe_add(read, 1)
                 queue[written] = node >> 1
                 if width == 0:
                     digests[written] = keccak256(concat(left, right))
@@ -198,9 +198,9 @@ def check(claim: uint256[shape.CLAIM], part: uint256, hint: uint256, data: Bytes
                         word: uint256 = extract32(data, offset, output_type=uint256)
                         assert word < PRIME, "queries: not a field element"
                         total = uint256_addmod(uint256_mulmod(total, batching, PRIME), word, PRIME)
-                        offset += 32
+                        offset = unsafe_add(offset, 32)
                     sums[base + written] = total
-                written += 1
+                written = unsafe_add(written, 1)
             length = written
         assert convert(digests[0], uint256) == root, "queries: rows do not lead to the root"
 

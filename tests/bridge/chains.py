@@ -8,7 +8,6 @@ That node is one for tests: it grants ether and takes back what was done (`anvil
 from __future__ import annotations
 
 import os
-import shutil
 import socket
 import subprocess
 import time
@@ -26,20 +25,13 @@ from bulkhead.bridge.embedded.node import Embedded, Genesis
 from bulkhead.bridge.embedded.provider import EmbeddedProvider, serving
 from bulkhead.bridge.errors import Unreachable
 from bulkhead.bridge.open import new_chain
+from tests.programs import find_anvil
 
 ETHER = 10**18
 CHAIN_ID = 31_337
 START_S = 1_800_000_000
 DEPLOYER, DEPOSITOR, STRANGER = (signer_of("0x" + digit * 64) for digit in "123")
 ROLES = (DEPLOYER, DEPOSITOR, STRANGER)
-
-
-def find_anvil() -> str | None:
-    """The program: named by BULKHEAD_ANVIL, or on the path."""
-    named = os.environ.get("BULKHEAD_ANVIL")
-    if named and not Path(named).is_file():
-        raise FileNotFoundError(f"BULKHEAD_ANVIL names no program: {named}")
-    return named or shutil.which("anvil")
 
 
 NODE = os.environ.get("BULKHEAD_TEST_L1")
@@ -84,6 +76,25 @@ def running(kind: str) -> Iterator[Chain]:
         made.close()
 
 
+@contextmanager
+def on_anvil(source: Embedded, *, automine: bool = True) -> Iterator[Chain]:
+    """Anvil with the blocks of an embedded chain: the same transactions at the same seconds, so the same contracts."""
+    begun = source.store.block(0)
+    assert begun is not None
+    with _anvil(begun.fields["timestamp"]) as url:
+        chain = _granted(Chain.connect(url))
+        for number in range(1, source.tip.number + 1):
+            block = source.store.block(number)
+            assert block is not None
+            chain.ask("evm_setNextBlockTimestamp", hex(block.fields["timestamp"]))
+            for each in source.store.transactions(number):
+                chain.ask("eth_sendRawTransaction", "0x" + each.raw.hex())
+                chain.wait(each.hash)  # anvil answers before there is a block
+            assert chain.head().number == number, "a block of the embedded chain has not one transaction"
+        chain.ask("evm_setAutomine", automine)
+        yield chain
+
+
 def _granted(chain: Chain) -> Chain:
     """A node for tests on which everybody has ether."""
     for role in ROLES:
@@ -92,7 +103,7 @@ def _granted(chain: Chain) -> Chain:
 
 
 @contextmanager
-def _anvil() -> Iterator[str]:
+def _anvil(begins_s: int | None = None) -> Iterator[str]:
     program = find_anvil()
     assert program is not None
     with socket.socket() as free:
@@ -100,6 +111,8 @@ def _anvil() -> Iterator[str]:
         port = free.getsockname()[1]
     # It enforces the cap of a transaction's gas only when told to.
     options = ["--hardfork", "osaka", "--enable-tx-gas-limit", "--gas-limit", "60000000", "--chain-id", str(CHAIN_ID)]
+    if begins_s is not None:
+        options += ["--timestamp", str(begins_s)]
     process = subprocess.Popen([program, "--silent", "--port", str(port), *options])
     try:
         for _ in range(100):

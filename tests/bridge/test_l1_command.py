@@ -21,7 +21,7 @@ from bulkhead.ledger.defaults import default_config
 from bulkhead.ledger.state import genesis
 from bulkhead.node.replay import write_genesis
 from bulkhead.units import Felt, TimeMs
-from tests.bridge.chains import DEPLOYER, START_S, running
+from tests.bridge.chains import DEPLOYER, KINDS, START_S, running
 from tests.bridge.world import system
 
 CONFIG = default_config((Felt(2), Felt(3), Felt(4)), Felt(5))
@@ -69,8 +69,9 @@ def test_deploy_and_status(folder: Path) -> None:
     assert read_record(folder / "l1/deployment.json").rollup != record.rollup
 
 
-def test_a_node_by_url(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    with running("embedded by URL") as chain:
+@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind != "embedded"])
+def test_a_node_by_url(kind: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with running(kind) as chain:
         url = str(chain.provider.endpoint_uri)  # type: ignore[attr-defined]
         monkeypatch.setenv("BULKHEAD_L1", url)
         assert "give --key-file, or set BULKHEAD_L1_KEY" in run(*DEPLOY, code=1)

@@ -33,6 +33,9 @@ from bulkhead.ledger.tree import AccountTree
 from bulkhead.units import FundingIndex, Price, Quote
 from stark.air.check import broken_rules, check
 from stark.air.system import System
+from stark.emit import Head
+from stark.key import Key
+from stark.parameters import ONCHAIN
 from tests.circuit.batches import Recorder, play_all
 from tests.parse import ACCOUNTS
 from tests.stark.mutation import unnoticed
@@ -357,4 +360,9 @@ def test_every_cell_matters() -> None:
 def test_the_usual_shape_holds_what_it_says() -> None:
     venue = venue_of(CRASH.config)
     assert sum(len(each.instructions) for each in escape_programs(venue).values()) < 1 << USUAL.log_programs
-    assert escape_of(CRASH.config, USUAL).columns() < 100
+    system = escape_of(CRASH.config, USUAL)
+    assert system.columns() < 100
+    # Its statement, hints and head are opened in one transaction, of which every node passes on 125 kB.
+    head = Head.of(Key(system, USUAL.log_heights, ONCHAIN, bytes(32)))
+    hints = 2 * len(set(USUAL.log_heights)) + len(system.outside_messages)
+    assert 32 * (len(system.public) + hints + head.words) < 124_800

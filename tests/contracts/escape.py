@@ -29,7 +29,7 @@ from stark.prover import prove
 from stark.split import Split, split
 from tests.circuit.batches import Recorder, play_all
 from tests.contracts.bridge import BELIEVER, DEPOSITORS, FORCED_DEADLINE, OWNERS, Batch, Bridge, number_of
-from tests.contracts.machine import as_code, compiled
+from tests.contracts.machine import Machine, as_code, compiled
 
 QUICK = Parameters(log_blowup=3, queries=6, grinding_bits=4, log_final=4, parts=2)
 SHAPE = EscapeShape(
@@ -56,10 +56,10 @@ tick BTC 52000 ETH 2900 XRP 0.5 LTC 50 EOS 5 ok
 class Exit(Bridge):
     """A bridge whose rollup names an escape."""
 
-    def __init__(self, shape: EscapeShape = SHAPE, key: Key | None = None):
+    def __init__(self, shape: EscapeShape = SHAPE, key: Key | None = None, machine: Machine | None = None):
         self.shape, self.key = shape, key
         self.verifier = self.escape = ""
-        super().__init__()
+        super().__init__(machine=machine)
 
     def escaping(self) -> str:
         """Deploys it, behind a verifier."""

@@ -21,6 +21,8 @@ from stark.split import Split
 CONTRACTS = Path(__file__).resolve().parents[2] / "contracts"
 SENDER = "0x" + "11" * 20
 GAS = 10**9
+ERROR = bytes.fromhex("08c379a0")  # the selector of a revert with a string
+WORDLESS = "no reason"
 
 
 def word(value: int) -> bytes:
@@ -75,7 +77,7 @@ class Machine(Protocol):
         """Let it be this second."""
 
     def deploy(self, code: bytes) -> str:
-        """The address of a new contract."""
+        """The address of a new contract; Reverted with its constructor's reason."""
 
     def call(self, sender: str, address: str, calldata: bytes, value: int) -> bytes:
         """What a call returns; Reverted with its reason."""
@@ -102,8 +104,11 @@ class Revm:
         self.evm.set_block_env(pyrevm.BlockEnv(number=1, timestamp=time_s, gas_limit=block.gas_limit))
 
     def deploy(self, code: bytes) -> str:
-        """The address of a new contract."""
-        return str(self.evm.deploy(SENDER, code))
+        """The address of a new contract; Reverted with its constructor's reason."""
+        try:
+            return str(self.evm.deploy(SENDER, code))
+        except RuntimeError as error:
+            raise Reverted(reason(str(error))) from None
 
     def call(self, sender: str, address: str, calldata: bytes, value: int) -> bytes:
         """What a call returns; Reverted with its reason."""
@@ -167,10 +172,10 @@ class Chain:
 
 
 class Deployed(Chain):
-    """The three contracts of a key in a fresh EVM."""
+    """The three contracts of a key in a fresh machine."""
 
-    def __init__(self, key: Key, statement: str = ""):
-        super().__init__()
+    def __init__(self, key: Key, statement: str = "", machine: Machine | None = None):
+        super().__init__(machine)
         self.emitted: Emitted = emit(key)
         self.statement = statement
         data = [self.machine.deploy(as_code(each)) for each in [*self.emitted.tapes, self.emitted.constants]]
@@ -191,12 +196,18 @@ class Deployed(Chain):
 
 
 def reason(error: str) -> str:
-    """The reason string in what the machine prints of a revert."""
-    marker = "08c379a0"
-    if marker not in error:
+    """What a revert said, from what revm prints of it; that print itself where it was no revert."""
+    if "Revert" not in error or "output: 0x" not in error:
         return error
-    body = bytes.fromhex("".join(character for character in error.split(marker)[1] if character in "0123456789abcdef"))
-    return body[64 : 64 + int.from_bytes(body[32:64], "big")].decode()
+    said = error.split("output: 0x")[1]
+    return revert_of(bytes.fromhex("".join(character for character in said if character in "0123456789abcdef")))
+
+
+def revert_of(output: bytes) -> str:
+    """The reason in what a revert returns; its bytes where that is no string, and WORDLESS where there are none."""
+    if output[:4] != ERROR:
+        return "0x" + output.hex() if output else WORDLESS
+    return output[68 : 68 + int.from_bytes(output[36:68], "big")].decode()
 
 
 def as_code(data: bytes) -> bytes:

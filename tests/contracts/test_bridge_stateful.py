@@ -24,6 +24,7 @@ from tests.contracts.bridge import (
 )
 from tests.contracts.escape import FIRST, Exit, Payout
 from tests.contracts.machine import SENDER, Reverted
+from tests.contracts.machines import KINDS, machine_of
 
 RECIPIENTS = (0xABC, 0xDEF)
 FIRST_REQUEST = 8  # the head begins with seven that were processed
@@ -46,9 +47,11 @@ class Entry:
 class Ends(RuleBasedStateMachine):
     """Custody, reader and rollup beside plain Python."""
 
+    MACHINE = "revm"
+
     def __init__(self) -> None:
         super().__init__()
-        self.bridge = Exit()
+        self.bridge = Exit(machine=machine_of(self.MACHINE))
         self.queue: list[Entry] = []
         self.passed = self.backing = 0
         self.claimable = dict.fromkeys(RECIPIENTS, 0)
@@ -278,6 +281,12 @@ class Ends(RuleBasedStateMachine):
         assert self.bridge.number(self.bridge.rollup, "state") == self.bridge.head.state
 
 
+class EndsOnTitanoboa(Ends):
+    """The same beside another machine: a few orders of events, for it is slow."""
+
+    MACHINE = "titanoboa"
+
+
 class Escapes(Ends):
     """The same, from a freeze on: what comes then is rare in an order that is drawn."""
 
@@ -297,5 +306,8 @@ class Escapes(Ends):
 
 TestEnds = Ends.TestCase
 TestEnds.settings = settings(max_examples=150, stateful_step_count=60, deadline=None)
+if "titanoboa" in KINDS:
+    TestEndsOnTitanoboa = EndsOnTitanoboa.TestCase
+    TestEndsOnTitanoboa.settings = settings(max_examples=3, stateful_step_count=30, deadline=None)
 TestEscapes = Escapes.TestCase
 TestEscapes.settings = settings(max_examples=50, stateful_step_count=40, deadline=None)

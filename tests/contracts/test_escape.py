@@ -5,19 +5,24 @@ from __future__ import annotations
 import pytest
 
 from bulkhead.bridge.payouts import PayoutTree
-from bulkhead.circuit.escape_batch import NOBODY_LEFT, Payout, escape_module, payouts_of
+from bulkhead.circuit.escape_batch import NOBODY_LEFT, USUAL, Payout, escape_module, payouts_of
 from stark.keccak import keccak256
 from tests.contracts.bridge import OWNERS, STRANGER, number_of
 from tests.contracts.escape import FINAL, FIRST, MAKER, MIDDLE, OTHER, SHAPE, TAKER, Exit, proven
-from tests.contracts.machine import Reverted, compiled, word
+from tests.contracts.machine import Machine, Reverted, compiled, word
 
 ONE, TWO, THREE = (number_of(owner) for owner in OWNERS)
 
 
 @pytest.fixture
-def chain() -> Exit:
+def chain(machine: Machine) -> Exit:
     """Frozen, with 100 units for the accounts."""
-    made = Exit()
+    return frozen(machine)
+
+
+def frozen(machine: Machine | None = None) -> Exit:
+    """The same, in a machine of its own."""
+    made = Exit(machine=machine)
     made.freeze(100)
     return made
 
@@ -153,7 +158,8 @@ def test_claims_never_exceed_what_backs_them(chain: Exit, amounts: tuple[int, in
     assert chain.balance(chain.custody) == left
 
 
-def test_followers_are_told(chain: Exit) -> None:
+def test_followers_are_told() -> None:
+    chain = frozen()
     chain.give(chain.said(FIRST, NOBODY_LEFT, [Payout(64, ONE, 200)]))
     first, last = chain.evm.result.logs
     assert first.topics == ["0x" + each.hex() for each in (keccak256(b"Settled(uint256,uint256,uint256)"), word(0))]
@@ -168,12 +174,29 @@ def test_followers_are_told(chain: Exit) -> None:
 
 def test_a_claim_stays_below_150_000_gas() -> None:
     """The tallest tree; slots that this machine counts as warm are added in full: ten reads, and five first writes."""
-    chain = Exit(SHAPE._replace(log_payouts=8))
+    chain = Exit(SHAPE._replace(log_payouts=USUAL.log_payouts))
     chain.freeze(10_000)
-    said = chain.said(FIRST, NOBODY_LEFT, [Payout(64, ONE + place, 9) for place in range(256)])
+    said = chain.said(FIRST, NOBODY_LEFT, [Payout(64, ONE + place, 9) for place in range(USUAL.payouts)])
     chain.give(said)
-    chain.claim(0, said, 255)
+    chain.claim(0, said, USUAL.payouts - 1)
     assert chain.gas + 10 * 2000 + 5 * 2900 < 150_000
+
+
+def test_claims_of_a_long_statement_are_kept_apart() -> None:
+    """A word has 256 bits: the payouts on both sides of its end, and those at one place of two words, are four."""
+    chain = Exit(SHAPE._replace(log_payouts=USUAL.log_payouts))
+    chain.freeze(10_000)
+    said = chain.said(FIRST, NOBODY_LEFT, [Payout(64, ONE + place, 9) for place in range(USUAL.payouts)])
+    chain.give(said)
+    claimed = (0, 255, 256, 511)
+    for place in claimed:
+        chain.claim(0, said, place)
+        with pytest.raises(Reverted, match="^escape: claimed$"):
+            chain.claim(0, said, place)
+    for place in (1, 254, 257, 510):
+        chain.claim(0, said, place)
+    assert chain.number(chain.custody, "backing") == 10_000 - 8 * 9
+    assert [chain.number(chain.escape, "claimed", 0, word) for word in (0, 1)] == [0b11 | 0b11 << 254] * 2
 
 
 def test_the_tree_is_the_contracts(chain: Exit) -> None:
@@ -183,14 +206,14 @@ def test_the_tree_is_the_contracts(chain: Exit) -> None:
         assert chain.call(chain.escape, "roots", [chunk]) == root
     with pytest.raises(ValueError, match="3 payouts make no tree"):
         PayoutTree([None] * 3)
-    with pytest.raises(ValueError, match="512 payouts in a statement"):
-        escape_module(SHAPE._replace(log_payouts=9))
+    with pytest.raises(ValueError, match="1024 payouts in a statement"):
+        escape_module(SHAPE._replace(log_payouts=10))
 
 
-def test_everybody_leaves_with_what_was_proven() -> None:
+def test_everybody_leaves_with_what_was_proven(machine: Machine) -> None:
     """Real proofs of a real state: every account's owner is paid its value, and custody keeps the funds alone."""
     made = proven()
-    chain = Exit(SHAPE, made.key)
+    chain = Exit(SHAPE, made.key, machine)
     held = made.state.custody[1]
     chain.freeze(held, made.root)
     for said in made.statements:

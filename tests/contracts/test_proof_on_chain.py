@@ -3,21 +3,26 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 
+from benchmarks.on_chain import proof_bytes
+from stark.emit import Head
 from stark.fixed import prepare
 from stark.keccak import keccak256
 from stark.parameters import Parameters
 from stark.prime import PRIME
+from stark.proof import Reader
 from stark.prover import prove
-from stark.split import Part, Split, split
-from stark.verifier import verify
+from stark.split import Part, Split, _head_hints, split
+from stark.verifier import draw_positions, read_commitments, verify
 from tests.contracts.machine import Deployed, Reverted, word
 from tests.stark.toy import SYSTEM, Case, case
 
 PARAMETERS = Parameters(log_blowup=2, queries=8, grinding_bits=4, log_arity_max=3, log_final=2, parts=3)
+
+SPOILED = 2_000  # proofs that both verifiers are asked about
 
 
 class Proven:
@@ -58,6 +63,15 @@ def test_a_proof_in_several_transactions_proves_its_statement(proven: Proven) ->
     with pytest.raises(Reverted, match="no such part to answer"):
         part = proven.split.parts[0]
         chain.call(chain.verifier, "answer", [*proven.claim, 0, part.hint], part.data)
+
+
+def test_the_bytes_of_a_proof_are_reckoned_from_its_key_and_positions(proven: Proven) -> None:
+    """What the benchmark says of proofs that nobody has made."""
+    transcript, reader = proven.key.transcript(proven.case.public), Reader(proven.proof)
+    read_commitments(proven.key, proven.case.public, transcript, reader)
+    positions = [position for part in draw_positions(proven.key, transcript) for position in part]
+    assert proof_bytes(proven.key, positions) == len(proven.proof)
+    assert proof_bytes(proven.key, positions[:-1]) < len(proven.proof)
 
 
 def test_a_claim_that_was_not_opened_is_refused(proven: Proven) -> None:
@@ -126,21 +140,116 @@ def test_aliases_hints_and_lengths_are_refused(proven: Proven) -> None:
     assert aliases > 20
 
 
+def why(call: Callable[[], object]) -> str:
+    """The reason that a call is refused for."""
+    with pytest.raises(Reverted) as refused:
+        call()
+    return str(refused.value)
+
+
+def test_a_forger_who_gives_right_hints_is_refused_for_what_is_false(
+    proven: Proven, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each check of the head by its name: challenges and hints are those of the spoiled head."""
+    head, key, public = Head.of(proven.key), proven.key, proven.case.public
+    monkeypatch.setattr("stark.verifier._check_balance", lambda *_: None)
+    monkeypatch.setattr("stark.verifier._check_rules", lambda *_: None)
+    monkeypatch.setattr("stark.transcript.Transcript.check_nonce", lambda *_: True)
+
+    def refused(place: int, added: int = 1) -> str:
+        spoiled = bytearray(proven.split.head)
+        old = int.from_bytes(spoiled[32 * place : 32 * place + 32], "big")
+        spoiled[32 * place : 32 * place + 32] = word(old + added)
+        data = bytes(spoiled)
+        made = proven.split._replace(head=data)
+        if added == 1:
+            committed = read_commitments(key, public, key.transcript(public), Reader(data))
+            made = made._replace(hints=_head_hints(key, public, committed))
+        return why(lambda: proven.chain.open(public, made, proven.chain.opening))
+
+    assert refused(head.totals[0]) == "opening: the buses do not balance"
+    for place in (head.composition_root, *head.levels, head.pieces):
+        assert refused(place) == "opening: the rules do not hold"
+    assert refused(head.bus_root) in ("opening: the rules do not hold", "opening: the buses do not balance")
+    assert refused(head.last) == "opening: grinding"
+    for place in (head.totals[0], head.pieces - 1, head.last):
+        assert refused(place, PRIME) == "opening: not a field element"
+    nonce = int.from_bytes(proven.split.head[-32:], "big")
+    assert refused(head.words - 1, 2**64 - nonce) == "opening: nonce"
+
+
+def test_a_part_is_refused_for_what_is_false(proven: Proven) -> None:
+    """Each check of a part by its name."""
+    part = proven.split.parts[0]
+
+    def refused(place: int, value: int) -> str:
+        spoiled = part.data[: 32 * place] + word(value) + part.data[32 * place + 32 :]
+        return why(lambda: proven.check(0, Part(part.hint, spoiled)))
+
+    words = [int.from_bytes(part.data[at : at + 32], "big") for at in range(0, len(part.data), 32)]
+    reasons = [refused(place, value ^ 1) for place, value in enumerate(words)]
+    assert set(reasons) == {"queries: rows do not lead to the root", "queries: layer does not follow"}
+    assert reasons[0] == "queries: rows do not lead to the root"
+    assert refused(0, PRIME) == refused(reasons.index("queries: layer does not follow"), PRIME)
+    assert refused(0, PRIME) == "queries: not a field element"
+    claim = [*proven.claim]
+    at = claim.index(int.from_bytes(proven.split.head[-64:-32], "big"))  # the last polynomial's last coefficient
+    claim[at] = (claim[at] + 1) % PRIME
+    assert why(lambda: proven.check(0, part, claim)) == "queries: not on the last polynomial"
+
+
+def test_parts_of_another_proof_of_the_same_statement_are_refused(proven: Proven) -> None:
+    """Both proofs hold and say the same; their transactions do not go together, whosever head was opened first."""
+    other = case(4, 6, seed=2)
+    assert other.public == proven.case.public
+    proof = prove(prepare(SYSTEM, other.log_heights, PARAMETERS), other.public, other.traces)
+    cut = split(proven.key, other.public, proof)
+    chain = Deployed(proven.key)
+    claims = [chain.open(other.public, each) for each in (proven.split, cut)]
+    assert claims[0] != claims[1] and claims[0] == proven.claim
+
+    def answer(claim: list[int], number: int, part: Part) -> bytes:
+        return chain.call(chain.verifier, "answer", [*claim, number, part.hint], part.data)
+
+    for number, (mine, foreign) in enumerate(zip(proven.split.parts, cut.parts, strict=True)):
+        for part in (foreign, Part(mine.hint, foreign.data), Part(foreign.hint, mine.data)):
+            with pytest.raises(Reverted, match="^queries: "):
+                answer(claims[0], number, part)
+        with pytest.raises(Reverted, match="^queries: "):
+            answer(claims[1], number, mine)
+    digest = int.from_bytes(keccak256(b"".join(map(word, other.public))), "big")
+    last = len(cut.parts) - 1
+    for claim, each in zip(claims, (proven.split, cut), strict=True):  # of each all but one: none is whole
+        for number in range(last):
+            assert answer(claim, number, each.parts[number]) == word(0)
+    assert chain.number(chain.verifier, "is_proven", digest) == 0
+    assert answer(claims[1], last, cut.parts[last]) == word(1)
+    assert chain.number(chain.verifier, "is_proven", digest) == 1
+
+
 def test_contract_and_python_agree_on_spoiled_proofs(proven: Proven) -> None:
-    """Differential: random words of the proof replaced by random words, moved, or repeated."""
+    """Differential: random words of the proof replaced by random words, moved, or repeated; a bit turned; an alias."""
     draw = random.Random(4)
+    seen = {True: 0, False: 0}
     boundaries = [len(proven.split.head)]
     for part in proven.split.parts:
         boundaries.append(boundaries[-1] + len(part.data))
     assert boundaries[-1] == len(proven.proof)
-    for _ in range(300):
+    for _ in range(SPOILED):
         spoiled = bytearray(proven.proof)
-        for _ in range(draw.choice([0, 1, 1, 2])):
+        for _ in range(draw.choice([0, 1, 1, 1, 1, 2, 3])):
             target, source = (32 * draw.randrange(len(spoiled) // 32) for _ in range(2))
-            spoiled[target : target + 32] = draw.choice([proven.proof[source : source + 32], draw.randbytes(32)])
+            old = int.from_bytes(spoiled[target : target + 32], "big")
+            spoiled[target : target + 32] = draw.choice([
+                proven.proof[source : source + 32], draw.randbytes(32), word(old ^ 1 << draw.randrange(256)),
+                word((old + PRIME) % 2**256),
+            ])  # fmt: skip
         pieces = [bytes(spoiled[start:stop]) for start, stop in zip([0, *boundaries], boundaries, strict=False)]
         accepted = verify(proven.key, proven.case.public, bytes(spoiled)) is None
         assert accepted == _is_accepted_on_chain(proven, pieces)
+        assert accepted == (bytes(spoiled) == proven.proof)
+        seen[accepted] += 1
+    assert sum(seen.values()) == SPOILED and min(seen.values()) > SPOILED // 10
 
 
 def _is_accepted_on_chain(proven: Proven, pieces: list[bytes]) -> bool:

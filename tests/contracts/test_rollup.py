@@ -26,7 +26,7 @@ from tests.contracts.bridge import (
     Bridge,
     number_of,
 )
-from tests.contracts.machine import SENDER, Reverted, compiled, word
+from tests.contracts.machine import SENDER, Machine, Reverted, compiled, word
 
 RECIPIENT, OTHER = 0xABC, 0xDEF
 # S is made of these, which is proven.
@@ -34,8 +34,8 @@ NOT_COMPARED = ("accounts", "orders", "markets", "money", "oracle", "counters", 
 
 
 @pytest.fixture
-def bridge() -> Bridge:
-    return Bridge()
+def bridge(machine: Machine) -> Bridge:
+    return Bridge(machine=machine)
 
 
 def full(bridge: Bridge) -> Batch:
@@ -294,7 +294,8 @@ def test_the_escape_owes_what_accounts_held_after_a_freeze_and_no_more(bridge: B
     assert bridge.balance(bridge.custody) == 10 + 7
 
 
-def test_followers_are_told(bridge: Bridge) -> None:
+def test_followers_are_told() -> None:
+    bridge = Bridge()
     request = bridge.request(CLOSE, 65, 9, OWNERS[1])
     (heard,) = bridge.evm.result.logs
     signature = b"Requested(uint256,uint256,address,uint256,uint256,uint256)"

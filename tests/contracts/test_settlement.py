@@ -7,17 +7,19 @@ import pytest
 from bulkhead.circuit.batch import SMALL
 from bulkhead.circuit.layout import statement_module
 from bulkhead.circuit.packing import HEAD, pack
+from stark.emit import Head
+from stark.prime import PRIME
 from tests.contracts.bridge import COUNCIL, ESCAPE, FEE, VERSION, number_of
-from tests.contracts.machine import Deployed, Reverted
+from tests.contracts.machine import Deployed, Machine, Reverted, word
 from tests.contracts.story import DEPOSITOR, DOLLAR, NAMES, RECIPIENT, Proven, proven, sealed
 
 
 class Settlement(Deployed):
     """All contracts with the verifier of the key, a token, and a depositor who has some."""
 
-    def __init__(self) -> None:
+    def __init__(self, machine: Machine | None = None) -> None:
         key, batches = proven()
-        super().__init__(key, statement_module(SMALL))
+        super().__init__(key, statement_module(SMALL), machine)
         first = sealed()[0]
         self.token = self.deploy("testing/Token", [])
         self.custody = self.deploy("Custody", [self.token])
@@ -63,14 +65,20 @@ class Settlement(Deployed):
 @pytest.fixture
 def chain() -> Settlement:
     """A fresh deployment with the deposits that the batches credit."""
-    made = Settlement()
+    return with_deposits()
+
+
+def with_deposits(machine: Machine | None = None) -> Settlement:
+    """The same, in a machine of its own."""
+    made = Settlement(machine)
     taker, maker = (proven()[1][place].public[NAMES.index("deposit_account_0")] for place in (0, 1))
     made.deposit(taker, 300 * DOLLAR)
     made.deposit(maker, 5 * DOLLAR)
     return made
 
 
-def test_from_deposit_to_claim(chain: Settlement) -> None:
+def test_from_deposit_to_claim(machine: Machine) -> None:
+    chain = with_deposits(machine)
     first, second = proven()[1]
     for batch in (first, second):
         chain.prove(batch)
@@ -91,7 +99,7 @@ def test_what_is_not_proven_does_not_settle(chain: Settlement) -> None:
     with pytest.raises(Reverted, match="reader: not proven"):
         chain.settle(first.public)
     chain.prove(first)
-    for place in range(0, HEAD, 7):
+    for place in range(HEAD):  # S, counters, times, batch, chain, version, shape
         false = [value + (index == place) for index, value in enumerate(first.public)]
         with pytest.raises(Reverted, match="reader: not proven"):
             chain.settle(false)
@@ -105,6 +113,50 @@ def test_what_is_not_proven_does_not_settle(chain: Settlement) -> None:
     chain.settle(first.public)
     with pytest.raises(Reverted, match="rollup: another state"):
         chain.settle(first.public)  # twice
+
+
+def test_a_batch_whose_transactions_are_left_out_or_another_batchs_does_not_settle(chain: Settlement) -> None:
+    """In any order they prove it, but each must be there, after its head, and of the same proof."""
+    first, second = proven()[1]
+    parts = first.split.parts
+    unopened = chain.call(chain.opening, "open", [*first.public, *first.split.hints], first.split.head)
+    claim = [int.from_bytes(unopened[at : at + 32], "big") for at in range(0, len(unopened), 32)]
+    with pytest.raises(Reverted, match="^verifier: not opened$"):
+        chain.call(chain.verifier, "answer", [*claim, 0, parts[0].hint], parts[0].data)
+    assert chain.open(first.public, first.split) == claim
+    for number in reversed(range(len(parts))):
+        with pytest.raises(Reverted, match="^reader: not proven$"):
+            chain.settle(first.public)
+        foreign = second.split.parts[number]
+        with pytest.raises(Reverted, match="^queries: "):
+            chain.call(chain.verifier, "answer", [*claim, number, foreign.hint], foreign.data)
+        chain.call(chain.verifier, "answer", [*claim, number, parts[number].hint], parts[number].data)
+    chain.settle(first.public)
+    assert chain.number(chain.rollup, "state") == first.public[NAMES.index("state_after")]
+
+
+def test_every_kind_of_word_of_a_real_proofs_head_is_checked(chain: Settlement) -> None:
+    """The first and the last of each: spoiled, and where the word has room for it, as the prime more."""
+    key, (batch, _) = proven()
+    head = Head.of(key)
+    ends = [0, head.bus_root, head.totals[0], head.composition_root, *head.levels, head.pieces, head.layer_roots,
+            head.last, head.words - 1, head.words]  # fmt: skip
+    places = {place for start, end in zip(ends, ends[1:], strict=False) for place in (start, end - 1)}
+    assert len(places) > len(ends)
+    aliases = 0
+    for place in sorted(places):
+        old = int.from_bytes(batch.split.head[32 * place : 32 * place + 32], "big")
+        for value in (old ^ 1 << place % 251, old + PRIME):
+            if value >= 2**256:
+                continue
+            spoiled = batch.split.head[: 32 * place] + word(value) + batch.split.head[32 * place + 32 :]
+            with pytest.raises(Reverted, match="^(opening|queries): "):
+                claim = chain.open(batch.public, batch.split._replace(head=spoiled))
+                part = batch.split.parts[0]
+                chain.call(chain.verifier, "answer", [*claim, 0, part.hint], part.data)
+            aliases += value >= PRIME
+    assert aliases >= len(head.levels)
+    chain.prove(batch)
 
 
 def test_words_of_the_deployer_are_the_first_state() -> None:

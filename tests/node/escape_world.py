@@ -33,7 +33,7 @@ from bulkhead.ledger.state import State, genesis
 from bulkhead.ledger.tx import Deposit, Transaction
 from bulkhead.node.leave import Terms, escape_key
 from bulkhead.units import TimeMs
-from tests.bridge.chains import CHAIN_ID, DEPLOYER, DEPOSITOR, ETHER, ROLES, STRANGER
+from tests.bridge.chains import CHAIN_ID, DEPLOYER, DEPOSITOR, ETHER, ROLES, STRANGER, on_anvil
 from tests.bridge.world import proven
 from tests.circuit.batches import Recorder, play_all
 from tests.contracts.bridge import BELIEVER
@@ -111,11 +111,11 @@ def compiled() -> tuple[SystemArtifacts, SystemArtifacts]:
 
 
 class World:
-    """Contracts on a fresh embedded chain."""
+    """Contracts on a fresh chain: the embedded one, or anvil beside it."""
 
-    def __init__(self, embedded: Embedded):
+    def __init__(self, embedded: Embedded, chain: Chain | None = None):
         self.embedded = embedded
-        self.chain = Chain(EmbeddedProvider(embedded))
+        self.chain = chain or Chain(EmbeddedProvider(embedded))
         self.deployment: Deployment = self._deploy()
 
     def _deploy(self) -> Deployment:
@@ -153,12 +153,16 @@ class World:
 
 
 @contextmanager
-def world() -> Iterator[World]:
-    """A fresh one, on the days of the ledger's scripts."""
+def world(kind: str = "embedded") -> Iterator[World]:
+    """A fresh one, on the days of the ledger's scripts. `kind`: the embedded chain, or anvil."""
     start_s = START_MS // 1000
     balances = {str(role.address): 1000 * ETHER for role in ROLES}
     embedded = Embedded.open(None, lambda: start_s, new_chain(balances, start_s, CHAIN_ID))
     try:
-        yield World(embedded)
+        if kind == "embedded":
+            yield World(embedded)
+        else:
+            with on_anvil(embedded) as chain:
+                yield World(embedded, chain)
     finally:
         embedded.close()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -25,7 +25,7 @@ from bulkhead.node.exchange import Exchange
 from bulkhead.node.settlement import Settlement, Terms
 from bulkhead.node.settling.intake import ExchangeIntake
 from bulkhead.units import AccountId, Felt, Price, TimeMs
-from tests.bridge.chains import CHAIN_ID, DEPLOYER, DEPOSITOR, ETHER, ROLES
+from tests.bridge.chains import CHAIN_ID, DEPLOYER, DEPOSITOR, ETHER, ROLES, on_anvil
 from tests.node.exchange_world import OPENING, START_MS, UNSIGNED, USD, small_config
 
 START_S = START_MS // 1000
@@ -40,7 +40,6 @@ class Between(NamedTuple):
     """Both sides."""
 
     folder: Path
-    embedded: Embedded
     chain: Chain
     deployment: Deployment
     exchange: Exchange
@@ -52,6 +51,10 @@ class Between(NamedTuple):
     @property
     def rollup(self) -> Contract:
         return self.deployment.contract(self.chain, "rollup")
+
+    def mine(self) -> None:
+        """Make a block, a second after the last: anvil's may be of the same second."""
+        self.pass_time(1)
 
     def now(self) -> TimeMs:
         """The exchange's clock is L1's."""
@@ -81,7 +84,7 @@ class Between(NamedTuple):
 
     def tick(self, sequence: int) -> None:
         """Prices signed now, which is a second after the last block."""
-        self.embedded.mine()
+        self.mine()
         prices = tuple((market_id, Price(price << 32)) for market_id, price in OPENING.items())
         self.do(
             lambda time_ms: Prices(
@@ -109,22 +112,30 @@ class Between(NamedTuple):
 
 
 @contextmanager
-def between(folder: Path, config: VenueConfig | None = None, *, settled: int = 0) -> Iterator[Between]:
-    """A fresh exchange with one trader, and fresh contracts that know of nothing but `settled` batches."""
+def between(
+    folder: Path, config: VenueConfig | None = None, *, settled: int = 0, kind: str = "embedded"
+) -> Iterator[Between]:
+    """A fresh exchange with one trader, and fresh contracts that know of nothing but `settled` batches.
+
+    `kind`: one of L1_KINDS.
+    """
     begin = new_chain({str(role.address): 1000 * ETHER for role in ROLES}, START_S, CHAIN_ID)
     embedded = Embedded.open(None, lambda: START_S, begin)
     exchange = Exchange.open(folder / "exchange", config or small_config(), START_MS, verify=False)
+    begun = ExitStack()
     try:
-        chain = Chain(EmbeddedProvider(embedded))
+        is_embedded = kind == "embedded"
+        chain = Chain(EmbeddedProvider(embedded)) if is_embedded else begun.enter_context(on_anvil(embedded))
         believer = {name: Artifact(name, [], BELIEVER) for name in ("Opening", "Queries", "Verifier", "Reader")}
         system = SystemArtifacts("", "00" * 32, 1, 1, believer, (), b"")
         counters = {
             "deposits": 0, "withdrawals": 0, "forced": 0, "transactions": 0, "fresh_after_ms": 0, "time_ms": 0
         }  # fmt: skip
         deployment = deploy(chain, DEPLOYER, [system], Beginning(1, counters, settled, str(DEPLOYER.address), FEE))
-        made = Between(folder / "exchange", embedded, chain, deployment, exchange)
+        made = Between(folder / "exchange", chain, deployment, exchange)
         made.register(TRADER)
         yield made
     finally:
+        begun.close()
         exchange.close()
         embedded.close()

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple, cast
 from unittest.mock import patch
 
 from eth_account.signers.local import LocalAccount
+from web3.providers import JSONBaseProvider
 from web3.types import RPCEndpoint
 
 from bulkhead.bridge.chain import Chain
@@ -34,7 +35,7 @@ from bulkhead.node.settling.intake import ExchangeIntake, Make
 from bulkhead.reject import Reject
 from bulkhead.units import TimeMs
 from stark.parameters import PROFILES, Parameters
-from tests.bridge.chains import CHAIN_ID, DEPLOYER, DEPOSITOR, ETHER, ROLES
+from tests.bridge.chains import CHAIN_ID, DEPLOYER, DEPOSITOR, ETHER, ROLES, on_anvil
 from tests.node.proving_world import Venue
 from tests.parse import START_MS
 from tests.play import Player
@@ -69,7 +70,10 @@ class Ledgered(ExchangeIntake):
 
 
 class World(NamedTuple):
-    """A chain with the contracts, and the folder of the exchange that settles there."""
+    """A chain with the contracts, and the folder of the exchange that settles there.
+
+    `chain` is the embedded one, or anvil that was given its blocks.
+    """
 
     folder: Path
     embedded: Embedded
@@ -81,6 +85,10 @@ class World(NamedTuple):
         signer = cast(LocalAccount, options.pop("signer", SETTLER))
         given: dict[str, Any] = {"terms": TERMS, **options}
         return Settlement(self.folder, self.chain, self.deployment, signer, **given)
+
+    def mine(self) -> None:
+        """Make a block."""
+        self.chain.ask("evm_mine")
 
     def sent(self, signer: LocalAccount = SETTLER) -> int:
         """How many transactions of an account are in blocks."""
@@ -143,11 +151,23 @@ class Killed(BaseException):
     """The process is gone."""
 
 
-class Killing(EmbeddedProvider):
+class Relaying(JSONBaseProvider):
+    """A node that hands on what it is asked to another."""
+
+    def __init__(self, made: World) -> None:
+        super().__init__()
+        self._node = made.chain.provider
+
+    def make_request(self, method: RPCEndpoint, params: Any) -> Any:
+        """As that node."""
+        return self._node.make_request(method, params)
+
+
+class Killing(Relaying):
     """The node of a process that dies once at each moment: after every write, before and after every sending."""
 
     def __init__(self, made: World) -> None:
-        super().__init__(made.embedded)
+        super().__init__(made)
         self._folder = made.folder
         self._moments: set[object] = set()
 
@@ -194,8 +214,8 @@ PROVEN: list[Path] = []
 
 
 @contextmanager
-def world(folder: Path, *, automine: bool = True) -> Iterator[World]:
-    """A copy of what was made once, with the two batches proven and nothing of them on L1."""
+def world(folder: Path, kind: str = "embedded", *, automine: bool = True) -> Iterator[World]:
+    """A copy of what was made once, two batches proven and nothing of them on L1. `kind`: one of L1_KINDS."""
     made = PROVEN[-1]
     for name in ("exchange", "chain.sqlite", "deployment.json"):
         if (made / name).is_dir():
@@ -203,7 +223,11 @@ def world(folder: Path, *, automine: bool = True) -> Iterator[World]:
         else:
             shutil.copy(made / name, folder / name)
     with opened(folder, automine=automine) as found:
-        yield found
+        if kind == "embedded":
+            yield found
+        else:
+            with on_anvil(found.embedded, automine=automine) as chain:
+                yield found._replace(chain=chain)
 
 
 @contextmanager

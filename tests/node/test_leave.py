@@ -30,6 +30,7 @@ from bulkhead.units import TimeMs
 from tests.bridge.chains import DEPLOYER, DEPOSITOR, STRANGER
 from tests.contracts.bridge import number_of
 from tests.node.escape_world import FEE, TERMS, TINY, WEEK, World, compiled, story, world
+from tests.programs import L1_KINDS
 
 
 @pytest.fixture(scope="module")
@@ -46,6 +47,17 @@ def here(begun: World) -> Iterator[World]:
     kept = begun.chain.ask("evm_snapshot")
     yield begun
     begun.chain.ask("evm_revert", kept)
+
+
+@pytest.fixture(params=L1_KINDS)
+def anywhere(request: pytest.FixtureRequest) -> Iterator[World]:
+    """The same on a chain of each kind, for those tests that ask most of it."""
+    if request.param == "embedded":
+        yield request.getfixturevalue("here")
+        return
+    with world(request.param) as made:
+        made.settle()
+        yield made
 
 
 def errand(here: World, signer: LocalAccount) -> Errand:
@@ -70,12 +82,12 @@ def owed_to(owner: str) -> int:
     return sum(worth(each) for each, held in story().last.accounts.items() if held.l1_owner == number_of(owner))
 
 
-def test_the_state_is_rebuilt_from_l1(here: World) -> None:
+def test_the_state_is_rebuilt_from_l1(anywhere: World) -> None:
     numbers: list[int] = []
-    made = rebuild(here.chain, here.deployment, story().config, story().time_ms, numbers.append)
+    made = rebuild(anywhere.chain, anywhere.deployment, story().config, story().time_ms, numbers.append)
     assert made.state.accounts == story().last.accounts and made.state.markets == story().last.markets
     assert tuple(made.state.filled) == tuple(story().last.filled)
-    assert made.root == here.contract("rollup").call("state") and numbers == [1, 2] and made.batches == 2
+    assert made.root == anywhere.contract("rollup").call("state") and numbers == [1, 2] and made.batches == 2
 
 
 def test_what_does_not_lead_to_the_state_on_l1_is_said(here: World) -> None:
@@ -126,42 +138,42 @@ def test_a_batch_is_found_wherever_it_stands_in_calldata_and_nothing_that_looks_
             published(here.chain, verifier, receipt.hash, states, SMALL)
 
 
-def test_everybody_leaves_with_what_accounts_are_worth(here: World) -> None:
+def test_everybody_leaves_with_what_accounts_are_worth(anywhere: World) -> None:
     """And deposits that were not taken, and fees of requests that were not served, go back."""
-    chain = here.chain
-    here.deposit(320, 77)
+    chain = anywhere.chain
+    anywhere.deposit(320, 77)
     with pytest.raises(NoExit, match="no forced request is overdue"):
-        leave.freeze(errand(here, STRANGER))
-    assert leave.ask(errand(here, DEPOSITOR), 256, 5) == 1
-    here.wait(WEEK + 60)
+        leave.freeze(errand(anywhere, STRANGER))
+    assert leave.ask(errand(anywhere, DEPOSITOR), 256, 5) == 1
+    anywhere.wait(WEEK + 60)
     for _ in range(2):  # the second time there is nothing to do
-        leave.freeze(errand(here, STRANGER))
-    last = found(here)
+        leave.freeze(errand(anywhere, STRANGER))
+    last = found(anywhere)
     with pytest.raises(NoExit, match="not every account is settled yet"):
-        leave.claim(errand(here, STRANGER), last, TINY, str(DEPOSITOR.address))
+        leave.claim(errand(anywhere, STRANGER), last, TINY, str(DEPOSITOR.address))
     with pytest.raises(NoExit, match="this program makes those of"):
-        leave.settle(errand(here, STRANGER), last, TERMS._replace(profile="standard"))
-    leave.settle(errand(here, STRANGER), last, TERMS)
-    leave.settle(errand(here, STRANGER), last, TERMS)
-    dues = leave.payouts(errand(here, STRANGER), last, TINY)
+        leave.settle(errand(anywhere, STRANGER), last, TERMS._replace(profile="standard"))
+    leave.settle(errand(anywhere, STRANGER), last, TERMS)
+    leave.settle(errand(anywhere, STRANGER), last, TERMS)
+    dues = leave.payouts(errand(anywhere, STRANGER), last, TINY)
     assert [(due.payout.account, due.payout.amount) for due in dues] == [
         (account, worth(account)) for account in sorted(story().last.accounts)
     ]
-    token, custody = here.contract("token"), here.contract("custody")
+    token, custody = anywhere.contract("token"), anywhere.contract("custody")
     ether, told = chain.balance(str(DEPOSITOR.address)), []
-    claiming = errand(here, DEPLOYER)._replace(report=lambda done, gas: told.append((done, gas)))
+    claiming = errand(anywhere, DEPLOYER)._replace(report=lambda done, gas: told.append((done, gas)))
     for owner in (DEPOSITOR, STRANGER):
         before, owed = token.call("balanceOf", owner.address), owed_to(owner.address)
         assert leave.claim(claiming, last, TINY, str(owner.address)) == owed
         assert token.call("balanceOf", owner.address) == before + owed
-        assert leave.claim(errand(here, DEPLOYER), last, TINY, str(owner.address)) == 0
+        assert leave.claim(errand(anywhere, DEPLOYER), last, TINY, str(owner.address)) == 0
     # Each of the usual tree's other levels costs a word of calldata and a hash.
     gas = [gas + (USUAL.log_payouts - TINY.log_payouts) * 1_000 for done, gas in told if done.startswith("claimed")]
     assert len(gas) == 3 and max(gas) < 150_000
-    assert status(chain, here.deployment).views["escape"]["is_finished"] is True
-    assert all(due.is_claimed for due in leave.payouts(errand(here, STRANGER), last, TINY))
-    leave.take_back(errand(here, DEPLOYER), str(DEPOSITOR.address))
-    leave.take_back(errand(here, DEPLOYER), str(DEPOSITOR.address))
+    assert status(chain, anywhere.deployment).views["escape"]["is_finished"] is True
+    assert all(due.is_claimed for due in leave.payouts(errand(anywhere, STRANGER), last, TINY))
+    leave.take_back(errand(anywhere, DEPLOYER), str(DEPOSITOR.address))
+    leave.take_back(errand(anywhere, DEPLOYER), str(DEPOSITOR.address))
     assert chain.balance(str(DEPOSITOR.address)) == ether + FEE
     rest = custody.call("backing")
     assert token.call("balanceOf", custody.address) == rest == 105_000_000_000 - sum(

@@ -1,4 +1,4 @@
-"""The settlement service with real proofs on the embedded chain: the whole way, and what can go wrong on it."""
+"""The settlement service with real proofs on every chain: the whole way, and what can go wrong on it."""
 
 from __future__ import annotations
 
@@ -47,6 +47,7 @@ from tests.node.settling_world import (
     run,
     world,
 )
+from tests.programs import L1_KINDS
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -56,10 +57,10 @@ def profile(request: pytest.FixtureRequest) -> Iterator[None]:
         yield
 
 
-@pytest.fixture
-def at(tmp_path: Path) -> Iterator[World]:
+@pytest.fixture(params=L1_KINDS)
+def at(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[World]:
     """Two proven batches, and a chain that makes a block for each transaction."""
-    with world(tmp_path) as made:
+    with world(tmp_path, request.param) as made:
         yield made
 
 
@@ -136,9 +137,9 @@ def test_a_batch_is_final_when_so_many_blocks_hold_it(at: World) -> None:
             service.step(NOW_MS)
         run(service)
         assert [each.stage for each in service.statuses()] == [Stage.FINAL, Stage.SETTLED]
-        at.embedded.mine()
+        at.mine()
         assert run(service) and service.status(2).stage is Stage.SETTLED
-        at.embedded.mine()
+        at.mine()
         assert [each.final for each in run(service) if isinstance(each, Followed)] == [(2,)]
         assert service.status(2).stage is Stage.FINAL
     with pytest.raises(SettlementError, match="at least 1, not 0"):
@@ -221,7 +222,7 @@ def test_a_pause_is_waited_for_and_a_freeze_is_the_end(at: World) -> None:
         rollup.transact(SETTLER, "pause", False, False)
         rollup.transact(DEPOSITOR, "request_withdrawal", 64, 5, value=1000)
         at.chain.ask("evm_increaseTime", 8 * 86_400)
-        at.embedded.mine()
+        at.mine()
         rollup.transact(STRANGER, "freeze")
         told = [service.step(NOW_MS) for _ in range(3)][-1]
         assert told == Halted(0, "the rollup is frozen: no batch settles again")
@@ -229,7 +230,7 @@ def test_a_pause_is_waited_for_and_a_freeze_is_the_end(at: World) -> None:
 
 def test_a_batch_that_is_too_old_stops_the_service(at: World) -> None:
     at.chain.ask("evm_increaseTime", 4 * 86_400)
-    at.embedded.mine()
+    at.mine()
     with at.service() as service:
         for _ in range(40):
             told = service.step(NOW_MS)

@@ -43,16 +43,17 @@ from tests.contracts import bridge as contracts
 from tests.node.exchange_world import USD, small_config
 from tests.node.settling_feed_world import FEE, NOBODY, START_S, TERMS, TRADER, Between, between
 from tests.node.settling_world import Killed, contents
+from tests.programs import L1_KINDS
 
 NOW_MS = START_S * 1000
 DEPOSITOR_NUMBER = int(str(DEPOSITOR.address), 16)
 DOLLAR = 1_000_000
 
 
-@pytest.fixture
-def at(tmp_path: Path) -> Iterator[Between]:
+@pytest.fixture(params=L1_KINDS)
+def at(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Between]:
     """An exchange with one trader, and L1."""
-    with between(tmp_path) as made:
+    with between(tmp_path, kind=request.param) as made:
         yield made
 
 
@@ -133,9 +134,9 @@ def test_what_is_not_confirmed_is_not_fed(at: Between) -> None:
         run(service)
         at.deposit(TRADER, 300)
         assert fed(run(service)) == []
-        at.embedded.mine()
+        at.mine()
         assert fed(run(service)) == [] and at.balance() == 0
-        at.embedded.mine()
+        at.mine()
         assert fed(run(service)) == [("Deposit", 1, 1, "")]
 
 
@@ -146,7 +147,7 @@ def test_a_deposit_that_l1_loses_before_it_is_confirmed_was_never_fed(at: Betwee
         run(service)
         at.chain.ask("evm_revert", before)
         at.deposit(TRADER, 4)
-        at.embedded.mine()
+        at.mine()
         told = run(service)
         assert any(isinstance(each, Reorganised) for each in told)
         assert fed(told) == [("Deposit", 1, 1, "")] and at.balance() == 4
@@ -158,6 +159,7 @@ def test_a_credited_deposit_may_come_back_as_it_was_but_not_as_another(at: Betwe
     with at.service() as service:
         assert fed(run(service)) == [("Deposit", 1, 1, "")]
         at.chain.ask("evm_revert", before)
+        before = at.chain.ask("evm_snapshot")  # a node goes back to one once
         assert isinstance(run(service)[0], Reorganised) and service.halted is None
         at.deposit(TRADER, 300)
         at.deposit(TRADER, 5)

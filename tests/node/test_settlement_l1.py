@@ -11,7 +11,7 @@ import pytest
 from web3.types import RPCEndpoint
 
 from bulkhead.bridge.chain import Chain, Fees, signer_of
-from bulkhead.bridge.embedded.provider import EmbeddedProvider, serving
+from bulkhead.bridge.embedded.provider import serving
 from bulkhead.node.settlement import Settlement
 from bulkhead.node.settling.events import (
     Cause,
@@ -33,6 +33,7 @@ from tests.node.settling_world import (
     RECIPIENT,
     SETTLER,
     TERMS,
+    Relaying,
     World,
     alone,
     calls,
@@ -43,6 +44,7 @@ from tests.node.settling_world import (
     until_waiting,
     world,
 )
+from tests.programs import L1_KINDS
 
 STUCK_MS = TERMS.stuck_ms
 
@@ -54,17 +56,17 @@ def profile(request: pytest.FixtureRequest) -> Iterator[None]:
         yield
 
 
-@pytest.fixture
-def at(tmp_path: Path) -> Iterator[World]:
+@pytest.fixture(params=L1_KINDS)
+def at(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[World]:
     """Two proven batches, and a chain that makes a block for each transaction."""
-    with world(tmp_path) as made:
+    with world(tmp_path, request.param) as made:
         yield made
 
 
-@pytest.fixture
-def slow(tmp_path: Path) -> Iterator[World]:
+@pytest.fixture(params=L1_KINDS)
+def slow(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[World]:
     """The same, and blocks are made when a test says so."""
-    with world(tmp_path, automine=False) as made:
+    with world(tmp_path, request.param, automine=False) as made:
         yield made
 
 
@@ -92,7 +94,7 @@ def test_a_stuck_transaction_is_replaced_at_a_higher_fee(slow: World) -> None:
         first, second = service.store.attempts(str(SETTLER.address), sent.nonce)
         assert all(8 * now >= 9 * was for was, now in zip(first.fees, second.fees, strict=True))
         assert isinstance(service.step(NOW_MS + STUCK_MS), Waiting)  # counted from the newest
-        slow.embedded.mine()
+        slow.mine()
         [included] = [each for each in until_waiting(service, NOW_MS + STUCK_MS) if isinstance(each, Included)]
         assert included.hash == replaced.hash
         [waiting] = service.store.attempts(str(SETTLER.address), sent.nonce + 1)
@@ -110,7 +112,7 @@ def test_a_node_that_takes_no_replacement_keeps_the_first(slow: World) -> None:
         [sent] = [each for each in until_waiting(service) if isinstance(each, Sent)]
         [made] = service.store.attempts(str(SETTLER.address), sent.nonce)
         service.store.put_attempt(str(SETTLER.address), made._replace(place=2, hash=bytes(32), raw=b"\x02"))
-        slow.embedded.mine()
+        slow.mine()
         included = [each for each in until_waiting(service) if isinstance(each, Included)]
         assert [each.hash for each in included] == [sent.hash]
 
@@ -147,7 +149,7 @@ def test_a_nonce_that_somebody_else_used_is_given_up(slow: World) -> None:
         foreign = slow.chain.send(slow.chain.prepare(SETTLER, RECIPIENT, value=1))
         told = service.step(NOW_MS)
         assert isinstance(told, Waiting) and "replacement" in told.detail  # it pays no more than the other one
-        slow.embedded.mine()
+        slow.mine()
         assert slow.chain.receipt(foreign) is not None
         assert Waiting(Cause.INCLUSION, f"no receipt yet for nonce {sent.nonce}") in [
             service.step(NOW_MS) for _ in range(2)
@@ -164,12 +166,12 @@ def test_transactions_of_the_account_that_are_not_ours_are_let_through(slow: Wor
         service.step(NOW_MS)
         told = service.step(NOW_MS)
         assert isinstance(told, Waiting) and told.cause is Cause.UNKNOWN_NONCE
-        slow.embedded.mine()
+        slow.mine()
         assert until_waiting(service)
 
 
 def test_a_node_that_does_not_answer_is_waited_for(at: World) -> None:
-    class Silent(EmbeddedProvider):
+    class Silent(Relaying):
         is_silent = False
 
         def make_request(self, method: RPCEndpoint, params: Any) -> Any:
@@ -177,7 +179,7 @@ def test_a_node_that_does_not_answer_is_waited_for(at: World) -> None:
                 raise OSError("connection refused")
             return super().make_request(method, params)
 
-    provider = Silent(at.embedded)
+    provider = Silent(at)
     with at._replace(chain=Chain(provider)).service() as service:
         provider.is_silent = True
         told = service.step(NOW_MS)
@@ -188,19 +190,19 @@ def test_a_node_that_does_not_answer_is_waited_for(at: World) -> None:
         assert pauses == [7.0, 7.0] and at.batches() == BATCHES
 
 
-def test_a_node_by_url(at: World) -> None:
-    alone(at)
-    with serving(at.embedded) as url:
+def test_the_embedded_chain_by_url(tmp_path: Path) -> None:
+    with world(tmp_path) as at, serving(at.embedded) as url:
+        alone(at)
         chain = Chain.connect(url)
         with at._replace(chain=chain).service() as service:
             assert calls(run(service), Included) == expected(1)
 
 
-class Moody(EmbeddedProvider):
+class Moody(Relaying):
     """A node that answers sendings with errors, as long as there are some."""
 
     def __init__(self, made: World) -> None:
-        super().__init__(made.embedded)
+        super().__init__(made)
         self.errors: list[str] = []
 
     def make_request(self, method: RPCEndpoint, params: Any) -> Any:
@@ -236,7 +238,7 @@ def outrun(made: World, service: Settlement) -> bytes:
     [ours] = service.store.attempts(str(SETTLER.address), made.sent())
     fees = Fees(3 * ours.fees.most, 3 * ours.fees.most)
     made.chain.send(made.chain.prepare(STRANGER, ours.call.to, ours.call.data, gas=ours.gas, fees=fees))
-    made.embedded.mine()
+    made.mine()
     return ours.hash
 
 

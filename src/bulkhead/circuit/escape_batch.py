@@ -37,7 +37,7 @@ SINGLE = (
 )  # fmt: skip
 PAYOUT = ("account", "owner", "amount", "used")
 PAYOUT_TAGS = (Tag.PAYOUT_ACCOUNT, Tag.PAYOUT_OWNER, Tag.PAYOUT_AMOUNT)
-WORD_BITS = 256  # of Ethereum
+PAYOUTS_MAX = 512  # in a statement: twice as many are more calldata than nodes of Ethereum pass on
 NOBODY_LEFT = empty_nodes()[DEPTH]  # the root when every account is settled
 
 
@@ -71,8 +71,9 @@ class EscapeShape(NamedTuple):
         )  # fmt: skip
 
 
+# As many accounts as one transaction opens a proof of: statement, hints and head are 124,640 bytes of calldata.
 USUAL = EscapeShape(
-    log_rules=15, log_programs=13, log_records=12, log_tree=13, log_poseidon=17, log_numbers=16, log_payouts=8
+    log_rules=16, log_programs=13, log_records=13, log_tree=14, log_poseidon=18, log_numbers=17, log_payouts=9
 )
 
 
@@ -147,10 +148,10 @@ def payouts_of(statement: Sequence[int], shape: EscapeShape) -> list[Payout | No
 def escape_module(shape: EscapeShape) -> str:
     """The module `payouts` of the contract that reads the statement: where each element stands, and its bounds.
 
-    ValueError where a statement has more payouts than the contract has bits for: it keeps one word of what was claimed.
+    ValueError where no transaction holds the statement.
     """
-    if shape.payouts > WORD_BITS:
-        raise ValueError(f"{shape.payouts} payouts in a statement; the contract holds {WORD_BITS}")
+    if shape.payouts > PAYOUTS_MAX:
+        raise ValueError(f"{shape.payouts} payouts in a statement; a transaction holds those of {PAYOUTS_MAX}")
     numbers = {name.upper(): place for place, name in enumerate(SINGLE)}
     numbers |= {
         "LENGTH": len(escape_names(shape)), "START": len(SINGLE), "COUNT": shape.payouts, "DEPTH": shape.log_payouts,

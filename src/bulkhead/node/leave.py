@@ -27,6 +27,8 @@ from stark.parameters import PROFILES
 from stark.prover import Fixed, prove
 from stark.split import split
 
+WORD_BITS = 256  # payouts whose claims the contract keeps in one word
+
 Report = Callable[[str, int], None]  # what was done, and the gas it took (0: none)
 
 
@@ -157,7 +159,8 @@ def _statements(errand: Errand, found: FromL1, shape: EscapeShape) -> Iterator[t
         said = statement_in(chain, event.log.transaction, [found.root], len(names))
         if said[SINGLE.index("accounts_after")] != event.values["accounts"]:
             raise NoExit(f"statement {chunk} of the escape is not in its calldata where it should be")
-        yield chunk, said, escape.call("claimed", chunk, at=last)
+        words = [escape.call("claimed", chunk, word, at=last) for word in range(-(-shape.payouts // WORD_BITS))]
+        yield chunk, said, sum(bits << WORD_BITS * word for word, bits in enumerate(words))
 
 
 def claim(errand: Errand, found: FromL1, shape: EscapeShape, owner: str) -> int:
