@@ -11,7 +11,17 @@ from collections.abc import Sequence
 from enum import IntEnum
 from typing import NamedTuple
 
-from bulkhead.circuit.arithmetic import either, given_narrow, is_zero, magnitude, narrow, shifted_ceil, total, wide
+from bulkhead.circuit.arithmetic import (
+    either,
+    given_narrow,
+    is_zero,
+    magnitude,
+    narrow,
+    short,
+    signed,
+    total,
+    wide,
+)
 from bulkhead.circuit.frame import Frame, Hint, Value
 from bulkhead.circuit.margin import Health, Place, leverage_floor, market_word, place_of, requirement, term
 from bulkhead.circuit.tags import Tag
@@ -31,7 +41,15 @@ from bulkhead.circuit.words import (
 from bulkhead.fixed import FRACTION_BITS
 from bulkhead.ledger.custody import NUMERAIRE
 from bulkhead.ledger.state import Kind, MarginRule
-from bulkhead.limits import ACCOUNT_ID_BITS, FUNDING_INDEX_LIMIT, NONCE_BITS, QUOTE_LIMIT, SIZE_LIMIT, TIME_MS_BITS
+from bulkhead.limits import (
+    ACCOUNT_ID_BITS,
+    FUNDING_INDEX_LIMIT,
+    KIND_BITS,
+    NONCE_BITS,
+    QUOTE_LIMIT,
+    SIZE_LIMIT,
+    TIME_MS_BITS,
+)
 
 HALF = 1 << 64
 # Places of the parts of words, as `ledger.commitment` packs them.
@@ -138,6 +156,25 @@ def read_head(frame: Frame, account: Value, base: Value, after: Value | None = N
     return head._replace(word=word)
 
 
+def plain_kind(frame: Frame, account: Value, base: Value, count: int) -> Value:
+    """The kind of an account that is no child, holds so many positions and has no choices.
+
+    What else its head says is one number here: whose strategy it is, its nonce, when it was liquidated.
+    """
+    kind = frame.given(part(frame, base, HEAD, KIND_SHIFT, KIND_BITS), "a kind of account")
+    known = [kind - int(each) for each in Kind if each is not Kind.CHILD]
+    frame.zero_product("a kind of account that is no child", frame.multiply(known[0], known[1]), known[2])
+    low = frame.given(part(frame, base, HEAD, LIQUIDATED_SHIFT, 64), "what else a head says", is_number=True)
+    high_bits = ACCOUNT_SHIFT - LIQUIDATED_SHIFT - 64
+    hint = part(frame, base, HEAD, LIQUIDATED_SHIFT + 64, high_bits)
+    high = given_narrow(frame, "what else a head says", hint, high_bits)
+    word = frame.constant(HEAD_BASE + (count << POSITIONS_SHIFT)) + (1 << KIND_SHIFT) * kind
+    word = word + (1 << ACCOUNT_SHIFT) * account + (1 << LIQUIDATED_SHIFT) * low
+    word = word + (1 << LIQUIDATED_SHIFT + 64) * high
+    frame.equal("an account's head is cut", frame.access(base, HEAD, None), word)
+    return kind
+
+
 def pack_head(frame: Frame, account: Value, head: Head) -> Value:
     """A head from its parts; of other collateral there is none."""
     high = frame.constant(HEAD_BASE) + (1 << KIND_SHIFT) * head.kind + (1 << ACCOUNT_SHIFT) * account
@@ -196,32 +233,24 @@ def account_frame(
     """
     account = given_account(frame, lambda: case[0] if case else 0)
     base = base_of(frame, account)
-    head = read_head(frame, account, base)
-    frame.equal("all its positions are shown", head.positions, count)
-    chooser = base
+    chooser = None
     if has_choices:
-        is_child = _is_child(frame, head.kind)
-        chooser = either(frame, is_child, base_of(frame, head.parent), base)
+        head = read_head(frame, account, base)
+        frame.equal("all its positions are shown", head.positions, count)
+        kind, parent, choices = head.kind, head.parent, head.choices
+        is_child = is_zero(frame, "a child or not", kind - int(Kind.CHILD))
+        chooser = either(frame, is_child, base_of(frame, parent), base)
     else:
-        frame.zero("it has no choices", head.choices)
-        _is_child(frame, head.kind, never=True)
-    now = frame.given(lambda: case[1] if case else 0, "the time", is_number=True)
-    sums = _positions(frame, venue, Scan(account, base, chooser if has_choices else None, now, freshness), count)
+        kind, parent, choices = plain_kind(frame, account, base, count), frame.constant(0), frame.constant(0)
+    now = frame.given(lambda: case[1] if case else 0, "the time")
+    sums = _positions(frame, venue, Scan(account, base, chooser, now, freshness), count)
     own = frame.own_number()
     answers = {
-        Tag.KIND: head.kind, Tag.PARENT: head.parent, Tag.POSITIONS: head.positions, Tag.NOW_MS: now,
-        Tag.FRESHNESS: frame.constant(int(freshness)), Tag.CHOICES: head.choices,
+        Tag.KIND: kind, Tag.PARENT: parent, Tag.POSITIONS: frame.constant(count), Tag.NOW_MS: now,
+        Tag.FRESHNESS: frame.constant(int(freshness)), Tag.CHOICES: choices,
     } | sums  # fmt: skip
     for tag, value in answers.items():
         frame.tell(tag, own, account, value)
-
-
-def _is_child(frame: Frame, kind: Value, *, never: bool = False) -> Value:
-    """A bit: an account is a child; or, that it is none."""
-    found = is_zero(frame, "a child or not", kind - int(Kind.CHILD))
-    if never:
-        frame.zero("it is no child", found)
-    return found
 
 
 class Scan(NamedTuple):
@@ -257,7 +286,7 @@ def _positions(frame: Frame, venue: Venue, scan: Scan, count: int) -> dict[Tag, 
         _check_fresh(frame, venue, scan, where)
         lots = magnitude(frame, "a position's lots", held.size).size
         asked.append(requirement(frame, venue, where, (held.size, lots), floor, closes=closes))
-    narrow(frame, "a market's id", before, 16)
+    short(frame, "a market's id", before, 16)  # of numbers that rise the last is a whole number
     _pay_funding(frame, scan, total(frame, list(owed)))
     return {tag: total(frame, [each[place] for each in asked]) for place, tag in enumerate(names)}
 
@@ -284,9 +313,12 @@ def _check_fresh(frame: Frame, venue: Venue, scan: Scan, where: Place) -> None:
 
 def _pay_funding(frame: Frame, scan: Scan, owed: Value) -> None:
     """The balance pays what is owed, rounded up; the dust is kept."""
-    payment = shifted_ceil(frame, "funding is rounded up", owed, 128)
+    # That both balances are numbers keeps what is between them within 64 bits.
+    payment = frame.given(lambda: -(-signed(owed) >> FRACTION_BITS), "funding")
+    dust = (1 << FRACTION_BITS) * payment - owed
+    narrow(frame, "funding is rounded up", dust, FRACTION_BITS)
     change_balance(frame, scan.base, frame.lift(-1 * payment))
-    add_to(frame, Money.DUST, (1 << FRACTION_BITS) * payment - owed, 96)
+    add_to(frame, Money.DUST, dust, 96)
 
 
 def add_to(frame: Frame, fund: Money, change: Value, bits: int = 64) -> None:

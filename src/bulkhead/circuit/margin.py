@@ -73,15 +73,15 @@ def term(frame: Frame, venue: Venue, tag: Tag, market: Value, tier: Value | None
 
 def requirement(
     frame: Frame, venue: Venue, place: Place, held: tuple[Value, Value], floor: Value | None = None,
-    *, closes: bool = False,
+    *, closes: bool = False, index_price: Value | None = None,
 ) -> Asked:  # fmt: skip
     """A position at the market's index, its lots signed and not: notional * fraction - deduction.
 
     The floor is the trader's own initial fraction; the close-out requirement is told only where asked, else it is
-    zero. Of no lots everything is zero.
+    zero. Of no lots everything is zero. `index_price`: the market's, where it has been read.
     """
     size, lots = held
-    price = market_word(frame, place, Field.PRICE)
+    price = market_word(frame, place, Field.PRICE) if index_price is None else index_price
     worth = frame.multiply(size, price)
     notional = frame.multiply(lots, price)
     tier = tier_of(frame, venue, place, notional)
