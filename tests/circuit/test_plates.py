@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import random
+from collections import Counter
 from functools import cache
 
 import numpy as np
 import pytest
 
 from bulkhead.circuit.batch import SMALL, circuit_of
-from bulkhead.circuit.casting import AGES, BORN, CELLS, CastRow
+from bulkhead.circuit.casting import AGES, BORN, CELLS, NUMBERED, CastRow, blocked
 from bulkhead.circuit.fusing import OWN, Sum, fused
 from bulkhead.circuit.instructions import Flag, Instruction, Program
-from bulkhead.circuit.plates import Plates, fill_plates, laid_out, rows_of
+from bulkhead.circuit.plates import BIRTHS, Plates, fill_plates, laid_out, rows_of
 from bulkhead.circuit.play import Play
 from bulkhead.circuit.programs import programs
 from bulkhead.circuit.trace import Tables
@@ -89,12 +90,12 @@ def test_every_cell_of_plates_matters() -> None:
 
 
 def _empty(config: VenueConfig) -> set[str]:
-    """Cells of live frames in which nothing is born and nothing read."""
+    """Cells of live frames in which nothing can be born or read."""
     live = to_ints(cast()[1].traces[-1][COLUMN["live"]])
     found = set()
     for plate in laid_out(programs(venue_of(config)), SOME.plates):
         for number, row in enumerate(rows_of(plate.program), plate.start):
-            found |= {f"plates[{number}].{cell}" for cell in BORN if live[number] and cell not in row.cells}
+            found |= {f"plates[{number}].{cell}" for cell in blocked(row.ask) if live[number]}
     return found
 
 
@@ -131,8 +132,8 @@ def test_rows_behind_the_plates_are_nobodys() -> None:
     used = sum(len(rows_of(plate.program)) for plate in laid_out(programs(venue_of(cast()[0])), SOME.plates))
     table[COLUMN["live"], used:] = from_ints([1])
     table[COLUMN["c"], -1] = from_ints([7])
-    assert f"seats ({2 * (1 << SOME.log_plates) - 2}, 7)" in said(table)
-    table[COLUMN["a"], -1] = table[COLUMN["b"], -1] = table[COLUMN["e"], -1] = from_ints([7])
+    assert f"seats ({BIRTHS * (1 << SOME.log_plates) - BIRTHS}, 7)" in said(table)
+    table[COLUMN["a"], -1] = table[COLUMN["b"], -1] = from_ints([7])
     assert said(table) == ""
 
 
@@ -258,7 +259,28 @@ def test_every_variable_is_born_once_where_others_read_it() -> None:
         read = {variable for row in rows for variable in row.cells.values() if variable > AGES}
         assert read | {OWN} == set(born), name
         for row in rows:
-            assert set(row.cells) <= set(CELLS) and set(row.births) <= set(BORN)
+            assert set(row.cells) <= set(CELLS) and set(row.births) <= set(BORN) and set(row.numbers) <= set(NUMBERED)
+
+
+def test_every_seat_is_of_one_plate() -> None:
+    """Whoever reads a seat reads what is born in his own plate, and all that is read is born."""
+    config, _ = cast()
+    chip = circuit_of(config, SOME).tables[-1].chip
+    height = 1 << SOME.log_plates
+    columns = dict(zip(chip.fixed, chip.fixed_columns(SOME.log_plates), strict=True))
+    plates = laid_out(programs(venue_of(config)), SOME.plates)
+    plate_of = np.repeat(range(len(plates)), [len(rows_of(plate.program)) for plate in plates]).tolist()
+    plate_of += [-1 - row for row in range(len(plate_of), height)]
+    counts: Counter[int] = Counter()
+    for cell in CELLS:
+        for row in range(height):
+            count = columns[f"count_{cell}"][row] if cell in BORN else PRIME - 1
+            if count:
+                seat = columns[f"at_{cell}"][row]
+                counts[seat] += count if count <= PRIME // 2 else count - PRIME
+                assert plate_of[seat // BIRTHS] == plate_of[row]
+                assert count > PRIME // 2 or seat == BIRTHS * row + BORN.index(cell)
+    assert set(counts.values()) == {0}
 
 
 def test_filling_takes_frames_in_their_order() -> None:

@@ -21,7 +21,8 @@ from bulkhead.circuit.fusing import ONE, OWN, Ask, Demands, Sum, cells_of, produ
 from bulkhead.circuit.instructions import Flag
 
 CELLS = "abcde"
-BORN = "cd"  # cells in which variables are born, and numbers asked for
+BORN = "cde"  # cells in which variables are born
+NUMBERED = "cd"  # of these, cells of which it is asked that they are numbers
 FIRST_PRODUCTS, SECOND_PRODUCTS = ("ab", "ae"), ("ac",)
 SECOND = "bcd"  # cells of which the second gate takes multiples; the first takes all
 TRIED = 12  # candidates for a place, best first
@@ -118,7 +119,7 @@ class _Casting:
         left = list(self.units)
         while left:
             row = self._filled(left)
-            self.unborn.difference_update(row.seating.cells[cell] for cell in BORN if cell in row.seating.cells)
+            self.unborn -= {variable for cell, variable in row.seating.cells.items() if self._wish(cell, variable)}
             seatings.append((row.seating, next((each.ask for each in row.units if each.ask is not None), None)))
         for seating, ask in seatings:
             self._bear(seating.cells, ask)
@@ -167,31 +168,35 @@ class _Casting:
             if first is not None and ONE in first and ask is not None and ask.flag != Flag.SIGNED:
                 continue  # the first gate's constant says what is asked for
             for cells in _places(ask, first, second, self._wish):
-                score = sum(self._wish(cells[cell]) for cell in BORN if cell in cells)
+                score = sum(self._wish(cell, variable) for cell, variable in cells.items())
                 if best is None or score > best[0]:
                     best = score, _Seating(cells, first, second)
         return None if best is None else best[1]
 
-    def _wish(self, variable: int) -> int:
-        """How much a variable wants to be born."""
-        return 0 if variable not in self.unborn else 3 if variable in self.numbers else 1
+    def _wish(self, cell: str, variable: int) -> int:
+        """How much a variable wants to be born in a cell; 0 where it can't be, or is already."""
+        if variable not in self.unborn or cell not in BORN:
+            return 0
+        return 1 if variable not in self.numbers else 3 * (cell in NUMBERED)
 
     def _bear(self, cells: Cells, ask: Ask | None) -> None:
         """Let variables that nobody has born yet be born in cells that are free."""
-        taken = _blocked(ask)
+        taken = blocked(ask)
         for cell in BORN:
-            if cell not in cells and cell not in taken and self.unborn:
-                cells[cell] = min(self.unborn)
+            wishes = [variable for variable in sorted(self.unborn) if self._wish(cell, variable)]
+            if cell not in cells and cell not in taken and wishes:
+                cells[cell] = max(wishes, key=lambda variable: self._wish(cell, variable))
                 self.unborn.discard(cells[cell])
 
     def _made(self, seating: _Seating, ask: Ask | None, born: set[int]) -> CastRow:
         cells, births, numbers = seating.cells, "", ""
         for cell in BORN:
             variable = cells.get(cell)
-            if variable is not None and variable not in born:
+            is_number = variable in self.numbers
+            if variable is not None and variable not in born and (cell in NUMBERED or not is_number):
                 born.add(variable)
                 births += cell if variable > AGES else ""
-                numbers += cell if variable in self.numbers or variable <= AGES else ""
+                numbers += cell if is_number or variable <= AGES else ""
         first = _gate(seating.first, cells, FIRST_PRODUCTS, CELLS)
         second = _gate(seating.second, cells, SECOND_PRODUCTS, SECOND)
         return CastRow(cells, first, second, numbers, births, ask)
@@ -210,32 +215,34 @@ def _orders(sums: Sequence[Sum]) -> list[tuple[Sum | None, Sum | None]]:
 
 
 def _places(
-    ask: Ask | None, first: Sum | None, second: Sum | None, wish: Callable[[int], int]
+    ask: Ask | None, first: Sum | None, second: Sum | None, wish: Callable[[str, int], int]
 ) -> Iterator[Cells]:  # fmt: skip
     """Ways to seat what gates and an ask read."""
     fixed = dict(ask.cells) if ask is not None else {}
-    blocked = _blocked(ask)
+    closed = blocked(ask)
     for one in _factors(first, FIRST_PRODUCTS):
         for other in _factors(second, SECOND_PRODUCTS):
             cells = _merged(fixed, one, other)
-            if cells is None or blocked & cells.keys():
+            if cells is None or closed & cells.keys():
                 continue
             multiples = sorted(monomial[0] for monomial in second or {} if len(monomial) == 1)
             rest = [variable for variable in multiples if not any(cells.get(cell) == variable for cell in SECOND)]
-            free = [cell for cell in SECOND if cell not in cells and cell not in blocked]
-            others = sorted(variables_of(first or {}), key=lambda each: -wish(each))
+            free = [cell for cell in SECOND if cell not in cells and cell not in closed]
+            others = sorted(variables_of(first or {}), key=lambda each: (-wish(NUMBERED[0], each), each))
             for chosen in permutations(free, len(rest)):
-                yield from _seat(cells | dict(zip(chosen, rest, strict=True)), blocked, others, wish)
+                yield from _seat(cells | dict(zip(chosen, rest, strict=True)), closed, others, wish)
 
 
-def _seat(cells: Cells, blocked: set[str], variables: Sequence[int], wish: Callable[[int], int]) -> Iterator[Cells]:
+def _seat(
+    cells: Cells, closed: set[str], variables: Sequence[int], wish: Callable[[str, int], int]
+) -> Iterator[Cells]:  # fmt: skip
     """Seat the others, those to be born first; nothing where they are too many."""
     seated = dict(cells)
     for variable in variables:
         if variable in seated.values():
             continue
-        order = "cdeba" if wish(variable) else "ebadc"
-        cell = next((each for each in order if each not in seated and each not in blocked), None)
+        order = ("cdeba" if wish("d", variable) > 1 else "ecdba") if wish("d", variable) else "baedc"
+        cell = next((each for each in order if each not in seated and each not in closed), None)
         if cell is None:
             return
         seated[cell] = variable
@@ -265,8 +272,8 @@ def _merged(*parts: Cells) -> Cells | None:
     return found
 
 
-def _blocked(ask: Ask | None) -> set[str]:
-    """Cells that nothing else may use: their fixed columns say what is asked."""
+def blocked(ask: Ask | None) -> set[str]:
+    """Cells that no variable may use: their fixed columns say what is asked."""
     return {"c"} if ask is not None and ask.flag == Flag.HASH else set()
 
 

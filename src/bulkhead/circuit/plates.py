@@ -25,10 +25,12 @@ from bulkhead.circuit.casting import (
     BORN,
     CELLS,
     FIRST_PRODUCTS,
+    NUMBERED,
     SECOND,
     SECOND_PRODUCTS,
     CastRow,
     age_of,
+    blocked,
     cast,
 )
 from bulkhead.circuit.frame import Given
@@ -85,7 +87,7 @@ class Plates(Chip):
         *(f"at_{cell}" for cell in CELLS), *(f"count_{cell}" for cell in BORN),
         *(f"of_{part}" for part in (*CELLS, *FIRST_PRODUCTS)), "constant",
         *(f"and_{part}" for part in (*SECOND, *SECOND_PRODUCTS)), "and_one",
-        *(f"number_{cell}" for cell in BORN), *ASKS, "times", "last",
+        *(f"number_{cell}" for cell in NUMBERED), *ASKS, "times", "last",
     )  # fmt: skip
 
     def __init__(self, plates: Sequence[Plate]):
@@ -104,11 +106,10 @@ class Plates(Chip):
         must.zero("the first gate", first + is_plain * row.constant * row.live)
         second = total([getattr(row, f"and_{cell}") * getattr(row, cell) for cell in SECOND])
         must.zero("the second gate", second + row.and_ac * row.a * row.c + row.and_one * row.live)
-        must.send(SEATS, [row.at_c, row.c], row.count_c)
-        must.send(SEATS, [row.at_d, row.d], row.count_d)
         must.receive(SEATS, [row.at_a, row.a])
         must.receive(SEATS, [row.at_b, row.b])
-        must.receive(SEATS, [row.at_e, row.e])
+        for cell in BORN:  # or read: then it is counted -1
+            must.send(SEATS, [getattr(row, f"at_{cell}"), getattr(row, cell)], getattr(row, f"count_{cell}"))
         self._ask(row, must)
 
     def _ask(self, row: Row, must: Must) -> None:
@@ -139,8 +140,8 @@ class Plates(Chip):
                 ]  # fmt: skip
         behind = range(used, height)  # rows that read themselves; they are of one piece, too
         for name, column in columns.items():
-            column += [BIRTHS * row if name.startswith("at_") and name != "at_d" else 0 for row in behind]
-        columns["count_c"][used:] = [sum(cell not in BORN for cell in CELLS)] * len(behind)
+            column += [BIRTHS * row if name in ("at_a", "at_b", "at_c") else 0 for row in behind]
+        columns["count_c"][used:] = [2] * len(behind)  # a and b read it
         if behind:
             columns["last"][-1] = 1
         return list(columns.values())
@@ -183,8 +184,9 @@ def _cast(program: Program) -> _Cast:
 
 
 def _is_wired(row: CastRow, cell: str) -> bool:
-    """A cell is a variable of other rows: a, b and e always read one, be it the frame's number."""
-    return cell not in BORN or row.cells.get(cell, AGES) > AGES
+    """A cell is born here or reads what is born elsewhere: where it is not needed, the frame's number. Not so an age,
+    and a cell whose fixed columns say something else."""
+    return row.cells.get(cell, OWN) > AGES and cell not in blocked(row.ask)
 
 
 def _said(program: Program, row: CastRow) -> dict[str, int]:
