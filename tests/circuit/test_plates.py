@@ -11,7 +11,7 @@ import pytest
 
 from bulkhead.circuit.batch import SMALL, circuit_of
 from bulkhead.circuit.casting import AGES, BORN, CELLS, NUMBERED, CastRow, blocked
-from bulkhead.circuit.fusing import OWN, Sum, fused
+from bulkhead.circuit.fusing import NOTHING, OWN, Sum, fused
 from bulkhead.circuit.instructions import Flag, Instruction, Program
 from bulkhead.circuit.plates import BIRTHS, Plates, fill_plates, laid_out, rows_of
 from bulkhead.circuit.play import Play
@@ -178,7 +178,7 @@ def test_what_is_cast_holds_for_every_frame_that_is_played(seed: int) -> None:
     for frame in play.frames:
         rows = rows_of(frame.program)
         assert len(rows) < len(frame.program.instructions)
-        values = dict(enumerate(frame.values)) | {OWN: frame.number}
+        values = dict(enumerate(frame.values)) | {OWN: frame.number, NOTHING: 0}
         assert {value for row in rows for value in said_by(row, values)} == {0}
 
 
@@ -215,14 +215,19 @@ def check_ask(program: Program, place: int, cells: dict[str, int], values: dict[
     assert values[cells["a"]] == values[each.left]
     if not each.times:
         assert values[cells["b"]] == values[each.right]
-    else:
-        assert values[cells["c"]] == values[each.right if each.times == 1 else place]
+        return
+    assert values[cells["c"]] == values[each.right if each.times == 1 else place]
+    said = [0, 0]
+    if each.flags & Flag.MORE:
+        after = program.instructions[place + 1]
+        said = [values[after.left], values[after.right]]
+    assert [values[cells["d"]], values[cells["e"]]] == said
 
 
 def drawn(program: Program) -> tuple[dict[int, int], list[int]]:
     """Values of a frame whose prover gives anything; what must be zero, where it is not."""
     draw = random.Random(program.name)
-    values = {OWN: draw.randrange(PRIME)}
+    values = {OWN: draw.randrange(PRIME), NOTHING: 0}
     zeros = []
     for place, each in enumerate(program.instructions):
         flags, is_list = each.flags, each.flags & Flag.HASH and not each.flags & Flag.NUMBER

@@ -7,7 +7,6 @@ account. The frame that takes the answers computes that number from its own, so 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from enum import IntEnum
 from typing import NamedTuple
 
@@ -23,7 +22,7 @@ from bulkhead.circuit.arithmetic import (
     wide,
 )
 from bulkhead.circuit.frame import Frame, Hint, Value
-from bulkhead.circuit.margin import Health, Place, leverage_floor, market_word, place_of, requirement, term
+from bulkhead.circuit.margin import Asked, Health, Place, leverage_floor, market_word, place_of, requirement
 from bulkhead.circuit.tags import Tag
 from bulkhead.circuit.venue import Venue
 from bulkhead.circuit.words import (
@@ -70,6 +69,13 @@ class Freshness(IntEnum):
     ANY = 0
     FRESH = 1
     SINCE_RESTART = 2  # fresh, and signed after the last restart
+
+
+# What an account's frame tells, in this order.
+ANSWERS = (
+    Tag.ACCOUNT, Tag.NOW_MS, Tag.KIND, Tag.PARENT, Tag.POSITIONS, Tag.CHOICES, Tag.FRESHNESS,
+    Tag.GROSS, Tag.WORTH, Tag.INITIAL, Tag.MAINTAINED, Tag.CLOSING,
+)  # fmt: skip
 
 
 class Head(NamedTuple):
@@ -246,11 +252,10 @@ def account_frame(
     sums = _positions(frame, venue, Scan(account, base, chooser, now, freshness), count)
     own = frame.own_number()
     answers = {
-        Tag.KIND: kind, Tag.PARENT: parent, Tag.POSITIONS: frame.constant(count), Tag.NOW_MS: now,
-        Tag.FRESHNESS: frame.constant(int(freshness)), Tag.CHOICES: choices,
+        Tag.ACCOUNT: account, Tag.NOW_MS: now, Tag.KIND: kind, Tag.PARENT: parent,
+        Tag.POSITIONS: frame.constant(count), Tag.CHOICES: choices, Tag.FRESHNESS: frame.constant(int(freshness)),
     } | sums  # fmt: skip
-    for tag, value in answers.items():
-        frame.tell(tag, own, account, value)
+    frame.tell_all(own, {tag: answers[tag] for tag in ANSWERS}, int(account))
 
 
 class Scan(NamedTuple):
@@ -269,7 +274,7 @@ def _positions(frame: Frame, venue: Venue, scan: Scan, count: int) -> dict[Tag, 
         return {tag: frame.constant(0) for tag in names}
     before = frame.constant(0)
     owed: list[Value] = []
-    asked: list[Sequence[Value]] = []
+    asked: list[Asked] = []
     closes = scan.freshness is Freshness.SINCE_RESTART  # what liquidation asks for
     for place in range(count):
         market = frame.given(_market_hint(frame, scan, place))
@@ -283,12 +288,14 @@ def _positions(frame: Frame, venue: Venue, scan: Scan, count: int) -> dict[Tag, 
         frame.equal("a position is cut", word, held.packed)
         owed.append(frame.multiply(moved, held.size))
         floor = None if scan.chooser is None else leverage_floor(frame, venue, scan.chooser, market)
-        _check_fresh(frame, venue, scan, where)
         lots = magnitude(frame, "a position's lots", held.size).size
-        asked.append(requirement(frame, venue, where, (held.size, lots), floor, closes=closes))
+        one = requirement(frame, venue, where, (held.size, lots), floor, closes=closes)
+        _check_fresh(frame, scan, where, one)
+        asked.append(one)
     short(frame, "a market's id", before, 16)  # of numbers that rise the last is a whole number
     _pay_funding(frame, scan, total(frame, list(owed)))
-    return {tag: total(frame, [each[place] for each in asked]) for place, tag in enumerate(names)}
+    sums = zip(*(each[: len(names)] for each in asked), strict=True)
+    return {tag: total(frame, list(parts)) for tag, parts in zip(names, sums, strict=True)}
 
 
 def _market_hint(frame: Frame, scan: Scan, place: int) -> Hint:
@@ -300,12 +307,12 @@ def _market_hint(frame: Frame, scan: Scan, place: int) -> Hint:
     return find
 
 
-def _check_fresh(frame: Frame, venue: Venue, scan: Scan, where: Place) -> None:
+def _check_fresh(frame: Frame, scan: Scan, where: Place, asked: Asked) -> None:
     if scan.freshness is Freshness.ANY:
         return
     signed_ms = market_word(frame, where, Field.PRICE_MS)
-    oldest = term(frame, venue, Tag.PRICE_AGE_MAX_MS, where.market)
-    frame.number("prices are fresh", signed_ms + oldest, -1 * scan.now)
+    assert asked.price_age_max_ms is not None, "a requirement is asked of a market's terms"
+    frame.number("prices are fresh", signed_ms + asked.price_age_max_ms, -1 * scan.now)
     if scan.freshness is Freshness.SINCE_RESTART:
         restarted = own_word(frame, COUNTERS_RECORD, Counter.FRESH_AFTER_MS)
         frame.number("prices are younger than the last restart", signed_ms - restarted, -1)
@@ -328,18 +335,16 @@ def add_to(frame: Frame, fund: Money, change: Value, bits: int = 64) -> None:
 
 
 def settled_account(frame: Frame, account: Value, ago: int, now: Value) -> Settled:
-    """Take what the frame `ago` frames before told of an account."""
+    """Take what the frame `ago` frames before told of an account, whose number is one then."""
     about = frame.own_number() - ago
 
-    def take(tag: Tag) -> Value:
-        return frame.message(tag, about, account, -1, lambda: frame.told(tag, int(about), int(account)))
+    def told(tag: Tag) -> Hint:
+        return lambda: frame.told(tag, int(about), int(account))
 
-    frame.equal("it is judged at this time", take(Tag.NOW_MS), now)
-    answers = (
-        Tag.KIND, Tag.PARENT, Tag.POSITIONS, Tag.CHOICES, Tag.FRESHNESS,
-        Tag.GROSS, Tag.WORTH, Tag.INITIAL, Tag.MAINTAINED, Tag.CLOSING,
-    )  # fmt: skip
-    return Settled(account, base_of(frame, account), *(take(tag) for tag in answers))
+    judged, when, *answers = frame.take_all(about, ANSWERS, [told(tag) for tag in ANSWERS])
+    frame.equal("this account is judged", judged, account)
+    frame.equal("it is judged at this time", when, now)
+    return Settled(account, base_of(frame, account), *answers)
 
 
 assert FUNDING_INDEX_LIMIT == 1 << 95

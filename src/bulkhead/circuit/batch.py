@@ -173,13 +173,13 @@ def circuit_of(config: VenueConfig, shape: Shape) -> System:
         must.receive(TREE, [ORDER_ROOT, 0, public.orders_before, public.orders_after])
         must.receive(ORDERS, [public.now_s])
         _queues(public, must, shape)
-        must.send(MESSAGE, [int(Tag.TURN), 1, 0])
+        must.send(MESSAGE, [int(Tag.TURN), 1, 0, 0, 0])
         for tag, said, made in (
             (Tag.CHAIN, public.chain, short_string(config.chain_id)), (Tag.VERSION, public.version, CIRCUIT_VERSION),
             (Tag.SHAPE, public.shape, shape.number),
         ):  # fmt: skip
-            must.send(MESSAGE, [int(tag), 0, said])
-            must.receive(MESSAGE, [int(tag), 0, made])
+            must.send(MESSAGE, [int(tag), 0, said, 0, 0])
+            must.receive(MESSAGE, [int(tag), 0, made, 0, 0])
 
     tables = [
         Rules(), Programs(list(programs(venue).values())), Terms(venue), Records(), LiveOrders(), MerkleUpdate(),
@@ -217,7 +217,7 @@ def _queues(public: Public, must: Must, shape: Shape) -> None:
         for place in range(rooms[name]):
             *fields, used = (getattr(public, f"{name}_{field}_{place}") for field in LISTS[name])
             for tag, value in zip(tags, fields, strict=True):
-                must.send(MESSAGE, [int(tag), first + 1 + place, value], used if is_sent else -used)
+                must.send(MESSAGE, [int(tag), first + 1 + place, value, 0, 0], used if is_sent else -used)
     for place in range(shape.changes):
         fields = [getattr(public, f"changed_{field}_{place}") for field in LISTS["changed"]]
         must.receive(CHANGED, fields[:2], fields[2])

@@ -26,7 +26,7 @@ NUMBERED = "cd"  # of these, cells of which it is asked that they are numbers
 FIRST_PRODUCTS, SECOND_PRODUCTS = ("ab", "ae"), ("ac",)
 SECOND = "bcd"  # cells of which the second gate takes multiples; the first takes all
 TRIED = 12  # candidates for a place, best first
-AGES = -2  # and below: of the row that reads memory at place p, AGES - p is what its word's last access is ago
+AGES = -3  # and below: of the row that reads memory at place p, AGES - p is what its word's last access is ago
 Cells = dict[str, int]
 
 

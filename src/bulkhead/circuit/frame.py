@@ -8,12 +8,13 @@ for what may differ between two transactions of one program are values and nothi
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 from bulkhead.circuit.instructions import PROGRAM_BITS, Flag, Instruction, Program
 from bulkhead.circuit.memory import WordMemory
 from bulkhead.circuit.tags import Tag
+from bulkhead.circuit.words import VALUES
 from stark.poseidon import hash_many
 from stark.prime import PRIME
 
@@ -239,6 +240,33 @@ class Frame:
         """Take (-1) what was told: (tag, about and also, the value answered)."""
         key = self._key(about, also)
         return self._write(Flag.GIVEN, (key, None), tag, self._hinted(hint), "", times)
+
+    def take_all(self, about: Value, tags: Sequence[int], hints: Sequence[Hint]) -> list[Value]:
+        """Take what was told by as few messages as hold it: each by the first of its tags, about a number."""
+        found: list[Value] = []
+        for start in range(0, len(tags), VALUES):
+            one, *others = hints[start : start + VALUES]
+            if not others:
+                return [*found, self.message(tags[start], about, self.constant(0), -1, one)]
+            nothing = self.constant(0)
+            found.append(self._write(Flag.GIVEN | Flag.MORE, (about, None), tags[start], self._hinted(one), "", -1))
+            third = nothing if len(others) == 1 else Value(self, len(self.values) + 1)  # the row after the next
+            found.append(self._write(Flag.GIVEN, (None, third), 0, self._hinted(others[0])))
+            if len(others) > 1:
+                found.append(self._write(Flag.GIVEN, (None, None), 0, self._hinted(others[1])))
+        return found
+
+    def tell_all(self, about: Value, values: Mapping[int, Value], also: int = 0) -> None:
+        """Send values by their tags, as `take_all` takes them. `also` is for hints: what else they are about."""
+        nothing, tags = self.constant(0), list(values)
+        for start in range(0, len(tags), VALUES):
+            one, *others = (values[tag] for tag in tags[start : start + VALUES])
+            more = Flag.MORE if others else NOTHING
+            self._write(Flag.GIVEN | more, (about, one), tags[start], int(one), "", 1)
+            if others:
+                self.add(others[0], 0, others[1] if len(others) > 1 else nothing)
+        if self.memory is not None:
+            self.memory.told |= {(tag, int(about), also): int(value) for tag, value in values.items()}
 
     def tell(self, tag: int, about: Value, also: Value, value: Value) -> None:
         """Send (tag, about and also, value)."""

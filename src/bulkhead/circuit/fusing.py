@@ -15,7 +15,7 @@ from typing import NamedTuple
 from bulkhead.circuit.instructions import Flag, Instruction, Program
 from stark.prime import PRIME
 
-OWN = -1  # stands for the frame's number; other variables are places of the program
+OWN, NOTHING = -1, -2  # stand for the frame's number and for zero; other variables are places of the program
 Monomial = tuple[int, ...]  # variables that are multiplied: none, one or two
 Sum = dict[Monomial, int]
 ONE: Monomial = ()
@@ -104,8 +104,10 @@ class _Reading:
         self.asks: list[Ask] = []
         self._same: dict[int, int] = {}  # places that are another variable
         self._digest = 0
-        for place, each in enumerate(program.instructions):
+        self._code = program.instructions
+        for place, each in enumerate(self._code):
             self._take(place, each)
+        self.equations.append(({(NOTHING,): 1}, NOTHING))
 
     def _variable(self, place: int) -> int:
         return self._same.get(place, place)
@@ -136,6 +138,9 @@ class _Reading:
         if each.flags & Flag.ZERO:
             self.equations.append((found, None))
             return
+        if not found:
+            self._same[place] = NOTHING
+            return
         if each.flags & Flag.NUMBER:
             self.numbers.add(place)
         self.equations.append((plus(found, {(place,): 1}, -1), place))
@@ -153,8 +158,11 @@ class _Reading:
             return Ask(place, int(Flag.HASH), cells, each.constant, begins=begins)
         if each.flags & Flag.SIGNED:
             return Ask(place, int(Flag.SIGNED), (("a", left), ("b", right)), 0)
-        said = right if each.times == 1 else place
-        return Ask(place, 0, (("a", left), ("c", said)), each.constant, each.times)
+        said = [right if each.times == 1 else place, NOTHING, NOTHING]
+        if each.flags & Flag.MORE:
+            after = self._code[place + 1]
+            said[1:] = [self._variable(after.left), self._variable(after.right)]
+        return Ask(place, 0, (("a", left), *zip("cde", said, strict=True)), each.constant, each.times)
 
 
 class _Replacing:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import NamedTuple
 
-from bulkhead.circuit.accounts import base_of, check_quote, given_account, given_market, peek, settled_account
+from bulkhead.circuit.accounts import base_of, check_quote, given_market, peek, settled_account
 from bulkhead.circuit.arithmetic import at_least_zero, bit, given_narrow, given_some, short, wide
 from bulkhead.circuit.fill import Side, Trading, Turned, settle_cross, trading, twice_interest
 from bulkhead.circuit.frame import Frame, Hint, Value
@@ -50,8 +50,11 @@ class SignedOrder(NamedTuple):
 
 
 def signed_order(frame: Frame, venue: Venue, order: Order | None, market: Value, opening: Opening) -> SignedOrder:
-    """The numbers of an order in range, its owner's key, that it is alive, and the signature over its hash."""
-    account = given_account(frame, lambda: int(order.account_id) if order else 0)
+    """The numbers of an order in range, its owner's key, that it is alive, and the signature over its hash.
+
+    That the account's number is one is for whoever takes what its frame told (`accounts.settled_account`).
+    """
+    account = frame.given(lambda: int(order.account_id) if order else 0, "an account's number")
     base = base_of(frame, account)
     buys = bit(frame, "an order buys or sells", lambda: int(order is not None and int(order.base_amount) > 0))
     direction = frame.add(frame.constant(-1), 2, buys)
@@ -105,20 +108,21 @@ class Told(NamedTuple):
 
 
 TELLING = (
-    Tag.SIDE_ACCOUNT, Tag.SIDE_MARKET, Tag.SIDE_LOTS, Tag.SIDE_PRICE, Tag.SIDE_FEE, Tag.SIDE_DIRECTION,
+    Tag.SIDE_NOW_MS, Tag.SIDE_ACCOUNT, Tag.SIDE_MARKET, Tag.SIDE_LOTS, Tag.SIDE_PRICE, Tag.SIDE_FEE, Tag.SIDE_DIRECTION,
     Tag.SIDE_REDUCES, Tag.SIDE_INTEREST, Tag.SIDE_FRAMES,
 )  # fmt: skip
 
 
 def told_side(frame: Frame, ago: int, opening: Opening) -> Told:
     """Take what the side `ago` frames before told; it happened at this time."""
-    about, nothing = frame.own_number() - ago, frame.constant(0)
+    about = frame.own_number() - ago
 
-    def take(tag: Tag) -> Value:
-        return frame.message(tag, about, nothing, -1, lambda: frame.told(tag, int(about), 0))
+    def told(tag: Tag) -> Hint:
+        return lambda: frame.told(tag, int(about), 0)
 
-    frame.equal("a side is filled at this time", take(Tag.SIDE_NOW_MS), opening.now_ms)
-    return Told(*(take(tag) for tag in TELLING))
+    when, *answers = frame.take_all(about, TELLING, [told(tag) for tag in TELLING])
+    frame.equal("a side is filled at this time", when, opening.now_ms)
+    return Told(*answers)
 
 
 class Mode(StrEnum):
@@ -189,11 +193,9 @@ def tell_side(
     frame: Frame, opening: Opening, order: SignedOrder, fill: tuple[Trading, Value], done: tuple[Turned, Value]
 ) -> None:
     """Tell whoever made the fill what was done."""
-    (trade, fee), (turned, frames), own, nothing = fill, done, frame.own_number(), frame.constant(0)
+    (trade, fee), (turned, frames) = fill, done
     answers = (
-        order.account, trade.place.market, trade.lots, trade.price, fee, order.direction, turned.reduces,
-        twice_interest(turned), frames,
+        opening.now_ms, order.account, trade.place.market, trade.lots, trade.price, fee, order.direction,
+        turned.reduces, twice_interest(turned), frames,
     )  # fmt: skip
-    frame.tell(Tag.SIDE_NOW_MS, own, nothing, opening.now_ms)
-    for tag, value in zip(TELLING, answers, strict=True):
-        frame.tell(tag, own, nothing, value)
+    frame.tell_all(frame.own_number(), dict(zip(TELLING, answers, strict=True)))

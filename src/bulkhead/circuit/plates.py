@@ -34,7 +34,7 @@ from bulkhead.circuit.casting import (
     cast,
 )
 from bulkhead.circuit.frame import Given
-from bulkhead.circuit.fusing import OWN, fused
+from bulkhead.circuit.fusing import NOTHING, OWN, fused
 from bulkhead.circuit.instructions import TIME_SHIFT, Flag, Program
 from bulkhead.circuit.words import HISTORY, MESSAGE
 from stark.air.chip import Bus, Chip, Must, Row
@@ -115,7 +115,7 @@ class Plates(Chip):
     def _ask(self, row: Row, must: Must) -> None:
         must.send(NUMBER, [row.c], row.live * row.number_c)
         must.send(NUMBER, [row.d], row.live * row.number_d)
-        must.send(MESSAGE, [row.constant, row.a, row.c], row.live * row.times)
+        must.send(MESSAGE, [row.constant, row.a, row.c, row.d, row.e], row.live * row.times)
         # Fixed columns that say nothing else there: where the instruction stands, and whether a list begins.
         place, begins = row.at_d, row.at_c
         word, time = row.a + row.constant, row.e * (1 << TIME_SHIFT) + place
@@ -243,7 +243,8 @@ class _Reads(NamedTuple):
 def _reads(program: Program) -> _Reads:
     rows, count = rows_of(program), len(program.instructions)
     accessed = [row.ask.place for row in rows if row.ask is not None and row.ask.flag == Flag.MEMORY]
-    where = {OWN: count} | {age_of(place): count + 2 + number for number, place in enumerate(accessed)}
+    where = {OWN: count, NOTHING: count + 1}
+    where |= {age_of(place): count + 2 + number for number, place in enumerate(accessed)}
 
     def value(row: CastRow, cell: str) -> int:
         variable = row.cells.get(cell, OWN if _is_wired(row, cell) else None)

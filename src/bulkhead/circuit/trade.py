@@ -5,7 +5,7 @@ from __future__ import annotations
 from bulkhead.circuit.accounts import add_to, given_market
 from bulkhead.circuit.arithmetic import bit, either, flipped, given_some, nonzero, short, signed, smallest, wide
 from bulkhead.circuit.frame import Frame, Scaled, Value
-from bulkhead.circuit.margin import Place, market_word, term
+from bulkhead.circuit.margin import Place, market_word, term, terms
 from bulkhead.circuit.messages import Opening, opened
 from bulkhead.circuit.order import told_side
 from bulkhead.circuit.tags import Tag
@@ -85,7 +85,7 @@ def settle_interest(
     rises = bit(frame, "open interest rises or not", lambda: int(signed(change) > 0))
     frame.number("open interest rises or not", either(frame, rises, change - 1, Scaled(-1, change)))
     worth = frame.multiply(after, market_word(frame, place, Field.PRICE) if index_price is None else index_price)
-    cap = term(frame, venue, Tag.OPEN_INTEREST_CAP, place.market)
+    lower, span, cap = terms(frame, venue, Tag.OPEN_INTEREST_LOWER, place.market)
     most = (1 << FRACTION_BITS) * cap + ((1 << FRACTION_BITS) - 1)
     wide(frame, "open interest is within its cap", frame.multiply(rises, most - worth), 128)
-    rescale(frame, venue, place, worth, scales=scales)
+    rescale(frame, venue, place, worth, scales=scales, bounds=(lower, span))
