@@ -2,8 +2,8 @@
 
 A row has five cells, a to e, each of which is a variable of the program, and says two things of them:
 
-    of_a a + of_b b + of_c c + of_d d + of_e e + of_ab a b + of_ae a e + constant = 0        the first gate
-    and_b b + and_c c + and_d d + and_ac a c + and_one = 0                                   the second
+    of_a a + of_b b + of_c c + of_d d + of_e e + of_ab a b + constant = 0        the first gate
+    and_b b + and_c c + and_d d + and_ac a c + and_one = 0                       the second
 
 Beside that it asks one thing of other tables, and that c or d are numbers. A variable is born in one row, in c or d,
 where others read it; so rows are few where what is said of the same variables is said in one row. Rows are filled
@@ -23,7 +23,7 @@ from bulkhead.circuit.instructions import Flag
 CELLS = "abcde"
 BORN = "cde"  # cells in which variables are born
 NUMBERED = "cd"  # of these, cells of which it is asked that they are numbers
-FIRST_PRODUCTS, SECOND_PRODUCTS = ("ab", "ae"), ("ac",)
+FIRST_PRODUCT, SECOND_PRODUCT = "ab", "ac"
 SECOND = "bcd"  # cells of which the second gate takes multiples; the first takes all
 TRIED = 12  # candidates for a place, best first
 AGES = -3  # and below: of the row that reads memory at place p, AGES - p is what its word's last access is ago
@@ -197,8 +197,8 @@ class _Casting:
                 born.add(variable)
                 births += cell if variable > AGES else ""
                 numbers += cell if is_number or variable <= AGES else ""
-        first = _gate(seating.first, cells, FIRST_PRODUCTS, CELLS)
-        second = _gate(seating.second, cells, SECOND_PRODUCTS, SECOND)
+        first = _gate(seating.first, cells, FIRST_PRODUCT, CELLS)
+        second = _gate(seating.second, cells, SECOND_PRODUCT, SECOND)
         return CastRow(cells, first, second, numbers, births, ask)
 
 
@@ -220,8 +220,8 @@ def _places(
     """Ways to seat what gates and an ask read."""
     fixed = dict(ask.cells) if ask is not None else {}
     closed = blocked(ask)
-    for one in _factors(first, FIRST_PRODUCTS):
-        for other in _factors(second, SECOND_PRODUCTS):
+    for one in _factors(first, FIRST_PRODUCT):
+        for other in _factors(second, SECOND_PRODUCT):
             cells = _merged(fixed, one, other)
             if cells is None or closed & cells.keys():
                 continue
@@ -249,17 +249,14 @@ def _seat(
     yield seated
 
 
-def _factors(found: Sum | None, products: Sequence[str]) -> Iterator[Cells]:
-    """Ways to seat the factors of a gate's products."""
-    monomials = products_of(found) if found is not None else []
-    for chosen in permutations(products, len(monomials)):
-        for turned in range(1 << len(monomials)):
-            cells: Cells | None = {}
-            for place, (pair, monomial) in enumerate(zip(chosen, monomials, strict=True)):
-                ordered = monomial[::-1] if turned >> place & 1 else monomial
-                cells = _merged(cells, dict(zip(pair, ordered, strict=True))) if cells is not None else None
-            if cells is not None:
-                yield cells
+def _factors(found: Sum | None, cells: str) -> Iterator[Cells]:
+    """Ways to seat the factors of a gate's product."""
+    for one, other in products_of(found or {}):
+        yield dict(zip(cells, (one, other), strict=True))
+        if one != other:
+            yield dict(zip(cells, (other, one), strict=True))
+        return
+    yield {}
 
 
 def _merged(*parts: Cells) -> Cells | None:
@@ -277,15 +274,13 @@ def blocked(ask: Ask | None) -> set[str]:
     return {"c"} if ask is not None and ask.flag == Flag.HASH else set()
 
 
-def _gate(found: Sum | None, cells: Cells, products: Sequence[str], linear: str) -> Gate:
-    """The gate that says a sum of cells is zero."""
+def _gate(found: Sum | None, cells: Cells, product: str, multiples: str) -> Gate:
+    """The gate that says a sum of cells is zero: multiples of these cells, and of the product of two."""
     rest = dict(found or {})
     factors = {}
-    for pair in products:
-        if pair[0] in cells and pair[1] in cells:
-            monomial = tuple(sorted((cells[pair[0]], cells[pair[1]])))
-            factors[pair] = rest.pop(monomial, 0)
-    for cell in linear:
+    if set(product) <= cells.keys():
+        factors[product] = rest.pop(tuple(sorted(cells[cell] for cell in product)), 0)
+    for cell in multiples:
         factors[cell] = rest.pop((cells[cell],), 0) if cell in cells else 0
     constant = rest.pop(ONE, 0)
     assert not rest, "a gate says all of its sum"

@@ -20,7 +20,6 @@ Monomial = tuple[int, ...]  # variables that are multiplied: none, one or two
 Sum = dict[Monomial, int]
 ONE: Monomial = ()
 VARIABLES_MAX = 5  # of an equation, one that is squared counted twice
-PRODUCTS_MAX = 2  # of an equation; they share a factor
 
 
 class Ask(NamedTuple):
@@ -88,11 +87,8 @@ def cells_of(found: Sum) -> int:
 
 
 def fits(found: Sum) -> bool:
-    """A row can say that the sum is zero."""
-    products = products_of(found)
-    if cells_of(found) > VARIABLES_MAX or len(products) > PRODUCTS_MAX:
-        return False
-    return not products or bool(frozenset.intersection(*map(frozenset, products)))
+    """A row can say that the sum is zero: it has one product at most."""
+    return cells_of(found) <= VARIABLES_MAX and len(products_of(found)) <= 1
 
 
 class _Reading:
@@ -188,7 +184,7 @@ class _Replacing:
             self.readers.setdefault(variable, set()).add(number)
 
     def _replace(self, variable: int) -> bool:
-        """Put a variable's equation in its place, if that needs no more cells than there were.
+        """Put a variable's equation in its place, if that needs fewer cells than there were.
 
         One that keeps its cell is replaced where its reader then needs fewer: a constant, say.
         """
@@ -209,7 +205,7 @@ class _Replacing:
                 continue
             change += more
             after[reader] = replaced
-        if change > 0 or (stays and not after):
+        if change >= 0:
             return False
         for reader, replaced in after.items():
             self._set(reader, replaced)

@@ -24,10 +24,10 @@ from bulkhead.circuit.casting import (
     AGES,
     BORN,
     CELLS,
-    FIRST_PRODUCTS,
+    FIRST_PRODUCT,
     NUMBERED,
     SECOND,
-    SECOND_PRODUCTS,
+    SECOND_PRODUCT,
     CastRow,
     age_of,
     blocked,
@@ -85,8 +85,8 @@ class Plates(Chip):
     columns = ("live", *CELLS)
     fixed = (
         *(f"at_{cell}" for cell in CELLS), *(f"count_{cell}" for cell in BORN),
-        *(f"of_{part}" for part in (*CELLS, *FIRST_PRODUCTS)), "constant",
-        *(f"and_{part}" for part in (*SECOND, *SECOND_PRODUCTS)), "and_one",
+        *(f"of_{part}" for part in (*CELLS, FIRST_PRODUCT)), "constant",
+        *(f"and_{part}" for part in (*SECOND, SECOND_PRODUCT)), "and_one",
         *(f"number_{cell}" for cell in NUMBERED), *ASKS, "times", "last",
     )  # fmt: skip
 
@@ -100,10 +100,9 @@ class Plates(Chip):
         for name in BORN:  # what others read is then zero, too
             must.zero(f"an idle row is empty: {name}", (1 - row.live) * getattr(row, name))
         first = total([getattr(row, f"of_{cell}") * getattr(row, cell) for cell in CELLS])
-        first = first + row.of_ab * row.a * row.b + row.of_ae * row.a * row.e
         # Where a row asks another table, the constant says what for.
         is_plain = 1 - row.memory - row.hash - row.times * row.times
-        must.zero("the first gate", first + is_plain * row.constant * row.live)
+        must.zero("the first gate", first + row.of_ab * row.a * row.b + is_plain * row.constant * row.live)
         second = total([getattr(row, f"and_{cell}") * getattr(row, cell) for cell in SECOND])
         must.zero("the second gate", second + row.and_ac * row.a * row.c + row.and_one * row.live)
         must.receive(SEATS, [row.at_a, row.a])
