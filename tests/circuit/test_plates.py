@@ -217,11 +217,8 @@ def check_ask(program: Program, place: int, cells: dict[str, int], values: dict[
         assert values[cells["b"]] == values[each.right]
         return
     assert values[cells["c"]] == values[each.right if each.times == 1 else place]
-    said = [0, 0]
-    if each.flags & Flag.MORE:
-        after = program.instructions[place + 1]
-        said = [values[after.left], values[after.right]]
-    assert [values[cells["d"]], values[cells["e"]]] == said
+    after = program.instructions[place + 1]
+    assert [values[cells["d"]], values[cells["e"]]] == [values[after.left], values[after.right]]
 
 
 def drawn(program: Program) -> tuple[dict[int, int], list[int]]:

@@ -154,10 +154,8 @@ class _Reading:
             return Ask(place, int(Flag.HASH), cells, each.constant, begins=begins)
         if each.flags & Flag.SIGNED:
             return Ask(place, int(Flag.SIGNED), (("a", left), ("b", right)), 0)
-        said = [right if each.times == 1 else place, NOTHING, NOTHING]
-        if each.flags & Flag.MORE:
-            after = self._code[place + 1]
-            said[1:] = [self._variable(after.left), self._variable(after.right)]
+        after = self._code[place + 1]
+        said = right if each.times == 1 else place, self._variable(after.left), self._variable(after.right)
         return Ask(place, 0, (("a", left), *zip("cde", said, strict=True)), each.constant, each.times)
 
 

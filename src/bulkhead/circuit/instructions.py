@@ -13,8 +13,7 @@ A program is a straight line of instructions. Each computes the cell `c` of its 
 
     zero      c is 0                          number   c has 64 bits; on a row of `hash`: the list begins
     zero and number   c is the frame's number
-    times     a message (constant, a, c, 0, 0) is sent (1; then c is b) or taken (-1)
-    more      its other values are not zeros but a and b of the row after
+    times     a message is sent (1; then c is b) or taken (-1): constant, a, c, and a and b of the row after
     last      the program ends here
 """
 
@@ -40,11 +39,10 @@ class Flag(IntEnum):
     ZERO = 128
     NUMBER = 256
     LAST = 512
-    MORE = 1024
 
 
 OPERATIONS = ("first", "add", "multiply", "given", "memory", "hash", "signed")
-FLAGS = (*OPERATIONS, "zero", "number", "last", "more")
+FLAGS = (*OPERATIONS, "zero", "number", "last")
 TIMES_SHIFT = len(FLAGS)  # in a packed instruction, `times` plus one stands above the flags
 
 

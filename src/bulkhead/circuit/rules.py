@@ -31,7 +31,7 @@ COMPUTED = Bus("computed", ("frame", "place", "value"))
 
 
 class Rules(Chip):
-    """One row an instruction: 22 cells and 3 of its buses; idle rows, after the last frame, are zeros."""
+    """One row an instruction: 21 cells and 3 of its buses; idle rows, after the last frame, are zeros."""
 
     name = "rules"
     columns = (
@@ -76,8 +76,7 @@ class Rules(Chip):
             must.transition("frames count up", row.last * alive * (after.frame - row.frame - 1))
         must.transition("nothing is live after an idle row", (1 - live) * alive)
         must.last("the last frame ends", goes_on)
-        said = ("frame", "place", "left", "right", "constant", "zero", "number", "more", "times")
-        for name in (*said, "a", "b", "c", "count"):
+        for name in ("frame", "place", "left", "right", "constant", "zero", "number", "times", "a", "b", "c", "count"):
             must.zero(f"an idle row is empty: {name}", (1 - live) * getattr(row, name))
 
     def _compute(self, row: Row, must: Must) -> None:
@@ -100,7 +99,7 @@ class Rules(Chip):
         must.send(HISTORY, [word, row.b, time], row.memory)
         must.receive(POSEIDON, [row.c, row.constant, row.number, LIST, row.a, row.b], row.hash)
         must.receive(SIGNED, [row.a, row.b], row.signed)
-        must.send(MESSAGE, [row.constant, row.a, row.c, row.more * row.next.a, row.more * row.next.b], row.times)
+        must.send(MESSAGE, [row.constant, row.a, row.c, row.next.a, row.next.b], row.times)
 
 
 class Programs(Chip):
