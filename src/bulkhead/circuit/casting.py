@@ -5,10 +5,10 @@ A row has five cells, a to e, each of which is a variable of the program, and sa
     of_a a + of_b b + of_c c + of_d d + of_e e + of_ab a b + constant = 0        the first gate
     and_b b + and_c c + and_d d + and_ac a c + and_one = 0                       the second
 
-Beside that it asks one thing of other tables, and that c or d are numbers. A variable is born in one row, in c or d,
+Beside that it asks one thing of other tables, and that c or d are numbers. A variable is born in one row, in c, d or e,
 where others read it; so rows are few where what is said of the same variables is said in one row. Rows are filled
 greedily: whoever shares most with those who sit already comes next. How they sit decides what a plate costs, not what
-it says: that is `circuit.fusing`'s.
+it says: that is `circuit.fusing`'s. It is part of the key, and the same wherever it is computed.
 """
 
 from __future__ import annotations
@@ -31,14 +31,15 @@ Cells = dict[str, int]
 
 
 class Gate(NamedTuple):
-    """Factors of cells and of their products in a sum that is zero, by name; and its constant."""
+    """Factors of cells and of a product of two in a sum that is zero, by name; and its constant."""
 
     factors: dict[str, int]
     constant: int = 0
 
 
 class CastRow(NamedTuple):
-    """A row: the variable in each cell that has one, its gates, the cells that are numbers or births, what it asks."""
+    """A row: the variable in each cell that has one, its gates, which cells are numbers and which are births, what it
+    asks."""
 
     cells: Cells
     first: Gate
