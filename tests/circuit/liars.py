@@ -16,6 +16,7 @@ from bulkhead.circuit.instructions import Flag
 from bulkhead.circuit.play import Play
 from bulkhead.circuit.tags import Tag
 from bulkhead.circuit.venue import terms_of, venue_of
+from bulkhead.circuit.words import VALUES
 from bulkhead.ledger.state import State
 
 LIES = (1, -1, 1 << 32, -(1 << 64))
@@ -27,18 +28,29 @@ class Liar(Frame):
 
     row, lie = -1, 0
 
-    def given(self, hint: Hint, rule: str = "", *, is_number: bool = False) -> Value:
-        return super().given(self._bent(hint), rule, is_number=is_number)
+    def _hinted(self, hint: Hint) -> int:
+        if len(self.values) != self.row:
+            return super()._hinted(hint)
+        return super()._hinted(lambda: hint() + self.lie)
 
     def message(self, tag: int, about: Value, also: Value, times: int, hint: Hint) -> Value:
-        found = super().message(tag, about, also, times, self._bent(hint))
+        found = super().message(tag, about, also, times, hint)
         self.taken.append((int(tag), int(about), int(also), int(found)))
         return found
 
-    def _bent(self, hint: Hint) -> Hint:
-        if len(self.values) != self.row:
-            return hint
-        return lambda: hint() + self.lie
+    def take_all(self, about: Value, tags: Sequence[int], hints: Sequence[Hint]) -> list[Value]:
+        found = super().take_all(about, tags, hints)
+        for start in range(0, len(tags), VALUES):
+            named = tuple(map(int, tags[start : start + VALUES]))
+            if len(named) > 1:  # one alone is noted as a message
+                values = tuple(int(each) for each in found[start : start + VALUES])
+                self.taken_together.append((named, int(about), values))
+        return found
+
+    @property
+    def taken_together(self) -> list[tuple[tuple[int, ...], int, tuple[int, ...]]]:
+        """Messages of several values that were taken: their tags, what they are about, the values."""
+        return self.__dict__.setdefault("_taken_together", [])
 
     @property
     def taken(self) -> list[tuple[int, int, int, int]]:
@@ -51,7 +63,7 @@ class Outcome(NamedTuple):
 
     words: dict[int, int]
     signed: list[tuple[int, int]]
-    unanswered: list[tuple[int, int, int, int]]
+    unanswered: list[object]
 
 
 def outcome(state: State, steps: Sequence[Step], row: int = -1, lie: int = 0) -> Outcome:
@@ -63,10 +75,17 @@ def outcome(state: State, steps: Sequence[Step], row: int = -1, lie: int = 0) ->
     frame = Liar(name, len(play.frames) + 1, play.memory, play.programs[name].start)
     frame.row, frame.lie = row, lie
     play.writers[name](frame, play.venue, case)
-    known = {(tag, about, 0, value) for tag, about, value in terms_of(play.venue)}
+    terms = terms_of(play.venue)
+    known: set[object] = {(tag, about, 0, value) for tag, about, value, *_ in terms}
     known |= {(*about, value) for about, value in play.memory.told.items()}
     known.add((int(Tag.TURN), 1, 0, 0))  # of the statement
-    return Outcome(dict(play.memory.words), frame.signed, [each for each in frame.taken if each not in known])
+    said = {(int(tag), about, value) for (tag, about, _), value in play.memory.told.items()}
+    unanswered: list[object] = [each for each in frame.taken if each not in known]
+    for tags, about, values in frame.taken_together:
+        row = (tags[0], about, *values, *[0] * (VALUES - len(values)))
+        if row not in terms and any((tag, about, value) not in said for tag, value in zip(tags, values, strict=True)):
+            unanswered.append(row)
+    return Outcome(dict(play.memory.words), frame.signed, unanswered)
 
 
 def unnoticed(state: State, steps: Sequence[Step]) -> set[str]:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import random
+from collections import Counter
 from functools import cache
 
 import numpy as np
 import pytest
 
 from bulkhead.circuit.batch import SMALL, circuit_of
-from bulkhead.circuit.fusing import OWN, FusedRow, fused
-from bulkhead.circuit.instructions import Flag, Program
-from bulkhead.circuit.plates import NOWHERE, Plates, fill_plates, laid_out, rows_of
+from bulkhead.circuit.casting import AGES, BORN, CELLS, NUMBERED, CastRow, blocked
+from bulkhead.circuit.fusing import NOTHING, OWN, Sum, fused
+from bulkhead.circuit.instructions import Flag, Instruction, Program
+from bulkhead.circuit.plates import BIRTHS, Plates, fill_plates, laid_out, rows_of
 from bulkhead.circuit.play import Play
 from bulkhead.circuit.programs import programs
 from bulkhead.circuit.trace import Tables
@@ -27,7 +30,7 @@ TRADES = "trade maker sell taker 0.001 BTC @ 50000 ok\n" * 2
 BEGIN = START + "tick BTC 50000 ETH 3000 XRP 0.5 LTC 50 EOS 5 ok"
 # All frames of two trades find a plate but the second trade's own; one plate stays idle.
 SOME = SMALL._replace(
-    log_rules=11, log_orders=3, log_records=8, log_tree=8, log_poseidon=13, log_signatures=10, log_plates=11,
+    log_rules=11, log_orders=3, log_records=8, log_tree=8, log_poseidon=13, log_signatures=10, log_plates=10,
     plates=(
         ("trade, maker 3 ago", 1), ("side, cross", 4), ("account, 0 positions, fresh", 2),
         ("account, 1 positions, fresh", 3),
@@ -77,36 +80,38 @@ def test_frames_run_on_plates_or_not_with_the_same_outcome() -> None:
 
 
 def test_every_cell_of_plates_matters() -> None:
-    """But where a sum is said to be zero nobody reads the row's own cell."""
+    """But where no variable sits."""
     config, tables = cast()
     system = circuit_of(config, SOME)
     sample = dict.fromkeys((table.chip.name for table in system.tables), 0) | {"plates": SAMPLE}
-    free = _unread(config)
+    free = _empty(config)
     assert [each for each in unnoticed(system, tables.public, tables.traces, sample) if each not in free] == []
     assert 0 < len(free) < 60
 
 
-def _unread(config: VenueConfig) -> set[str]:
-    """Cells c of live frames that no operand reads and no gate computes."""
+def _empty(config: VenueConfig) -> set[str]:
+    """Cells of live frames in which nothing can be born or read."""
     live = to_ints(cast()[1].traces[-1][COLUMN["live"]])
     found = set()
     for plate in laid_out(programs(venue_of(config)), SOME.plates):
-        rows = rows_of(plate.program)
-        read = {place for row in rows for place in (row.left, row.right, row.third)}
-        for number, row in enumerate(rows):
-            if live[plate.start + number] and row.place not in read and not row.gate.c:
-                assert not row.flags and not row.times
-                found.add(f"plates[{plate.start + number}].c")
+        for number, row in enumerate(rows_of(plate.program), plate.start):
+            found |= {f"plates[{number}].{cell}" for cell in blocked(row.ask) if live[number]}
     return found
 
 
-@pytest.mark.parametrize("name", ["frame", "live"])
-def test_a_frame_is_of_one_piece(name: str) -> None:
-    config, tables = cast()
-    table = tables.traces[-1].copy()
-    where = rows_of_frame("side, cross")
-    table[COLUMN[name], where.start : where.start + 9] = from_ints([0])
-    assert "a frame " in said(table)
+def test_a_frame_is_of_one_piece() -> None:
+    table, where = cast()[1].traces[-1].copy(), rows_of_frame("side, cross")
+    table[COLUMN["live"], where.start : where.start + 9] = from_ints([0])
+    assert "a frame is live as a whole" in said(table)
+
+
+def test_a_frame_has_one_number() -> None:
+    """Each row that reads it reads the one that took the turn."""
+    table, where = cast()[1].traces[-1].copy(), rows_of_frame("side, cross")
+    rows = rows_of(programs(venue_of(cast()[0]))["side, cross"])
+    reads = [number for number, row in enumerate(rows) if row.ask is not None and row.ask.flag == Flag.MEMORY]
+    table[COLUMN["e"], where.start + reads[0]] = from_ints([1])
+    assert "seats" in said(table)
 
 
 def test_a_frame_on_a_plate_cannot_be_left_out_or_run_twice() -> None:
@@ -121,40 +126,51 @@ def test_a_frame_on_a_plate_cannot_be_left_out_or_run_twice() -> None:
     assert "message" in found and "history" in found
 
 
-def test_rows_between_frames_are_nobodys() -> None:
-    """A row behind the frames that takes part in the values of one: it reads itself alone."""
-    config, tables = cast()
-    table = tables.traces[-1].copy()
-    first = rows_of_frame("trade, maker 3 ago")
-    for name in ("frame", "live"):
-        table[COLUMN[name], -1] = table[COLUMN[name], first.start]
+def test_rows_behind_the_plates_are_nobodys() -> None:
+    """A row behind them has seats of its own: what it says, none but itself reads."""
+    table = cast()[1].traces[-1].copy()
+    used = sum(len(rows_of(plate.program)) for plate in laid_out(programs(venue_of(cast()[0])), SOME.plates))
+    table[COLUMN["live"], used:] = from_ints([1])
     table[COLUMN["c"], -1] = from_ints([7])
-    assert f"{NOWHERE}, 7" in said(table)
+    assert f"seats ({BIRTHS * (1 << SOME.log_plates) - BIRTHS}, 7)" in said(table)
+    table[COLUMN["a"], -1] = table[COLUMN["b"], -1] = from_ints([7])
+    assert said(table) == ""
 
 
 def test_a_shape_says_when_its_frames_do_not_fit() -> None:
     config, _ = cast()
-    shape = SOME._replace(log_plates=10)
-    with pytest.raises(ValueError, match=r"rows of plates; a table of 2\*\*10 holds 1024"):
-        circuit_of(config, shape).tables[-1].chip.fixed_columns(10)
+    shape = SOME._replace(log_plates=9)
+    with pytest.raises(ValueError, match=r"rows of plates; a table of 2\*\*9 holds 512"):
+        circuit_of(config, shape).tables[-1].chip.fixed_columns(9)
 
 
 # --- fusing ---------------------------------------------------------------------------------------------------------
 
 
-def computed(row: FusedRow, values: list[int], number: int) -> int:
-    """What a row's gate says of the values of a frame, less c."""
-    a, b, d = (values[place] for place in (row.left, row.right, row.third))
-    gate = row.gate
-    plain = not row.flags & (Flag.MEMORY | Flag.HASH) and not row.times
-    found = gate.a * a + gate.b * b + gate.ab * a * b + gate.own * number + plain * gate.constant
-    if not row.flags & Flag.MEMORY:
-        found += gate.d * d + gate.ad * a * d
-    return (found - gate.c * values[row.place]) % PRIME
+def valued(found: Sum, values: dict[int, int]) -> int:
+    """A sum of these variables."""
+    total = 0
+    for monomial, factor in found.items():
+        for variable in monomial:
+            factor = factor * values[variable] % PRIME
+        total += factor
+    return total % PRIME
+
+
+def said_by(row: CastRow, values: dict[int, int]) -> list[int]:
+    """What the gates of a row come to."""
+    cells = {cell: values.get(variable, 0) for cell, variable in row.cells.items()} | {"": 1}
+    asks = row.ask is not None and row.ask.flag != Flag.SIGNED
+    found = []
+    for gate in (row.first, row.second):
+        parts = [factor * cells.get(pair[0], 0) * cells.get(pair[1:], 0) for pair, factor in gate.factors.items()]
+        found.append((sum(parts) + gate.constant) % PRIME)
+        assert gate is row.second or not asks or not gate.constant
+    return found
 
 
 @pytest.mark.parametrize("seed", range(0, 12, 3))
-def test_what_is_gathered_holds_for_every_frame_that_is_played(seed: int) -> None:
+def test_what_is_cast_holds_for_every_frame_that_is_played(seed: int) -> None:
     before, _, transactions, _ = batch_of(seed)
     play = Play(before, venue_of(before.config))
     for number, transaction in enumerate(transactions):
@@ -162,32 +178,111 @@ def test_what_is_gathered_holds_for_every_frame_that_is_played(seed: int) -> Non
     for frame in play.frames:
         rows = rows_of(frame.program)
         assert len(rows) < len(frame.program.instructions)
-        assert [row for row in rows if computed(row, frame.values, frame.number)] == []
+        values = dict(enumerate(frame.values)) | {OWN: frame.number, NOTHING: 0}
+        assert {value for row in rows for value in said_by(row, values)} == {0}
 
 
 def test_nothing_is_demanded_less_than_before() -> None:
-    """Each number, word, list, message and signature of a program is asked for by one row; each zero, too."""
-    for program in programs(venue_of(cast()[0])).values():
-        rows = fused(program)
-        for flag in (Flag.MEMORY, Flag.HASH, Flag.SIGNED):
-            assert [row.place for row in rows if row.flags & flag] == asked(program, flag)
-        numbers = [place for place in asked(program, Flag.NUMBER) if not program.instructions[place].flags & Flag.HASH]
-        own = [place for place in numbers if program.instructions[place].flags & Flag.ZERO]
-        assert [row.place for row in rows if row.flags & Flag.NUMBER] == [each for each in numbers if each not in own]
-        sent = [(place, each.times) for place, each in enumerate(program.instructions) if each.times]
-        assert [(row.place, row.times) for row in rows if row.times] == sent
-        zeros = [place for place in asked(program, Flag.ZERO) if place not in own]
-        there = {row.place for row in rows if not row.gate.c} | {row.place + 1 for row in rows if not row.gate.c}
-        assert set(zeros) <= there
+    """Whatever a prover gives, what must be zero comes to the same, and numbers and asks are the same.
+
+    Values are drawn at random, so two sums that come to the same are the same but for one draw in 2^240.
+    """
+    for name, program in programs(venue_of(cast()[0])).items():
+        values, zeros = drawn(program)
+        rows, demands = rows_of(program), fused(program)
+        came = sorted(value for row in rows for value in said_by(row, values) if value)
+        assert came == sorted(zeros), name
+        assert came == sorted(value for found in demands.sums if (value := valued(found, values))), name
+        numbers = {row.cells[cell] for row in rows for cell in row.numbers if row.cells[cell] > AGES}
+        assert numbers == demands.numbers == set(asked(program, Flag.NUMBER)), name
+        assert sorted((row.ask for row in rows if row.ask), key=lambda ask: ask.place) == [
+            ask._replace(cells=row_cells(rows, ask.place)) for ask in demands.asks
+        ], name
+        for ask in demands.asks:
+            check_ask(program, ask.place, dict(ask.cells), values)
+
+
+def row_cells(rows: tuple[CastRow, ...], place: int) -> tuple[tuple[str, int], ...]:
+    """The cells of a row that asks, of which the ask names some."""
+    row = next(row for row in rows if row.ask is not None and row.ask.place == place)
+    assert row.ask is not None and row.ask.cells == tuple((cell, row.cells[cell]) for cell, _ in row.ask.cells)
+    return row.ask.cells
+
+
+def check_ask(program: Program, place: int, cells: dict[str, int], values: dict[int, int]) -> None:
+    """What is asked is what the instruction asks."""
+    each = program.instructions[place]
+    assert values[cells["a"]] == values[each.left]
+    if not each.times:
+        assert values[cells["b"]] == values[each.right]
+        return
+    assert values[cells["c"]] == values[each.right if each.times == 1 else place]
+    after = program.instructions[place + 1]
+    assert [values[cells["d"]], values[cells["e"]]] == [values[after.left], values[after.right]]
+
+
+def drawn(program: Program) -> tuple[dict[int, int], list[int]]:
+    """Values of a frame whose prover gives anything; what must be zero, where it is not."""
+    draw = random.Random(program.name)
+    values = {OWN: draw.randrange(PRIME), NOTHING: 0}
+    zeros = []
+    for place, each in enumerate(program.instructions):
+        flags, is_list = each.flags, each.flags & Flag.HASH and not each.flags & Flag.NUMBER
+        if flags & Flag.FIRST:
+            values[place] = 1
+        elif flags & (Flag.ADD | Flag.MULTIPLY):
+            values[place] = _computed(place, each, values)
+            zeros += [values[place]] if flags & Flag.ZERO and values[place] else []
+        elif flags & Flag.ZERO:
+            values[place] = values[OWN]
+        else:
+            values[place] = values[place - 1] if is_list else draw.randrange(PRIME)
+    return values, zeros
+
+
+def _computed(place: int, each: Instruction, values: dict[int, int]) -> int:
+    ahead = {each.left: 0, each.right: 0} | values
+    if each.flags & Flag.ADD:
+        return (ahead[each.left] + each.constant * ahead[each.right]) % PRIME
+    return (ahead[each.left] * ahead[each.right] + each.constant * values.get(place - 1, 0)) % PRIME
 
 
 def asked(program: Program, flag: Flag) -> list[int]:
-    """Places of a program's instructions with a flag."""
-    return [place for place, each in enumerate(program.instructions) if each.flags & flag]
+    """Places that are numbers, but for the frame's own."""
+    each = enumerate(program.instructions)
+    return [place for place, one in each if one.flags & flag and not one.flags & (Flag.HASH | Flag.ZERO)]
 
 
-def test_own_number_is_no_place() -> None:
-    assert OWN < 0 <= min(row.place for row in rows_of(programs(venue_of(cast()[0]))["close"]))
+def test_every_variable_is_born_once_where_others_read_it() -> None:
+    for name, program in programs(venue_of(cast()[0])).items():
+        rows = rows_of(program)
+        born = [row.cells[cell] for row in rows for cell in row.births]
+        assert len(born) == len(set(born)), name
+        read = {variable for row in rows for variable in row.cells.values() if variable > AGES}
+        assert read | {OWN} == set(born), name
+        for row in rows:
+            assert set(row.cells) <= set(CELLS) and set(row.births) <= set(BORN) and set(row.numbers) <= set(NUMBERED)
+
+
+def test_every_seat_is_of_one_plate() -> None:
+    """Whoever reads a seat reads what is born in his own plate, and all that is read is born."""
+    config, _ = cast()
+    chip = circuit_of(config, SOME).tables[-1].chip
+    height = 1 << SOME.log_plates
+    columns = dict(zip(chip.fixed, chip.fixed_columns(SOME.log_plates), strict=True))
+    plates = laid_out(programs(venue_of(config)), SOME.plates)
+    plate_of = np.repeat(range(len(plates)), [len(rows_of(plate.program)) for plate in plates]).tolist()
+    plate_of += [-1 - row for row in range(len(plate_of), height)]
+    counts: Counter[int] = Counter()
+    for cell in CELLS:
+        for row in range(height):
+            count = columns[f"count_{cell}"][row] if cell in BORN else PRIME - 1
+            if count:
+                seat = columns[f"at_{cell}"][row]
+                counts[seat] += count if count <= PRIME // 2 else count - PRIME
+                assert plate_of[seat // BIRTHS] == plate_of[row]
+                assert count > PRIME // 2 or seat == BIRTHS * row + BORN.index(cell)
+    assert set(counts.values()) == {0}
 
 
 def test_filling_takes_frames_in_their_order() -> None:

@@ -268,8 +268,8 @@ def test_health_of_another_account_or_time_is_not_taken() -> None:
     player = _play("")
     *_, (name, configure) = _steps(player, _configuration(player, "maker", Choice(3, CROSS, 1, 0)))
     (frame, (_, now_ms)), *_ = _steps(player, configure)
-    for case in ((OWNER, now_ms), (MAKER, now_ms - 1)):
-        with pytest.raises(Mismatch, match="it is judged at this time"):
+    for case, rule in (((OWNER, now_ms), "this account is judged"), ((MAKER, now_ms - 1), "it is judged at this time")):
+        with pytest.raises(Mismatch, match=rule):
             outcome(player.state, [(frame, case), (name, configure)])
 
 

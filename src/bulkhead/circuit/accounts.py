@@ -7,13 +7,22 @@ account. The frame that takes the answers computes that number from its own, so 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from enum import IntEnum
 from typing import NamedTuple
 
-from bulkhead.circuit.arithmetic import either, given_narrow, is_zero, magnitude, narrow, shifted_ceil, total, wide
+from bulkhead.circuit.arithmetic import (
+    either,
+    given_narrow,
+    is_zero,
+    magnitude,
+    narrow,
+    short,
+    signed,
+    total,
+    wide,
+)
 from bulkhead.circuit.frame import Frame, Hint, Value
-from bulkhead.circuit.margin import Health, Place, leverage_floor, market_word, place_of, requirement, term
+from bulkhead.circuit.margin import Asked, Health, Place, leverage_floor, market_word, place_of, requirement
 from bulkhead.circuit.tags import Tag
 from bulkhead.circuit.venue import Venue
 from bulkhead.circuit.words import (
@@ -31,7 +40,15 @@ from bulkhead.circuit.words import (
 from bulkhead.fixed import FRACTION_BITS
 from bulkhead.ledger.custody import NUMERAIRE
 from bulkhead.ledger.state import Kind, MarginRule
-from bulkhead.limits import ACCOUNT_ID_BITS, FUNDING_INDEX_LIMIT, NONCE_BITS, QUOTE_LIMIT, SIZE_LIMIT, TIME_MS_BITS
+from bulkhead.limits import (
+    ACCOUNT_ID_BITS,
+    FUNDING_INDEX_LIMIT,
+    KIND_BITS,
+    NONCE_BITS,
+    QUOTE_LIMIT,
+    SIZE_LIMIT,
+    TIME_MS_BITS,
+)
 
 HALF = 1 << 64
 # Places of the parts of words, as `ledger.commitment` packs them.
@@ -52,6 +69,13 @@ class Freshness(IntEnum):
     ANY = 0
     FRESH = 1
     SINCE_RESTART = 2  # fresh, and signed after the last restart
+
+
+# What an account's frame tells, in this order.
+ANSWERS = (
+    Tag.ACCOUNT, Tag.NOW_MS, Tag.KIND, Tag.PARENT, Tag.POSITIONS, Tag.CHOICES, Tag.FRESHNESS,
+    Tag.GROSS, Tag.WORTH, Tag.INITIAL, Tag.MAINTAINED, Tag.CLOSING,
+)  # fmt: skip
 
 
 class Head(NamedTuple):
@@ -138,6 +162,25 @@ def read_head(frame: Frame, account: Value, base: Value, after: Value | None = N
     return head._replace(word=word)
 
 
+def plain_kind(frame: Frame, account: Value, base: Value, count: int) -> Value:
+    """The kind of an account that is no child, holds so many positions and has no choices.
+
+    What else its head says is one number here: whose strategy it is, its nonce, when it was liquidated.
+    """
+    kind = frame.given(part(frame, base, HEAD, KIND_SHIFT, KIND_BITS), "a kind of account")
+    known = [kind - int(each) for each in Kind if each is not Kind.CHILD]
+    frame.zero_product("a kind of account that is no child", frame.multiply(known[0], known[1]), known[2])
+    low = frame.given(part(frame, base, HEAD, LIQUIDATED_SHIFT, 64), "what else a head says", is_number=True)
+    high_bits = ACCOUNT_SHIFT - LIQUIDATED_SHIFT - 64
+    hint = part(frame, base, HEAD, LIQUIDATED_SHIFT + 64, high_bits)
+    high = given_narrow(frame, "what else a head says", hint, high_bits)
+    word = frame.constant(HEAD_BASE + (count << POSITIONS_SHIFT)) + (1 << KIND_SHIFT) * kind
+    word = word + (1 << ACCOUNT_SHIFT) * account + (1 << LIQUIDATED_SHIFT) * low
+    word = word + (1 << LIQUIDATED_SHIFT + 64) * high
+    frame.equal("an account's head is cut", frame.access(base, HEAD, None), word)
+    return kind
+
+
 def pack_head(frame: Frame, account: Value, head: Head) -> Value:
     """A head from its parts; of other collateral there is none."""
     high = frame.constant(HEAD_BASE) + (1 << KIND_SHIFT) * head.kind + (1 << ACCOUNT_SHIFT) * account
@@ -196,32 +239,23 @@ def account_frame(
     """
     account = given_account(frame, lambda: case[0] if case else 0)
     base = base_of(frame, account)
-    head = read_head(frame, account, base)
-    frame.equal("all its positions are shown", head.positions, count)
-    chooser = base
+    chooser = None
     if has_choices:
-        is_child = _is_child(frame, head.kind)
-        chooser = either(frame, is_child, base_of(frame, head.parent), base)
+        head = read_head(frame, account, base)
+        frame.equal("all its positions are shown", head.positions, count)
+        kind, parent, choices = head.kind, head.parent, head.choices
+        is_child = is_zero(frame, "a child or not", kind - int(Kind.CHILD))
+        chooser = either(frame, is_child, base_of(frame, parent), base)
     else:
-        frame.zero("it has no choices", head.choices)
-        _is_child(frame, head.kind, never=True)
-    now = frame.given(lambda: case[1] if case else 0, "the time", is_number=True)
-    sums = _positions(frame, venue, Scan(account, base, chooser if has_choices else None, now, freshness), count)
+        kind, parent, choices = plain_kind(frame, account, base, count), frame.constant(0), frame.constant(0)
+    now = frame.given(lambda: case[1] if case else 0, "the time")
+    sums = _positions(frame, venue, Scan(account, base, chooser, now, freshness), count)
     own = frame.own_number()
     answers = {
-        Tag.KIND: head.kind, Tag.PARENT: head.parent, Tag.POSITIONS: head.positions, Tag.NOW_MS: now,
-        Tag.FRESHNESS: frame.constant(int(freshness)), Tag.CHOICES: head.choices,
+        Tag.ACCOUNT: account, Tag.NOW_MS: now, Tag.KIND: kind, Tag.PARENT: parent,
+        Tag.POSITIONS: frame.constant(count), Tag.CHOICES: choices, Tag.FRESHNESS: frame.constant(int(freshness)),
     } | sums  # fmt: skip
-    for tag, value in answers.items():
-        frame.tell(tag, own, account, value)
-
-
-def _is_child(frame: Frame, kind: Value, *, never: bool = False) -> Value:
-    """A bit: an account is a child; or, that it is none."""
-    found = is_zero(frame, "a child or not", kind - int(Kind.CHILD))
-    if never:
-        frame.zero("it is no child", found)
-    return found
+    frame.tell_all(own, {tag: answers[tag] for tag in ANSWERS}, int(account))
 
 
 class Scan(NamedTuple):
@@ -240,7 +274,7 @@ def _positions(frame: Frame, venue: Venue, scan: Scan, count: int) -> dict[Tag, 
         return {tag: frame.constant(0) for tag in names}
     before = frame.constant(0)
     owed: list[Value] = []
-    asked: list[Sequence[Value]] = []
+    asked: list[Asked] = []
     closes = scan.freshness is Freshness.SINCE_RESTART  # what liquidation asks for
     for place in range(count):
         market = frame.given(_market_hint(frame, scan, place))
@@ -254,12 +288,14 @@ def _positions(frame: Frame, venue: Venue, scan: Scan, count: int) -> dict[Tag, 
         frame.equal("a position is cut", word, held.packed)
         owed.append(frame.multiply(moved, held.size))
         floor = None if scan.chooser is None else leverage_floor(frame, venue, scan.chooser, market)
-        _check_fresh(frame, venue, scan, where)
         lots = magnitude(frame, "a position's lots", held.size).size
-        asked.append(requirement(frame, venue, where, (held.size, lots), floor, closes=closes))
-    narrow(frame, "a market's id", before, 16)
+        one = requirement(frame, venue, where, (held.size, lots), floor, closes=closes)
+        _check_fresh(frame, scan, where, one)
+        asked.append(one)
+    short(frame, "a market's id", before, 16)  # of numbers that rise the last is a whole number
     _pay_funding(frame, scan, total(frame, list(owed)))
-    return {tag: total(frame, [each[place] for each in asked]) for place, tag in enumerate(names)}
+    sums = zip(*(each[: len(names)] for each in asked), strict=True)
+    return {tag: total(frame, list(parts)) for tag, parts in zip(names, sums, strict=True)}
 
 
 def _market_hint(frame: Frame, scan: Scan, place: int) -> Hint:
@@ -271,12 +307,12 @@ def _market_hint(frame: Frame, scan: Scan, place: int) -> Hint:
     return find
 
 
-def _check_fresh(frame: Frame, venue: Venue, scan: Scan, where: Place) -> None:
+def _check_fresh(frame: Frame, scan: Scan, where: Place, asked: Asked) -> None:
     if scan.freshness is Freshness.ANY:
         return
     signed_ms = market_word(frame, where, Field.PRICE_MS)
-    oldest = term(frame, venue, Tag.PRICE_AGE_MAX_MS, where.market)
-    frame.number("prices are fresh", signed_ms + oldest, -1 * scan.now)
+    assert asked.price_age_max_ms is not None, "a requirement is asked of a market's terms"
+    frame.number("prices are fresh", signed_ms + asked.price_age_max_ms, -1 * scan.now)
     if scan.freshness is Freshness.SINCE_RESTART:
         restarted = own_word(frame, COUNTERS_RECORD, Counter.FRESH_AFTER_MS)
         frame.number("prices are younger than the last restart", signed_ms - restarted, -1)
@@ -284,9 +320,12 @@ def _check_fresh(frame: Frame, venue: Venue, scan: Scan, where: Place) -> None:
 
 def _pay_funding(frame: Frame, scan: Scan, owed: Value) -> None:
     """The balance pays what is owed, rounded up; the dust is kept."""
-    payment = shifted_ceil(frame, "funding is rounded up", owed, 128)
+    # That both balances are numbers keeps what is between them within 64 bits.
+    payment = frame.given(lambda: -(-signed(owed) >> FRACTION_BITS), "funding")
+    dust = (1 << FRACTION_BITS) * payment - owed
+    narrow(frame, "funding is rounded up", dust, FRACTION_BITS)
     change_balance(frame, scan.base, frame.lift(-1 * payment))
-    add_to(frame, Money.DUST, (1 << FRACTION_BITS) * payment - owed, 96)
+    add_to(frame, Money.DUST, dust, 96)
 
 
 def add_to(frame: Frame, fund: Money, change: Value, bits: int = 64) -> None:
@@ -296,18 +335,16 @@ def add_to(frame: Frame, fund: Money, change: Value, bits: int = 64) -> None:
 
 
 def settled_account(frame: Frame, account: Value, ago: int, now: Value) -> Settled:
-    """Take what the frame `ago` frames before told of an account."""
+    """Take what the frame `ago` frames before told of an account, whose number is one then."""
     about = frame.own_number() - ago
 
-    def take(tag: Tag) -> Value:
-        return frame.message(tag, about, account, -1, lambda: frame.told(tag, int(about), int(account)))
+    def told(tag: Tag) -> Hint:
+        return lambda: frame.told(tag, int(about), int(account))
 
-    frame.equal("it is judged at this time", take(Tag.NOW_MS), now)
-    answers = (
-        Tag.KIND, Tag.PARENT, Tag.POSITIONS, Tag.CHOICES, Tag.FRESHNESS,
-        Tag.GROSS, Tag.WORTH, Tag.INITIAL, Tag.MAINTAINED, Tag.CLOSING,
-    )  # fmt: skip
-    return Settled(account, base_of(frame, account), *(take(tag) for tag in answers))
+    judged, when, *answers = frame.take_all(about, ANSWERS, [told(tag) for tag in ANSWERS])
+    frame.equal("this account is judged", judged, account)
+    frame.equal("it is judged at this time", when, now)
+    return Settled(account, base_of(frame, account), *answers)
 
 
 assert FUNDING_INDEX_LIMIT == 1 << 95

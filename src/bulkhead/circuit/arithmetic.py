@@ -49,17 +49,36 @@ def is_zero(frame: Frame, rule: str, value: Value) -> Value:
     return is_it
 
 
+def nonzero(frame: Frame, rule: str, value: Value) -> None:
+    """The element is not zero: it has an inverse."""
+    inverse = frame.given(lambda: pow(int(value), -1, PRIME) if int(value) else 0, rule)
+    frame.zero_product(rule, value, inverse, -1, frame.one)
+
+
+def short(frame: Frame, rule: str, value: Value, bits: int) -> None:
+    """The value, which other rules keep a whole number from 0 to 2^128, has so many bits, fewer than 64."""
+    frame.add(frame.constant(0), 1 << (NUMBER_BITS - bits), value, Flag.NUMBER, rule)
+
+
+def given_some(frame: Frame, rule: str, hint: Hint, bits: int, least: str) -> Value:
+    """A number of so many bits, fewer than 64, as the prover says; `least` is the rule that it is above zero."""
+    value = frame.given(hint, rule)
+    frame.number(least, value, -1)
+    short(frame, rule, value, bits)
+    return value
+
+
 def narrow(frame: Frame, rule: str, value: Value, bits: int) -> None:
     """The value has so many bits, fewer than 64: it stays a number when what is missing is multiplied to it."""
     frame.number(rule, value)
-    frame.add(frame.constant(0), 1 << (NUMBER_BITS - bits), value, Flag.NUMBER, rule)
+    short(frame, rule, value, bits)
 
 
 def given_narrow(frame: Frame, rule: str, hint: Hint, bits: int) -> Value:
     """A number of so many bits, as the prover says."""
     value = frame.given(hint, rule, is_number=True)
     if bits < NUMBER_BITS:
-        frame.add(frame.constant(0), 1 << (NUMBER_BITS - bits), value, Flag.NUMBER, rule)
+        short(frame, rule, value, bits)
     return value
 
 

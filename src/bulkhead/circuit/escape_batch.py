@@ -110,7 +110,7 @@ def escape_of(config: VenueConfig, shape: EscapeShape) -> System:
         for place in range(shape.payouts):
             *fields, used = (getattr(public, f"payout_{field}_{place}") for field in PAYOUT)
             for tag, value in zip(PAYOUT_TAGS, fields, strict=True):
-                must.receive(MESSAGE, [int(tag), place + 1, value], used)  # of the frame of that number
+                must.receive(MESSAGE, [int(tag), place + 1, value, 0, 0], used)  # of the frame of that number
 
     tables = [
         Rules(in_turn=False), Programs(list(escape_programs(venue).values())), Gone(), MerkleUpdate(), Poseidon(),

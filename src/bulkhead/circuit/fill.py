@@ -181,8 +181,9 @@ def settle_cross(frame: Frame, venue: Venue, trade: Trading, settled: Settled, s
     balance = change_balance(frame, settled.base, frame.lift(-1 * paid))
     change = turned.is_there - turned.was
     count_positions(frame, settled.base, change)
-    before = requirement(frame, venue, trade.place, (turned.size, turned.lots), floor)
-    after = requirement(frame, venue, trade.place, (turned.size_after, turned.left), floor)
+    price = market_word(frame, trade.place, Field.PRICE)
+    before = requirement(frame, venue, trade.place, (turned.size, turned.lots), floor, index_price=price)
+    after = requirement(frame, venue, trade.place, (turned.size_after, turned.left), floor, index_price=price)
     grows = flipped(frame, turned.reduces)
     check_bounds(frame, venue, trade.place, settled, (grows, after, change))
     now = moved(frame, settled.health(balance - paid), before, after)

@@ -147,12 +147,12 @@ def _written(frames: Sequence[Given], starts: Places, column: Felts) -> list[int
 
 def _terms(frames: Sequence[Given], terms: Sequence[Term], shape: Sizes) -> Felts:
     """How often each term is taken."""
-    row_of = {term[:2]: row for row, term in enumerate(terms)}
+    row_of = {term[:3]: row for row, term in enumerate(terms)}
     counts: Counter[int] = Counter()
     for frame in frames:
         for row in code_of(frame.program).messages.tolist():
             instruction = frame.program.instructions[row]
-            place = row_of.get((instruction.constant, frame.values[instruction.left]))
+            place = row_of.get((instruction.constant, frame.values[instruction.left], frame.values[row]))
             if place is not None and instruction.times < 0:
                 counts[place] += 1
     column = [counts[row] for row in range(1 << shape.log_terms)]

@@ -8,12 +8,13 @@ for what may differ between two transactions of one program are values and nothi
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 from bulkhead.circuit.instructions import PROGRAM_BITS, Flag, Instruction, Program
 from bulkhead.circuit.memory import WordMemory
 from bulkhead.circuit.tags import Tag
+from bulkhead.circuit.words import VALUES
 from stark.poseidon import hash_many
 from stark.prime import PRIME
 
@@ -237,15 +238,43 @@ class Frame:
 
     def message(self, tag: int, about: Value, also: Value, times: int, hint: Hint) -> Value:
         """Take (-1) what was told: (tag, about and also, the value answered)."""
-        key = self._key(about, also)
-        return self._write(Flag.GIVEN, (key, None), tag, self._hinted(hint), "", times)
+        key, nothing = self._key(about, also), self.constant(0)
+        found = self._write(Flag.GIVEN, (key, None), tag, self._hinted(hint), "", times)
+        self.add(nothing, 0, nothing)  # there are no other values
+        return found
+
+    def take_all(self, about: Value, tags: Sequence[int], hints: Sequence[Hint]) -> list[Value]:
+        """Take what was told by as few messages as hold it: each by the first of its tags, about a number."""
+        found: list[Value] = []
+        for start in range(0, len(tags), VALUES):
+            one, *others = hints[start : start + VALUES]
+            nothing = self.constant(0)
+            if not others:
+                return [*found, self.message(tags[start], about, nothing, -1, one)]
+            found.append(self._write(Flag.GIVEN, (about, None), tags[start], self._hinted(one), "", -1))
+            third = nothing if len(others) == 1 else Value(self, len(self.values) + 1)  # the row after the next
+            found.append(self._write(Flag.GIVEN, (None, third), 0, self._hinted(others[0])))
+            if len(others) > 1:
+                found.append(self._write(Flag.GIVEN, (None, None), 0, self._hinted(others[1])))
+        return found
+
+    def tell_all(self, about: Value, values: Mapping[int, Value], also: int = 0) -> None:
+        """Send values by their tags, as `take_all` takes them. `also` is for hints: what else they are about."""
+        nothing, tags = self.constant(0), list(values)
+        for start in range(0, len(tags), VALUES):
+            one, second, third = ([values[tag] for tag in tags[start : start + VALUES]] + [nothing] * 2)[:VALUES]
+            self._write(Flag.GIVEN, (about, one), tags[start], int(one), "", 1)
+            self.add(second, 0, third)
+        if self.memory is not None:
+            self.memory.told |= {(tag, int(about), also): int(value) for tag, value in values.items()}
 
     def tell(self, tag: int, about: Value, also: Value, value: Value) -> None:
         """Send (tag, about and also, value)."""
-        key = self._key(about, also)
+        key, nothing = self._key(about, also), self.constant(0)
         if self.memory is not None:
             self.memory.told[tag, int(about), int(also)] = int(value)
         self._write(Flag.GIVEN, (key, value), tag, int(value), "", 1)
+        self.add(nothing, 0, nothing)  # there are no other values
 
     def pair(self, about: Value, also: Value) -> Value:
         """Two numbers, the second one of 32 bits, as one element."""

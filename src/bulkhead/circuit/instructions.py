@@ -13,7 +13,7 @@ A program is a straight line of instructions. Each computes the cell `c` of its 
 
     zero      c is 0                          number   c has 64 bits; on a row of `hash`: the list begins
     zero and number   c is the frame's number
-    times     a message (constant, a, c) is sent (1; then c is b) or taken (-1)
+    times     a message is sent (1; then c is b) or taken (-1): constant, a, c, and a and b of the row after
     last      the program ends here
 """
 

@@ -45,10 +45,11 @@ from bulkhead.circuit.margin import (
     check_allowed,
     cut_choice,
     floor_of,
+    market_word,
     requirement,
 )
 from bulkhead.circuit.venue import Venue
-from bulkhead.circuit.words import CHOICES, HEAD, L1_OWNER, MONEY, OWNER_KEY
+from bulkhead.circuit.words import CHOICES, HEAD, L1_OWNER, MONEY, OWNER_KEY, Field
 from bulkhead.fixed import FRACTION_BITS, div_floor
 from bulkhead.ledger.state import Kind, Mode
 from bulkhead.limits import QUOTE_LIMIT
@@ -83,8 +84,9 @@ def settle_isolated(
     turned = with_fill(frame, trade, base, side.direction)
     if child is None:
         frame.zero("a new child has no position", turned.was)
-    before = requirement(frame, venue, trade.place, (turned.size, turned.lots), floor)
-    after = requirement(frame, venue, trade.place, (turned.size_after, turned.left), floor)
+    price = market_word(frame, trade.place, Field.PRICE)
+    before = requirement(frame, venue, trade.place, (turned.size, turned.lots), floor, index_price=price)
+    after = requirement(frame, venue, trade.place, (turned.size_after, turned.left), floor, index_price=price)
     steps = _steps(frame, trade, turned)
     b1 = before_balance - _value(frame, trade, side.direction, steps.closed)
     released = _released(frame, turned, steps, b1, after)

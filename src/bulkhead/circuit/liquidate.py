@@ -23,7 +23,7 @@ from bulkhead.circuit.accounts import (
 from bulkhead.circuit.arithmetic import flipped, is_zero, narrow
 from bulkhead.circuit.fill import Trading, Turned, trading, twice_interest, with_fill
 from bulkhead.circuit.flat import leave
-from bulkhead.circuit.frame import Frame, Value
+from bulkhead.circuit.frame import Frame, Hint, Value
 from bulkhead.circuit.liquidation import (
     Closing,
     Step,
@@ -172,19 +172,17 @@ def _check_due(frame: Frame, venue: Venue, case: Case, now: Value, is_above: Val
 
 def tell_taking(frame: Frame, taking: Taking) -> None:
     """Tell whoever comes next: another who takes lots, or the frame of open interest."""
-    own, nothing = frame.own_number(), frame.constant(0)
-    for tag, value in zip(TAKING, taking, strict=True):
-        frame.tell(tag, own, nothing, value)
+    frame.tell_all(frame.own_number(), dict(zip(TAKING, taking, strict=True)))
 
 
 def told_taking(frame: Frame, ago: int) -> Taking:
     """Take what the frame `ago` frames before told."""
-    about, nothing = frame.own_number() - ago, frame.constant(0)
+    about = frame.own_number() - ago
 
-    def take(tag: Tag) -> Value:
-        return frame.message(tag, about, nothing, -1, lambda: frame.told(tag, int(about), 0))
+    def told(tag: Tag) -> Hint:
+        return lambda: frame.told(tag, int(about), 0)
 
-    return Taking(*(take(tag) for tag in TAKING))
+    return Taking(*frame.take_all(about, TAKING, [told(tag) for tag in TAKING]))
 
 
 def interest_frame(frame: Frame, venue: Venue, case: None, *, scales: bool) -> None:

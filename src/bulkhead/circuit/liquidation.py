@@ -20,7 +20,7 @@ from bulkhead.circuit.arithmetic import (
 )
 from bulkhead.circuit.frame import Frame, Value
 from bulkhead.circuit.instructions import Flag
-from bulkhead.circuit.margin import REQUIREMENT_GAP_BITS, Health, Place, market_word, term, tier_of
+from bulkhead.circuit.margin import REQUIREMENT_GAP_BITS, Health, Place, market_word, terms, tier_of
 from bulkhead.circuit.tags import Tag
 from bulkhead.circuit.venue import Venue
 from bulkhead.circuit.words import Field
@@ -77,8 +77,7 @@ def bracket_of(frame: Frame, venue: Venue, place: Place, index: Value, lots: Val
     """What so many lots ask for, at the index."""
     notional = frame.multiply(lots, index)
     tier = tier_of(frame, venue, place, notional)
-    fraction = term(frame, venue, Tag.MAINTENANCE, place.market, tier)
-    taken = term(frame, venue, Tag.MAINTENANCE_DEDUCTION, place.market, tier)
+    fraction, taken, _ = terms(frame, venue, Tag.MAINTENANCE, place.market, tier)
     return Bracket(notional, fraction, frame.multiply(notional, fraction, -1, taken))
 
 

@@ -14,9 +14,9 @@ from bulkhead.circuit.arithmetic import (
     signed,
     wide,
 )
-from bulkhead.circuit.frame import Frame, Hint, Value
+from bulkhead.circuit.frame import ABOUT, Frame, Hint, Value
 from bulkhead.circuit.tags import Tag
-from bulkhead.circuit.venue import Venue, term_of
+from bulkhead.circuit.venue import TOGETHER, Venue, term_of
 from bulkhead.circuit.words import CHOICES, MARKETS_RECORD, WORD_BITS, Field
 from bulkhead.fixed import FRACTION_BITS
 from bulkhead.ledger.commitment import SIGNED_QUOTE
@@ -44,6 +44,7 @@ class Asked(NamedTuple):
     initial: Value
     maintenance: Value
     close_out: Value
+    price_age_max_ms: Value | None = None  # of the market, as the position's tier says it
 
 
 class Health(NamedTuple):
@@ -71,17 +72,28 @@ def term(frame: Frame, venue: Venue, tag: Tag, market: Value, tier: Value | None
     return frame.message(tag, about, frame.constant(0), -1, lambda: term_of(venue, tag, int(about)))
 
 
+def terms(frame: Frame, venue: Venue, tag: Tag, market: Value, tier: Value | None = None) -> list[Value]:
+    """What the configuration says of a market, all that it says together with a tag."""
+    about = market if tier is None else frame.pair(market, tier)
+    tags = TOGETHER[tag]
+    return frame.take_all(about, tags, [_hint(venue, each, about) for each in tags])
+
+
+def _hint(venue: Venue, tag: Tag, about: Value) -> Hint:
+    return lambda: term_of(venue, tag, int(about))
+
+
 def requirement(
     frame: Frame, venue: Venue, place: Place, held: tuple[Value, Value], floor: Value | None = None,
-    *, closes: bool = False,
+    *, closes: bool = False, index_price: Value | None = None,
 ) -> Asked:  # fmt: skip
     """A position at the market's index, its lots signed and not: notional * fraction - deduction.
 
     The floor is the trader's own initial fraction; the close-out requirement is told only where asked, else it is
-    zero. Of no lots everything is zero.
+    zero. Of no lots everything is zero. `index_price`: the market's, where it has been read.
     """
     size, lots = held
-    price = market_word(frame, place, Field.PRICE)
+    price = market_word(frame, place, Field.PRICE) if index_price is None else index_price
     worth = frame.multiply(size, price)
     notional = frame.multiply(lots, price)
     tier = tier_of(frame, venue, place, notional)
@@ -95,20 +107,25 @@ def requirement(
             frame, is_at_most(frame, "the larger fraction", initial, own, REQUIREMENT_GAP_BITS), own, initial
         )
 
-    def asked(fraction: Tag, deducted: Tag) -> Value:
-        share = term(frame, venue, fraction, place.market, tier)
-        return frame.multiply(notional, share, -1, term(frame, venue, deducted, place.market, tier))
-
-    maintenance = asked(Tag.MAINTENANCE, Tag.MAINTENANCE_DEDUCTION)
-    close_out = asked(Tag.CLOSE_OUT, Tag.CLOSE_OUT_DEDUCTION) if closes else frame.constant(0)
-    return Asked(worth, notional, initial, maintenance, close_out)
+    share, deduction, oldest = terms(frame, venue, Tag.MAINTENANCE, place.market, tier)
+    maintenance, close_out = frame.multiply(notional, share, -1, deduction), frame.constant(0)
+    if closes:
+        share, deduction = terms(frame, venue, Tag.CLOSE_OUT, place.market, tier)
+        close_out = frame.multiply(notional, share, -1, deduction)
+    return Asked(worth, notional, initial, maintenance, close_out, oldest)
 
 
 def tier_of(frame: Frame, venue: Venue, place: Place, notional: Value) -> Value:
     """The tier that a notional falls into."""
-    # Its width matters: a wider one would name another market's tier.
-    tier = given_narrow(frame, "a tier", lambda: _tier(venue, int(place.market), int(notional)), 8)
-    lower, upper = (term(frame, venue, tag, place.market, tier) for tag in (Tag.TIER_LOWER, Tag.TIER_UPPER))
+    def found() -> int:
+        return _tier(venue, int(place.market), int(notional))
+
+    def bound(tag: Tag) -> Hint:
+        return lambda: term_of(venue, tag, int(place.market) * ABOUT + found())
+
+    # The table says which tier it speaks of: it names no other market's.
+    hints = [found, bound(Tag.TIER_LOWER), bound(Tag.TIER_UPPER)]
+    tier, lower, upper = frame.take_all(place.market, TOGETHER[Tag.TIER], hints)
     wide(frame, "the notional is not below its tier", notional - lower, NOTIONAL_GAP_BITS)
     wide(frame, "the notional is not above its tier", upper - notional, NOTIONAL_GAP_BITS)
     return tier

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from bulkhead.circuit.accounts import own_word
-from bulkhead.circuit.arithmetic import at_most, given_narrow, is_zero, narrow
+from bulkhead.circuit.arithmetic import at_most, given_narrow, is_zero
 from bulkhead.circuit.frame import Frame, Value
 from bulkhead.circuit.venue import Venue
 from bulkhead.circuit.words import (
@@ -22,11 +22,12 @@ from bulkhead.circuit.words import (
     key_of,
 )
 from bulkhead.fixed import div_floor
-from bulkhead.limits import FIELD_PRIME, TIME_MS_BITS, TIME_S_BITS
+from bulkhead.limits import FIELD_PRIME, TIME_MS_BITS
 from bulkhead.signing.messages import MESSAGE_PREFIX
 
 HALF, DOUBLE = 1 << 64, 1 << 128
-PRIME_HIGH = FIELD_PRIME >> 128  # the prime is PRIME_HIGH * 2**128 + 1
+PRIME_TOP = FIELD_PRIME >> 192
+assert FIELD_PRIME == (PRIME_TOP << 192) + 1
 
 
 class Opening(NamedTuple):
@@ -51,10 +52,9 @@ def count(frame: Frame, counter: Counter) -> Value:
 
 
 def in_seconds(frame: Frame, opening: Opening) -> Opening:
-    """The same moment, its whole seconds known."""
-    now_s = given_narrow(frame, "now in seconds", lambda: div_floor(int(opening.now_ms), 1000), TIME_S_BITS)
-    left = opening.now_ms - 1000 * now_s
-    narrow(frame, "now in whole seconds", left, 10)
+    """The same moment, its whole seconds known; so it is a whole number of less than 75 bits."""
+    now_s = frame.given(lambda: div_floor(int(opening.now_ms), 1000), "now in seconds", is_number=True)
+    left = frame.number("now in whole seconds", opening.now_ms, -1000 * now_s)
     at_most(frame, "less than a second is left", left, frame.constant(999))
     return Opening(opening.now_ms, now_s)
 
@@ -89,10 +89,10 @@ def order_place(frame: Frame, digest: Value) -> Value:
     low, lower, high, higher = (cut("a part of a hash", shift) for shift in (64, 0, 192, 128))
     low_half, high_half = lower + HALF * low, higher + HALF * high
     frame.equal("a hash is cut", digest, low_half + DOUBLE * high_half)
-    below = frame.constant(PRIME_HIGH) - high_half
-    top = frame.given(lambda: int(below) >> 64, "a hash is below the prime", is_number=True)
-    frame.number("a hash is below the prime", below, -HALF * top)
-    frame.zero_product("where its upper half is the prime's, nothing is below", is_zero(frame, "", below), low_half)
+    below = frame.number("a hash is below the prime", frame.constant(PRIME_TOP) - high)
+    at_top = is_zero(frame, "", below)
+    for part in (higher, low_half):
+        frame.zero_product("where its highest part is the prime's, nothing is below", at_top, part)
     return low_half
 
 

@@ -9,10 +9,10 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import NamedTuple
 
-from bulkhead.circuit.accounts import base_of, check_quote, given_account, given_market, peek, settled_account
-from bulkhead.circuit.arithmetic import at_least_zero, bit, given_narrow, wide
+from bulkhead.circuit.accounts import base_of, check_quote, given_market, peek, settled_account
+from bulkhead.circuit.arithmetic import at_least_zero, bit, given_narrow, given_some, short, wide
 from bulkhead.circuit.fill import Side, Trading, Turned, settle_cross, trading, twice_interest
-from bulkhead.circuit.frame import Frame, Value
+from bulkhead.circuit.frame import Frame, Hint, Value
 from bulkhead.circuit.isolated import settle_isolated
 from bulkhead.circuit.margin import market_word, term
 from bulkhead.circuit.messages import Opening, check_alive, fill_order, in_seconds, owner_key, signed_message
@@ -50,22 +50,27 @@ class SignedOrder(NamedTuple):
 
 
 def signed_order(frame: Frame, venue: Venue, order: Order | None, market: Value, opening: Opening) -> SignedOrder:
-    """The numbers of an order in range, its owner's key, that it is alive, and the signature over its hash."""
-    account = given_account(frame, lambda: int(order.account_id) if order else 0)
+    """The numbers of an order in range, its owner's key, that it is alive, and the signature over its hash.
+
+    That the account's number is one is for whoever takes what its frame told (`accounts.settled_account`).
+    """
+    account = frame.given(lambda: int(order.account_id) if order else 0, "an account's number")
     base = base_of(frame, account)
     buys = bit(frame, "an order buys or sells", lambda: int(order is not None and int(order.base_amount) > 0))
     direction = frame.add(frame.constant(-1), 2, buys)
 
-    def given(name: str, bits: int, field: str) -> Value:
-        return given_narrow(frame, f"an order's {name}", lambda: abs(int(getattr(order, field))) if order else 0, bits)
+    def said(field: str) -> Hint:
+        return lambda: abs(int(getattr(order, field))) if order else 0
 
-    lots, value = given("lots", SIZE_BITS, "base_amount"), given("value", NOTIONAL_BITS, "quote_amount")
-    frame.number("an order is of some lots", lots, -1)
-    frame.number("an order is of some value", value, -1)
-    fee_cap, salt = given("fee", NOTIONAL_BITS, "fee_amount"), given("salt", 64, "salt")
-    expiry = given("expiry", TIME_S_BITS, "expiration_s")
+    lots = given_some(frame, "an order's lots", said("base_amount"), SIZE_BITS, "an order is of some lots")
+    some = "an order is of some value"
+    value = given_some(frame, "an order's value", said("quote_amount"), NOTIONAL_BITS, some)
+    fee_cap = given_narrow(frame, "an order's fee", said("fee_amount"), NOTIONAL_BITS)
+    salt = given_narrow(frame, "an order's salt", said("salt"), 64)
+    expiry = frame.given(said("expiration_s"), "an order's expiry")
     alive_s = expiry - EXPIRY_GRACE_S
-    check_alive(frame, venue, opening.now_s, alive_s, expiry)
+    check_alive(frame, venue, opening.now_s, alive_s, expiry)  # so it is a whole number
+    short(frame, "an order's expiry", expiry, TIME_S_BITS)
     asset = frame.constant(int(venue.asset.collateral_id))
     base_amount = frame.multiply(direction, lots)
     quote_amount = frame.add(frame.constant(0), -1, frame.multiply(direction, value))
@@ -103,20 +108,21 @@ class Told(NamedTuple):
 
 
 TELLING = (
-    Tag.SIDE_ACCOUNT, Tag.SIDE_MARKET, Tag.SIDE_LOTS, Tag.SIDE_PRICE, Tag.SIDE_FEE, Tag.SIDE_DIRECTION,
+    Tag.SIDE_NOW_MS, Tag.SIDE_ACCOUNT, Tag.SIDE_MARKET, Tag.SIDE_LOTS, Tag.SIDE_PRICE, Tag.SIDE_FEE, Tag.SIDE_DIRECTION,
     Tag.SIDE_REDUCES, Tag.SIDE_INTEREST, Tag.SIDE_FRAMES,
 )  # fmt: skip
 
 
 def told_side(frame: Frame, ago: int, opening: Opening) -> Told:
     """Take what the side `ago` frames before told; it happened at this time."""
-    about, nothing = frame.own_number() - ago, frame.constant(0)
+    about = frame.own_number() - ago
 
-    def take(tag: Tag) -> Value:
-        return frame.message(tag, about, nothing, -1, lambda: frame.told(tag, int(about), 0))
+    def told(tag: Tag) -> Hint:
+        return lambda: frame.told(tag, int(about), 0)
 
-    frame.equal("a side is filled at this time", take(Tag.SIDE_NOW_MS), opening.now_ms)
-    return Told(*(take(tag) for tag in TELLING))
+    when, *answers = frame.take_all(about, TELLING, [told(tag) for tag in TELLING])
+    frame.equal("a side is filled at this time", when, opening.now_ms)
+    return Told(*answers)
 
 
 class Mode(StrEnum):
@@ -170,7 +176,7 @@ def count_loss(frame: Frame, trade: Trading, direction: Value, turned: Turned) -
 
 
 def _opening(frame: Frame, case: Fill | None) -> Opening:
-    now = frame.given(lambda: case.now_ms if case else 0, "the time", is_number=True)
+    now = frame.given(lambda: case.now_ms if case else 0, "the time")
     return in_seconds(frame, Opening(now, now))
 
 
@@ -187,11 +193,9 @@ def tell_side(
     frame: Frame, opening: Opening, order: SignedOrder, fill: tuple[Trading, Value], done: tuple[Turned, Value]
 ) -> None:
     """Tell whoever made the fill what was done."""
-    (trade, fee), (turned, frames), own, nothing = fill, done, frame.own_number(), frame.constant(0)
+    (trade, fee), (turned, frames) = fill, done
     answers = (
-        order.account, trade.place.market, trade.lots, trade.price, fee, order.direction, turned.reduces,
-        twice_interest(turned), frames,
+        opening.now_ms, order.account, trade.place.market, trade.lots, trade.price, fee, order.direction,
+        turned.reduces, twice_interest(turned), frames,
     )  # fmt: skip
-    frame.tell(Tag.SIDE_NOW_MS, own, nothing, opening.now_ms)
-    for tag, value in zip(TELLING, answers, strict=True):
-        frame.tell(tag, own, nothing, value)
+    frame.tell_all(frame.own_number(), dict(zip(TELLING, answers, strict=True)))

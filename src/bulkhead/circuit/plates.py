@@ -1,18 +1,18 @@
 """Plates: a table whose instructions are part of the system, for the programs that batches run most.
 
 A row of the rules table carries its instruction along, as movable type: 24 cells, of which 18 say which instruction it
-is. A plate is a program cast in fixed columns, which nobody commits to for a batch, so that a row has 9 cells; what it
-computes is gathered, too (`circuit.fusing`), and it has a quarter fewer rows. A shape says how many plates of which
-programs there are. A frame that finds no free plate runs in the rules table as any other does, with the same outcome:
-both tables compute on one bus, and name what they compute by frame and place. A plate that no frame takes is idle:
-`live` is 0, and it asks nothing of other tables.
+is. A plate is a program cast in fixed columns, which nobody commits to for a batch, so that a row has 9 cells; and it
+has half as many rows, for a row says two equations of its cells (`circuit.casting`). A shape says how many plates of
+which programs there are. A frame that finds no free plate runs in the rules table as any other does, with the same
+outcome. A plate that no frame takes is idle: `live` is 0, and it asks nothing of other tables.
 
-That frames of both tables have numbers of their own is what turns are for (`circuit.frame`): two frames of one number
-would have two chains of values to choose from.
+Each variable of a plate has a seat of its own in the whole table, where it is born; who reads it names the seat. So no
+plate reads another's values, and the frame's number is a variable like others, which the turn pins (`circuit.frame`).
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import NamedTuple
@@ -20,21 +20,34 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from bulkhead.circuit.casting import (
+    AGES,
+    BORN,
+    CELLS,
+    FIRST_PRODUCT,
+    NUMBERED,
+    SECOND,
+    SECOND_PRODUCT,
+    CastRow,
+    age_of,
+    blocked,
+    cast,
+)
 from bulkhead.circuit.frame import Given
-from bulkhead.circuit.fusing import FusedRow, Gate, fused
-from bulkhead.circuit.instructions import PROGRAM_BITS, TIME_SHIFT, Flag, Program
-from bulkhead.circuit.rules import COMPUTED
+from bulkhead.circuit.fusing import NOTHING, OWN, fused
+from bulkhead.circuit.instructions import TIME_SHIFT, Flag, Program
 from bulkhead.circuit.words import HISTORY, MESSAGE
-from stark.air.chip import Chip, Must, Row
+from stark.air.chip import Bus, Chip, Must, Row
+from stark.air.expr import total
 from stark.chips.ecdsa import SIGNED
 from stark.chips.poseidon import LIST, POSEIDON
 from stark.chips.ranges import NUMBER
 from stark.field import Felts, from_ints
 from stark.prime import PRIME
 
-NOWHERE = 1 << PROGRAM_BITS  # a place that no program has: rows behind the plates read themselves there
-GATES = tuple(f"of_{name}" for name in Gate._fields if name != "constant")
-ASKS = {"number": Flag.NUMBER, "memory": Flag.MEMORY, "hash": Flag.HASH, "signed": Flag.SIGNED}
+SEATS = Bus("seats", ("seat", "value"))
+BIRTHS = len(BORN)  # seats of a row
+ASKS = {"memory": Flag.MEMORY, "hash": Flag.HASH, "signed": Flag.SIGNED}
 Places = NDArray[np.int64]
 Asked = Sequence[tuple[str, int]]  # names of programs, and how many plates of each a shape has
 
@@ -60,50 +73,55 @@ def laid_out(programs: Mapping[str, Program], asked: Asked) -> tuple[Plate, ...]
 
 
 @lru_cache(maxsize=512)
-def rows_of(program: Program) -> tuple[FusedRow, ...]:
+def rows_of(program: Program) -> tuple[CastRow, ...]:
     """The rows of a plate of a program."""
-    return fused(program)
+    return cast(fused(program))
 
 
 class Plates(Chip):
     """One row what is left of some instructions: 6 cells and 3 of its buses."""
 
     name = "plates"
-    columns = ("frame", "live", "a", "b", "c", "d")
-    fixed = ("place", "left", "right", "third", "constant", *GATES, "count", *ASKS, "times", "last")
+    columns = ("live", *CELLS)
+    fixed = (
+        *(f"at_{cell}" for cell in CELLS), *(f"count_{cell}" for cell in BORN),
+        *(f"of_{part}" for part in (*CELLS, FIRST_PRODUCT)), "constant",
+        *(f"and_{part}" for part in (*SECOND, SECOND_PRODUCT)), "and_one",
+        *(f"number_{cell}" for cell in NUMBERED), *ASKS, "times", "last",
+    )  # fmt: skip
 
     def __init__(self, plates: Sequence[Plate]):
         self.plates = plates
 
     def constrain(self, row: Row, must: Must) -> None:
-        """What a row computes from its operands, and what it says on the buses if its frame is live."""
-        idle = 1 - row.live
+        """What a row says of its cells, and what it says on the buses if its frame is live."""
         must.boolean("a frame is live or not", row.live)
-        must.zero("a frame has one number", (1 - row.last) * (row.next.frame - row.frame))
         must.zero("a frame is live as a whole", (1 - row.last) * (row.next.live - row.live))
-        for name in ("frame", "c", "d"):
-            must.zero(f"an idle row is empty: {name}", idle * getattr(row, name))
-        computed = row.of_a * row.a + row.of_b * row.b + row.of_d * row.d + row.of_own * row.frame
-        computed = computed + row.of_ab * row.a * row.b + row.of_ad * row.a * row.d
-        # Where a row asks another table, the constant says what for; a list's later rows compute, too.
+        for name in BORN:  # what others read is then zero, too
+            must.zero(f"an idle row is empty: {name}", (1 - row.live) * getattr(row, name))
+        first = total([getattr(row, f"of_{cell}") * getattr(row, cell) for cell in CELLS])
+        # Where a row asks another table, the constant says what for.
         is_plain = 1 - row.memory - row.hash - row.times * row.times
-        must.zero("the gate computes c", computed + is_plain * row.constant * row.live - row.of_c * row.c)
-        must.send(COMPUTED, [row.frame, row.place, row.c], row.count)
-        must.receive(COMPUTED, [row.frame, row.left, row.a])
-        must.receive(COMPUTED, [row.frame, row.right, row.b])
-        must.receive(COMPUTED, [row.frame, row.third, row.d], 1 - row.memory)
+        must.zero("the first gate", first + row.of_ab * row.a * row.b + is_plain * row.constant * row.live)
+        second = total([getattr(row, f"and_{cell}") * getattr(row, cell) for cell in SECOND])
+        must.zero("the second gate", second + row.and_ac * row.a * row.c + row.and_one * row.live)
+        must.receive(SEATS, [row.at_a, row.a])
+        must.receive(SEATS, [row.at_b, row.b])
+        for cell in BORN:  # or read: then it is counted -1
+            must.send(SEATS, [getattr(row, f"at_{cell}"), getattr(row, cell)], getattr(row, f"count_{cell}"))
         self._ask(row, must)
 
     def _ask(self, row: Row, must: Must) -> None:
-        must.send(NUMBER, [row.c], row.live * row.number)
-        word, time = row.a + row.constant, row.frame * (1 << TIME_SHIFT) + row.place
-        must.send(NUMBER, [time - row.d - 1], row.live * row.memory)
-        must.receive(HISTORY, [word, row.c, row.d], row.live * row.memory)
+        must.send(NUMBER, [row.c], row.live * row.number_c)
+        must.send(NUMBER, [row.d], row.live * row.number_d)
+        must.send(MESSAGE, [row.constant, row.a, row.c, row.d, row.e], row.live * row.times)
+        # Fixed columns that say nothing else there: where the instruction stands, and whether a list begins.
+        place, begins = row.at_d, row.at_c
+        word, time = row.a + row.constant, row.e * (1 << TIME_SHIFT) + place
+        must.receive(HISTORY, [word, row.c, time - 1 - row.d], row.live * row.memory)
         must.send(HISTORY, [word, row.b, time], row.live * row.memory)
-        # The first row of a list computes nothing: its digest is asked for.
-        must.receive(POSEIDON, [row.c, row.constant, 1 - row.of_c, LIST, row.a, row.b], row.live * row.hash)
+        must.receive(POSEIDON, [row.e, row.constant, begins, LIST, row.a, row.b], row.live * row.hash)
         must.receive(SIGNED, [row.a, row.b], row.live * row.signed)
-        must.send(MESSAGE, [row.constant, row.a, row.c], row.live * row.times)
 
     def fixed_columns(self, log_height: int) -> list[list[int]]:
         """The instructions of all plates. ValueError where they are more than the table has rows."""
@@ -111,34 +129,82 @@ class Plates(Chip):
         used = sum(len(rows_of(plate.program)) for plate in self.plates)
         if used > height:
             raise ValueError(f"{used} rows of plates; a table of 2**{log_height} holds {height}")
-        columns: list[list[int]] = [[] for _ in self.fixed]
+        columns: dict[str, list[int]] = {str(name): [] for name in self.fixed}
         for plate in self.plates:
-            for column, values in zip(columns, _instructions(plate.program), strict=True):
-                column += values
-        nowhere = dict.fromkeys(self.fixed, 0) | dict.fromkeys(("place", "left", "right", "third"), NOWHERE)
-        for name, column in zip(self.fixed, columns, strict=True):
-            column += [(nowhere | {"count": 3})[str(name)]] * (height - used)
-        if used < height:  # rows behind the plates are of one piece, too
-            columns[self.fixed.index("last")][-1] = 1
-        return columns
+            cast = _cast(plate.program)
+            for name, values in cast.columns.items():
+                seats = cast.seats.get(name)
+                columns[name] += values if seats is None else [
+                    value + BIRTHS * plate.start * is_seat for value, is_seat in zip(values, seats, strict=True)
+                ]  # fmt: skip
+        behind = range(used, height)  # rows that read themselves; they are of one piece, too
+        for name, column in columns.items():
+            column += [BIRTHS * row if name in ("at_a", "at_b", "at_c") else 0 for row in behind]
+        columns["count_c"][used:] = [2] * len(behind)  # a and b read it
+        if behind:
+            columns["last"][-1] = 1
+        return list(columns.values())
+
+
+class _Cast(NamedTuple):
+    """The fixed columns of a plate that begins with the first row; and of columns of seats, which of them are."""
+
+    columns: dict[str, list[int]]
+    seats: dict[str, list[bool]]
 
 
 @lru_cache(maxsize=512)
-def _instructions(program: Program) -> tuple[tuple[int, ...], ...]:
-    """The fixed columns of one plate."""
+def _cast(program: Program) -> _Cast:
+    """A program's fixed columns."""
     rows = rows_of(program)
-    reads: dict[int, int] = {}
+    born = {
+        row.cells[cell]: BIRTHS * number + BORN.index(cell) for number, row in enumerate(rows) for cell in row.births
+    }
+    reads: Counter[int] = Counter()
     for row in rows:
-        for place in (row.left, row.right, *(() if row.flags & Flag.MEMORY else (row.third,))):
-            reads[place] = reads.get(place, 0) + 1
-    found = []
+        for cell in CELLS:
+            if cell not in row.births and _is_wired(row, cell):
+                reads[row.cells.get(cell, OWN)] += 1
+    columns: dict[str, list[int]] = {str(name): [] for name in Plates.fixed}
+    seats: dict[str, list[bool]] = {f"at_{cell}": [] for cell in CELLS}
     for number, row in enumerate(rows):
-        places = (program.start + place for place in (row.place, row.left, row.right, row.third))
-        asks = (int(bool(row.flags & flag)) for flag in ASKS.values())
-        count, is_last = reads.get(row.place, 0), int(number == len(rows) - 1)
-        gates = (getattr(row.gate, name.removeprefix("of_")) for name in GATES)
-        found.append((*places, row.gate.constant, *gates, count, *asks, row.times % PRIME, is_last))
-    return tuple(zip(*found, strict=True))
+        said = _said(program, row)
+        for cell in CELLS:
+            is_wired = _is_wired(row, cell)
+            seats[f"at_{cell}"].append(is_wired)
+            if is_wired:
+                said[f"at_{cell}"] = born[row.cells.get(cell, OWN)]
+            if cell in BORN and is_wired:
+                said[f"count_{cell}"] = reads[row.cells[cell]] if cell in row.births else PRIME - 1
+        said["last"] = int(number == len(rows) - 1)
+        for name, column in columns.items():
+            column.append(said.get(name, 0))
+    return _Cast(columns, seats)
+
+
+def _is_wired(row: CastRow, cell: str) -> bool:
+    """A cell is born here or reads what is born elsewhere: where it is not needed, the frame's number. Not so an age,
+    and a cell whose fixed columns say something else."""
+    return row.cells.get(cell, OWN) > AGES and cell not in blocked(row.ask)
+
+
+def _said(program: Program, row: CastRow) -> dict[str, int]:
+    """What a row's gates and asks have in fixed columns, zeros left out."""
+    said = {f"of_{part}": factor for part, factor in row.first.factors.items()}
+    said |= {f"and_{part}": factor for part, factor in row.second.factors.items()}
+    said |= {"constant": row.first.constant, "and_one": row.second.constant}
+    said |= {f"number_{cell}": 1 for cell in row.numbers}
+    ask = row.ask
+    if ask is not None:
+        said |= {name: 1 for name, flag in ASKS.items() if ask.flag == flag}
+        said["times"] = ask.times % PRIME
+        if ask.flag != Flag.SIGNED:
+            said["constant"] = ask.constant
+        if ask.flag == Flag.MEMORY:
+            said["at_d"] = program.start + ask.place
+        if ask.flag == Flag.HASH:
+            said["at_c"] = int(ask.begins)
+    return said
 
 
 class Filled(NamedTuple):
@@ -165,34 +231,35 @@ def fill_plates(frames: Sequence[Given], plates: Sequence[Plate], log_height: in
 
 
 class _Reads(NamedTuple):
-    """The rows of a program as arrays."""
+    """Which values a program's rows read: those of its places, then the frame's number, zero, and ages."""
 
-    places: Places
-    left: Places
-    right: Places
-    third: Places
-    memory: Places  # rows that use memory
-    numbers: list[int]  # places that are numbers
+    cells: Places
+    accessed: list[int]  # places that use memory
+    numbers: list[int]
 
 
 @lru_cache(maxsize=512)
 def _reads(program: Program) -> _Reads:
-    rows = rows_of(program)
-    places, left, right, third = (np.array([row[part] for row in rows], np.int64) for part in range(4))
-    memory = np.flatnonzero([row.flags & Flag.MEMORY > 0 for row in rows])
-    return _Reads(places, left, right, third, memory, [row.place for row in rows if row.flags & Flag.NUMBER])
+    rows, count = rows_of(program), len(program.instructions)
+    accessed = [row.ask.place for row in rows if row.ask is not None and row.ask.flag == Flag.MEMORY]
+    where = {OWN: count, NOTHING: count + 1}
+    where |= {age_of(place): count + 2 + number for number, place in enumerate(accessed)}
+
+    def value(row: CastRow, cell: str) -> int:
+        variable = row.cells.get(cell, OWN if _is_wired(row, cell) else None)
+        return count + 1 if variable is None else where.get(variable, variable)
+
+    cells = np.array([[value(row, cell) for row in rows] for cell in CELLS], np.int64)
+    return _Reads(cells, accessed, [value(row, cell) for row in rows for cell in row.numbers])
 
 
 def _fill(table: Felts, start: int, frame: Given) -> list[int]:
     """Fill in a frame; answers the numbers that it asks for."""
-    reads, values = _reads(frame.program), from_ints(frame.values)
-    where = slice(start, start + reads.places.size)
-    table[0, where], table[1, where] = from_ints([frame.number]), from_ints([1])
-    for column, places in enumerate((reads.left, reads.right, reads.places, reads.third), 2):
-        table[column, where] = values[places]
-    used = reads.places[reads.memory].tolist()
-    written = [frame.written[place] for place in used]
-    table[5, start + reads.memory] = from_ints(written)
+    reads = _reads(frame.program)
     now = (frame.number << TIME_SHIFT) + frame.program.start
-    ages = [now + place - moment - 1 for place, moment in zip(used, written, strict=True)]
-    return [*(frame.values[place] for place in reads.numbers), *ages]
+    ages = [now + place - frame.written[place] - 1 for place in reads.accessed]
+    values = [*frame.values, frame.number, 0, *ages]
+    where = slice(start, start + reads.cells.shape[1])
+    table[0, where] = from_ints([1])
+    table[1:, where] = from_ints(values)[reads.cells]
+    return [values[place] for place in reads.numbers]

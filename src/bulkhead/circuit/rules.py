@@ -99,7 +99,7 @@ class Rules(Chip):
         must.send(HISTORY, [word, row.b, time], row.memory)
         must.receive(POSEIDON, [row.c, row.constant, row.number, LIST, row.a, row.b], row.hash)
         must.receive(SIGNED, [row.a, row.b], row.signed)
-        must.send(MESSAGE, [row.constant, row.a, row.c], row.times)
+        must.send(MESSAGE, [row.constant, row.a, row.c, row.next.a, row.next.b], row.times)
 
 
 class Programs(Chip):

@@ -7,7 +7,10 @@ from enum import IntEnum, auto, unique
 
 @unique
 class Tag(IntEnum):
-    """A message is (tag, about, value); about is a number, or two: one times 2**32, and another one of 32 bits."""
+    """A message is (tag, about, values); about is a number, or two: one times 2**32, and another one of 32 bits.
+
+    Where several values are told together, each has a tag, and the message has the first one's.
+    """
 
     # Of the statement, about a number in a queue.
     DEPOSIT_ACCOUNT = 1
@@ -27,6 +30,7 @@ class Tag(IntEnum):
     SHAPE = auto()
 
     # Of the table of terms, about a market; and a tier where there are several.
+    TIER = auto()  # its place
     TIER_LOWER = auto()  # the least notional that is in the tier
     TIER_UPPER = auto()  # and the most
     MAINTENANCE = auto()
@@ -44,9 +48,10 @@ class Tag(IntEnum):
     LEVERAGE_FLOOR = auto()  # about a leverage: the fraction it stands for; 0 for none
     ORACLE_KEY = auto()  # about a signer of the oracle: his public key
 
-    # Of an account's frame, about the frame and the account.
+    # Of an account's frame, about the frame.
+    ACCOUNT = auto()
     KIND = auto()
-    PARENT = auto()
+    PARENT = auto()  # of a child
     POSITIONS = auto()
     WORTH = auto()
     GROSS = auto()

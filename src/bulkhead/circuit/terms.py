@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bulkhead.circuit.arithmetic import bit, either, flipped, shifted_ceil, signed, wide
 from bulkhead.circuit.frame import Frame, Value
-from bulkhead.circuit.margin import Place, market_word, term
+from bulkhead.circuit.margin import Place, market_word, terms
 from bulkhead.circuit.tags import Tag
 from bulkhead.circuit.venue import Venue
 from bulkhead.circuit.words import Field
@@ -14,30 +14,36 @@ from bulkhead.ledger.commitment import tiers_max
 WORTH_BITS = 128  # of open interest at the index, and of what it is compared with
 
 
-def rescale(frame: Frame, venue: Venue, place: Place, worth: Value, *, scales: bool) -> None:
+def rescale(
+    frame: Frame, venue: Venue, place: Place, worth: Value, *, scales: bool, bounds: tuple[Value, Value] | None = None
+) -> None:
     """Initial fractions follow open interest worth so much; without `scales` it is shown that there is nothing to do.
+
+    `bounds`: where they begin to move and how far, if that has been taken from the terms.
 
         scale = clamp((worth - lower) / span, 0, 1), rounded up;  initial = f + scale (1 - f), rounded up
     """
-    lower = term(frame, venue, Tag.OPEN_INTEREST_LOWER, place.market)
+    if bounds is None:
+        lower, span, _ = terms(frame, venue, Tag.OPEN_INTEREST_LOWER, place.market)
+    else:
+        lower, span = bounds
     over = worth - (1 << FRACTION_BITS) * lower
     if not scales:
         wide(frame, "open interest is low", frame.lift(-1 * over), WORTH_BITS)
         frame.zero("it was low before", market_word(frame, place, Field.SCALE))
         return
-    scale = open_interest_scale(frame, over, term(frame, venue, Tag.OPEN_INTEREST_SPAN, place.market))
+    scale = open_interest_scale(frame, over, span)
     market_word(frame, place, Field.SCALE, scale)
     before = deduction = bound = frame.constant(0)
     for tier in range(tiers_max(venue.config)):
-        asked = term(frame, venue, Tag.INITIAL_FRACTION, place.market, frame.constant(tier))
+        asked, upper = terms(frame, venue, Tag.INITIAL_FRACTION, place.market, frame.constant(tier))
         rest = frame.constant(int(ONE)) - asked
         initial = asked + shifted_ceil(frame, "a scaled fraction", frame.multiply(scale, rest))
         if tier:
             deduction = frame.multiply(bound, initial - before, 1, deduction)
         market_word(frame, place, Field.TIERS + 2 * tier, initial)
         market_word(frame, place, Field.TIERS + 2 * tier + 1, deduction)
-        bound = term(frame, venue, Tag.TIER_UPPER, place.market, frame.constant(tier))
-        before = initial
+        before, bound = initial, upper
 
 
 def open_interest_scale(frame: Frame, over: Value, span: Value) -> Value:

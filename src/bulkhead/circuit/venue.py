@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 from bulkhead.circuit.frame import ABOUT
 from bulkhead.circuit.tags import Tag
 from bulkhead.circuit.words import MESSAGE, Field
-from bulkhead.fixed import FRACTION_BITS
+from bulkhead.fixed import FRACTION_BITS, div_floor
 from bulkhead.ledger.commitment import tiers_max
 from bulkhead.ledger.config import AssetTerms, VenueConfig
 from bulkhead.ledger.custody import NUMERAIRE
@@ -75,30 +75,60 @@ class Terms(Chip):
 
     name = "terms"
     columns = ("count",)
-    fixed = ("tag", "about", "value")
+    fixed = MESSAGE.fields
 
     def __init__(self, venue: Venue):
         self.rows = terms_of(venue)
 
     def constrain(self, row: Row, must: Must) -> None:
         """`count` is free, for the bus says what it must be."""
-        must.send(MESSAGE, [row.tag, row.about, row.value], row.count)
+        must.send(MESSAGE, [row.tag, row.about, row.value, row.second, row.third], row.count)
 
     def fixed_columns(self, log_height: int) -> list[list[int]]:
         """The terms, then rows of a tag that nobody takes."""
         if len(self.rows) > 1 << log_height:
             raise ValueError(f"{len(self.rows)} terms; a table of 2**{log_height} holds {1 << log_height}")
-        rows = [*self.rows, *[(0, 0, 0)] * ((1 << log_height) - len(self.rows))]
+        rows = [*self.rows, *[(0,) * len(MESSAGE.fields)] * ((1 << log_height) - len(self.rows))]
         return [list(column) for column in zip(*rows, strict=True)]
 
 
-Term = tuple[int, int, int]
+Term = tuple[int, int, int, int, int]
+Said = tuple[int, int, int]  # tag, about, value
+# Terms that one message lends, by the first of their tags. That of a tier is about a market, and says which tier.
+TOGETHER = {
+    tags[0]: tags
+    for tags in (
+        (Tag.TIER, Tag.TIER_LOWER, Tag.TIER_UPPER),
+        (Tag.MAINTENANCE, Tag.MAINTENANCE_DEDUCTION, Tag.PRICE_AGE_MAX_MS),
+        (Tag.CLOSE_OUT, Tag.CLOSE_OUT_DEDUCTION),
+        (Tag.INITIAL_FRACTION, Tag.TIER_UPPER),
+        (Tag.OPEN_INTEREST_LOWER, Tag.OPEN_INTEREST_SPAN, Tag.OPEN_INTEREST_CAP),
+    )
+}
+ALONE = (Tag.SYNTHETIC, Tag.PRICE_AGE_MAX_MS, Tag.POSITION_BOUND, Tag.LOSS_BUDGET, Tag.LEVERAGE_FLOOR, Tag.ORACLE_KEY)
 
 
 @lru_cache(maxsize=16)
 def terms_of(venue: Venue) -> tuple[Term, ...]:
-    """Rows (tag, about, value); about a tier is its market times 2**32, and its place."""
+    """Rows (tag, about, values); about a tier is its market times 2**32, and its place."""
+    values = _values(venue)
     rows: list[Term] = []
+    for (tag, about), value in values.items():
+        tags = TOGETHER.get(Tag(tag), ())
+        if tags and tag != Tag.TIER:
+            second, third = ([values[other, about] for other in tags[1:]] + [0])[:2]
+            rows.append((tag, about, value, second, third))
+        elif tag == Tag.TIER:
+            lower, upper = (values[other, about] for other in tags[1:])
+            rows.append((tag, div_floor(about, ABOUT), value, lower, upper))
+        if tag in ALONE and about < ABOUT:
+            rows.append((tag, about, value, 0, 0))
+    return tuple(rows)
+
+
+def _said(venue: Venue) -> list[Said]:
+    """Every term by itself."""
+    rows: list[Said] = []
     for terms in venue.config.markets:
         rows += _tiers(terms)
         span = terms.open_interest_upper - terms.open_interest_lower
@@ -117,20 +147,20 @@ def terms_of(venue: Venue) -> tuple[Term, ...]:
     floors = [0, *(int(leverage_floor(leverage)) for leverage in range(1, LEVERAGE_MAX + 1))]
     rows += [(Tag.LEVERAGE_FLOOR, leverage, floor) for leverage, floor in enumerate(floors)]
     rows += [(Tag.ORACLE_KEY, signer, int(key)) for signer, key in enumerate(venue.config.oracle_keys)]
-    return tuple(rows)
+    return rows
 
 
 def term_of(venue: Venue, tag: int, about: int) -> int:
-    """What the table lends, 0 where it has no such term."""
+    """What the configuration says, 0 where it has no such term. That of a tier is about its market and its place."""
     return _values(venue).get((tag, about), 0)
 
 
 @lru_cache(maxsize=16)
 def _values(venue: Venue) -> dict[tuple[int, int], int]:
-    return {(tag, about): value for tag, about, value in terms_of(venue)}
+    return {(tag, about): value for tag, about, value in _said(venue)}
 
 
-def _tiers(terms: MarketTerms) -> list[Term]:
+def _tiers(terms: MarketTerms) -> list[Said]:
     """Brackets of a market, tier by tier; their initial fractions before open interest moved them."""
     found = []
     lower = 0
@@ -138,6 +168,8 @@ def _tiers(terms: MarketTerms) -> list[Term]:
     for tier, row in enumerate(rows):
         upper = int(row.bound) if tier < len(rows) - 1 else UNBOUNDED
         for tag, value in (
+            (Tag.TIER, tier),
+            (Tag.PRICE_AGE_MAX_MS, int(terms.price_age_max_ms)),
             (Tag.TIER_LOWER, lower),
             (Tag.TIER_UPPER, upper),
             (Tag.INITIAL_FRACTION, int(row.initial)),

@@ -20,7 +20,8 @@ HISTORY = Bus("history", ("key", "value", "time"))
 # Every word that a batch changed, as it left it: what is published, so that anybody can rebuild the state.
 CHANGED = Bus("changed", ("key", "value"))
 # What frames tell each other, the statement and the tables of constants: a tag, and what it is about.
-MESSAGE = Bus("message", ("tag", "about", "value"))
+MESSAGE = Bus("message", ("tag", "about", "value", "second", "third"))
+VALUES = 3  # of a message; what it does not need is zero
 # The second at which expired orders are left out of the lists that a batch touches; the statement takes it.
 ORDERS = Bus("orders", ("now_s",))
 # The tree over these lists shares a table with the accounts' tree, whose root has depth 0: its depths count from here.
