@@ -10,7 +10,7 @@ from bulkhead.circuit.frame import Frame, Value
 from bulkhead.circuit.funding import given_samples, hourly_rate, step
 from bulkhead.circuit.instructions import Flag
 from bulkhead.circuit.margin import Place, market_word, place_of, term
-from bulkhead.circuit.messages import Opening, opened, signed_message
+from bulkhead.circuit.messages import Opening, opened
 from bulkhead.circuit.prices import is_step_allowed, median
 from bulkhead.circuit.tags import Tag
 from bulkhead.circuit.terms import WORTH_BITS, rescale
@@ -19,10 +19,10 @@ from bulkhead.circuit.words import COUNTERS_RECORD, MARKETS_RECORD, ORACLE_RECOR
 from bulkhead.ledger.state import Status
 from bulkhead.ledger.ticks import FUNDING_PERIOD_MS, REPORT_AGE_MAX_MS, SAMPLE_LIMIT
 from bulkhead.ledger.tx import OracleReport, OracleTick, Restart, StatusChange
-from bulkhead.limits import FUNDING_INDEX_BITS, NOTIONAL_WORTH_LIMIT
+from bulkhead.limits import FUNDING_INDEX_BITS, NOTIONAL_WORTH_LIMIT, PRICE_BITS, WORD_BITS
 from bulkhead.rules.funding import SAMPLES_MIN
 from bulkhead.rules.terms import MarketTerms
-from bulkhead.signing.messages import PRICE_SELECTOR, PRICES_SELECTOR
+from bulkhead.signing.messages import PACKED_BITS, PACKED_PRICES, PRICES_SELECTOR
 
 INDEX_GAP_BITS = 128  # of what an index lacks to its width
 INDEX_LAST = (1 << (FUNDING_INDEX_BITS + 1)) - 1  # the largest index in its word, biased; the smallest is one
@@ -96,14 +96,25 @@ def _report(frame: Frame, venue: Venue, tick: Numbered, report: OracleReport | N
 
     key = frame.message(Tag.ORACLE_KEY, signer, frame.constant(0), -1, key_of_signer)
     time_ms = frame.given(lambda: int(report.time_ms) if report else 0)
-    prices: list[Value] = []
-    listed: list[Value] = []
-    for place, terms in enumerate(_markets(venue)):
-        price = _price(frame, report, place)
-        listed.append(frame.hash([frame.constant(PRICE_SELECTOR), frame.constant(int(terms.market_id)), price]))
-        prices.append(price)
-    signed_message(frame, venue, key, PRICES_SELECTOR, [tick.sequence, time_ms, frame.hash(listed)])
+    prices = [_price(frame, report, place) for place in range(len(_markets(venue)))]
+    # The time lies between the oldest report's and now, so it has no more bits than a number.
+    moment = time_ms + (1 << WORD_BITS) * tick.sequence
+    start = [frame.constant(PRICES_SELECTOR), frame.constant(venue.domain_hash), key]
+    frame.signature(key, frame.hash([*start, moment, *_packed(frame, venue, prices)]))
     return Report(signer, time_ms, prices)
+
+
+def _packed(frame: Frame, venue: Venue, prices: list[Value]) -> list[Value]:
+    """The prices of all markets with their numbers, three to an element (`signing.prices_hash`)."""
+    packed: list[Value] = []
+    listed = list(zip(_markets(venue), prices, strict=True))
+    for first in range(0, len(listed), PACKED_PRICES):
+        found = frame.constant(0)
+        for place, (terms, price) in enumerate(listed[first : first + PACKED_PRICES]):
+            numbered = price + (int(terms.market_id) << PRICE_BITS)
+            found = found + (1 << place * PACKED_BITS) * numbered
+        packed.append(found)
+    return packed
 
 
 def _price(frame: Frame, report: OracleReport | None, place: int) -> Value:
