@@ -48,6 +48,8 @@ TREE_DEPTH = 32
 
 # Records and messages
 ID_BITS = 16  # markets and assets
+FEED_BITS = ID_BITS + 1  # markets, and above them other collateral
+PACKED_PRICES = 3  # of an oracle's report, in one element
 KIND_BITS = 8  # kinds, rules, modes, statuses, leverages and counts
 WORD_BITS = 64  # an unsigned number of the wire's messages; amounts of both signs are as wide as QUOTE_BITS and a sign
 REVISION_BITS = 32
@@ -55,6 +57,8 @@ DIGEST_BITS = 256
 
 # A position packs into one field element: market 16, size 64, funding index 96, cost 64.
 assert ID_BITS + (SIZE_BITS + 1) + (FUNDING_INDEX_BITS + 1) + (QUOTE_BITS + 1) < FIELD_BITS
+# So do three prices of a report, each with its feed; and its number and time.
+assert PACKED_PRICES * (FEED_BITS + PRICE_BITS) < FIELD_BITS and 2 * WORD_BITS < FIELD_BITS
 # size · price stays a field element.
 assert SIZE_BITS + PRICE_BITS < FIELD_BITS
 # A position opened at the limit keeps within the width of a notional until its price has risen 256 times.

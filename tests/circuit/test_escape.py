@@ -38,7 +38,7 @@ from tests.parse import ACCOUNTS
 from tests.stark.mutation import unnoticed
 
 TINY = EscapeShape(
-    log_rules=10, log_programs=11, log_records=7, log_tree=8, log_poseidon=12, log_numbers=10, log_payouts=3
+    log_rules=10, log_programs=11, log_records=7, log_tree=8, log_poseidon=11, log_numbers=10, log_payouts=3
 )
 # Cross positions of both sides, an isolated child, choices, and an account that holds money alone.
 START = """

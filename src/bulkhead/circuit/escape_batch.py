@@ -72,7 +72,7 @@ class EscapeShape(NamedTuple):
 
 
 USUAL = EscapeShape(
-    log_rules=15, log_programs=13, log_records=12, log_tree=13, log_poseidon=17, log_numbers=16, log_payouts=8
+    log_rules=15, log_programs=13, log_records=12, log_tree=13, log_poseidon=16, log_numbers=16, log_payouts=8
 )
 
 

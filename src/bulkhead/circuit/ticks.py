@@ -19,10 +19,10 @@ from bulkhead.circuit.words import COUNTERS_RECORD, MARKETS_RECORD, ORACLE_RECOR
 from bulkhead.ledger.state import Status
 from bulkhead.ledger.ticks import FUNDING_PERIOD_MS, REPORT_AGE_MAX_MS, SAMPLE_LIMIT
 from bulkhead.ledger.tx import OracleReport, OracleTick, Restart, StatusChange
-from bulkhead.limits import FUNDING_INDEX_BITS, NOTIONAL_WORTH_LIMIT, PRICE_BITS, WORD_BITS
+from bulkhead.limits import FUNDING_INDEX_BITS, NOTIONAL_WORTH_LIMIT, PACKED_PRICES, PRICE_BITS, WORD_BITS
 from bulkhead.rules.funding import SAMPLES_MIN
 from bulkhead.rules.terms import MarketTerms
-from bulkhead.signing.messages import PACKED_BITS, PACKED_PRICES, PRICES_SELECTOR
+from bulkhead.signing.messages import PACKED_BITS, PRICES_SELECTOR
 
 INDEX_GAP_BITS = 128  # of what an index lacks to its width
 INDEX_LAST = (1 << (FUNDING_INDEX_BITS + 1)) - 1  # the largest index in its word, biased; the smallest is one

@@ -21,10 +21,10 @@ from functools import lru_cache
 import fast_stark_crypto
 
 from bulkhead.limits import (
-    FIELD_BITS,
+    FEED_BITS,
     FIELD_PRIME,
-    ID_BITS,
     L1_ADDRESS_BITS,
+    PACKED_PRICES,
     PRICE_BITS,
     PRICE_LIMIT,
     REVISION_BITS,
@@ -74,10 +74,7 @@ MOVE_SELECTOR = 0x62EC7FCC5DB5168ED38824049EF65AC50FF55BB212826C10F998FEA04423C0
 PRICES_TYPE = '"Prices"("domain":"felt","signer":"felt","moment":"felt","prices":"felt*")'
 PRICES_SELECTOR = 0x3599C520815FD14A391FB3A1425F727241DC6F0EF6FCC25542D982F09E8C881
 
-FEED_BITS = ID_BITS + 1  # of a market, or of a collateral, whose feeds stand above those of markets
-PACKED_PRICES = 3  # to an element
-PACKED_BITS = FEED_BITS + PRICE_BITS  # of one of them
-assert PACKED_PRICES * PACKED_BITS < FIELD_BITS and 2 * WORD_BITS < FIELD_BITS
+PACKED_BITS = FEED_BITS + PRICE_BITS  # of one price of a report
 
 Row = tuple[int, ...]
 
@@ -357,11 +354,12 @@ def prices_hash(domain: Domain, public_key: int, *, sequence: int, time_ms: int,
 
 def _packed_prices(prices: Iterable[Row]) -> list[int]:
     packed: list[int] = []
-    for place, (feed, price) in enumerate(prices):
-        check("feed", feed, 1, 1 << FEED_BITS)
-        check("price", price, 0, PRICE_LIMIT)
-        inside = place % PACKED_PRICES
-        if not inside:
-            packed.append(0)
-        packed[-1] |= (feed << PRICE_BITS | price) << inside * PACKED_BITS
+    listed = list(prices)
+    for first in range(0, len(listed), PACKED_PRICES):
+        element = 0
+        for place, (feed, price) in enumerate(listed[first : first + PACKED_PRICES]):
+            check("feed", feed, 1, 1 << FEED_BITS)
+            check("price", price, 0, PRICE_LIMIT)
+            element |= (feed << PRICE_BITS | price) << place * PACKED_BITS
+        packed.append(element)
     return packed
