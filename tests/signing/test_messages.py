@@ -333,7 +333,8 @@ def test_our_messages_are_snip_12_hashes_by_a_second_implementation() -> None:
 
 def test_a_report_of_prices_is_one_hash_by_a_second_implementation() -> None:
     """Three prices an element, the first the lowest; number and time are one element."""
-    start = [messages.PRICES_SELECTOR, signing.domain_hash(DOMAIN), KEY, (1 << 64) + 1796126400000]
+    start = [messages.MESSAGE_PREFIX, signing.domain_hash(DOMAIN), KEY, messages.PRICES_SELECTOR]
+    start.append((1 << 64) + 1796126400000)
     rows = [(1, 98765 << 32), (2, 4000 << 32), (63, 2**64 - 1), (65, 0)]
     element = 0
     for feed, price in reversed(rows[:3]):

@@ -183,7 +183,7 @@ def circuit_of(config: VenueConfig, shape: Shape) -> System:
 
     tables = [
         Rules(), Programs(list(programs(venue).values())), Terms(venue), Records(), LiveOrders(), MerkleUpdate(),
-        Ecdsa(), Poseidon(), Numbers(), Range(), Plates(laid_out(programs(venue), shape.plates)),
+        Ecdsa(), Poseidon(venue.message_prefix), Numbers(), Range(), Plates(laid_out(programs(venue), shape.plates)),
     ]  # fmt: skip
     return System("batch", tables, names_of(shape), environment)
 

@@ -14,6 +14,7 @@ from typing import NamedTuple
 from bulkhead.circuit.instructions import PROGRAM_BITS, Flag, Instruction, Program
 from bulkhead.circuit.memory import WordMemory
 from bulkhead.circuit.tags import Tag
+from stark.chips.poseidon import PREFIXED
 from stark.poseidon import hash_many
 from stark.prime import PRIME
 
@@ -261,12 +262,14 @@ class Frame:
         """What was sent, for hints."""
         return self.memory.told.get((tag, about, also), 0) if self.memory is not None else 0
 
-    def hash(self, elements: Sequence[Value]) -> Value:
-        """The digest of a list, as `stark.poseidon.hash_many` has it."""
+    def hash(self, elements: Sequence[Value], prefix: tuple[int, ...] = ()) -> Value:
+        """The digest of a list, as `stark.poseidon.hash_many` has it. `prefix`: what the list begins with, before these
+        elements; none, or that of the system's chip.
+        """
         padded = [*elements, self.one]
         if len(padded) % 2:
             padded.append(self.constant(0))
-        listed = tuple(int(each) for each in elements)
+        listed = (*prefix, *map(int, elements))
         digest = 0
         if self.memory is not None:
             digest = hash_many(list(listed))
@@ -276,7 +279,8 @@ class Frame:
         for place in range(permutations):
             flags = Flag.HASH | (Flag.NUMBER if place == 0 else NOTHING)
             pair = padded[2 * place : 2 * place + 2]
-            row = self._write(flags, (pair[0], pair[1]), permutations - 1 - place, digest)
+            left = permutations - 1 - place + (PREFIXED if prefix and not place else 0)
+            row = self._write(flags, (pair[0], pair[1]), left, digest)
             first = first or row
         assert first is not None
         return first

@@ -23,7 +23,6 @@ from bulkhead.circuit.words import (
 )
 from bulkhead.fixed import div_floor
 from bulkhead.limits import FIELD_PRIME, TIME_MS_BITS, TIME_S_BITS
-from bulkhead.signing.messages import MESSAGE_PREFIX
 
 HALF, DOUBLE = 1 << 64, 1 << 128
 PRIME_HIGH = FIELD_PRIME >> 128  # the prime is PRIME_HIGH * 2**128 + 1
@@ -67,8 +66,12 @@ def owner_key(frame: Frame, base: Value) -> Value:
 def signed_message(frame: Frame, venue: Venue, key: Value, selector: int, members: list[Value]) -> Value:
     """The hash of a message with these members, which the key has signed."""
     struct = frame.hash([frame.constant(selector), *members])
-    parts = [frame.constant(MESSAGE_PREFIX), frame.constant(venue.domain_hash), key, struct]
-    digest = frame.hash(parts)
+    return signed(frame, venue, key, [struct])
+
+
+def signed(frame: Frame, venue: Venue, key: Value, parts: list[Value]) -> Value:
+    """The hash of prefix, domain, key and these, which the key has signed."""
+    digest = frame.hash([key, *parts], venue.message_prefix)
     frame.signature(key, digest)
     return digest
 
@@ -101,7 +104,7 @@ def fill_order(frame: Frame, digest: Value, expiry_s: Value, filled: Value, most
     place = order_place(frame, digest)
     if frame.memory is not None:
         frame.memory.expect_order(int(place), int(expiry_s))
-    key = (ORDER_RECORD << WORD_BITS)
+    key = ORDER_RECORD << WORD_BITS
     before = frame.given(lambda: _filled(frame, int(place)), "what was filled", is_number=True)
     after = before + filled
     frame.number("the message allows as much", most - after)

@@ -10,7 +10,7 @@ from bulkhead.circuit.frame import Frame, Value
 from bulkhead.circuit.funding import given_samples, hourly_rate, step
 from bulkhead.circuit.instructions import Flag
 from bulkhead.circuit.margin import Place, market_word, place_of, term
-from bulkhead.circuit.messages import Opening, opened
+from bulkhead.circuit.messages import Opening, opened, signed
 from bulkhead.circuit.prices import is_step_allowed, median
 from bulkhead.circuit.tags import Tag
 from bulkhead.circuit.terms import WORTH_BITS, rescale
@@ -99,8 +99,7 @@ def _report(frame: Frame, venue: Venue, tick: Numbered, report: OracleReport | N
     prices = [_price(frame, report, place) for place in range(len(_markets(venue)))]
     # The time lies between the oldest report's and now, so it has no more bits than a number.
     moment = time_ms + (1 << WORD_BITS) * tick.sequence
-    start = [frame.constant(PRICES_SELECTOR), frame.constant(venue.domain_hash), key]
-    frame.signature(key, frame.hash([*start, moment, *_packed(frame, venue, prices)]))
+    signed(frame, venue, key, [frame.constant(PRICES_SELECTOR), moment, *_packed(frame, venue, prices)])
     return Report(signer, time_ms, prices)
 
 

@@ -75,9 +75,7 @@ def tables_of(play: Play, after: State, transactions: Sequence[Transaction], sha
     """The tables of what was played."""
     before = play.memory.state
     plates = fill_plates(play.frames, laid_out(play.programs, shape.plates), shape.log_plates)
-    rules = fill_rules(
-        play.frames, list(play.programs.values()), terms_of(play.venue), shape, plates.frames
-    )
+    rules = fill_rules(play.frames, list(play.programs.values()), terms_of(play.venue), shape, plates.frames)
     runs = record_runs(before, after, play)
     tree = AccountTree({account_id: leaf_of(account) for account_id, account in before.accounts.items()})
     changes = {
@@ -103,7 +101,7 @@ def tables_of(play: Play, after: State, transactions: Sequence[Transaction], sha
         orders.table,
         by_rows([row for tree in trees for row in tree.rows], shape.log_tree),
         _signed_table(transactions, rules, shape),
-        Poseidon().fill(merged(lists), shape.log_poseidon)[0],
+        Poseidon(play.venue.message_prefix).fill(merged(lists), shape.log_poseidon)[0],
         numbers,
         Range().fill(cells(numbers, slice(0, NUMBER_LIMBS))),
         plates.table,

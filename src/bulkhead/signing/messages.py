@@ -5,8 +5,8 @@ unchanged; the domain names our chain, so that no signature made there counts he
 
     message = H("StarkNet Message", domain, public key, struct)      struct = H(selector, member, member, …)
 
-What oracles sign at every tick is shorter, since no wallet shows it and a proof hashes one for each signer: a single
-hash, `prices_hash`. It begins with a selector where every other message begins with its prefix.
+What oracles sign at every tick is shorter, since no wallet shows it and a proof hashes one for each signer: its struct
+is not hashed on its own, `prices_hash`. A message with two elements more than others is no other one.
 
 H is Starknet's Poseidon over the field; a selector is keccak256 of the type string, below 2^250. The selectors are
 constants because nothing else here needs keccak; a test recomputes each from its type string.
@@ -71,8 +71,8 @@ POSITION_LEG_SELECTOR = 0x1B92DC67FA12701BC5915359373E4253A20829D42DF00280EB7852
 MOVE_TYPE = '"Move"("account":"felt","assets":"AssetLeg*","positions":"PositionLeg*","choices":"Choice*",' + _END
 MOVE_TYPE += ASSET_LEG_TYPE + CHOICE_TYPE + POSITION_LEG_TYPE
 MOVE_SELECTOR = 0x62EC7FCC5DB5168ED38824049EF65AC50FF55BB212826C10F998FEA04423C0
-PRICES_TYPE = '"Prices"("domain":"felt","signer":"felt","moment":"felt","prices":"felt*")'
-PRICES_SELECTOR = 0x3599C520815FD14A391FB3A1425F727241DC6F0EF6FCC25542D982F09E8C881
+PRICES_TYPE = '"Prices"("moment":"felt","prices":"felt*")'
+PRICES_SELECTOR = 0x30FD5B226F6BE687939CBD6912D0E150FC8ADDA179216A5C5C1451A407DAD48
 
 PACKED_BITS = FEED_BITS + PRICE_BITS  # of one price of a report
 
@@ -341,7 +341,7 @@ def move_hash(
 def prices_hash(domain: Domain, public_key: int, *, sequence: int, time_ms: int, prices: Iterable[Row]) -> int:
     """What an oracle signer signs at a tick: (feed, price), by rising feed.
 
-        H(selector, domain, public key, sequence · 2^64 + time, three prices, three prices, …)
+        H("StarkNet Message", domain, public key, selector, sequence · 2^64 + time, three prices, three prices, …)
 
     Three prices are one element: feed · 2^64 + price of the first, the second's 2^81 times that, the third's 2^162
     times. No feed is zero, so a place without a price is no price of zero, and no two lists are packed alike.
@@ -349,7 +349,8 @@ def prices_hash(domain: Domain, public_key: int, *, sequence: int, time_ms: int,
     check_element("public key", public_key)
     _check_words(sequence=sequence, time_ms=time_ms)
     moment = sequence << WORD_BITS | time_ms
-    return hash_many([PRICES_SELECTOR, domain_hash(domain), public_key, moment, *_packed_prices(prices)])
+    start = [MESSAGE_PREFIX, domain_hash(domain), public_key, PRICES_SELECTOR, moment]
+    return hash_many(start + _packed_prices(prices))
 
 
 def _packed_prices(prices: Iterable[Row]) -> list[int]:

@@ -13,6 +13,9 @@ Permutations that follow each other can be one sponge: the last cell of row 7 sa
 one's outcome. Its inputs are then the outcome plus two elements of the list that is hashed. Every permutation of a
 sponge carries its digest, the first element of the last outcome, and how many permutations are `left`; so whoever takes
 the messages of a digest with n - 1, n - 2, ... 0 left has all of a list, and no other list has that digest.
+
+Where many lists begin with the same two elements, the state that these leave is a constant, and a list may start from
+it: its first message says so by PREFIXED more than are left, and has the elements after the prefix.
 """
 
 from __future__ import annotations
@@ -24,19 +27,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stark.air.chip import Bus, Chip, Must, Row
-from stark.air.expr import Expr
+from stark.air.expr import Expr, lift
 from stark.field import ZERO, Felts, add, from_ints, load, multiply, square, store, subtract, to_ints
 from stark.kernels import Felt, kernel
-from stark.poseidon import HALF, PARTIAL_ROUNDS, round_constants
+from stark.poseidon import HALF, PARTIAL_ROUNDS, ROUNDS, permute, round_constants
 from stark.prime import PRIME, inverse
 
 # A permutation absorbs the elements `first` and `second`; the first one of a sponge starts from (0, 0, capacity).
 POSEIDON = Bus("poseidon", ("digest", "left", "is_start", "capacity", "first", "second"))
 LIST, SINGLE, PAIR = range(3)  # the capacities of Starknet's three hashes
 RATE = 2
+PREFIXED = 1 << 32  # more than are ever left
 ROWS = 8
 CELLS = 14
-ROUNDS = HALF + PARTIAL_ROUNDS + HALF
+SPARE, COUNT = 12, 13  # cells of full rows: whether a list is prefixed; how often it is taken, or that it goes on
 ENTERING, LEAVING, LAST = 0, 6, 7  # rows: before the partial rounds, at their end, at the end of all
 
 Triple = tuple[Expr, Expr, Expr]
@@ -108,7 +112,10 @@ def take_hash(must: Must, digest: Expr, sponge: tuple[int, Sequence[Expr | int]]
 
 
 class Poseidon(Chip):
-    """128 cells a permutation and 8 of its bus; degree 5. Unused permutations are those of zeros, sent 0 times."""
+    """128 cells a permutation and 8 of its bus; degree 5. Unused permutations are those of zeros, sent 0 times.
+
+    `prefix`: the two elements with which many lists begin.
+    """
 
     name = "poseidon"
     columns = (("cell", CELLS), "digest", "left")
@@ -118,10 +125,13 @@ class Poseidon(Chip):
         "is_entering": _on([ENTERING]),
         "is_leaving": _on([LEAVING]),
         "is_last": _on([LAST]),
-        **{f"constant{place}": tuple(row[place] for row in _constant_columns()) for place in range(3, CELLS - 1)},
-        "constant13": tuple(row[CELLS - 1] for row in _constant_columns()),
+        **{f"constant{place}": tuple(row[place] for row in _constant_columns()) for place in range(3, CELLS)},
         **{f"ahead{place}": tuple(row[place] for row in _ahead()) for place in range(3)},
     }
+
+    def __init__(self, prefix: tuple[int, int] | None = None):
+        self.prefix = prefix
+        self.begun = permute(*prefix, LIST) if prefix is not None else None
 
     def constrain(self, row: Row, must: Must) -> None:
         """Full rounds, the way into the partial ones, their recurrence, the way out, and what a sponge says."""
@@ -134,23 +144,39 @@ class Poseidon(Chip):
             if place < 3 * HALF:
                 full = mixed[place - 3]
                 found = cells[place] - constant - partial - row.is_full * (full - partial)
-                must.zero(f"the round to cell {place}", found)
-            elif place < CELLS - 1:
-                must.zero("a cell without use is zero", cells[place] - (1 - row.is_full) * (constant + partial))
             else:
-                must.zero(f"the round to cell {place}", (1 - row.is_full) * (cells[place] - constant - partial))
+                found = (1 - row.is_full) * (cells[place] - constant - partial)
+            must.zero(f"the round to cell {place}", found)
         entered, left = _entered(outcome, after), _left(bases[CELLS - 3 :])
         for place in range(3):
             partial = getattr(row, f"ahead{place}") + _recur(bases[CELLS - 3 + place : CELLS + place])
             found = row.is_inner * (after[place] - partial) + row.is_entering * (after[place] - entered[place])
             found = found + row.is_leaving * (after[place] - left[place])
             must.zero(f"the round to the next row's cell {place}", found)
-        self._absorb(row, must, outcome)
+        prefixed = self._prefixed(row, must)
+        self._absorb(row, must, outcome, prefixed)
 
-    def _absorb(self, row: Row, must: Must, outcome: Triple) -> None:
+    def _prefixed(self, row: Row, must: Must) -> Triple:
+        """What a prefix leaves in the state that the next permutation starts from; zeros without one.
+
+        A list may start so whose third element is the prefix's; so the bit of a permutation of zeros is zero.
+        """
+        if self.begun is None:
+            must.zero("a cell without use is zero", row.is_full * row["cell"][SPARE])
+            return _triple([lift(0)] * 3)
+        after = row.next["cell"]
+        is_prefixed = after[SPARE]
+        must.zero("a cell without use is zero", row.is_last * row["cell"][SPARE])
+        must.zero("a list is prefixed or not", row.is_last * (is_prefixed * (is_prefixed - 1)))
+        must.zero("a list is prefixed at its start", row.is_last * (row["cell"][COUNT] * is_prefixed))
+        third = after[2] - (self.begun[2] + round_constants()[0][2])
+        must.zero("a prefix leaves the third element", row.is_last * (is_prefixed * third))
+        return _triple([is_prefixed * value for value in self.begun])
+
+    def _absorb(self, row: Row, must: Must, outcome: Triple, prefixed: Triple) -> None:
         """From the last row of a permutation to the first of the next one, which may go on with the same sponge."""
-        goes_on, begun = row["cell"][CELLS - 1], row.next["cell"][0:3]
-        inputs = [begun[place] - constant for place, constant in enumerate(round_constants()[0])]
+        goes_on, after = row["cell"][COUNT], row.next["cell"]
+        inputs = [after[place] - constant for place, constant in enumerate(round_constants()[0])]
         must.zero("a sponge goes on or not", row.is_last * (goes_on * (goes_on - 1)))
         must.zero("the digest is the first element", row.is_last * ((1 - goes_on) * (row.digest - outcome[0])))
         must.zero("nothing is left at the end", row.is_last * ((1 - goes_on) * row.left))
@@ -160,18 +186,29 @@ class Poseidon(Chip):
         must.zero("the digest stands in every row", (1 - row.is_last) * (row.next.digest - row.digest))
         must.zero("what is left stands in every row", (1 - row.is_last) * (row.next.left - row.left))
         is_start = 1 - goes_on
-        absorbed = [inputs[place] - goes_on * outcome[place] for place in range(RATE)]
-        message = [row.next.digest, row.next.left, is_start, is_start * inputs[2], *absorbed]
-        must.send(POSEIDON, message, row.is_last * row.next["cell"][CELLS - 1])
+        absorbed = [inputs[place] - prefixed[place] - goes_on * outcome[place] for place in range(RATE)]
+        capacity, left = is_start * inputs[2] - prefixed[2], row.next.left
+        if self.prefix is not None:
+            left = left + PREFIXED * after[SPARE]
+        must.send(POSEIDON, [row.next.digest, left, is_start, capacity, *absorbed], row.is_last * after[COUNT])
+
+    def _shortened(self, sponge: Sponge) -> tuple[Sponge, bool]:
+        """A list that begins with the prefix, as it goes on from there; and whether it does."""
+        first, second, *rest = sponge.elements
+        if self.begun is None or not rest or (sponge.capacity, (first, second)) != (LIST, self.prefix):
+            return sponge, False
+        rest[0], rest[1] = ((value + left) % PRIME for value, left in zip(rest[:2], self.begun[:2], strict=True))
+        return Sponge(self.begun[2], tuple(rest), sponge.times), True
 
     def fill(self, sponges: Sequence[Sponge], log_rows: int) -> tuple[Felts, list[int]]:
-        """The table for these lists, and their digests."""
-        room = (1 << log_rows) // ROWS
+        """The table for these lists, and their digests. Lists that begin with the prefix start from its state."""
+        if any(not sponge.elements or len(sponge.elements) % RATE for sponge in sponges):
+            raise ValueError("a sponge absorbs an even number of elements, at least two")
+        room, shown = (1 << log_rows) // ROWS, [self._shortened(sponge) for sponge in sponges]
+        sponges = [sponge for sponge, _ in shown]
         lengths = [len(sponge.elements) // RATE for sponge in sponges]
         if sum(lengths) > room:
             raise ValueError(f"{sum(lengths)} permutations; 2**{log_rows} rows hold {room}")
-        if any(not sponge.elements or len(sponge.elements) % RATE for sponge in sponges):
-            raise ValueError("a sponge absorbs an even number of elements, at least two")
         padding = room - sum(lengths)
         elements = [element for sponge in sponges for element in sponge.elements] + [0] * (RATE * padding)
         lengths += [1] * padding
@@ -189,8 +226,10 @@ class Poseidon(Chip):
         table[CELLS] = np.repeat(np.repeat(digests, counts, axis=0), ROWS, axis=0)
         table[CELLS + 1] = np.repeat(from_ints(left.tolist()), ROWS, axis=0)
         times = [sponge.times for sponge in sponges] + [0] * padding
-        table[CELLS - 1, ::ROWS] = np.repeat(from_ints(times), counts, axis=0)
-        table[CELLS - 1, LAST::ROWS] = from_ints([int(number > 0) for number in left.tolist()])
+        table[COUNT, ::ROWS] = np.repeat(from_ints(times), counts, axis=0)
+        table[COUNT, LAST::ROWS] = from_ints([int(number > 0) for number in left.tolist()])
+        prefixed = starts[[place for place, (_, is_prefixed) in enumerate(shown) if is_prefixed]]
+        table[SPARE, ROWS * prefixed] = from_ints([1])[0]
         return table, to_ints(digests)[: len(sponges)]
 
 
