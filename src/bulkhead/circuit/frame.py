@@ -113,6 +113,7 @@ class Frame:
         self._constants: dict[int, Value] = {}
         self._pairs: dict[tuple[int, int], Value] = {}
         self._own: Value | None = None
+        self._borrowed: dict[int, int] = {}  # keys of words, by the row that borrowed them
         self.one = self._write(Flag.FIRST, (None, None), 0, 1)
         nothing = self.constant(0)  # nearly every program needs it
         if in_turn:
@@ -224,6 +225,27 @@ class Frame:
             self.written[len(self.values)] = written
         return self._write(Flag.MEMORY, (base, after), word, found)
 
+    def borrow(self, base: Value, word: int) -> Value:
+        """What stands at the word base + word, of which it is not known yet what is left there: `leave` says it.
+
+        Both are one access, at this row's moment; so nobody else asks for the word in between.
+        """
+        key = (int(base) + word) % PRIME
+        found = self.memory.look(key) if self.memory is not None else 0
+        held = self._write(Flag.MEMORY, (base, None), word, found)
+        self._borrowed[held.at] = key
+        return held
+
+    def leave(self, held: Value, after: Value) -> None:
+        """What is left of a borrowed word."""
+        key = self._borrowed.pop(held.at)
+        if self.memory is None:
+            self.code[held.at] = self.code[held.at]._replace(right=after.at)
+            return
+        time = (self.place << PROGRAM_BITS) + self.start + held.at
+        found, self.written[held.at] = self.memory.access(key, int(after), time)
+        assert found == int(held) and self.written[held.at] < time, "a borrowed word was asked for in between"
+
     def adjust(self, base: Value, word: int, change: Value) -> tuple[Value, Value]:
         """Add to the word base + word; answers what stood there and what is left."""
         after = Value(self, len(self.values) + 1)  # the next row, which the first one leaves
@@ -294,6 +316,7 @@ class Frame:
     # --- the end --------------------------------------------------------------------------------------------------
 
     def _end(self) -> None:
+        assert not self._borrowed, f"{self.name}: a borrowed word is left at something"
         if self.in_turn and not self.ends:
             nothing = self.constant(0)
             self.tell(Tag.TURN, self.own_number() + 1, nothing, nothing)

@@ -14,12 +14,16 @@ from bulkhead.ledger.commitment import tiers_max
 WORTH_BITS = 128  # of open interest at the index, and of what it is compared with
 
 
-def rescale(frame: Frame, venue: Venue, place: Place, worth: Value, *, scales: bool) -> None:
+def rescale(
+    frame: Frame, venue: Venue, place: Place, worth: Value, *, scales: bool, lower: Value | None = None
+) -> None:
     """Initial fractions follow open interest worth so much; without `scales` it is shown that there is nothing to do.
+    `lower`: the market's lower bound, where it is known.
 
         scale = clamp((worth - lower) / span, 0, 1), rounded up;  initial = f + scale (1 - f), rounded up
     """
-    lower = term(frame, venue, Tag.OPEN_INTEREST_LOWER, place.market)
+    if lower is None:
+        lower = term(frame, venue, Tag.OPEN_INTEREST_LOWER, place.market)
     over = worth - (1 << FRACTION_BITS) * lower
     if not scales:
         wide(frame, "open interest is low", frame.lift(-1 * over), WORTH_BITS)
