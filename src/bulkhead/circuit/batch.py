@@ -133,7 +133,7 @@ MEDIUM = Shape(  # a hundred trades and what comes with them
     log_plates=17, plates=Usual(110, (14, 56, 88, 88, 40, 16), ticks=6, scaled=12, isolated=16).plates(),
 )  # fmt: skip
 LARGE = Shape(  # a thousand trades, in ten gigabytes; not for L1, whose proofs would take four times that
-    number=3, log_rules=16, log_programs=15, log_terms=8, log_records=13, log_orders=14, log_tree=15,
+    number=3, log_rules=16, log_programs=15, log_terms=8, log_records=13, log_orders=14, log_tree=14,
     log_signatures=19, log_poseidon=19, log_numbers=17, queue=32, forced=16, changes=5120,
     log_plates=20, plates=Usual(980, (80, 420, 700, 620, 240, 90), ticks=8, scaled=32, isolated=16).plates(),
 )  # fmt: skip
