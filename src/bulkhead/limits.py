@@ -29,7 +29,8 @@ POSITION_BITS = NOTIONAL_BITS - 8  # a market's largest tier ends below 2^50 of 
 VALUE_WORTH_BITS = QUOTE_BITS + FRACTION_BITS + 1  # balance + collateral + 16 notionals, signed
 REQUIREMENT_BITS = NOTIONAL_WORTH_BITS + SHARE_BITS + 4  # 16 positions, each at most its own notional
 ACCOUNT_ID_BITS = 32
-CHILDREN_PER_ACCOUNT = 64  # ids a + 1 … a + 63 belong to a
+CHILD_BITS = 6
+CHILDREN_PER_ACCOUNT = 1 << CHILD_BITS  # ids a + 1 … a + 63 belong to a
 MARKETS_MAX = 63
 NONCE_BITS = 32
 SALT_BITS = 64  # what the client library accepts; the reference client draws 32 bits
@@ -48,6 +49,8 @@ TREE_DEPTH = 32
 
 # Records and messages
 ID_BITS = 16  # markets and assets
+FEED_BITS = ID_BITS + 1  # markets, and above them other collateral
+PACKED_PRICES = 3  # of an oracle's report, in one element
 KIND_BITS = 8  # kinds, rules, modes, statuses, leverages and counts
 WORD_BITS = 64  # an unsigned number of the wire's messages; amounts of both signs are as wide as QUOTE_BITS and a sign
 REVISION_BITS = 32
@@ -55,6 +58,8 @@ DIGEST_BITS = 256
 
 # A position packs into one field element: market 16, size 64, funding index 96, cost 64.
 assert ID_BITS + (SIZE_BITS + 1) + (FUNDING_INDEX_BITS + 1) + (QUOTE_BITS + 1) < FIELD_BITS
+# So do three prices of a report, each with its feed; and its number and time.
+assert PACKED_PRICES * (FEED_BITS + PRICE_BITS) < FIELD_BITS and 2 * WORD_BITS < FIELD_BITS
 # size · price stays a field element.
 assert SIZE_BITS + PRICE_BITS < FIELD_BITS
 # A position opened at the limit keeps within the width of a notional until its price has risen 256 times.

@@ -36,11 +36,11 @@ withdraw taker 150          ok
 """
 # One withdrawal and one deposit fit a small table, whose every cell can be changed in turn.
 TINY = SMALL._replace(
-    log_rules=9, log_orders=3, log_records=7, log_tree=7, log_poseidon=12, log_signatures=9, log_plates=7, plates=()
+    log_rules=9, log_orders=3, log_records=7, log_tree=7, log_poseidon=11, log_signatures=9, log_plates=7, plates=()
 )
 # A whole script of the ledger's.
 LONG = SMALL._replace(
-    log_rules=16, log_poseidon=16, log_numbers=15, log_signatures=15, queue=32, forced=32, changes=256
+    log_rules=16, log_poseidon=15, log_numbers=15, log_signatures=15, queue=32, forced=32, changes=256
 )  # fmt: skip
 
 

@@ -30,7 +30,7 @@ TRADES = "trade maker sell taker 0.001 BTC @ 50000 ok\n" * 2
 BEGIN = START + "tick BTC 50000 ETH 3000 XRP 0.5 LTC 50 EOS 5 ok"
 # All frames of two trades find a plate but the second trade's own; one plate stays idle.
 SOME = SMALL._replace(
-    log_rules=11, log_orders=3, log_records=8, log_tree=8, log_poseidon=13, log_signatures=10, log_plates=10,
+    log_rules=11, log_orders=3, log_records=8, log_tree=8, log_poseidon=12, log_signatures=10, log_plates=10,
     plates=(
         ("trade, maker 3 ago", 1), ("side, cross", 4), ("account, 0 positions, fresh", 2),
         ("account, 1 positions, fresh", 3),

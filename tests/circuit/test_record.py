@@ -5,7 +5,18 @@ from __future__ import annotations
 import pytest
 
 from bulkhead.circuit.record import RecordRun, Records, Word, asked_by
-from bulkhead.circuit.words import CHANGED, CHOICES, HISTORY, MONEY_RECORD, ORACLE_RECORD, POSITIONS, RECORD, key_of
+from bulkhead.circuit.words import (
+    CHANGED,
+    CHOICES,
+    HISTORY,
+    MONEY_RECORD,
+    ORACLE_RECORD,
+    ORDER_RECORD,
+    POSITIONS,
+    RECORD,
+    key_of,
+)
+from bulkhead.ledger.tree import leaf_place
 from bulkhead.limits import TREE_DEPTH
 from stark.air.check import check
 from stark.air.chip import Must
@@ -16,6 +27,7 @@ from stark.chips.ranges import Numbers, Range
 from stark.chips.tables import cells
 from stark.field import Felts, from_ints
 from stark.poseidon import hash_many
+from stark.prime import PRIME
 from tests.stark.mutation import unnoticed
 
 ACCOUNT, CHILD, NEW = 64, 65, 128
@@ -58,8 +70,10 @@ def listed(run: RecordRun, side: str) -> list[int]:
     return [value for number, value in values if not run.is_account or number < 5 or value]
 
 
-def shown(all_runs: list[RecordRun], log_rows: int = 6) -> tuple[System, list[int], list[Felts]]:
-    """A statement of the digests before and after, and of every changed word."""
+def shown(
+    all_runs: list[RecordRun], log_rows: int = 6, told: int | None = None
+) -> tuple[System, list[int], list[Felts]]:
+    """A statement of the digests before and after, and of every changed word; of accounts at their places, or there."""
     names: list[str] = []
     public: list[int] = []
 
@@ -75,7 +89,8 @@ def shown(all_runs: list[RecordRun], log_rows: int = 6) -> tuple[System, list[in
         for place, run in enumerate(all_runs):
             digests = [getattr(stated, f"before{place}"), getattr(stated, f"after{place}")]
             if run.is_account:
-                must.receive(TREE, [TREE_DEPTH, run.record, *digests])
+                leaf = leaf_place(run.record) if told is None else told
+                must.receive(TREE, [TREE_DEPTH, leaf, *digests])
             else:
                 must.receive(RECORD, [run.record, *digests])
             for number, word in run.words.items():
@@ -162,6 +177,24 @@ def test_a_record_has_one_run() -> None:
     run = RecordRun(ACCOUNT, True, words(FIXED))
     system, public, _ = shown([run])
     assert "tree" in "; ".join(str(each) for each in check(system, public, tables_of([run, run], 6)))
+
+
+@pytest.mark.parametrize("record", [ACCOUNT, ACCOUNT + 5, MONEY_RECORD, ORACLE_RECORD, ORDER_RECORD])
+@pytest.mark.parametrize("place", [0, 2, 77, 1 << 26, (1 << 32) - 1])
+def test_a_record_has_one_place_in_the_tree(record: int, place: int) -> None:
+    """Whoever needs another one finds an element for the child that leads there, and it is no number."""
+    run = RecordRun(record, True, words(FIXED))
+    system, public, traces = shown([run], told=place)
+    child = (64 * place - record) * pow((1 << 32) - 1, -1, PRIME) % PRIME
+    traces[0][list(Records.columns).index("word"), len(FIXED)] = from_ints([child])[0]
+    said = {str(each).split(" ")[0] for each in check(system, public, traces)}
+    assert said == {"number"}
+
+
+def test_a_child_s_place_is_beside_those_of_its_market() -> None:
+    child = RecordRun(ACCOUNT + 3, True, words(FIXED))
+    system, public, traces = shown([child], told=(3 << 26) + ACCOUNT // 64)
+    assert not list(check(system, public, traces))
 
 
 def test_an_account_without_words_is_none() -> None:

@@ -20,6 +20,7 @@ from bulkhead.fixed import seconds_floor
 from bulkhead.ledger import tx
 from bulkhead.ledger.orders import LIST_MIN, list_max
 from bulkhead.ledger.state import State
+from bulkhead.ledger.tree import leaf_place
 from bulkhead.ledger.tx import Transaction
 from bulkhead.limits import ORDER_TREE_DEPTH, TREE_DEPTH
 from tests.circuit.batches import START, Sealed
@@ -43,7 +44,8 @@ def taken(
     runs, entries = record_runs(before, after, play), entries_shown(before, play)
     lists = _lists(transactions, play, runs, entries)
     orders = LiveOrders().fill(entries, seconds_floor(after.time_ms), before.filled.root, LARGE.log_orders)
-    nodes = [(level, run.record >> level) for run in runs if run.is_account for level in range(1, TREE_DEPTH + 1)]
+    places = [leaf_place(run.record) for run in runs if run.is_account]
+    nodes = [(level, place >> level) for place in places for level in range(1, TREE_DEPTH + 1)]
     nodes += [(-level, number >> level) for number in orders.leaves for level in range(1, ORDER_TREE_DEPTH + 1)]
     _, hashed = Records().fill(runs, LARGE.log_records)
     asked = [*rules.asked, *plates.asked, *asked_by(runs), *orders.asked]

@@ -23,7 +23,7 @@ from stark.prime import PRIME
 from tests.circuit.batches import Sealed
 
 TINY = SMALL._replace(
-    log_rules=9, log_orders=3, log_records=7, log_tree=7, log_poseidon=12, log_signatures=8, log_plates=7, plates=()
+    log_rules=9, log_orders=3, log_records=7, log_tree=7, log_poseidon=11, log_signatures=8, log_plates=7, plates=()
 )
 PLACE = {name: place for place, name in enumerate(Rules.columns)}
 

@@ -252,6 +252,15 @@ def test_who_is_no_signer_has_no_key() -> None:
     assert not outcome(state, [(THREE, _tick(state))]).unanswered
 
 
+def test_where_all_report_nobody_reports_for_another() -> None:
+    """Their keys are the program's own, in order: what is signed in another order is signed by nobody."""
+    state, four = _ticked(), ((50 << 32, 30 << 32),) * 4
+    times, keys = (START_MS + 1,) * 4, [int(key) for key in state.config.oracle_keys]
+    for signers in ((0, 1, 2, 3), (0, 1, 3, 3), (3, 2, 1, 0)):
+        tick = _tick(state, signers=signers, prices=four, times=times)
+        assert [key for key, _ in outcome(state, [(oracle_tick_name(4, False), tick)]).signed] == keys
+
+
 def test_a_report_of_another_number_or_vector_is_not_what_was_signed() -> None:
     state = _ticked()
     authority = Authority(state.config)

@@ -33,7 +33,7 @@ from tests.contracts.machine import Machine, as_code, compiled
 
 QUICK = Parameters(log_blowup=3, queries=6, grinding_bits=4, log_final=4, parts=2)
 SHAPE = EscapeShape(
-    log_rules=10, log_programs=11, log_records=7, log_tree=8, log_poseidon=12, log_numbers=10, log_payouts=1
+    log_rules=10, log_programs=11, log_records=7, log_tree=8, log_poseidon=11, log_numbers=10, log_payouts=1
 )
 FIRST, MIDDLE = 77, 78  # roots of accounts, where nobody looks at what they are made of
 FINAL = 1001  # the state after the one batch that is settled

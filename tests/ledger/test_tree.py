@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bulkhead.ledger.tree import DEPTH, EMPTY_LEAF, LEAVES, AccountTree, empty_nodes, verify_path
+from bulkhead.ledger.tree import DEPTH, EMPTY_LEAF, LEAVES, AccountTree, empty_nodes, leaf_place, verify_path
 from bulkhead.limits import FIELD_PRIME
 from stark.field import PRIME
 from stark.poseidon import hash2
@@ -118,7 +118,7 @@ def test_the_empty_tree_keeps_no_node() -> None:
 
 def test_memory_follows_the_accounts_in_use() -> None:
     tree = AccountTree(dict.fromkeys(range(0, 64 * 500, 64), 1))
-    assert len(tree) < 33 * 500
+    assert len(tree) < 2 * 500 + 33
     tree.update(dict.fromkeys(range(0, 64 * 499, 64), 0))
     assert len(tree) == 33
 
@@ -134,7 +134,18 @@ def test_the_exchange_and_the_proof_library_mean_the_same_field() -> None:
     assert FIELD_PRIME == PRIME
 
 
-def test_siblings_share_their_parent() -> None:
-    tree = AccountTree({64: 3, 65: 4})
-    assert tree.path(64)[0] == 4 and tree.path(65)[0] == 3
-    assert tree.path(66)[1] == hash2(3, 4)
+def test_who_signed_up_one_after_the_other_are_siblings() -> None:
+    tree = AccountTree({128: 3, 192: 4})
+    assert tree.path(128)[0] == 4 and tree.path(192)[0] == 3
+    assert tree.path(0)[1] == hash2(3, 4)
+
+
+def test_every_account_has_a_leaf_of_its_own() -> None:
+    ids = [*range(300), *range(LEAVES - 300, LEAVES), *(1 << bit for bit in range(32))]
+    places = {leaf_place(account_id): account_id for account_id in ids}
+    assert len(places) == len(set(ids)) and all(0 <= place < LEAVES for place in places)
+    for place, account_id in places.items():
+        assert place == naive_tree.place(account_id)
+    for account_id in (-1, LEAVES):
+        with pytest.raises(ValueError, match="leaf"):
+            leaf_place(account_id)

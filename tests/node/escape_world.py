@@ -42,7 +42,7 @@ from tests.parse import START_MS
 FEE = 10**15
 WEEK = 7 * 86_400
 TINY = EscapeShape(
-    log_rules=10, log_programs=11, log_records=7, log_tree=8, log_poseidon=12, log_numbers=10, log_payouts=1
+    log_rules=10, log_programs=11, log_records=7, log_tree=8, log_poseidon=11, log_numbers=10, log_payouts=1
 )
 TERMS = Terms(TINY, "test", 2)
 FIRST = f"""

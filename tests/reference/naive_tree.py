@@ -23,11 +23,18 @@ def node(leaves: Mapping[int, int], height: int, first: int = 0) -> int:
     return poseidon_hash(node(inside, height - 1, first), node(inside, height - 1, first + half))
 
 
+def place(account_id: int) -> int:
+    """Which leaf is an account's: the last six bits of its id come first."""
+    digits = f"{account_id:032b}"
+    return int(digits[26:] + digits[:26], 2)
+
+
 def root(leaves: Mapping[int, int]) -> int:
-    """The root of depth 32."""
-    return node(leaves, 32)
+    """The root of depth 32 over the leaves of accounts."""
+    return node({place(account_id): leaf for account_id, leaf in leaves.items()}, 32)
 
 
-def path(leaves: Mapping[int, int], index: int) -> tuple[int, ...]:
-    """The siblings from leaf `index` up: at each height the node beside the one above the leaf."""
-    return tuple(node(leaves, height, (index >> height ^ 1) << height) for height in range(32))
+def path(leaves: Mapping[int, int], account_id: int) -> tuple[int, ...]:
+    """The siblings from an account's leaf up: at each height the node beside the one above the leaf."""
+    index, placed = place(account_id), {place(each): leaf for each, leaf in leaves.items()}
+    return tuple(node(placed, height, (index >> height ^ 1) << height) for height in range(32))

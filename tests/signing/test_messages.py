@@ -95,7 +95,7 @@ def test_wire_selectors_are_those_of_their_type_strings() -> None:
 
 def test_our_selectors_are_those_of_their_type_strings() -> None:
     names = [name.removesuffix("_TYPE") for name in vars(messages) if name.endswith("_TYPE")]
-    assert len(names) == 9
+    assert len(names) == 8
     for name in names:
         assert getattr(messages, name + "_SELECTOR") == selector(getattr(messages, name + "_TYPE")), name
 
@@ -308,7 +308,7 @@ MOVE = {
     "expiration_s": 1797336000,
     "nonce": 2,
 }
-PRICES = {"sequence": 1, "time_ms": 1796126400000, "prices": [(1, 98765 << 32), (2, 4000 << 32)]}
+PRICES: dict[str, Any] = {"sequence": 1, "time_ms": 1796126400000, "prices": [(1, 98765 << 32), (2, 4000 << 32)]}
 
 
 def test_our_messages_are_snip_12_hashes_by_a_second_implementation() -> None:
@@ -326,11 +326,35 @@ def test_our_messages_are_snip_12_hashes_by_a_second_implementation() -> None:
 
     legs = (array("ASSET_LEG", MOVE["assets"]), array("POSITION_LEG", MOVE["positions"]))
     move = (64, *legs, array("CHOICE", MOVE["choices"]), 1797336000, 2)
-    prices = (1, 1796126400000, array("PRICE", PRICES["prices"]))
     assert signing.registration_hash(DOMAIN, KEY, **REGISTRATION) == message("REGISTRATION", *REGISTRATION.values())
     assert signing.configuration_hash(DOMAIN, KEY, **CONFIGURATION) == message("CONFIGURATION", *CONFIGURATION.values())
     assert signing.move_hash(DOMAIN, KEY, **MOVE) == message("MOVE", *move)
-    assert signing.prices_hash(DOMAIN, KEY, **PRICES) == message("PRICES", *prices)
+
+
+def test_a_report_of_prices_is_one_hash_by_a_second_implementation() -> None:
+    """Three prices an element, the first the lowest; number and time are one element."""
+    start = [messages.MESSAGE_PREFIX, signing.domain_hash(DOMAIN), KEY, messages.PRICES_SELECTOR]
+    start.append((1 << 64) + 1796126400000)
+    rows = [(1, 98765 << 32), (2, 4000 << 32), (63, 2**64 - 1), (65, 0)]
+    element = 0
+    for feed, price in reversed(rows[:3]):
+        element = (element * 2**17 + feed) * 2**64 + price
+    for count, packed in ((0, []), (3, [element]), (4, [element, 65 * 2**64])):
+        expected = poseidon_hash_many([*start, *packed])
+        assert signing.prices_hash(DOMAIN, KEY, **PRICES | {"prices": rows[:count]}) == expected
+
+
+@pytest.mark.parametrize(
+    ("name", "altered_to"),
+    [
+        ("sequence", -1), ("sequence", 2**64), ("time_ms", -1), ("time_ms", 2**64),
+        ("prices", [(0, 1)]), ("prices", [(2**17, 1)]), ("prices", [(1, -1)]), ("prices", [(1, 2**64)]),
+    ],
+)  # fmt: skip
+def test_a_report_has_no_number_that_would_be_packed_over_another(name: str, altered_to: Any) -> None:
+    field = {"prices": "feed|price"}.get(name, name)
+    with pytest.raises(signing.SigningError, match=field):
+        signing.prices_hash(DOMAIN, KEY, **PRICES | {name: altered_to})
 
 
 def altered(members: dict[str, Any]) -> list[dict[str, Any]]:

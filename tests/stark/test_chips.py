@@ -9,13 +9,24 @@ import pytest
 from stark.air.check import check
 from stark.air.chip import Bus, Chip, Must, Row
 from stark.air.system import Public, System
-from stark.chips.poseidon import LIST, PAIR, SINGLE, Poseidon, Sponge, list_sponge, pair_sponge, take_hash
+from stark.chips.poseidon import (
+    LIST,
+    PAIR,
+    POSEIDON,
+    PREFIXED,
+    SINGLE,
+    Poseidon,
+    Sponge,
+    list_sponge,
+    pair_sponge,
+    take_hash,
+)
 from stark.chips.ranges import Numbers, Range, cut, is_number, limbs_of, numbers_asked
 from stark.chips.tables import by_rows, cells
-from stark.field import Felts, from_ints
+from stark.field import Felts, from_ints, to_ints
 from stark.fixed import prepare
 from stark.parameters import Parameters
-from stark.poseidon import hash1, hash2, hash_many
+from stark.poseidon import hash1, hash2, hash_many, round_constants
 from stark.prime import PRIME
 from stark.prover import prove
 from stark.verifier import verify
@@ -199,23 +210,38 @@ def test_hashes_are_starknets() -> None:
     assert not list(check(system, public, traces))
     assert is_proven(system, public, traces)
     assert system.tables[0].degree == 5
-    assert system.tables[0].trace_width + system.tables[0].bus_width == 10
+    assert system.tables[0].trace_width + system.tables[0].bus_width == 17
+
+
+def test_cells_are_what_the_rounds_cube() -> None:
+    """Row by row, by plain arithmetic: three elements of a full round, one of a partial one."""
+    table, _ = Poseidon().fill([pair_sponge(21, 34)], 3)
+    shown = [value for row in range(8) for value in to_ints(table[:14, row])]
+    found, state = [], [21, 34, PAIR]
+    for number, constants in enumerate(round_constants()):
+        bases = [(value + constant) % PRIME for value, constant in zip(state, constants, strict=True)]
+        is_full = number not in range(4, 87)
+        cubes = [pow(base, 3, PRIME) if is_full or place == 2 else base for place, base in enumerate(bases)]
+        found += bases if is_full else bases[2:]
+        state = [sum(cubes) + 2 * cubes[0], sum(cubes) - 2 * cubes[1], sum(cubes) - 3 * cubes[2]]
+        found += {3: [0, 1], 86: [state[2] % PRIME], 90: [0, 0]}.get(number, [])  # it is taken once, and does not go on
+    assert shown == found and state[0] % PRIME == hash2(21, 34)
 
 
 def test_every_cell_of_a_hash_matters() -> None:
-    system, public, traces = hashing([list_sponge([5, 6, 7]), pair_sponge(1, 2)], 6)
+    system, public, traces = hashing([list_sponge([5, 6, 7]), pair_sponge(1, 2)], 5)
     assert unnoticed(system, public, traces) == []
 
 
 def test_padding_lends_nothing() -> None:
     """Permutations that nobody asked for are there, and sent no times: stating one of them does not balance."""
-    system, public, traces = hashing([pair_sponge(5, 6)], 5)
+    system, public, traces = hashing([pair_sponge(5, 6)], 4)
     assert not list(check(system, public, traces))
     zeros = list_sponge([])._replace(elements=(0, 0))
-    padding, own, _ = hashing([zeros], 5)
+    padding, own, _ = hashing([zeros], 4)
     assert any("poseidon" in str(each) for each in check(padding, own, traces))
     with pytest.raises(ValueError, match="hold 2"):
-        Poseidon().fill([pair_sponge(0, 0)] * 3, 5)
+        Poseidon().fill([pair_sponge(0, 0)] * 3, 4)
     with pytest.raises(ValueError, match="even"):
         Poseidon().fill([Sponge(LIST, (1, 2, 3))], 6)
 
@@ -235,3 +261,57 @@ def test_a_list_cannot_be_cut_or_crossed_with_another() -> None:
         false, stated, _ = hashing([sponge, other], 7)
         stated[0] = digest
         assert any("poseidon" in str(each) for each in check(false, stated, traces))
+
+
+PREFIX = (11, 12)
+
+
+def prefixed(lists: list[list[int]], log_rows: int, *, at_start: bool = True) -> tuple[System, list[int], list[Felts]]:
+    """A system that states digests of lists, and takes the messages of what follows the prefix.
+
+    `at_start`: the first message of each says that it is prefixed.
+    """
+    names = [f"digest{place}" for place in range(len(lists))]
+
+    def environment(public: Public, must: Must) -> None:
+        for name, each in zip(names, lists, strict=True):
+            _, elements, _ = list_sponge(each)
+            count = len(elements) // 2
+            for place in range(1, count):
+                left = count - 1 - place + (PREFIXED if at_start and place == 1 else 0)
+                must.receive(
+                    POSEIDON, [getattr(public, name), left, int(place == 1), 0, *elements[2 * place : 2 * place + 2]]
+                )
+
+    chip = Poseidon(PREFIX)
+    table, digests = chip.fill([list_sponge(each) for each in lists], log_rows)
+    return System("prefixed", [chip], names, environment), digests, [table]
+
+
+def test_lists_of_one_prefix_start_from_its_state() -> None:
+    """Two permutations instead of three, with Starknet's digest; every cell matters, those of unused places too."""
+    lists = [[*PREFIX, 13, 14], [*PREFIX, 15]]
+    system, public, traces = prefixed(lists, 5)
+    assert public == [hash_many(each) for each in lists]
+    assert unnoticed(system, public, traces) == []
+    assert is_proven(system, public, traces)
+    times = to_ints(traces[0][13, ::8])
+    assert times == [1, 1, 1, 0]
+
+
+def test_only_a_list_that_begins_with_the_prefix_starts_from_its_state() -> None:
+    """What begins otherwise, or from nothing, is not taken for a list with the prefix, nor the other way round."""
+    honest, public, traces = prefixed([[*PREFIX, 13, 14]], 5)
+    assert not list(check(honest, public, traces))
+    bare, own, _ = prefixed([[*PREFIX, 13, 14]], 5, at_start=False)
+    assert any("poseidon" in str(each) for each in check(bare, own, traces))
+    column, spare = traces[0][13], traces[0][12]
+    for other in ([12, 11, 13, 14], [13, 14]):
+        digests = Poseidon(PREFIX).fill([list_sponge(other)], 5)
+        false = [digests[0]]
+        assert any("poseidon" in str(each) for each in check(honest, digests[1], false))
+        false[0][12, 0] = from_ints([1])[0]
+        assert any("a prefix leaves" in str(each) for each in check(honest, digests[1], false))
+    assert to_ints(spare)[0] == 1 and to_ints(column)[0] == 1
+    spare[0] = from_ints([2])[0]
+    assert any("prefixed or not" in str(each) for each in check(honest, public, traces))

@@ -120,8 +120,9 @@ def is_at_most(frame: Frame, rule: str, small: Value, large: Value, bits: int = 
     """A bit: whether small <= large; the difference has so many bits."""
     difference = large - small
     is_it = bit(frame, rule, lambda: int(signed(difference) >= 0))
-    other = frame.add(frame.constant(-1 % PRIME), -1, difference)  # small - large - 1
-    wide(frame, rule, either(frame, is_it, difference, other), bits)
+    way = frame.add(frame.constant(-1 % PRIME), 2, is_it)
+    missing = is_it - 1
+    wide(frame, rule, frame.multiply(way, difference, 1, missing), bits)  # the difference, or small - large - 1
     return is_it
 
 

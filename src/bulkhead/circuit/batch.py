@@ -124,17 +124,17 @@ class Usual(NamedTuple):
 ORACLES = 5  # reports of a tick that has them all
 SMALL = Shape(  # deposits, payments and a dozen trades
     number=1, log_rules=15, log_programs=15, log_terms=8, log_records=10, log_orders=10, log_tree=11,
-    log_signatures=13, log_poseidon=15, log_numbers=14, queue=16, forced=8, changes=128,
+    log_signatures=13, log_poseidon=14, log_numbers=14, queue=16, forced=8, changes=128,
     log_plates=13, plates=Usual(14, (3, 9, 9, 4, 2, 1), ticks=2, isolated=2).plates(),
 )  # fmt: skip
 MEDIUM = Shape(  # a hundred trades and what comes with them
     number=2, log_rules=16, log_programs=15, log_terms=8, log_records=11, log_orders=12, log_tree=12,
-    log_signatures=16, log_poseidon=17, log_numbers=16, queue=16, forced=8, changes=576,
+    log_signatures=16, log_poseidon=16, log_numbers=16, queue=16, forced=8, changes=576,
     log_plates=16, plates=Usual(110, (14, 56, 88, 88, 40, 16), ticks=6, scaled=12, isolated=16).plates(),
 )  # fmt: skip
 LARGE = Shape(  # a thousand trades, in ten gigabytes; not for L1, whose proofs would take four times that
-    number=3, log_rules=16, log_programs=15, log_terms=8, log_records=13, log_orders=14, log_tree=15,
-    log_signatures=19, log_poseidon=20, log_numbers=17, queue=32, forced=16, changes=5120,
+    number=3, log_rules=16, log_programs=15, log_terms=8, log_records=13, log_orders=14, log_tree=14,
+    log_signatures=19, log_poseidon=19, log_numbers=17, queue=32, forced=16, changes=5120,
     log_plates=19, plates=Usual(980, (80, 420, 700, 620, 240, 90), ticks=8, scaled=32, isolated=16).plates(),
 )  # fmt: skip
 SHAPES = (SMALL, MEDIUM)  # for which L1 may have verifiers
@@ -183,7 +183,7 @@ def circuit_of(config: VenueConfig, shape: Shape) -> System:
 
     tables = [
         Rules(), Programs(list(programs(venue).values())), Terms(venue), Records(), LiveOrders(), MerkleUpdate(),
-        Ecdsa(), Poseidon(), Numbers(), Range(), Plates(laid_out(programs(venue), shape.plates)),
+        Ecdsa(), Poseidon(venue.message_prefix), Numbers(), Range(), Plates(laid_out(programs(venue), shape.plates)),
     ]  # fmt: skip
     return System("batch", tables, names_of(shape), environment)
 

@@ -73,7 +73,7 @@ class EscapeShape(NamedTuple):
 
 # As many accounts as one transaction opens a proof of: statement, hints and head are 124,640 bytes of calldata.
 USUAL = EscapeShape(
-    log_rules=16, log_programs=13, log_records=13, log_tree=14, log_poseidon=18, log_numbers=17, log_payouts=9
+    log_rules=16, log_programs=13, log_records=13, log_tree=14, log_poseidon=17, log_numbers=17, log_payouts=9
 )
 
 

@@ -16,7 +16,7 @@ from bulkhead.circuit.venue import Venue, venue_of
 from bulkhead.circuit.words import MARKETS_RECORD
 from bulkhead.ledger.commitment import EMPTY_LEAF, commitment_felts, leaf_of
 from bulkhead.ledger.state import State
-from bulkhead.ledger.tree import AccountTree
+from bulkhead.ledger.tree import AccountTree, leaf_place
 from bulkhead.limits import TREE_DEPTH
 from stark.chips.merkle_update import Change, MerkleUpdate
 from stark.chips.poseidon import Poseidon, list_sponge
@@ -112,7 +112,7 @@ def escape_tables(settling: Settling, payouts: list[Payout], accounts: list[int]
     after = replace(before, accounts={each: held for each, held in before.accounts.items() if each not in accounts})
     # The money, the oracle and the counters are read by no program: the statement hashes them as they are.
     runs = [run for run in record_runs(before, after, settling) if run.is_account or run.record == MARKETS_RECORD]
-    changes = {account: Change(tree.leaf(account), EMPTY_LEAF) for account in sorted(accounts)}
+    changes = {leaf_place(account): Change(tree.leaf(account), EMPTY_LEAF) for account in sorted(accounts)}
     nodes = MerkleUpdate().fill(TREE_DEPTH, changes, tree.node, shape.log_tree)
     records, record_lists = Gone().fill(runs, shape.log_records)
     lists = [*rules.hashed, *record_lists, *nodes.hashed, list_sponge(last.felts)]

@@ -15,6 +15,7 @@ from bulkhead.circuit.instructions import PROGRAM_BITS, Flag, Instruction, Progr
 from bulkhead.circuit.memory import WordMemory
 from bulkhead.circuit.tags import Tag
 from bulkhead.circuit.words import VALUES
+from stark.chips.poseidon import PREFIXED
 from stark.poseidon import hash_many
 from stark.prime import PRIME
 
@@ -113,6 +114,7 @@ class Frame:
         self._constants: dict[int, Value] = {}
         self._pairs: dict[tuple[int, int], Value] = {}
         self._own: Value | None = None
+        self._borrowed: dict[int, int] = {}  # keys of words, by the row that borrowed them
         self.one = self._write(Flag.FIRST, (None, None), 0, 1)
         nothing = self.constant(0)  # nearly every program needs it
         if in_turn:
@@ -224,6 +226,27 @@ class Frame:
             self.written[len(self.values)] = written
         return self._write(Flag.MEMORY, (base, after), word, found)
 
+    def borrow(self, base: Value, word: int) -> Value:
+        """What stands at the word base + word, of which it is not known yet what is left there: `leave` says it.
+
+        Both are one access, at this row's moment; so nobody else asks for the word in between.
+        """
+        key = (int(base) + word) % PRIME
+        found = self.memory.look(key) if self.memory is not None else 0
+        held = self._write(Flag.MEMORY, (base, None), word, found)
+        self._borrowed[held.at] = key
+        return held
+
+    def leave(self, held: Value, after: Value) -> None:
+        """What is left of a borrowed word."""
+        key = self._borrowed.pop(held.at)
+        if self.memory is None:
+            self.code[held.at] = self.code[held.at]._replace(right=after.at)
+            return
+        time = (self.place << PROGRAM_BITS) + self.start + held.at
+        found, self.written[held.at] = self.memory.access(key, int(after), time)
+        assert found == int(held) and self.written[held.at] < time, "a borrowed word was asked for in between"
+
     def adjust(self, base: Value, word: int, change: Value) -> tuple[Value, Value]:
         """Add to the word base + word; answers what stood there and what is left."""
         after = Value(self, len(self.values) + 1)  # the next row, which the first one leaves
@@ -290,12 +313,14 @@ class Frame:
         """What was sent, for hints."""
         return self.memory.told.get((tag, about, also), 0) if self.memory is not None else 0
 
-    def hash(self, elements: Sequence[Value]) -> Value:
-        """The digest of a list, as `stark.poseidon.hash_many` has it."""
+    def hash(self, elements: Sequence[Value], prefix: tuple[int, ...] = ()) -> Value:
+        """The digest of a list, as `stark.poseidon.hash_many` has it. `prefix`: what the list begins with, before these
+        elements; none, or that of the system's chip.
+        """
         padded = [*elements, self.one]
         if len(padded) % 2:
             padded.append(self.constant(0))
-        listed = tuple(int(each) for each in elements)
+        listed = (*prefix, *map(int, elements))
         digest = 0
         if self.memory is not None:
             digest = hash_many(list(listed))
@@ -305,7 +330,8 @@ class Frame:
         for place in range(permutations):
             flags = Flag.HASH | (Flag.NUMBER if place == 0 else NOTHING)
             pair = padded[2 * place : 2 * place + 2]
-            row = self._write(flags, (pair[0], pair[1]), permutations - 1 - place, digest)
+            left = permutations - 1 - place + (PREFIXED if prefix and not place else 0)
+            row = self._write(flags, (pair[0], pair[1]), left, digest)
             first = first or row
         assert first is not None
         return first
@@ -319,6 +345,7 @@ class Frame:
     # --- the end --------------------------------------------------------------------------------------------------
 
     def _end(self) -> None:
+        assert not self._borrowed, f"{self.name}: a borrowed word is left at something"
         if self.in_turn and not self.ends:
             nothing = self.constant(0)
             self.tell(Tag.TURN, self.own_number() + 1, nothing, nothing)

@@ -30,10 +30,11 @@ assert NOTIONAL_WORTH_BITS < NOTIONAL_GAP_BITS
 
 
 class Place(NamedTuple):
-    """A market that a program deals with: its id, and the key of its words."""
+    """A market that a program deals with: its id, and the key of its words: a value, and what is added to it."""
 
     market: Value
     base: Value
+    offset: int = 0
 
 
 class Asked(NamedTuple):
@@ -63,7 +64,12 @@ def place_of(frame: Frame, venue: Venue, market: Value) -> Place:
 
 def market_word(frame: Frame, place: Place, field: int, after: Value | None = None) -> Value:
     """A word of a market; `after` is left there."""
-    return frame.access(place.base, (MARKETS_RECORD << WORD_BITS) + field, after)
+    return frame.access(place.base, word_of(place, field), after)
+
+
+def word_of(place: Place, field: int) -> int:
+    """The key of a market's word without its base."""
+    return (MARKETS_RECORD << WORD_BITS) + place.offset + field
 
 
 def term(frame: Frame, venue: Venue, tag: Tag, market: Value, tier: Value | None = None) -> Value:
@@ -97,7 +103,7 @@ def requirement(
     worth = frame.multiply(size, price)
     notional = frame.multiply(lots, price)
     tier = tier_of(frame, venue, place, notional)
-    words = Place(place.market, place.base + 2 * tier)
+    words = place._replace(base=place.base + 2 * tier)
     share = market_word(frame, words, Field.TIERS)
     deduction = market_word(frame, words, Field.TIERS + 1)
     initial = frame.multiply(notional, share, -1, deduction)

@@ -11,6 +11,7 @@ from typing import NamedTuple
 from bulkhead.circuit.accounts import own_word
 from bulkhead.circuit.arithmetic import at_most, given_narrow, is_zero
 from bulkhead.circuit.frame import Frame, Value
+from bulkhead.circuit.instructions import Flag
 from bulkhead.circuit.venue import Venue
 from bulkhead.circuit.words import (
     COUNTERS_RECORD,
@@ -23,7 +24,7 @@ from bulkhead.circuit.words import (
 )
 from bulkhead.fixed import div_floor
 from bulkhead.limits import FIELD_PRIME, TIME_MS_BITS
-from bulkhead.signing.messages import MESSAGE_PREFIX
+from stark.prime import inverse
 
 HALF, DOUBLE = 1 << 64, 1 << 128
 PRIME_TOP = FIELD_PRIME >> 192
@@ -67,8 +68,12 @@ def owner_key(frame: Frame, base: Value) -> Value:
 def signed_message(frame: Frame, venue: Venue, key: Value, selector: int, members: list[Value]) -> Value:
     """The hash of a message with these members, which the key has signed."""
     struct = frame.hash([frame.constant(selector), *members])
-    parts = [frame.constant(MESSAGE_PREFIX), frame.constant(venue.domain_hash), key, struct]
-    digest = frame.hash(parts)
+    return signed(frame, venue, key, [struct])
+
+
+def signed(frame: Frame, venue: Venue, key: Value, parts: list[Value]) -> Value:
+    """The hash of prefix, domain, key and these, which the key has signed."""
+    digest = frame.hash([key, *parts], venue.message_prefix)
     frame.signature(key, digest)
     return digest
 
@@ -101,13 +106,11 @@ def fill_order(frame: Frame, digest: Value, expiry_s: Value, filled: Value, most
     place = order_place(frame, digest)
     if frame.memory is not None:
         frame.memory.expect_order(int(place), int(expiry_s))
-    key = (ORDER_RECORD << WORD_BITS)
-    before = frame.given(lambda: _filled(frame, int(place)), "what was filled", is_number=True)
-    after = before + filled
-    frame.number("the message allows as much", most - after)
-    found = expiry_s + (1 << EXPIRY_BITS) * before
-    word = frame.access(place, key, found + (1 << EXPIRY_BITS) * filled)
-    frame.equal("what was filled is what is left of it", word, found)
+    unit = 1 << EXPIRY_BITS
+    word = frame.borrow(place, ORDER_RECORD << WORD_BITS)
+    before = frame.add(frame.constant(0), inverse(unit), word - expiry_s, Flag.NUMBER, "what was filled is a number")
+    frame.number("the message allows as much", most - before, -1 * filled)
+    frame.leave(word, word + unit * filled)
 
 
 def spend(frame: Frame, digest: Value, expiry_s: Value, amount: Value) -> None:
@@ -117,8 +120,3 @@ def spend(frame: Frame, digest: Value, expiry_s: Value, amount: Value) -> None:
         frame.memory.expect_order(int(place), int(expiry_s))
     found = frame.access(place, ORDER_RECORD << WORD_BITS, expiry_s + (1 << EXPIRY_BITS) * amount)
     frame.equal("nothing of it was spent", found, expiry_s)
-
-
-def _filled(frame: Frame, place: int) -> int:
-    assert frame.memory is not None
-    return frame.memory.look((ORDER_RECORD << WORD_BITS) + place) >> EXPIRY_BITS

@@ -17,16 +17,17 @@ from typing import NamedTuple
 
 from bulkhead.circuit.listing import Side, constrain_runs
 from bulkhead.circuit.words import CHANGED, CHOICES, FIXED_WORDS, HISTORY, POSITIONS, RECORD, WORD_BITS
-from bulkhead.limits import TREE_DEPTH
+from bulkhead.ledger.tree import FAMILY_BITS
+from bulkhead.limits import CHILD_BITS, CHILDREN_PER_ACCOUNT, TREE_DEPTH
 from stark.air.chip import Chip, Must, Row
 from stark.air.expr import Expr
 from stark.chips.merkle_update import TREE
 from stark.chips.poseidon import Sponge, list_sponge
-from stark.chips.ranges import NUMBER_BITS, is_number, numbers_asked
+from stark.chips.ranges import NUMBER, NUMBER_BITS, is_number, numbers_asked
 from stark.chips.tables import by_rows
 from stark.field import Felts
 from stark.poseidon import hash_many
-from stark.prime import PRIME
+from stark.prime import PRIME, inverse
 
 BEFORE, AFTER = Side("before"), Side("after")
 # Where the market stands in a word, and what is below it, cut into numbers of 64 bits but for the last, which has less.
@@ -71,13 +72,28 @@ class Records(Chip):
         self._words(row, must)
         self._presence(row, must)
         self._places(row, must)
+        leaf = self._leaf(row, must)  # here, where its message still finds room in a column
         BEFORE.constrain(row, must, row.value_before)
         AFTER.constrain(row, must, row.value_after)
         must.send(HISTORY, [key, row.value_before, 0], row.touched)
         must.receive(HISTORY, [key, row.value_after, row.written], row.touched)
         digests = [row.digest_before, row.digest_after]
-        must.send(TREE, [TREE_DEPTH, row.record, *digests], row.end * row.is_account)
+        must.send(TREE, [TREE_DEPTH, leaf, *digests], row.end * row.is_account)
         must.send(RECORD, [row.record, *digests], row.end * (1 - row.is_account))
+
+    def _leaf(self, row: Row, must: Must) -> Expr:
+        """Where an account stands in the tree (`ledger.tree.leaf_place`); its end row names the child in `word`.
+
+            record = 64 family + child;  place = 2^26 child + family, which the tree keeps below 2^32
+
+        So (2^32 - 1) child = 64 place - record. Where 2^58 child is a number and the record is one that a program may
+        touch, both sides times 2^58 are small, hence equal as integers, and 2^58 child is a multiple of 2^58. So a
+        record has one child below 64 and one place; and those of 2^38 or more, the venue's own, have none.
+        """
+        child = row.word
+        must.zero("no other row has a word's number", (1 - row.live - row.end * row.is_account) * child)
+        must.send(NUMBER, [child * (1 << NUMBER_BITS - CHILD_BITS)], row.end * row.is_account)
+        return (row.record - child) * inverse(CHILDREN_PER_ACCOUNT) + child * (1 << FAMILY_BITS)
 
     def publish(self, row: Row, must: Must, key: Expr) -> None:
         """Tell the statement each word that changed."""
@@ -106,7 +122,6 @@ class Records(Chip):
         last = row.fixed * (1 - after.fixed)
         must.zero("an account has so many fixed words", row.is_account * last * (row.word - (FIXED_WORDS - 1)))
         must.zero("other records have no others", row.live * (1 - row.is_account) * (1 - row.fixed))
-        must.zero("only live rows have a word's number", (1 - row.live) * row.word)
         is_number(must, row.word, WORD_BITS, row.live)
         is_number(must, after.word - row.word - 1, NUMBER_BITS, row.live * after.live)  # numbers rise
 
@@ -175,6 +190,8 @@ def asked_by(runs: Sequence[RecordRun]) -> list[int]:
         numbers = sorted(run.words)
         asked += [number for word in numbers for number in numbers_asked(word, WORD_BITS)]
         asked += [after - word - 1 for word, after in zip(numbers, numbers[1:], strict=False)]
+        if run.is_account:
+            asked.append((run.record & CHILDREN_PER_ACCOUNT - 1) << NUMBER_BITS - CHILD_BITS)
         for number in numbers:
             if run.is_account and number >= FIXED_WORDS:
                 asked += _asked_by_place(number, run.words[number].before)
@@ -222,5 +239,6 @@ def _rows_of(run: RecordRun) -> tuple[list[list[int]], list[Sponge]]:
             int(word.written > 0), word.written, int(word.after != word.before), inverted,
             *sides[0][place], *sides[1][place], *([0] * 5 if is_fixed else _cut(number, word.before)),
         ])  # fmt: skip
-    end = [0, 1, 0, int(run.is_account), run.record, *[0] * 7, *sides[0][-1], *sides[1][-1], *[0] * 5]
+    child = run.record & CHILDREN_PER_ACCOUNT - 1 if run.is_account else 0
+    end = [0, 1, 0, int(run.is_account), run.record, child, *[0] * 6, *sides[0][-1], *sides[1][-1], *[0] * 5]
     return [*rows, end], hashed

@@ -44,6 +44,7 @@ from bulkhead.fixed import FRACTION_BITS
 from bulkhead.ledger.config import BACKSTOP_ACCOUNT
 from bulkhead.ledger.custody import NUMERAIRE
 from bulkhead.ledger.state import Kind, MarginRule, Mode
+from bulkhead.ledger.tree import FAMILY_BITS
 from bulkhead.ledger.tx import Configure, Register
 from bulkhead.limits import (
     ACCOUNT_ID_BITS,
@@ -60,7 +61,6 @@ from bulkhead.limits import (
 from bulkhead.signing.messages import CONFIGURATION_SELECTOR, REGISTRATION_SELECTOR
 
 EMPTY_MONEY = HALF * QUOTE_LIMIT + QUOTE_LIMIT  # nothing, and nothing topped up, both biased
-FAMILY_BITS = ACCOUNT_ID_BITS - (CHILDREN_PER_ACCOUNT - 1).bit_length()  # of an account's number without its child's
 LOW_BITS = 128  # of an address on L1, cut in two
 
 

@@ -24,6 +24,7 @@ from bulkhead.circuit.words import FIXED_WORDS, RECORDS, Counter, Field, Money, 
 from bulkhead.ledger import tx
 from bulkhead.ledger.config import BACKSTOP_ACCOUNT
 from bulkhead.ledger.state import State
+from bulkhead.ledger.tree import leaf_place
 from bulkhead.ledger.tx import Transaction
 from bulkhead.limits import CHILDREN_PER_ACCOUNT, ORDER_TREE_DEPTH, TREE_DEPTH
 from stark.chips.poseidon import ROWS as POSEIDON_ROWS
@@ -186,7 +187,8 @@ class Load:
         for account_id in {*touched, *others}:
             if account_id not in self._accounts:
                 self._accounts.add(account_id)
-                self._nodes.update((level, account_id >> level) for level in range(1, TREE_DEPTH + 1))
+                place = leaf_place(account_id)
+                self._nodes.update((level, place >> level) for level in range(1, TREE_DEPTH + 1))
 
 
 def _known(venue: Venue, need: Need, frames: Mapping[str, int]) -> Need:
@@ -287,7 +289,7 @@ def taken_at_most(venue: Venue, state: State, need: Need, plates: Asked = ()) ->
         "signatures": need.signatures,
         "hashes": need.hashes + 2 * (records + nodes) + orders + STATED_HASHES,
         "numbers": need.numbers + NUMBERS_A_WORD * words + NUMBERS_AN_ORDER * entries + NUMBERS_A_LIST * lists
-        + NUMBERS_A_PLACE * shown * (each - FIXED_WORDS),
+        + shown * (NUMBERS_A_PLACE * (each - FIXED_WORDS) + 1),
         "deposits": need.deposits,
         "payments": need.paid,
         "forced requests": need.forced,

@@ -15,18 +15,15 @@ WORTH_BITS = 128  # of open interest at the index, and of what it is compared wi
 
 
 def rescale(
-    frame: Frame, venue: Venue, place: Place, worth: Value, *, scales: bool, bounds: tuple[Value, Value] | None = None
+    frame: Frame, venue: Venue, place: Place, worth: Value, bounds: tuple[Value, Value], *, scales: bool
 ) -> None:
     """Initial fractions follow open interest worth so much; without `scales` it is shown that there is nothing to do.
 
-    `bounds`: where they begin to move and how far, if that has been taken from the terms.
+    `bounds`: of the market's terms, where they begin to move and how far.
 
         scale = clamp((worth - lower) / span, 0, 1), rounded up;  initial = f + scale (1 - f), rounded up
     """
-    if bounds is None:
-        lower, span, _ = terms(frame, venue, Tag.OPEN_INTEREST_LOWER, place.market)
-    else:
-        lower, span = bounds
+    lower, span = bounds
     over = worth - (1 << FRACTION_BITS) * lower
     if not scales:
         wide(frame, "open interest is low", frame.lift(-1 * over), WORTH_BITS)

@@ -4,25 +4,25 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from bulkhead.circuit.accounts import given_market, own_word, peek
+from bulkhead.circuit.accounts import given_market, own_word
 from bulkhead.circuit.arithmetic import bit, either, flipped, is_at_most, is_zero, total, wide
 from bulkhead.circuit.frame import Frame, Value
 from bulkhead.circuit.funding import given_samples, hourly_rate, step
 from bulkhead.circuit.instructions import Flag
-from bulkhead.circuit.margin import Place, market_word, place_of, term
-from bulkhead.circuit.messages import Opening, opened, signed_message
+from bulkhead.circuit.margin import Place, market_word, term, word_of
+from bulkhead.circuit.messages import Opening, opened, signed
 from bulkhead.circuit.prices import is_step_allowed, median
 from bulkhead.circuit.tags import Tag
 from bulkhead.circuit.terms import WORTH_BITS, rescale
 from bulkhead.circuit.venue import Venue
-from bulkhead.circuit.words import COUNTERS_RECORD, MARKETS_RECORD, ORACLE_RECORD, Counter, Field, Tick, key_of
+from bulkhead.circuit.words import COUNTERS_RECORD, ORACLE_RECORD, Counter, Field, Tick, key_of
 from bulkhead.ledger.state import Status
 from bulkhead.ledger.ticks import FUNDING_PERIOD_MS, REPORT_AGE_MAX_MS, SAMPLE_LIMIT
 from bulkhead.ledger.tx import OracleReport, OracleTick, Restart, StatusChange
-from bulkhead.limits import FUNDING_INDEX_BITS, NOTIONAL_WORTH_LIMIT
+from bulkhead.limits import FUNDING_INDEX_BITS, NOTIONAL_WORTH_LIMIT, PACKED_PRICES, PRICE_BITS, WORD_BITS
 from bulkhead.rules.funding import SAMPLES_MIN
 from bulkhead.rules.terms import MarketTerms
-from bulkhead.signing.messages import PRICE_SELECTOR, PRICES_SELECTOR
+from bulkhead.signing.messages import PACKED_BITS, PRICES_SELECTOR
 
 INDEX_GAP_BITS = 128  # of what an index lacks to its width
 INDEX_LAST = (1 << (FUNDING_INDEX_BITS + 1)) - 1  # the largest index in its word, biased; the smallest is one
@@ -39,7 +39,6 @@ class Numbered(NamedTuple):
 class Report(NamedTuple):
     """One signer's report, whose signature is taken."""
 
-    signer: Value
     time_ms: Value
     prices: list[Value]  # by rising market
 
@@ -51,13 +50,16 @@ def oracle_tick_frame(frame: Frame, venue: Venue, tx: OracleTick | None, *, repo
     """
     opening = opened(frame, int(tx.time_ms) if tx else None)
     tick = _numbered(frame, opening, tx)
+    keys, last = venue.config.oracle_keys, frame.constant(-1)
     shown: list[Report] = []
     for place in range(reports):
-        report = _report(frame, venue, tick, tx.reports[place] if tx else None)
-        last = shown[-1].signer if shown else frame.constant(-1)
-        frame.number("signers rise", report.signer - last, -1)
-        frame.number("no report is from the future", opening.now_ms - report.time_ms)
-        shown.append(report)
+        own = tx.reports[place] if tx else None
+        if reports == len(keys):  # signers rise, so they are all of them in their order
+            key = frame.constant(int(keys[place]))
+        else:
+            last, key = _next_signer(frame, venue, last, own)
+        shown.append(_report(frame, venue, tick, key, own))
+        frame.number("no report is from the future", opening.now_ms - shown[-1].time_ms)
     _check_oldest(frame, tick, [report.time_ms for report in shown])
     accepted: list[Value] = []
     for place, terms in enumerate(_markets(venue)):
@@ -77,17 +79,15 @@ def _numbered(frame: Frame, opening: Opening, tx: OracleTick | None) -> Numbered
     Before the first tick the last one's time is zero, which every time is later than.
     """
     signed_ms = frame.given(lambda: min(int(report.time_ms) for report in tx.reports) if tx else 0, is_number=True)
-    sequence = frame.given(lambda: 1 + peek(frame, frame.constant(0), key_of(ORACLE_RECORD, Tick.SEQUENCE)))
-    before = own_word(frame, ORACLE_RECORD, Tick.SEQUENCE, sequence)
-    frame.equal("ticks are numbered without a gap", sequence - before, 1)
+    sequence = frame.adjust(frame.constant(0), key_of(ORACLE_RECORD, Tick.SEQUENCE), frame.one)[1]
     last_ms = own_word(frame, ORACLE_RECORD, Tick.TIME_MS, signed_ms)
     frame.number("reports are later than the last tick", signed_ms - last_ms, -1)
     frame.number("reports are young", signed_ms + REPORT_AGE_MAX_MS, -1 * opening.now_ms)
     return Numbered(sequence, signed_ms)
 
 
-def _report(frame: Frame, venue: Venue, tick: Numbered, report: OracleReport | None) -> Report:
-    """The prices of a configured signer, all markets in their order, signed with the tick's number."""
+def _next_signer(frame: Frame, venue: Venue, last: Value, report: OracleReport | None) -> tuple[Value, Value]:
+    """A configured signer, above the last one, and its key."""
     signer = frame.given(lambda: int(report.signer) if report else 0)
     keys = venue.config.oracle_keys
 
@@ -95,15 +95,31 @@ def _report(frame: Frame, venue: Venue, tick: Numbered, report: OracleReport | N
         return int(keys[int(signer)]) if int(signer) < len(keys) else 0
 
     key = frame.message(Tag.ORACLE_KEY, signer, frame.constant(0), -1, key_of_signer)
+    frame.number("signers rise", signer - last, -1)
+    return signer, key
+
+
+def _report(frame: Frame, venue: Venue, tick: Numbered, key: Value, report: OracleReport | None) -> Report:
+    """The prices of a signer, all markets in their order, signed with the tick's number."""
     time_ms = frame.given(lambda: int(report.time_ms) if report else 0)
-    prices: list[Value] = []
-    listed: list[Value] = []
-    for place, terms in enumerate(_markets(venue)):
-        price = _price(frame, report, place)
-        listed.append(frame.hash([frame.constant(PRICE_SELECTOR), frame.constant(int(terms.market_id)), price]))
-        prices.append(price)
-    signed_message(frame, venue, key, PRICES_SELECTOR, [tick.sequence, time_ms, frame.hash(listed)])
-    return Report(signer, time_ms, prices)
+    prices = [_price(frame, report, place) for place in range(len(_markets(venue)))]
+    # The time lies between the oldest report's and now, so it has no more bits than a number.
+    moment = time_ms + (1 << WORD_BITS) * tick.sequence
+    signed(frame, venue, key, [frame.constant(PRICES_SELECTOR), moment, *_packed(frame, venue, prices)])
+    return Report(time_ms, prices)
+
+
+def _packed(frame: Frame, venue: Venue, prices: list[Value]) -> list[Value]:
+    """The prices of all markets with their numbers, three to an element (`signing.prices_hash`)."""
+    packed: list[Value] = []
+    listed = list(zip(_markets(venue), prices, strict=True))
+    for first in range(0, len(listed), PACKED_PRICES):
+        found = frame.constant(0)
+        for place, (terms, price) in enumerate(listed[first : first + PACKED_PRICES]):
+            numbered = price + (int(terms.market_id) << PRICE_BITS)
+            found = found + (1 << place * PACKED_BITS) * numbered
+        packed.append(found)
+    return packed
 
 
 def _price(frame: Frame, report: OracleReport | None, place: int) -> Value:
@@ -124,7 +140,7 @@ def _accept(frame: Frame, venue: Venue, terms: MarketTerms, ticked: tuple[Value,
     Margins follow open interest at whichever price stands: at the old one they are what they were.
     """
     (price, signed_ms), place = ticked, _place(frame, venue, terms)
-    old, old_ms = (_kept(frame, place, field) for field in (Field.PRICE, Field.PRICE_MS))
+    old, old_ms = (_borrow(frame, place, field) for field in (Field.PRICE, Field.PRICE_MS))
     interest = market_word(frame, place, Field.OPEN_INTEREST)
     fits = is_at_most(
         frame, "open interest keeps within its width", frame.multiply(interest, price),
@@ -136,25 +152,23 @@ def _accept(frame: Frame, venue: Venue, terms: MarketTerms, ticked: tuple[Value,
     known = flipped(frame, is_zero(frame, "a price of zero or not", price))
     accepted = frame.multiply(frame.multiply(known, fits), allowed)
     now = either(frame, accepted, price, old)
-    _leave(frame, place, Field.PRICE, now, old)
-    _leave(frame, place, Field.PRICE_MS, either(frame, accepted, signed_ms, old_ms), old_ms)
-    rescale(frame, venue, place, frame.multiply(interest, now), scales=scales)
+    frame.leave(old, now)
+    frame.leave(old_ms, either(frame, accepted, signed_ms, old_ms))
+    lower, span = terms.open_interest_lower, terms.open_interest_upper - terms.open_interest_lower
+    bounds = frame.constant(int(lower)), frame.constant(int(span))
+    rescale(frame, venue, place, frame.multiply(interest, now), bounds, scales=scales)
     return accepted
 
 
 def _place(frame: Frame, venue: Venue, terms: MarketTerms) -> Place:
     """The words of a configured market."""
-    return place_of(frame, venue, frame.constant(int(terms.market_id)))
+    market = int(terms.market_id)
+    return Place(frame.constant(market), frame.constant(0), venue.market_words * market)
 
 
-def _kept(frame: Frame, place: Place, field: Field) -> Value:
-    """What the prover says that a market's word is; `_leave` shows it."""
-    return frame.given(lambda: peek(frame, place.base, key_of(MARKETS_RECORD, field)))
-
-
-def _leave(frame: Frame, place: Place, field: Field, after: Value, before: Value) -> None:
-    """A market's word changes from what it was said to be."""
-    frame.equal("a market's word is what it was", market_word(frame, place, field, after), before)
+def _borrow(frame: Frame, place: Place, field: Field) -> Value:
+    """A market's word, of which it is said later what is left."""
+    return frame.borrow(place.base, word_of(place, field))
 
 
 class Hour(NamedTuple):
@@ -182,7 +196,7 @@ def _fund(frame: Frame, venue: Venue, opening: Opening, terms: MarketTerms, samp
     """Move one market's index, or leave it; a bit: it moved."""
     place = _place(frame, venue, terms)
     price, price_ms = (market_word(frame, place, field) for field in (Field.PRICE, Field.PRICE_MS))
-    funded_ms, index = (_kept(frame, place, field) for field in (Field.FUNDING_MS, Field.FUNDING_INDEX))
+    funded_ms, index = (_borrow(frame, place, field) for field in (Field.FUNDING_MS, Field.FUNDING_INDEX))
     is_funded = bit(frame, "a market is funded or not", lambda: int(samples is not None))
     oldest_ms = price_ms + int(terms.price_age_max_ms)
     for rule, left in (
@@ -195,8 +209,8 @@ def _fund(frame: Frame, venue: Venue, opening: Opening, terms: MarketTerms, samp
     after = index + frame.multiply(is_funded, step(frame, price, rate))
     wide(frame, "the funding index keeps within its width", after - 1, INDEX_GAP_BITS)
     wide(frame, "the funding index keeps within its width", frame.constant(INDEX_LAST) - after, INDEX_GAP_BITS)
-    _leave(frame, place, Field.FUNDING_INDEX, after, index)
-    _leave(frame, place, Field.FUNDING_MS, either(frame, is_funded, opening.now_ms, funded_ms), funded_ms)
+    frame.leave(index, after)
+    frame.leave(funded_ms, either(frame, is_funded, opening.now_ms, funded_ms))
     return is_funded
 
 

@@ -34,7 +34,7 @@ from bulkhead.ledger.commitment import commitment_felts, counters_felts, leaf_of
 from bulkhead.ledger.config import BACKSTOP_ACCOUNT
 from bulkhead.ledger.orders import list_of
 from bulkhead.ledger.state import State
-from bulkhead.ledger.tree import AccountTree
+from bulkhead.ledger.tree import AccountTree, leaf_place
 from bulkhead.ledger.tx import Deposit, ForcedClose, ForcedWithdrawal, FundDeposit, Refund, Transaction
 from bulkhead.limits import ORDER_TREE_DEPTH, TREE_DEPTH
 from bulkhead.signing.messages import short_string
@@ -75,13 +75,11 @@ def tables_of(play: Play, after: State, transactions: Sequence[Transaction], sha
     """The tables of what was played."""
     before = play.memory.state
     plates = fill_plates(play.frames, laid_out(play.programs, shape.plates), shape.log_plates)
-    rules = fill_rules(
-        play.frames, list(play.programs.values()), terms_of(play.venue), shape, plates.frames
-    )
+    rules = fill_rules(play.frames, list(play.programs.values()), terms_of(play.venue), shape, plates.frames)
     runs = record_runs(before, after, play)
     tree = AccountTree({account_id: leaf_of(account) for account_id, account in before.accounts.items()})
     changes = {
-        account_id: Change(tree.leaf(account_id), leaf_of(after.accounts.get(account_id)))
+        leaf_place(account_id): Change(tree.leaf(account_id), leaf_of(after.accounts.get(account_id)))
         for account_id in sorted(run.record for run in runs if run.is_account)
     }
     entries = entries_shown(before, play)
@@ -103,7 +101,7 @@ def tables_of(play: Play, after: State, transactions: Sequence[Transaction], sha
         orders.table,
         by_rows([row for tree in trees for row in tree.rows], shape.log_tree),
         _signed_table(transactions, rules, shape),
-        Poseidon().fill(merged(lists), shape.log_poseidon)[0],
+        Poseidon(play.venue.message_prefix).fill(merged(lists), shape.log_poseidon)[0],
         numbers,
         Range().fill(cells(numbers, slice(0, NUMBER_LIMBS))),
         plates.table,

@@ -88,4 +88,4 @@ def settle_interest(
     lower, span, cap = terms(frame, venue, Tag.OPEN_INTEREST_LOWER, place.market)
     most = (1 << FRACTION_BITS) * cap + ((1 << FRACTION_BITS) - 1)
     wide(frame, "open interest is within its cap", frame.multiply(rises, most - worth), 128)
-    rescale(frame, venue, place, worth, scales=scales, bounds=(lower, span))
+    rescale(frame, venue, place, worth, (lower, span), scales=scales)

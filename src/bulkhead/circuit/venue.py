@@ -20,6 +20,7 @@ from bulkhead.limits import LEVERAGE_MAX, NOTIONAL_LIMIT, POSITIONS_MAX
 from bulkhead.rules.margin import leverage_floor
 from bulkhead.rules.terms import MarketTerms, risk_of
 from bulkhead.signing import Domain, domain_hash
+from bulkhead.signing.messages import MESSAGE_PREFIX
 from bulkhead.units import Price
 from stark.air.chip import Chip, Must, Row
 
@@ -37,6 +38,11 @@ class Venue(NamedTuple):
     config: VenueConfig
     domain_hash: int
     asset: AssetTerms
+
+    @property
+    def message_prefix(self) -> tuple[int, int]:
+        """What every signed message begins with (`signing.messages`)."""
+        return MESSAGE_PREFIX, self.domain_hash
 
     @property
     def market_words(self) -> int:

@@ -1,7 +1,8 @@
 """Words: the unit of the circuits' memory, and how the ledger's records are cut into them.
 
 A word is one field element of a record's commitment (`ledger.commitment`). Its key is the record's number times 2^32
-plus the word's own number; accounts are the records below 2^32, and the venue's own records have numbers above.
+plus the word's own number; accounts are the records below 2^32, and the venue's own records have numbers far above: no
+place in the accounts' tree can be taken for one of theirs (`circuit.record`).
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ HEAD, OWNER_KEY, L1_OWNER, MONEY, RESERVED = range(5)
 FIXED_WORDS = 5
 COLLATERAL, POSITIONS, CHOICES = (kind << 16 for kind in (1, 2, 3))
 
-MONEY_RECORD, MARKETS_RECORD, ORACLE_RECORD, COUNTERS_RECORD = (((1 << 32) + place) for place in range(4))
+MONEY_RECORD, MARKETS_RECORD, ORACLE_RECORD, COUNTERS_RECORD = (((1 << 40) + place) for place in range(4))
 RECORDS = (MONEY_RECORD, MARKETS_RECORD, ORACLE_RECORD, COUNTERS_RECORD)
 # Filled orders are a record whose words have 128 bits for their numbers: their keys are above those of all others.
 ORDER_RECORD = 1 << 100

@@ -31,7 +31,7 @@ from bulkhead.limits import (
 from bulkhead.rules.terms import MarketTerms, risk_of
 from stark.poseidon import hash_many
 
-VERSION = 3
+VERSION = 4
 EMPTY_LEAF = 0
 SIGNED_QUOTE = QUOTE_BITS + 1
 SIGNED_SIZE = SIZE_BITS + 1

@@ -1,4 +1,8 @@
-"""Trees: which leaf every number holds, under one root. The tree of accounts is one of depth 32: leaf i is account i's.
+"""Trees: which leaf every number holds, under one root. The tree of accounts is one of depth 32.
+
+An account's leaf is not at its id: ids that sign are multiples of 64, and leaves 64 apart share nothing in the six
+lowest levels. So the last six bits of an id, which say whose child it is, come first, and neighbours are those who
+signed up one after the other.
 
 A sparse Merkle tree: an unused leaf is 0, a node is Starknet's Poseidon of its two children. Only nodes above a leaf in
 use are kept, so memory follows the leaves that exist, and a leaf set back to 0 leaves no trace: the root is again what
@@ -10,11 +14,12 @@ from copy import copy
 from functools import cache
 from typing import Self
 
-from bulkhead.limits import FIELD_PRIME, TREE_DEPTH
+from bulkhead.limits import CHILD_BITS, CHILDREN_PER_ACCOUNT, FIELD_PRIME, TREE_DEPTH
 from stark.poseidon import hash2, hash2_list
 
 DEPTH = TREE_DEPTH
 LEAVES = 1 << DEPTH
+FAMILY_BITS = DEPTH - CHILD_BITS
 ROOT = 1  # key of a node: 1 followed by the path to it in binary; its children are 2k and 2k + 1, its sibling k ^ 1
 EMPTY_LEAF = 0
 
@@ -100,6 +105,13 @@ class Tree:
         return 1 << self.depth | number
 
 
+def leaf_place(account_id: int) -> int:
+    """Where an account's leaf stands; ValueError for what is no account's id."""
+    if not 0 <= account_id < LEAVES:
+        raise ValueError(f"leaf {account_id} is not in [0, 2**{DEPTH})")
+    return (account_id & CHILDREN_PER_ACCOUNT - 1) << FAMILY_BITS | account_id >> CHILD_BITS
+
+
 class AccountTree(Tree):
     """The tree of accounts: leaves by account id."""
 
@@ -108,6 +120,9 @@ class AccountTree(Tree):
     def __init__(self, leaves: Mapping[int, int] | None = None) -> None:
         super().__init__(DEPTH, leaves)
 
+    def _leaf_key(self, number: int) -> int:
+        return LEAVES | leaf_place(number)
+
 
 def verify_path(root: int, account_id: int, leaf: int, path: Sequence[int]) -> bool:
     """Whether `path` proves that the tree under `root` holds `leaf` for the account; False for anything malformed."""
@@ -115,7 +130,7 @@ def verify_path(root: int, account_id: int, leaf: int, path: Sequence[int]) -> b
         return False
     if not all(0 <= node < FIELD_PRIME for node in (leaf, *path)):
         return False
-    node, key = leaf, account_id
+    node, key = leaf, leaf_place(account_id)
     for sibling in path:
         node = hash2(sibling, node) if key & 1 else hash2(node, sibling)
         key >>= 1

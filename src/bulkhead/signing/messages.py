@@ -5,6 +5,9 @@ unchanged; the domain names our chain, so that no signature made there counts he
 
     message = H("StarkNet Message", domain, public key, struct)      struct = H(selector, member, member, …)
 
+What oracles sign at every tick is shorter, since no wallet shows it and a proof hashes one for each signer: its struct
+is not hashed on its own, `prices_hash`. A message with two elements more than others is no other one.
+
 H is Starknet's Poseidon over the field; a selector is keccak256 of the type string, below 2^250. The selectors are
 constants because nothing else here needs keccak; a test recomputes each from its type string.
 """
@@ -17,7 +20,16 @@ from functools import lru_cache
 
 import fast_stark_crypto
 
-from bulkhead.limits import FIELD_PRIME, L1_ADDRESS_BITS, REVISION_BITS
+from bulkhead.limits import (
+    FEED_BITS,
+    FIELD_PRIME,
+    L1_ADDRESS_BITS,
+    PACKED_PRICES,
+    PRICE_BITS,
+    PRICE_LIMIT,
+    REVISION_BITS,
+    WORD_BITS,
+)
 from bulkhead.signing.ranges import (
     AMOUNT_LIMIT,
     ELEMENT_LIMIT,
@@ -59,10 +71,10 @@ POSITION_LEG_SELECTOR = 0x1B92DC67FA12701BC5915359373E4253A20829D42DF00280EB7852
 MOVE_TYPE = '"Move"("account":"felt","assets":"AssetLeg*","positions":"PositionLeg*","choices":"Choice*",' + _END
 MOVE_TYPE += ASSET_LEG_TYPE + CHOICE_TYPE + POSITION_LEG_TYPE
 MOVE_SELECTOR = 0x62EC7FCC5DB5168ED38824049EF65AC50FF55BB212826C10F998FEA04423C0
-PRICE_TYPE = '"Price"("feed":"felt","price":"u128")'
-PRICE_SELECTOR = 0x2DFB87A415C529224E9C5F3216C4FB5C2CF949AFC14623D5B9C8B75A5C081F0
-PRICES_TYPE = '"Prices"("sequence":"felt","time_ms":"felt","prices":"Price*")' + PRICE_TYPE
-PRICES_SELECTOR = 0x364426D0EFCFED4DEDC2843AC600DBCACECF29D3A6613809E45FB2A991E784D
+PRICES_TYPE = '"Prices"("moment":"felt","prices":"felt*")'
+PRICES_SELECTOR = 0x30FD5B226F6BE687939CBD6912D0E150FC8ADDA179216A5C5C1451A407DAD48
+
+PACKED_BITS = FEED_BITS + PRICE_BITS  # of one price of a report
 
 Row = tuple[int, ...]
 
@@ -327,5 +339,28 @@ def move_hash(
 
 
 def prices_hash(domain: Domain, public_key: int, *, sequence: int, time_ms: int, prices: Iterable[Row]) -> int:
-    """What an oracle signer signs at a tick: (feed, price), by rising feed."""
-    return message_hash(domain, public_key, PRICES_SELECTOR, sequence, time_ms, array_hash(PRICE_SELECTOR, prices))
+    """What an oracle signer signs at a tick: (feed, price), by rising feed.
+
+        H("StarkNet Message", domain, public key, selector, sequence · 2^64 + time, three prices, three prices, …)
+
+    Three prices are one element: feed · 2^64 + price of the first, the second's 2^81 times that, the third's 2^162
+    times. No feed is zero, so a place without a price is no price of zero, and no two lists are packed alike.
+    """
+    check_element("public key", public_key)
+    _check_words(sequence=sequence, time_ms=time_ms)
+    moment = sequence << WORD_BITS | time_ms
+    start = [MESSAGE_PREFIX, domain_hash(domain), public_key, PRICES_SELECTOR, moment]
+    return hash_many(start + _packed_prices(prices))
+
+
+def _packed_prices(prices: Iterable[Row]) -> list[int]:
+    packed: list[int] = []
+    listed = list(prices)
+    for first in range(0, len(listed), PACKED_PRICES):
+        element = 0
+        for place, (feed, price) in enumerate(listed[first : first + PACKED_PRICES]):
+            check("feed", feed, 1, 1 << FEED_BITS)
+            check("price", price, 0, PRICE_LIMIT)
+            element |= (feed << PRICE_BITS | price) << place * PACKED_BITS
+        packed.append(element)
+    return packed

@@ -1,17 +1,21 @@
-"""Starknet's Poseidon (Hades) as a narrow chip: 16 rows of 9 columns for one permutation.
+"""Starknet's Poseidon (Hades) as a narrow chip: 8 rows of 16 columns for one permutation.
 
-Rows 0, 1, 14 and 15 take two full rounds each: three cells for the state before them, three for the state between.
-Rows 2 to 13 take seven partial rounds each, with one cell a round: its cube's base w. Two elements pass a partial round
-without a cube, so they can be eliminated, and what is left is a recurrence with cubes u = w^3:
+What is cubed has a cell, and nothing else has: 24 elements of the full rounds, 83 of the partial ones, each with its
+round constant added. Rows 0 and 7 take four full rounds each, in four times three cells. Rows 1 to 6 take fourteen
+partial rounds each, with one cell a round: its cube's base w. Two elements pass a partial round without a cube, so they
+can be eliminated, and what is left is a recurrence with cubes u = w^3:
 
     w[i+3] = 2 w[i+2] + 4 w[i+1] - 2 u[i+2] + 6 u[i+1] + 8 u[i] + constant[i]
 
-The last cell of row 13 is the third element after all partial rounds.
+The last cell of row 6 is the third element after all partial rounds.
 
-Permutations that follow each other can be one sponge: the spare cell of row 15 says that the next one goes on from this
+Permutations that follow each other can be one sponge: the last cell of row 7 says that the next one goes on from this
 one's outcome. Its inputs are then the outcome plus two elements of the list that is hashed. Every permutation of a
 sponge carries its digest, the first element of the last outcome, and how many permutations are `left`; so whoever takes
 the messages of a digest with n - 1, n - 2, ... 0 left has all of a list, and no other list has that digest.
+
+Where many lists begin with the same two elements, the state that these leave is a constant, and a list may start from
+it: its first message says so by PREFIXED more than are left, and has the elements after the prefix.
 """
 
 from __future__ import annotations
@@ -23,19 +27,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stark.air.chip import Bus, Chip, Must, Row
-from stark.air.expr import Expr
+from stark.air.expr import Expr, lift
 from stark.field import ZERO, Felts, add, from_ints, load, multiply, square, store, subtract, to_ints
 from stark.kernels import Felt, kernel
-from stark.poseidon import HALF, PARTIAL_ROUNDS, round_constants
+from stark.poseidon import HALF, PARTIAL_ROUNDS, ROUNDS, permute, round_constants
 from stark.prime import PRIME, inverse
 
 # A permutation absorbs the elements `first` and `second`; the first one of a sponge starts from (0, 0, capacity).
 POSEIDON = Bus("poseidon", ("digest", "left", "is_start", "capacity", "first", "second"))
 LIST, SINGLE, PAIR = range(3)  # the capacities of Starknet's three hashes
 RATE = 2
-ROWS = 16
-CELLS = 7
-ENTERING, LEAVING, LAST = 1, 13, 15  # rows: before the partial rounds, at their end, at the end of all
+PREFIXED = 1 << 32  # more than are ever left
+ROWS = 8
+CELLS = 14
+SPARE, COUNT = 12, 13  # cells of full rows: whether a list is prefixed; how often it is taken, or that it goes on
+ENTERING, LEAVING, LAST = 0, 6, 7  # rows: before the partial rounds, at their end, at the end of all
 
 Triple = tuple[Expr, Expr, Expr]
 
@@ -52,19 +58,23 @@ def _recurrence(index: int) -> int:
 
 
 def _constant_columns() -> list[list[int]]:
-    """By row: the constants of two full rounds and a zero, or of seven recurrences."""
+    """By row: what is added in each cell. The first cells of a row follow from the row before, and that of a count."""
     constants = round_constants()
     rows = []
     for row in range(ROWS):
-        if row in (0, 1):
-            rows.append([*constants[2 * row], *constants[2 * row + 1], 0])
-        elif row > LEAVING:
-            first = HALF + PARTIAL_ROUNDS + 2 * (row - LEAVING - 1)
-            rows.append([*constants[first], *constants[first + 1], 0])
+        if row in (ENTERING, LAST):
+            first = 0 if row == ENTERING else HALF + PARTIAL_ROUNDS
+            rows.append([value for place in range(HALF) for value in constants[first + place]] + [0, 0])
         else:
-            places = range(CELLS * (row - 2), CELLS * (row - 1))
-            rows.append([_recurrence(place) if place + 3 <= PARTIAL_ROUNDS else 0 for place in places])
+            places = range(CELLS * (row - 1) - 3, CELLS * row - 3)
+            rows.append([_recurrence(place) if place >= 0 else 0 for place in places])
     return rows
+
+
+def _ahead() -> list[list[int]]:
+    """By row of partial rounds: the constants of the next row's first cells."""
+    following = [[_recurrence(place) for place in range(CELLS * row - 3, CELLS * row)] for row in range(1, LEAVING)]
+    return [[0] * 3, *following, [0] * 3, [0] * 3]
 
 
 def _on(rows: Sequence[int]) -> tuple[int, ...]:
@@ -102,44 +112,71 @@ def take_hash(must: Must, digest: Expr, sponge: tuple[int, Sequence[Expr | int]]
 
 
 class Poseidon(Chip):
-    """144 cells a permutation and 16 of its bus; degree 5. Unused permutations are those of zeros, sent 0 times."""
+    """128 cells a permutation and 8 of its bus; degree 5. Unused permutations are those of zeros, sent 0 times.
+
+    `prefix`: the two elements with which many lists begin.
+    """
 
     name = "poseidon"
     columns = (("cell", CELLS), "digest", "left")
     periodic = {
-        "is_full": _on([0, 1, 14, 15]),
-        "is_spare": _on([1, 14]),
-        "is_before_full": _on([0, 14]),
+        "is_full": _on([ENTERING, LAST]),
+        "is_inner": _on(range(ENTERING + 1, LEAVING)),
         "is_entering": _on([ENTERING]),
         "is_leaving": _on([LEAVING]),
         "is_last": _on([LAST]),
-        **{f"constant{place}": tuple(row[place] for row in _constant_columns()) for place in range(CELLS)},
+        **{f"constant{place}": tuple(row[place] for row in _constant_columns()) for place in range(3, CELLS)},
+        **{f"ahead{place}": tuple(row[place] for row in _ahead()) for place in range(3)},
     }
+
+    def __init__(self, prefix: tuple[int, int] | None = None):
+        self.prefix = prefix
+        self.begun = permute(*prefix, LIST) if prefix is not None else None
 
     def constrain(self, row: Row, must: Must) -> None:
         """Full rounds, the way into the partial ones, their recurrence, the way out, and what a sponge says."""
         cells, after = row["cell"], row.next["cell"]
-        constants = [getattr(row, f"constant{place}") for place in range(CELLS)]
-        before, between = _triple(cells[0:3]), _triple(cells[3:6])
-        middle = _full_round(before, _triple(constants[0:3]))
-        outcome = _full_round(between, _triple(constants[3:6]))
+        bases = [_Base(cell) for cell in [*cells, *after[0:2]]]
+        mixed = [value for place in range(HALF) for value in _mixed(bases[3 * place : 3 * place + 3])]
+        outcome = _triple(mixed[-3:])
+        for place in range(3, CELLS):
+            constant, partial = getattr(row, f"constant{place}"), _recur(bases[place - 3 : place])
+            if place < 3 * HALF:
+                full = mixed[place - 3]
+                found = cells[place] - constant - partial - row.is_full * (full - partial)
+            else:
+                found = (1 - row.is_full) * (cells[place] - constant - partial)
+            must.zero(f"the round to cell {place}", found)
+        entered, left = _entered(outcome, after), _left(bases[CELLS - 3 :])
         for place in range(3):
-            must.zero(f"full round to cell {place + 3}", row.is_full * (between[place] - middle[place]))
-            name = f"full round to the next row's cell {place}"
-            must.zero(name, row.is_before_full * (after[place] - outcome[place]))
-        must.zero("a cell without use is zero", row.is_spare * cells[6])
-        self._enter(row, must, outcome, after)
-        everything = [*cells, *after[0:3]]
-        for place in range(CELLS):
-            target = _recur(everything[place : place + 3], constants[place])
-            gate = 1 - row.is_full if place <= 3 else 1 - row.is_full - row.is_leaving  # the last row has four
-            must.zero(f"partial round {place} of the row", gate * (everything[place + 3] - target))
-        self._leave(row, must, cells, after)
-        self._absorb(row, must, outcome)
+            partial = getattr(row, f"ahead{place}") + _recur(bases[CELLS - 3 + place : CELLS + place])
+            found = row.is_inner * (after[place] - partial) + row.is_entering * (after[place] - entered[place])
+            found = found + row.is_leaving * (after[place] - left[place])
+            must.zero(f"the round to the next row's cell {place}", found)
+        prefixed = self._prefixed(row, must)
+        self._absorb(row, must, outcome, prefixed)
 
-    def _absorb(self, row: Row, must: Must, outcome: Triple) -> None:
+    def _prefixed(self, row: Row, must: Must) -> Triple:
+        """What a prefix leaves in the state that the next permutation starts from; zeros without one.
+
+        A list may start so whose third element is the prefix's; so the bit of a permutation of zeros is zero.
+        """
+        if self.begun is None:
+            must.zero("a cell without use is zero", row.is_full * row["cell"][SPARE])
+            return _triple([lift(0)] * 3)
+        after = row.next["cell"]
+        is_prefixed = after[SPARE]
+        must.zero("a cell without use is zero", row.is_last * row["cell"][SPARE])
+        must.zero("a list is prefixed or not", row.is_last * (is_prefixed * (is_prefixed - 1)))
+        must.zero("a list is prefixed at its start", row.is_last * (row["cell"][COUNT] * is_prefixed))
+        third = after[2] - (self.begun[2] + round_constants()[0][2])
+        must.zero("a prefix leaves the third element", row.is_last * (is_prefixed * third))
+        return _triple([is_prefixed * value for value in self.begun])
+
+    def _absorb(self, row: Row, must: Must, outcome: Triple, prefixed: Triple) -> None:
         """From the last row of a permutation to the first of the next one, which may go on with the same sponge."""
-        goes_on, inputs = row["cell"][CELLS - 1], row.next["cell"][0:3]
+        goes_on, after = row["cell"][COUNT], row.next["cell"]
+        inputs = [after[place] - constant for place, constant in enumerate(round_constants()[0])]
         must.zero("a sponge goes on or not", row.is_last * (goes_on * (goes_on - 1)))
         must.zero("the digest is the first element", row.is_last * ((1 - goes_on) * (row.digest - outcome[0])))
         must.zero("nothing is left at the end", row.is_last * ((1 - goes_on) * row.left))
@@ -149,42 +186,29 @@ class Poseidon(Chip):
         must.zero("the digest stands in every row", (1 - row.is_last) * (row.next.digest - row.digest))
         must.zero("what is left stands in every row", (1 - row.is_last) * (row.next.left - row.left))
         is_start = 1 - goes_on
-        absorbed = [inputs[place] - goes_on * outcome[place] for place in range(RATE)]
-        message = [row.next.digest, row.next.left, is_start, is_start * inputs[2], *absorbed]
-        must.send(POSEIDON, message, row.is_last * row.next["cell"][CELLS - 1])
+        absorbed = [inputs[place] - prefixed[place] - goes_on * outcome[place] for place in range(RATE)]
+        capacity, left = is_start * inputs[2] - prefixed[2], row.next.left
+        if self.prefix is not None:
+            left = left + PREFIXED * after[SPARE]
+        must.send(POSEIDON, [row.next.digest, left, is_start, capacity, *absorbed], row.is_last * after[COUNT])
 
-    def _enter(self, row: Row, must: Must, state: Triple, after: Sequence[Expr]) -> None:
-        """The first three bases, from the state after the first full rounds."""
-        (x, y, z), (next_x, next_y, next_z), (_, _, last_z) = (_partial(index) for index in range(3))
-        first = state[2] + z
-        second = state[0] + state[1] + (x + y + next_z) - 2 * after[0] ** 3
-        sums = 4 * (state[0] + x) + 2 * after[0] ** 3 + (next_x + next_y)
-        third = sums - 2 * after[1] ** 3 + last_z
-        for place, base in enumerate((first, second, third)):
-            must.zero(f"base {place} of the partial rounds", row.is_entering * (after[place] - base))
-
-    def _leave(self, row: Row, must: Must, cells: Sequence[Expr], after: Sequence[Expr]) -> None:
-        """The state after the partial rounds: the two eliminated elements from the last bases and the third element."""
-        last = PARTIAL_ROUNDS - 1
-        cube_before, cube, third = cells[4] ** 3, cells[5] ** 3, cells[6]
-        last_x, last_y, last_z = _partial(last)
-        quarter = inverse(4)
-        x_before = (third + 2 * cube - 2 * cube_before - (last_x + last_y)) * quarter
-        sum_before = cells[5] - last_z + 2 * cube_before
-        x = 2 * x_before + sum_before + cube_before + last_x
-        pair = third + 2 * cube
-        state = (2 * x + pair + cube, 2 * x - pair + cube, third)
-        for place in range(3):
-            must.zero(f"element {place} after the partial rounds", row.is_leaving * (after[place] - state[place]))
+    def _shortened(self, sponge: Sponge) -> tuple[Sponge, bool]:
+        """A list that begins with the prefix, as it goes on from there; and whether it does."""
+        first, second, *rest = sponge.elements
+        if self.begun is None or not rest or (sponge.capacity, (first, second)) != (LIST, self.prefix):
+            return sponge, False
+        rest[0], rest[1] = ((value + left) % PRIME for value, left in zip(rest[:2], self.begun[:2], strict=True))
+        return Sponge(self.begun[2], tuple(rest), sponge.times), True
 
     def fill(self, sponges: Sequence[Sponge], log_rows: int) -> tuple[Felts, list[int]]:
-        """The table for these lists, and their digests."""
-        room = (1 << log_rows) // ROWS
+        """The table for these lists, and their digests. Lists that begin with the prefix start from its state."""
+        if any(not sponge.elements or len(sponge.elements) % RATE for sponge in sponges):
+            raise ValueError("a sponge absorbs an even number of elements, at least two")
+        room, shown = (1 << log_rows) // ROWS, [self._shortened(sponge) for sponge in sponges]
+        sponges = [sponge for sponge, _ in shown]
         lengths = [len(sponge.elements) // RATE for sponge in sponges]
         if sum(lengths) > room:
             raise ValueError(f"{sum(lengths)} permutations; 2**{log_rows} rows hold {room}")
-        if any(not sponge.elements or len(sponge.elements) % RATE for sponge in sponges):
-            raise ValueError("a sponge absorbs an even number of elements, at least two")
         padding = room - sum(lengths)
         elements = [element for sponge in sponges for element in sponge.elements] + [0] * (RATE * padding)
         lengths += [1] * padding
@@ -202,9 +226,24 @@ class Poseidon(Chip):
         table[CELLS] = np.repeat(np.repeat(digests, counts, axis=0), ROWS, axis=0)
         table[CELLS + 1] = np.repeat(from_ints(left.tolist()), ROWS, axis=0)
         times = [sponge.times for sponge in sponges] + [0] * padding
-        table[CELLS - 1, ::ROWS] = np.repeat(from_ints(times), counts, axis=0)
-        table[CELLS - 1, LAST::ROWS] = from_ints([int(number > 0) for number in left.tolist()])
+        table[COUNT, ::ROWS] = np.repeat(from_ints(times), counts, axis=0)
+        table[COUNT, LAST::ROWS] = from_ints([int(number > 0) for number in left.tolist()])
+        prefixed = starts[[place for place, (_, is_prefixed) in enumerate(shown) if is_prefixed]]
+        table[SPARE, ROWS * prefixed] = from_ints([1])[0]
         return table, to_ints(digests)[: len(sponges)]
+
+
+class _Base:
+    """What is cubed, and the multiples of it that a recurrence takes one, two and three rounds later."""
+
+    def __init__(self, cell: Expr):
+        self.cell, self.cube = cell, cell**3
+        # Sums of equals, where a product costs four times as much.
+        gap, twice = cell - self.cube, self.cube + self.cube
+        four_times = twice + twice
+        self.soon = gap + gap
+        self.last = four_times + four_times
+        self.later = (self.soon + self.soon) + (self.last + twice)
 
 
 def _triple(values: Sequence[Expr]) -> Triple:
@@ -212,14 +251,39 @@ def _triple(values: Sequence[Expr]) -> Triple:
     return first, second, third
 
 
-def _full_round(state: Triple, constants: Triple) -> Triple:
-    first, second, third = ((value + constant) ** 3 for value, constant in zip(state, constants, strict=True))
-    return 3 * first + second + third, first - second + third, first + second - 2 * third
+def _mixed(bases: Sequence[_Base]) -> Triple:
+    """The state after a full round, without the next one's constants."""
+    first, second, third = (base.cube for base in bases)
+    near, far = first + second, first + third
+    return near + (first + far), far - second, near - (third + third)
 
 
-def _recur(bases: Sequence[Expr], constant: Expr) -> Expr:
+def _recur(bases: Sequence[_Base]) -> Expr:
+    """The base after three others, without its constant."""
     first, second, third = bases
-    return 2 * third + 4 * second - 2 * third**3 + 6 * second**3 + 8 * first**3 + constant
+    return third.soon + second.later + first.last
+
+
+def _entered(state: Triple, after: Sequence[Expr]) -> Triple:
+    """The first three bases of the partial rounds, from the state after the full ones."""
+    (x, y, z), (next_x, next_y, next_z), (_, _, last_z) = (_partial(index) for index in range(3))
+    first = state[2] + z
+    second = state[0] + state[1] + (x + y + next_z) - 2 * after[0] ** 3
+    sums = 4 * (state[0] + x) + 2 * after[0] ** 3 + (next_x + next_y)
+    return first, second, sums - 2 * after[1] ** 3 + last_z
+
+
+def _left(bases: Sequence[_Base]) -> Triple:
+    """The first bases of the full rounds that follow, from the last two of the partial ones and the third element."""
+    before, base, third = bases[0], bases[1], bases[2].cell
+    last_x, last_y, last_z = _partial(PARTIAL_ROUNDS - 1)
+    quarter = inverse(4)
+    x_before = (third + 2 * base.cube - 2 * before.cube - (last_x + last_y)) * quarter
+    sum_before = base.cell - last_z + 2 * before.cube
+    x = 2 * x_before + sum_before + before.cube + last_x
+    pair = third + 2 * base.cube
+    own = round_constants()[HALF + PARTIAL_ROUNDS]
+    return 2 * x + pair + base.cube + own[0], 2 * x - pair + base.cube + own[1], third + own[2]
 
 
 @kernel
@@ -237,27 +301,25 @@ def _fill(
         if begins[index]:
             x, y, z = ZERO, ZERO, load(capacities, begins[index] - 1)
         x, y = add(x, load(elements, 2 * index)), add(y, load(elements, 2 * index + 1))
-        base = 16 * index
-        for number in range(91):
-            is_full = number < 4 or number >= 87
-            if is_full:
-                place = number if number < 4 else number - 87
-                at = base + (place >> 1) + (0 if number < 4 else 14)
-                first = 3 * (place & 1)
-                store(table[first], at, x)
-                store(table[first + 1], at, y)
-                store(table[first + 2], at, z)
+        base = ROWS * index
+        for number in range(ROUNDS):
             x = add(x, load(constants, 3 * number))
             y = add(y, load(constants, 3 * number + 1))
             z = add(z, load(constants, 3 * number + 2))
-            if is_full:
+            if number < HALF or number >= HALF + PARTIAL_ROUNDS:
+                is_late = number >= HALF
+                first = 3 * (number - (HALF + PARTIAL_ROUNDS if is_late else 0))
+                at = base + (LAST if is_late else ENTERING)
+                store(table[first], at, x)
+                store(table[first + 1], at, y)
+                store(table[first + 2], at, z)
                 x, y = _cube(x), _cube(y)
             else:
-                place = number - 4
-                store(table[place % 7], base + 2 + place // 7, z)
+                place = number - HALF
+                store(table[place % CELLS], base + ENTERING + 1 + place // CELLS, z)
             z = _cube(z)
             both = add(x, y)
             x, y, z = add(add(add(x, x), both), z), add(subtract(x, y), z), subtract(both, add(z, z))
-            if number == 86:
-                store(table[6], base + 13, z)
+            if number == HALF + PARTIAL_ROUNDS - 1:
+                store(table[CELLS - 1], base + LEAVING, z)
         store(outcomes, index, x)
