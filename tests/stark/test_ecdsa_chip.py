@@ -8,14 +8,14 @@ from collections.abc import Sequence
 import fast_stark_crypto
 import pytest
 
-from stark.air.check import check
+from stark.air.check import broken_rules, check
 from stark.air.chip import Must
 from stark.air.system import Public, System
 from stark.chips.ecdsa import SIGNED, Ecdsa
-from stark.chips.ecdsa_rows import OFFSET, START
+from stark.chips.ecdsa_rows import HALF_BITS, OFFSET, START
 from stark.chips.ecdsa_table import fill_ecdsa, nobodys
 from stark.chips.ranges import LIMB_BITS, Range
-from stark.curve import GENERATOR, ORDER, is_on_curve
+from stark.curve import GENERATOR, ORDER, is_on_curve, multiply_point
 from stark.ecdsa import ELEMENT_LIMIT, KnownKeys, Signed, verify_batch
 from stark.field import Felts
 from stark.fixed import prepare
@@ -72,6 +72,22 @@ def test_many_signatures_of_edge_messages_are_proven() -> None:
     assert len(found) > 9
     system, public, traces = stating(found, 12)
     assert not list(check(system, public, traces))
+
+
+def test_signatures_made_to_meet_special_points_are_proven() -> None:
+    """Keys and nonces that are the base, its multiple, each other, or opposites: valid, so that they have a table."""
+    found, high = [], 1 << HALF_BITS
+    for private in (1, ORDER - 1, high, 97):
+        for nonce in (1, ORDER - 1, 2, high, private, ORDER - private, 2 * private, high + private):
+            point, message = multiply_point(nonce % ORDER, GENERATOR), 3
+            assert point is not None
+            s = (message + point[0] * private) * pow(nonce, -1, ORDER) % ORDER
+            found.append(Signed(fast_stark_crypto.get_public_key(private), message, point[0], min(s, ORDER - s)))
+    assert all(verify_batch(found, KnownKeys()))
+    table, limbs = fill_ecdsa(found, [1] * len(found), 12)
+    system, public = stating_tables([(signed.public_key, signed.message) for signed in found])
+    assert len(found) == 32 and max(limbs) < 1 << LIMB_BITS
+    assert not list(broken_rules(system.tables[0], public, table))
 
 
 def test_every_cell_of_a_signature_and_of_an_unused_place_matters() -> None:
