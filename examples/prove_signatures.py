@@ -18,6 +18,7 @@ from stark.air.chip import Must
 from stark.air.system import Public, System
 from stark.chips.ecdsa import ROWS, SIGNED, Ecdsa
 from stark.chips.ecdsa_table import fill_ecdsa
+from stark.chips.ranges import LIMB_BITS, Range
 from stark.console import announce_compilation, proving_bar
 from stark.curve import ORDER
 from stark.ecdsa import ELEMENT_LIMIT, Signed
@@ -47,7 +48,7 @@ def signing(count: int) -> System:
         for key, message in zip(names[::2], names[1::2], strict=True):
             must.receive(SIGNED, [getattr(public, key), getattr(public, message)])
 
-    return System("signatures", [Ecdsa()], names, environment)
+    return System("signatures", [Ecdsa(), Range()], names, environment)
 
 
 def main(count: int = 64) -> None:
@@ -57,18 +58,19 @@ def main(count: int = 64) -> None:
     console = Console(highlight=False)
     announce_compilation(console)
     system, signatures = signing(count), sign(count)
-    log_rows = max(8, (ROWS * count - 1).bit_length())
+    log_rows = max(7, (ROWS * count - 1).bit_length())
+    heights = [log_rows, LIMB_BITS]
     statement = [value for signed in signatures for value in (signed.public_key, signed.message)]
-    fixed = prepare(system, [log_rows], STANDARD)
+    fixed = prepare(system, heights, STANDARD)
     with proving_bar(console) as report:
         start = time.perf_counter()
-        trace = fill_ecdsa(signatures, [1] * count, log_rows)
-        proof = prove(fixed, statement, [trace], threads=2, progress=report)
+        trace, limbs = fill_ecdsa(signatures, [1] * count, log_rows)
+        proof = prove(fixed, statement, [trace, Range().fill(limbs)], threads=2, progress=report)
         proving_s = time.perf_counter() - start
     start = time.perf_counter()
     rejected = verify(fixed.key, statement, proof)
     verifying_ms = 1000 * (time.perf_counter() - start)
-    bits = proven_bits(STANDARD, shape_of(system, [log_rows])).bits
+    bits = proven_bits(STANDARD, shape_of(system, heights)).bits
     console.print(f"{count} signatures, {trace.shape[0]} columns of {trace.shape[1]:,} rows")
     console.print(f"proof: {len(proof) / 1000:.0f} kB, {bits:.0f} proven bits")
     console.print(f"proven in {proving_s:.2f} s ({1000 * proving_s / count:.0f} ms a signature)")

@@ -21,7 +21,7 @@ from stark.proof import words_of
 STEP_BYTES = 5
 CODE_BYTES = 24_575  # of a contract, without the byte that stops a call to it
 TAPE_STEPS = 4_900  # in one contract's code, of at most 24,576 bytes with the byte that stops a call to it
-DATA, CONSTANT, PUBLIC, CHALLENGE, SELECTOR, PERIODIC, FOLD, BALANCE, ONE_HOT = range(3, 12)  # after +, - and *
+ADD, SUBTRACT, MULTIPLY, DATA, CONSTANT, PUBLIC, CHALLENGE, SELECTOR, PERIODIC, FOLD, BALANCE, ONE_HOT = range(12)
 SIDES = 1 << 16  # a step names others by two bytes
 
 
@@ -65,13 +65,14 @@ class _Tape:
         self.head = Head.of(key)
         self.steps: list[tuple[int, int, int]] = []
         self.constants: list[int] = []
-        self.periods: dict[tuple[int, int], int] = {}
+        self.rows: dict[tuple[int, int, int], int] = {}  # the step that is one in a row of a table's period
 
-    def append(self, operation: int, left: int, right: int = 0) -> None:
-        """One step."""
+    def append(self, operation: int, left: int, right: int = 0) -> int:
+        """One step; answers its number."""
         if not (0 <= left < SIDES and 0 <= right < SIDES):
             raise ValueError(f"{self.key.system.name} has too many rules for a tape: a step names one of 2**16 others")
         self.steps.append((operation, left, right))
+        return len(self.steps) - 1
 
     def constant(self, values: Sequence[int]) -> int:
         """Where constants stand; one alone is kept once."""
@@ -80,15 +81,47 @@ class _Tape:
         self.constants += values
         return len(self.constants) - len(values)
 
-    def program(self, program: Program, table: int | None) -> int:
-        """Append a program; answers the number of its first step."""
-        start = len(self.steps)
+    def program(self, program: Program, table: int | None) -> list[int]:
+        """Append a program; answers the numbers of its outputs' steps."""
+        made: list[int] = []
         for step in program.steps:
             if step.leaf is None:
-                self.append(int(step.operation) - 1, start + step.left, start + step.right)
+                made.append(self.append(int(step.operation) - 1, made[step.left], made[step.right]))
+            elif step.leaf.source == Source.PERIODIC:
+                assert table is not None, "the statement has no rows"
+                made.append(self.periodic(table, self.key.system.tables[table].periods[step.leaf.index]))
             else:
-                self.append(*self.leaf(step.leaf, table))
-        return start
+                made.append(self.append(*self.leaf(step.leaf, table)))
+        return [made[output] for output in program.outputs]
+
+    def periodic(self, table: int, values: tuple[int, ...]) -> int:
+        """A periodic column: by its coefficients, or by its rows where a quarter or more of them are zero.
+
+        Coefficients are as many constants as the period has rows, and a row's two serve every column of the table.
+        """
+        rows = [row for row, value in enumerate(values) if value]
+        level = self._level(table)
+        where = level << 8 | (len(values).bit_length() - 1)
+        if 4 * len(rows) > 3 * len(values):
+            return self.append(PERIODIC, self.constant(_coefficients(values)[::-1]), where)
+        total = None
+        for row in rows:
+            step = self._row(table, len(values), row, where)
+            if values[row] != 1:
+                factor = self.append(CONSTANT, self.constant([values[row]]))
+                step = self.append(MULTIPLY, step, factor)
+            total = step if total is None else self.append(ADD, total, step)
+        return self.append(CONSTANT, self.constant([0])) if total is None else total
+
+    def _row(self, table: int, period: int, row: int, where: int) -> int:
+        """The step that is one in a row of a period and zero in the others; it is made once."""
+        if (table, period, row) not in self.rows:
+            place = self.constant(_one_hot(period, row))
+            self.rows[table, period, row] = self.append(ONE_HOT, place, where)
+        return self.rows[table, period, row]
+
+    def _level(self, table: int) -> int:
+        return next(number for number, each in enumerate(self.key.levels) if table in each.tables)
 
     def leaf(self, leaf: Leaf, table: int | None) -> tuple[int, int, int]:
         """How the contract finds the value of a leaf."""
@@ -100,20 +133,12 @@ class _Tape:
             return CHALLENGE, leaf.index, 0
         if table is None:
             raise ValueError(f"the statement can't read {leaf}")
-        level = next(number for number, each in enumerate(self.key.levels) if table in each.tables)
+        level = self._level(table)
         if leaf.source == Source.TOTAL:
             before = sum(each.bus_width > 0 for each in self.key.system.tables[:table])
             return DATA, self.head.totals[0] + before, 0
         if leaf.source == Source.SELECTOR:
             return SELECTOR, level, leaf.index
-        if leaf.source == Source.PERIODIC:
-            values = self.key.system.tables[table].periods[leaf.index]
-            where = level << 8 | (len(values).bit_length() - 1)
-            is_one_hot = sum(map(bool, values)) == 1 == sum(values)
-            if (table, leaf.index) not in self.periods:
-                made = _one_hot(values) if is_one_hot else _coefficients(values)[::-1]
-                self.periods[table, leaf.index] = self.constant(made)
-            return ONE_HOT if is_one_hot else PERIODIC, self.periods[table, leaf.index], where
         return DATA, self._column(leaf, table, level), 0
 
     def _column(self, leaf: Leaf, table: int, level: int) -> int:
@@ -136,13 +161,12 @@ def emit(key: Key) -> Emitted:
     tape = _Tape(key)
     outputs = []
     for number, table in enumerate(key.system.tables):
-        start = tape.program(table.program, number)
-        outputs += [start + output for output in table.program.outputs]
+        outputs += tape.program(table.program, number)
     for output in outputs:
         tape.append(FOLD, output)
-    start = tape.program(key.system.outside, None)
-    for times, divisor in zip(key.system.outside.outputs[::2], key.system.outside.outputs[1::2], strict=True):
-        tape.append(BALANCE, start + times, start + divisor)
+    stated = tape.program(key.system.outside, None)
+    for times, divisor in zip(stated[::2], stated[1::2], strict=True):
+        tape.append(BALANCE, times, divisor)
     data = b"".join(
         operation.to_bytes(1, "big") + left.to_bytes(2, "big") + right.to_bytes(2, "big")
         for operation, left, right in tape.steps
@@ -269,13 +293,13 @@ def part_bytes(key: Key) -> int:
     return queries * words * WORD_BYTES
 
 
-def _one_hot(values: tuple[int, ...]) -> list[int]:
+def _one_hot(period: int, row: int) -> list[int]:
     """Of a column that is one in a single row: what brings that row to 1, and the inverse of the period.
 
     At a point x the column is the product of 1 + (x / row) ** (2 ** bit) over the bits of the period, over the period.
     """
-    row = pow(root_of_unity(len(values).bit_length() - 1), values.index(1), PRIME)
-    return [inverse(row), inverse(len(values))]
+    place = pow(root_of_unity(period.bit_length() - 1), row, PRIME)
+    return [inverse(place), inverse(period)]
 
 
 def _coefficients(values: tuple[int, ...]) -> list[int]:

@@ -20,6 +20,7 @@ from stark.air.chip import Chip, Message, Must, Row
 from stark.air.expr import FIRST, LAST, TRANSITION, Expr, Leaf, Operation, Source
 from stark.air.system import System, Table
 from stark.air.tape import BLOCK, make_tape, run_tape
+from stark.chips.ecdsa import Ecdsa
 from stark.chips.memory import Access, Memory, Touched
 from stark.chips.merkle_update import MerkleUpdate
 from stark.chips.poseidon import Poseidon
@@ -59,6 +60,7 @@ def asking(chips: list[Chip]) -> System:
 SYSTEMS = {
     "toy": (toy.SYSTEM, (4, 6)),
     "memory": (asking([Access(CASH), Touched(CASH), Range(4), Numbers()]), (4, 3, 4, 5)),
+    "signatures": (asking([Ecdsa(), Numbers()]), (7, 3)),
     "hashes": (asking([Poseidon(), MerkleUpdate(), Numbers()]), (5, 3, 3)),
 }
 every_system = pytest.mark.parametrize("name", SYSTEMS)

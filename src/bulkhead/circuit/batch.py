@@ -75,7 +75,7 @@ class Shape(NamedTuple):
     log_records: int
     log_orders: int
     log_tree: int
-    log_signatures: int  # rows: 2**8 a signature
+    log_signatures: int  # rows: 2**7 a signature
     log_poseidon: int
     log_numbers: int
     queue: int
@@ -124,17 +124,17 @@ class Usual(NamedTuple):
 ORACLES = 5  # reports of a tick that has them all
 SMALL = Shape(  # deposits, payments and a dozen trades
     number=1, log_rules=15, log_programs=15, log_terms=8, log_records=10, log_orders=10, log_tree=11,
-    log_signatures=13, log_poseidon=14, log_numbers=14, queue=16, forced=8, changes=128,
+    log_signatures=12, log_poseidon=14, log_numbers=14, queue=16, forced=8, changes=128,
     log_plates=13, plates=Usual(14, (3, 9, 9, 4, 2, 1), ticks=2, isolated=2).plates(),
 )  # fmt: skip
 MEDIUM = Shape(  # a hundred trades and what comes with them
     number=2, log_rules=16, log_programs=15, log_terms=8, log_records=11, log_orders=12, log_tree=12,
-    log_signatures=16, log_poseidon=16, log_numbers=16, queue=16, forced=8, changes=576,
+    log_signatures=15, log_poseidon=16, log_numbers=16, queue=16, forced=8, changes=576,
     log_plates=16, plates=Usual(110, (14, 56, 88, 88, 40, 16), ticks=6, scaled=12, isolated=16).plates(),
 )  # fmt: skip
 LARGE = Shape(  # a thousand trades, in ten gigabytes; not for L1, whose proofs would take four times that
     number=3, log_rules=16, log_programs=15, log_terms=8, log_records=13, log_orders=14, log_tree=14,
-    log_signatures=19, log_poseidon=19, log_numbers=17, queue=32, forced=16, changes=5120,
+    log_signatures=18, log_poseidon=19, log_numbers=17, queue=32, forced=16, changes=5120,
     log_plates=19, plates=Usual(980, (80, 420, 700, 620, 240, 90), ticks=8, scaled=32, isolated=16).plates(),
 )  # fmt: skip
 SHAPES = (SMALL, MEDIUM)  # for which L1 may have verifiers

@@ -29,7 +29,7 @@ from bulkhead.ledger.tx import Transaction
 from bulkhead.limits import CHILDREN_PER_ACCOUNT, ORDER_TREE_DEPTH, TREE_DEPTH
 from stark.chips.poseidon import ROWS as POSEIDON_ROWS
 
-LOG_SIGNATURE_ROWS = 8
+LOG_SIGNATURE_ROWS = 7
 NUMBERS_A_WORD = 3  # `record.asked_by`
 NUMBERS_AN_ORDER, NUMBERS_A_LIST = 5, 2  # `LiveOrders`
 NUMBERS_A_PLACE = 6  # more of a word that is not fixed

@@ -38,6 +38,7 @@ from bulkhead.ledger.tree import AccountTree, leaf_place
 from bulkhead.ledger.tx import Deposit, ForcedClose, ForcedWithdrawal, FundDeposit, Refund, Transaction
 from bulkhead.limits import ORDER_TREE_DEPTH, TREE_DEPTH
 from bulkhead.signing.messages import short_string
+from stark.chips.ecdsa_table import Filled as Signatures
 from stark.chips.ecdsa_table import fill_ecdsa
 from stark.chips.merkle_update import Change, Climb, climb
 from stark.chips.poseidon import Poseidon, Sponge, list_sponge
@@ -93,6 +94,7 @@ def tables_of(play: Play, after: State, transactions: Sequence[Transaction], sha
     lists += map(list_sponge, stated)
     asked = [*rules.asked, *plates.asked, *asked_by(runs), *orders.asked]
     numbers = Numbers().fill(asked, shape.log_numbers)
+    signatures = _signed_table(transactions, rules, shape)
     traces = [
         rules.rules,
         rules.programs,
@@ -100,10 +102,10 @@ def tables_of(play: Play, after: State, transactions: Sequence[Transaction], sha
         records,
         orders.table,
         by_rows([row for tree in trees for row in tree.rows], shape.log_tree),
-        _signed_table(transactions, rules, shape),
+        signatures.table,
         Poseidon(play.venue.message_prefix).fill(merged(lists), shape.log_poseidon)[0],
         numbers,
-        Range().fill(cells(numbers, slice(0, NUMBER_LIMBS))),
+        Range().fill([*cells(numbers, slice(0, NUMBER_LIMBS)), *signatures.limbs]),
         plates.table,
     ]
     lists_stated = _lists(transactions, play, runs, entries)
@@ -113,7 +115,7 @@ def tables_of(play: Play, after: State, transactions: Sequence[Transaction], sha
     return Tables(public_of(values, lists_stated, shape), traces)
 
 
-def _signed_table(transactions: Sequence[Transaction], rules: Filled, shape: Shape) -> Felts:
+def _signed_table(transactions: Sequence[Transaction], rules: Filled, shape: Shape) -> Signatures:
     """The table of signatures: an order that fills several times is signed once, and taken as often as it fills."""
     times = Counter(_signatures(transactions, rules))
     return fill_ecdsa(list(times), list(times.values()), shape.log_signatures)
