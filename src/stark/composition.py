@@ -16,7 +16,7 @@ import numpy as np
 
 from stark.air.expr import Leaf
 from stark.air.tape import BLOCK, make_tape, run_tape
-from stark.extension import Extended, coset_shifts, periodic_on_coset, selectors_on_coset
+from stark.extension import Extended, coset_shifts, cosets_composed, periodic_on_coset, selectors_on_coset
 from stark.field import Felts, add, from_ints, load, multiply, store
 from stark.kernels import kernel
 from stark.key import Key
@@ -78,7 +78,7 @@ def _compose_table(
 ) -> Felts:
     table, log_height = key.system.tables[number], key.log_heights[number]
     fixed, trace, bus = columns
-    cosets = 1 << (max(table.degree, 2) - 2).bit_length()
+    cosets = cosets_composed(table)
     shifts = coset_shifts(log_height, key.log_tallest, key.parameters.log_blowup)[:cosets]
     rows = 1 << log_height
     tape = make_tape(table.program, keep=False)

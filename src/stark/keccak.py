@@ -137,15 +137,15 @@ def keccak256(data: bytes) -> bytes:
 
 
 @kernel
-def gather_rows(columns: Felts, coset: int, start: int, stop: int, offset: int, buffer: Felts) -> None:
-    """Copy rows start..stop of columns (width, cosets, rows, 4) to buffer[row - start, offset + column].
+def gather_rows(columns: Felts, start: int, stop: int, offset: int, buffer: Felts) -> None:
+    """Copy rows start..stop of columns (width, rows, 4) to buffer[row - start, offset + column].
 
     Rows are gathered a block at a time: reading column by column keeps to whole cache lines.
     """
     for column in range(len(columns)):
         for row in range(start, stop):
             for part in range(4):
-                buffer[row - start, offset + column, part] = columns[column, coset, row, part]
+                buffer[row - start, offset + column, part] = columns[column, row, part]
 
 
 def _emit_permute_eight(builder: Any, state: Any, constants: Any) -> None:

@@ -78,17 +78,18 @@ def extend(
     root = root_of_unity(log_rows + log_blowup)
     for coset in range(1 << log_blowup):
         own = shift * pow(root, reverse_bits(coset, log_blowup), PRIME) % PRIME
-        _evaluate_coset(coefficients, values, coset, own, threads)
+        evaluate_coset(coefficients, values[:, coset], own, threads)
     return values
 
 
-def _evaluate_coset(coefficients: Felts, values: Felts, coset: int, shift: int, threads: int) -> None:
+def evaluate_coset(coefficients: Felts, values: Felts, shift: int, threads: int = 1) -> None:
+    """Coefficients (width, rows, 4) to values (width, rows, 4) on shift * <root>."""
     log_rows = _log_rows(coefficients)
     log_block = min(LOG_BLOCK, log_rows)
     table = _twiddles(min(log_rows, LOG_TABLE + 1), _power_up(shift, log_rows), False)
 
     def transform(column: int, own_threads: int) -> None:
-        source, target = coefficients[column], values[column, coset]
+        source, target = coefficients[column], values[column]
 
         def work(start: int, stop: int) -> None:
             _forward_blocks(source, target, table, log_block, start, stop, log_block == log_rows)
