@@ -89,12 +89,26 @@ def plus_primes(builder: Any, limbs: Vectors, multiple: int) -> Vectors:
 
 
 def add_product(builder: Any, total: Vectors, first: Vectors, second: Vectors) -> Vectors:
-    """Add a product of even limbs to ten vectors; 409 of them fit."""
+    """Add a product of even limbs to ten vectors: at most ten words below 2**52 to each."""
     total = list(total)
     for place, one in enumerate(first):
         for index, other in enumerate(second, place):
             total[index] = _multiply_add(builder, "l", total[index], one, other)
             total[index + 1] = _multiply_add(builder, "h", total[index + 1], one, other)
+    return total
+
+
+def square_of(builder: Any, value: Vectors) -> Vectors:
+    """A square as ten vectors: products of different limbs once, then doubled."""
+    total = [splat(0)] * 10
+    for place, one in enumerate(value):
+        for index in range(place + 1, LIMBS):
+            total[place + index] = _multiply_add(builder, "l", total[place + index], one, value[index])
+            total[place + index + 1] = _multiply_add(builder, "h", total[place + index + 1], one, value[index])
+    total = [builder.shl(each, splat(1)) for each in total]
+    for place, one in enumerate(value):
+        total[2 * place] = _multiply_add(builder, "l", total[2 * place], one, one)
+        total[2 * place + 1] = _multiply_add(builder, "h", total[2 * place + 1], one, one)
     return total
 
 
@@ -231,19 +245,17 @@ Emit = Callable[..., None]
 
 
 def on_words(emit: Emit) -> Any:
-    """For kernels: what `emit(builder, first, second, *places)` does with the words of two arrays and three places."""
+    """For kernels: what `emit(builder, first, second, *places)` does with the words of two arrays and four places."""
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         arrays = zip(signature.args[:2], arguments[:2], strict=True)
         emit(builder, *[data_of(context, builder, kind, value) for kind, value in arrays], *arguments[2:])
         return context.get_dummy_value()
 
-    place = _types.int64
+    def signature(first: Any, second: Any) -> Any:
+        return _types.void(first, second, *[_types.int64] * 4)
 
-    def typed(typing: Any, first: Any, second: Any, one: Any, two: Any, three: Any) -> Any:
-        return _types.void(first, second, place, place, place), generate
-
-    return intrinsic(typed)
+    return intrinsic(lambda typing, first, second, one, two, three, four: (signature(first, second), generate))
 
 
 # --- for kernels ------------------------------------------------------------------------------------------------------

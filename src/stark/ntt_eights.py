@@ -45,29 +45,34 @@ assert 32 + 2 * LOG_MOST < 511
 # --- emitted ----------------------------------------------------------------------------------------------------------
 
 
-def _emit_load(builder: Any, source: Any, scratch: Any, index: Any, stride: Any, place: Any) -> None:
+def _emit_load(builder: Any, source: Any, scratch: Any, *places: Any) -> None:
+    index, stride, place, _ = places
     put_eight(builder, scratch, place, load_rows(builder, source, index, stride))
 
 
-def _emit_load_folded(builder: Any, source: Any, scratch: Any, index: Any, stride: Any, place: Any) -> None:
+def _emit_load_folded(builder: Any, source: Any, scratch: Any, *places: Any) -> None:
+    index, stride, place, _ = places
     put_eight(builder, scratch, place, folded(builder, load_rows(builder, source, index, stride)))
 
 
-def _emit_store(builder: Any, scratch: Any, target: Any, place: Any, index: Any, stride: Any) -> None:
+def _emit_store(builder: Any, scratch: Any, target: Any, *places: Any) -> None:
+    place, index, stride, _ = places
     store_rows(builder, evened(builder, take_eight(builder, scratch, place)), target, index, stride, is_last=False)
 
 
-def _emit_store_last(builder: Any, scratch: Any, target: Any, place: Any, index: Any, stride: Any) -> None:
+def _emit_store_last(builder: Any, scratch: Any, target: Any, *places: Any) -> None:
+    place, index, stride, _ = places
     store_rows(builder, evened(builder, take_eight(builder, scratch, place)), target, index, stride, is_last=True)
 
 
-def _emit_scale(builder: Any, scratch: Any, factors: Any, place: Any, factor: Any, _: Any) -> None:
+def _emit_scale(builder: Any, scratch: Any, factors: Any, place: Any, factor: Any, *_: Any) -> None:
     value = evened(builder, take_eight(builder, scratch, place))
     put_eight(builder, scratch, place, product_of(builder, value, take_one(builder, factors, factor)))
 
 
-def _emit_twiddle(builder: Any, tables: Any, factors: Any, base: Any, root: Any, place: Any) -> None:
+def _emit_twiddle(builder: Any, tables: Any, factors: Any, *places: Any) -> None:
     """The factors of eight neighbours, times that of their run."""
+    base, root, place, _ = places
     found = product_of(builder, take_eight(builder, tables, base), take_one(builder, tables, root))
     put_eight(builder, factors, place, evened(builder, found))
 
@@ -89,13 +94,13 @@ def _backward(builder: Any, scratch: Any, left: Any, right: Any, factor: Any) ->
 _load, _load_folded = on_words(_emit_load), on_words(_emit_load_folded)
 _store, _store_last = on_words(_emit_store), on_words(_emit_store_last)
 _scale, _twiddle = on_words(_emit_scale), on_words(_emit_twiddle)
-_forward_one = on_words(lambda builder, scratch, factors, left, right, place: _forward(
+_forward_one = on_words(lambda builder, scratch, factors, left, right, place, _: _forward(
     builder, scratch, left, right, take_one(builder, factors, place)))  # fmt: skip
-_forward_eight = on_words(lambda builder, scratch, factors, left, right, place: _forward(
+_forward_eight = on_words(lambda builder, scratch, factors, left, right, place, _: _forward(
     builder, scratch, left, right, take_eight(builder, factors, place)))  # fmt: skip
-_backward_one = on_words(lambda builder, scratch, factors, left, right, place: _backward(
+_backward_one = on_words(lambda builder, scratch, factors, left, right, place, _: _backward(
     builder, scratch, left, right, take_one(builder, factors, place)))  # fmt: skip
-_backward_eight = on_words(lambda builder, scratch, factors, left, right, place: _backward(
+_backward_eight = on_words(lambda builder, scratch, factors, left, right, place, _: _backward(
     builder, scratch, left, right, take_eight(builder, factors, place)))  # fmt: skip
 
 
@@ -111,15 +116,15 @@ def _forward_runs(
     for number in range(start, stop):
         base = number * 8 * run
         for row in range(run):
-            _load(source, scratch, (base + row) * 4, run * 4, row * EIGHT)
+            _load(source, scratch, (base + row) * 4, run * 4, row * EIGHT, 0)
         half = 1
         while half < run:
             for place in range(half):
                 for left in range(place, run, 2 * half):
-                    _forward_one(scratch, table, left * EIGHT, (left + half) * EIGHT, (half + place) * LIMBS)
+                    _forward_one(scratch, table, left * EIGHT, (left + half) * EIGHT, (half + place) * LIMBS, 0)
             half *= 2
         for row in range(run):
-            _store(scratch, target, row * EIGHT, (base + row) * 4, run * 4)
+            _store(scratch, target, row * EIGHT, (base + row) * 4, run * 4, 0)
 
 
 @kernel
@@ -130,16 +135,16 @@ def _backward_runs(
     for number in range(start, stop):
         base = number * 8 * run
         for row in range(run):
-            _load_folded(column, scratch, (base + row) * 4, run * 4, row * EIGHT)
+            _load_folded(column, scratch, (base + row) * 4, run * 4, row * EIGHT, 0)
         half = run >> 1
         while half > 0:
             for place in range(half):
                 for left in range(place, run, 2 * half):
-                    _backward_one(scratch, table, left * EIGHT, (left + half) * EIGHT, (half + place) * LIMBS)
+                    _backward_one(scratch, table, left * EIGHT, (left + half) * EIGHT, (half + place) * LIMBS, 0)
             half >>= 1
         for row in range(run):
-            _scale(scratch, scale, row * EIGHT, 0, 0)
-            _store_last(scratch, column, row * EIGHT, (base + row) * 4, run * 4)
+            _scale(scratch, scale, row * EIGHT, 0, 0, 0)
+            _store_last(scratch, column, row * EIGHT, (base + row) * 4, run * 4, 0)
 
 
 @kernel
@@ -153,7 +158,7 @@ def _fill_factors(neighbours: Felts, roots: Felts, tables: Felts, factors: Felts
         for run in range(half):
             for limb in range(LIMBS):
                 tables[EIGHT + limb] = roots[half + run, limb]
-            _twiddle(tables, factors, 0, EIGHT, (half + run) * EIGHT)
+            _twiddle(tables, factors, 0, EIGHT, (half + run) * EIGHT, 0)
         half *= 2
         stage += 1
 
@@ -170,15 +175,16 @@ def _forward_across(
         for number in range(len(columns)):
             column = columns[number]
             for row in range(count):
-                _load(column, scratch, (row * run + group * 8) * 4, 4, row * EIGHT)
+                _load(column, scratch, (row * run + group * 8) * 4, 4, row * EIGHT, 0)
             half = 1
             while half < count:
                 for place in range(half):
+                    factor = (half + place) * EIGHT
                     for left in range(place, count, 2 * half):
-                        _forward_eight(scratch, factors, left * EIGHT, (left + half) * EIGHT, (half + place) * EIGHT)
+                        _forward_eight(scratch, factors, left * EIGHT, (left + half) * EIGHT, factor, 0)
                 half *= 2
             for row in range(count):
-                _store_last(scratch, column, row * EIGHT, (row * run + group * 8) * 4, 4)
+                _store_last(scratch, column, row * EIGHT, (row * run + group * 8) * 4, 4, 0)
 
 
 @kernel
@@ -192,15 +198,16 @@ def _backward_across(
         for number in range(len(columns)):
             column = columns[number]
             for row in range(count):
-                _load_folded(column, scratch, (row * run + group * 8) * 4, 4, row * EIGHT)
+                _load_folded(column, scratch, (row * run + group * 8) * 4, 4, row * EIGHT, 0)
             half = count >> 1
             while half > 0:
                 for place in range(half):
+                    factor = (half + place) * EIGHT
                     for left in range(place, count, 2 * half):
-                        _backward_eight(scratch, factors, left * EIGHT, (left + half) * EIGHT, (half + place) * EIGHT)
+                        _backward_eight(scratch, factors, left * EIGHT, (left + half) * EIGHT, factor, 0)
                 half >>= 1
             for row in range(count):
-                _store(scratch, column, row * EIGHT, (row * run + group * 8) * 4, 4)
+                _store(scratch, column, row * EIGHT, (row * run + group * 8) * 4, 4, 0)
 
 
 # --- plans ------------------------------------------------------------------------------------------------------------
