@@ -36,7 +36,7 @@ def estimate(system: System, log_heights: Sequence[int], parameters: Parameters)
         rows = 1 << log_height
         width = table.fixed_width + table.trace_width + table.bus_width
         cells += (table.trace_width + table.bus_width) * rows
-        given += rows * (table.fixed_width + table.trace_width)
+        given += rows * table.trace_width + rows * table.fixed_width // 4  # those of a system are mostly small numbers
         kept += rows * width * held
         buses += rows * table.bus_width
         committing += rows * table.trace_width * 2  # coefficients, and a coset that is not kept

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from stark.air.system import System, Table
 from stark.domain import shift_of
-from stark.field import Felts, from_ints, invert_array, load, multiply, store, subtract
+from stark.field import Felts, from_ints, from_montgomery, from_small, invert_array, load, multiply, store, subtract
 from stark.kernels import kernel
 from stark.ntt import extend, interpolate
 from stark.prime import PRIME, inverse, reverse_bits, root_of_unity
@@ -25,6 +26,31 @@ class Extended(NamedTuple):
     """
 
     values: Felts  # (width, cosets kept, rows, 4)
+
+
+class Narrow:
+    """A table's columns (width, rows, 4) in few bytes: a column of small numbers takes what its largest needs.
+
+    Columns of a system are mostly places, counts and bits, are read once a proof, and stay in memory all the time.
+    """
+
+    def __init__(self, columns: Felts):
+        self.rows = columns.shape[1]
+        self._columns = [_narrowed(column) for column in columns]
+
+    def widened(self) -> Felts:
+        """The columns as they were."""
+        result = np.empty((len(self._columns), self.rows, 4), np.uint64)
+        for target, column in zip(result, self._columns, strict=True):
+            target[:] = column if column.ndim == 2 else from_small(column)
+        return result
+
+
+def _narrowed(column: Felts) -> NDArray[Any]:
+    plain = from_montgomery(column)
+    if plain[:, 1:].any():
+        return column.copy()
+    return plain[:, 0].astype(np.min_scalar_type(plain[:, 0].max()))
 
 
 def cosets_composed(table: Table) -> int:

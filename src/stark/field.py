@@ -6,7 +6,9 @@ value * 2**256 mod P (Montgomery form) in [0, P). Inside kernels a *loose* value
 """
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any
+from itertools import repeat
+from struct import iter_unpack
+from typing import Any, Literal
 
 import numpy as np
 from llvmlite import ir
@@ -303,10 +305,13 @@ def from_montgomery(values: Felts) -> Felts:
 # --- integers ---------------------------------------------------------------------------------------------------------
 
 
+_LITTLE: Literal["little"] = "little"
+
+
 def plain_from_ints(values: Iterable[int]) -> Felts:
     """Integers in [0, 2**256) as plain limbs, (n, 4); the kernels that read plain limbs refuse those not below P."""
     try:
-        data = bytearray(b"".join([value.to_bytes(FELT_BYTES, "little") for value in values]))
+        data = bytearray(b"".join(map(int.to_bytes, values, repeat(FELT_BYTES), repeat(_LITTLE))))
     except OverflowError:
         raise ValueError("an element is negative or needs more than 256 bits") from None
     return np.frombuffer(data, np.uint64).reshape(-1, 4)
@@ -314,8 +319,16 @@ def plain_from_ints(values: Iterable[int]) -> Felts:
 
 def ints_from_plain(plain: Felts) -> list[int]:
     """Plain limbs as integers."""
-    data = plain.tobytes()
-    return [int.from_bytes(data[start : start + FELT_BYTES], "little") for start in range(0, len(data), FELT_BYTES)]
+    parts = [data for (data,) in iter_unpack(f"{FELT_BYTES}s", plain.tobytes())]
+    return list(map(int.from_bytes, parts, repeat(_LITTLE)))
+
+
+def from_small(values: NDArray[Any]) -> Felts:
+    """Numbers of at most 64 bits that are not negative, (n,), as elements: without a Python integer for each."""
+    assert values.size == 0 or values.min() >= 0, "a negative number is no small one"
+    plain = np.zeros((values.size, 4), np.uint64)
+    plain[:, 0] = values
+    return to_montgomery(plain)
 
 
 def from_ints(values: Sequence[int]) -> Felts:

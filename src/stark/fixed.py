@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from stark.air.system import System
 from stark.committed import commit_columns
-from stark.extension import fixed_table
+from stark.extension import Narrow, fixed_table
 from stark.key import Key, check_heights
 from stark.parameters import Parameters
 from stark.prover import Fixed
@@ -22,9 +22,10 @@ def prepare(system: System, log_heights: Sequence[int], parameters: Parameters, 
     columns = [
         fixed_table(table, log_height) for table, log_height in zip(system.tables, log_heights, strict=True)
     ]
+    narrow = [Narrow(each) for each in columns]
     has_fixed = any(table.fixed_width for table in system.tables)
     outline = Key(system, log_heights, parameters, bytes(32) if has_fixed else None)
-    committed = commit_columns(outline, [each.copy() for each in columns], threads)
+    committed = commit_columns(outline, columns, threads)
     if committed.tree is None:
-        return Fixed(outline, columns, committed)
-    return Fixed(Key(system, log_heights, parameters, committed.tree.root), columns, committed)
+        return Fixed(outline, narrow, committed)
+    return Fixed(Key(system, log_heights, parameters, committed.tree.root), narrow, committed)

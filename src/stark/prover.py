@@ -13,7 +13,7 @@ from stark.composition import Columns, compose
 from stark.deep import Opening, add_scaled_word, fold_word
 from stark.domain import Place, shift_of
 from stark.estimate import check_memory, estimate
-from stark.extension import coset_shifts
+from stark.extension import Narrow, coset_shifts
 from stark.field import Felts, to_ints
 from stark.key import Key
 from stark.merkle import Tree, hasher
@@ -28,7 +28,7 @@ from stark.verifier import Scalars, blend, bus_challenges, draw_positions
 class Fixed:
     """A key with the columns of the system itself, committed once for many proofs."""
 
-    def __init__(self, key: Key, columns: list[Felts], committed: Committed):
+    def __init__(self, key: Key, columns: Sequence[Narrow], committed: Committed):
         self.key = key
         self.columns = columns
         self.committed = committed
@@ -124,7 +124,7 @@ class _Proving:
         report, filled = self._reporting(Phase.BUSES), []
         for number, table in enumerate(key.system.tables):
             value = partial(Scalars(self.public, challenges, []).value, table=number)
-            rows = self.fixed.columns[number], self.traces[number]
+            rows = self.fixed.columns[number].widened(), self.traces[number]
             share = within(report, number / len(key.system.tables) / 3, (number + 1) / len(key.system.tables) / 3)
             filled.append(bus_columns(table, *rows, value, self.threads, share))
         del rows

@@ -29,7 +29,7 @@ from stark.air.chip import Chip, Must, Row
 from stark.chips.ecdsa import SIGNED
 from stark.chips.poseidon import LIST, POSEIDON
 from stark.chips.ranges import NUMBER
-from stark.field import Felts, from_ints
+from stark.field import Felts, from_ints, from_small
 from stark.prime import PRIME
 
 NOWHERE = 1 << PROGRAM_BITS  # a place that no program has: rows behind the plates read themselves there
@@ -155,13 +155,26 @@ def fill_plates(frames: Sequence[Given], plates: Sequence[Plate], log_height: in
     for plate in reversed(plates):
         free.setdefault(plate.program.name, []).append(plate.start)
     table = np.zeros((len(Plates.columns), 1 << log_height, 4), np.uint64)
-    found: set[int] = set()
-    asked: list[int] = []
-    for frame in frames:
-        if free.get(frame.program.name):
-            found.add(frame.number)
-            asked += _fill(table, free[frame.program.name].pop(), frame)
-    return Filled(table, frozenset(found), asked)
+    placed = [(free[each.program.name].pop(), each) for each in frames if free.get(each.program.name)]
+    if not placed:
+        return Filled(table, frozenset(), [])
+    numbers = from_small(np.array([frame.number for _, frame in placed], np.int64))
+    values = from_ints([value for _, frame in placed for value in frame.values])
+    used, moments, asked = [], [], []
+    first, one = 0, from_ints([1])
+    for number, (start, frame) in zip(numbers, placed, strict=True):
+        reads, last = _reads(frame.program), first + len(frame.values)
+        where = slice(start, start + reads.places.size)
+        table[0, where], table[1, where] = number, one
+        for column, places in enumerate((reads.left, reads.right, reads.places, reads.third), 2):
+            np.take(values[first:last], places, axis=0, out=table[column, where])
+        written = _written(reads, frame)
+        used.append(start + reads.memory)
+        moments += written
+        asked += _asked(reads, frame, written)
+        first = last
+    table[5, np.concatenate(used)] = from_ints(moments)
+    return Filled(table, frozenset(frame.number for _, frame in placed), asked)
 
 
 class _Reads(NamedTuple):
@@ -183,16 +196,14 @@ def _reads(program: Program) -> _Reads:
     return _Reads(places, left, right, third, memory, [row.place for row in rows if row.flags & Flag.NUMBER])
 
 
-def _fill(table: Felts, start: int, frame: Given) -> list[int]:
-    """Fill in a frame; answers the numbers that it asks for."""
-    reads, values = _reads(frame.program), from_ints(frame.values)
-    where = slice(start, start + reads.places.size)
-    table[0, where], table[1, where] = from_ints([frame.number]), from_ints([1])
-    for column, places in enumerate((reads.left, reads.right, reads.places, reads.third), 2):
-        table[column, where] = values[places]
-    used = reads.places[reads.memory].tolist()
-    written = [frame.written[place] for place in used]
-    table[5, start + reads.memory] = from_ints(written)
+def _written(reads: _Reads, frame: Given) -> list[int]:
+    """When the words that a frame uses were last written."""
+    return [frame.written[place] for place in reads.places[reads.memory].tolist()]
+
+
+def _asked(reads: _Reads, frame: Given, written: list[int]) -> list[int]:
+    """The numbers that a frame asks for."""
     now = (frame.number << TIME_SHIFT) + frame.program.start
+    used = reads.places[reads.memory].tolist()
     ages = [now + place - moment - 1 for place, moment in zip(used, written, strict=True)]
     return [*(frame.values[place] for place in reads.numbers), *ages]

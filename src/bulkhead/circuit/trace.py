@@ -42,7 +42,7 @@ from stark.chips.ecdsa_table import fill_ecdsa
 from stark.chips.merkle_update import Change, Climb, climb
 from stark.chips.poseidon import Poseidon, Sponge, list_sponge
 from stark.chips.ranges import NUMBER_LIMBS, Numbers, Range
-from stark.chips.tables import by_rows, cells
+from stark.chips.tables import by_rows, small_cells
 from stark.ecdsa import Signed
 from stark.field import Felts
 from stark.poseidon import hash_many
@@ -105,7 +105,7 @@ def tables_of(play: Play, after: State, transactions: Sequence[Transaction], sha
         _signed_table(transactions, rules, shape),
         Poseidon().fill(merged(lists), shape.log_poseidon)[0],
         numbers,
-        Range().fill(cells(numbers, slice(0, NUMBER_LIMBS))),
+        Range().fill(small_cells(numbers, slice(0, NUMBER_LIMBS))),
         plates.table,
     ]
     lists_stated = _lists(transactions, play, runs, entries)
