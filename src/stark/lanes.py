@@ -65,8 +65,8 @@ def rotate(builder: Any, value: Any, count: int) -> Any:
     return builder.or_(left, builder.lshr(value, splat(LIMB_BITS - count)))
 
 
-def repeated(builder: Any, times: int, values: list[Any], body: Callable[[Any, list[Any]], list[Any]]) -> list[Any]:
-    """A loop: `body(number, values)` emits one turn and answers what the values become."""
+def repeated(builder: Any, times: Any, values: list[Any], body: Callable[[Any, list[Any]], list[Any]]) -> list[Any]:
+    """A loop of at least one turn: `body(number, values)` emits one and answers what the values become."""
     before = builder.block
     turn, after = builder.append_basic_block("turn"), builder.append_basic_block("after")
     builder.branch(turn)
@@ -81,7 +81,8 @@ def repeated(builder: Any, times: int, values: list[Any], body: Callable[[Any, l
     number.add_incoming(following, builder.block)
     for phi, value in zip(carried, found, strict=True):
         phi.add_incoming(value, builder.block)
-    builder.cbranch(builder.icmp_unsigned("<", following, WORD(times)), turn, after)
+    last = times if isinstance(times, ir.Value) else WORD(times)
+    builder.cbranch(builder.icmp_unsigned("<", following, last), turn, after)
     builder.position_at_end(after)
     return found
 

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from stark import eights
 from stark.field import (
     NOTHING,
     ONE,
@@ -27,9 +28,12 @@ from stark.field import (
     to_ints,
 )
 from stark.kernels import kernel
+from stark.lanes import LANES
+from stark.points_eights import CHUNK, add_weighted, sum_products
 from stark.prime import PRIME, inverse, root_of_unity
 from stark.threads import in_ranges
 
+assert SUMMED <= CHUNK
 
 def values_at(parts: Sequence[Felts], shift: int, points: Sequence[int], threads: int) -> list[list[int]]:
     """Of all columns of parts (width, cosets, rows, 4), each point's values. No point is on the first coset."""
@@ -40,7 +44,8 @@ def values_at(parts: Sequence[Felts], shift: int, points: Sequence[int], threads
     factors = from_ints([(pow(point, rows, PRIME) - power) * scale % PRIME for point in points])
     places, root = from_ints([point % PRIME for point in points]), root_of_unity(log_rows)
     sums = [np.zeros((threads, len(points), len(part), 4), np.uint64) for part in parts]
-    share = -(-rows // threads)
+    sum_up = sum_products if eights.AVAILABLE and rows >= LANES else _sum_products
+    share = -(-rows // (threads * LANES)) * LANES
 
     def work(first: int, last: int) -> None:
         for thread in range(first, last):
@@ -50,7 +55,7 @@ def values_at(parts: Sequence[Felts], shift: int, points: Sequence[int], threads
                 weights = np.empty((len(points), stop - start, 4), np.uint64)
                 _weigh(powers, places, factors, weights)
                 for part, own in zip(parts, sums, strict=True):
-                    _sum_products(part, weights, start, own[thread])
+                    sum_up(part, weights, start, own[thread])
 
     in_ranges(threads, threads, work)
     found = np.concatenate(sums, axis=2)
@@ -110,21 +115,25 @@ def weighted_sum(parts: Sequence[Felts], weights: Felts, threads: int) -> Felts:
     """The columns' first cosets, each times its weight, summed: (rows, 4)."""
     rows = parts[0].shape[2]
     total = np.zeros((rows, 4), np.uint64)
+    add_up = add_weighted if eights.AVAILABLE and rows >= LANES else _add_weighted
 
     def work(start: int, stop: int) -> None:
         offset = 0
         for part in parts:
-            for first in range(0, len(part), SUMMED):
-                own = part[first : first + SUMMED]
-                _add_weighted(own, weights[offset : offset + len(own)], start, stop, total)
-                offset += len(own)
+            add_up(part, weights[offset : offset + len(part)], start, stop, total)
+            offset += len(part)
 
     in_ranges(rows, threads, work, 1024)
     return total
 
 
-@kernel
 def _add_weighted(values: Felts, weights: Felts, start: int, stop: int, total: Felts) -> None:
+    for first in range(0, len(values), SUMMED):
+        _sum_columns(values[first : first + SUMMED], weights[first : first + SUMMED], start, stop, total)
+
+
+@kernel
+def _sum_columns(values: Felts, weights: Felts, start: int, stop: int, total: Felts) -> None:
     wide = np.empty((256, 8), np.uint64)
     for first in range(start, stop, 256):
         count = min(256, stop - first)
