@@ -89,7 +89,6 @@ class Clock:
     WORK: tuple[tuple[Any, str, str], ...] = (
         (committed, "interpolate", "transforms"),
         (committed, "evaluate_coset", "transforms"),
-        (prover, "extend", "transforms"),
         (committed, "digest_coset", "hashing"),
         (Tree, "grow", "hashing"),
         (prover, "commit", "hashing"),

@@ -71,6 +71,44 @@ class Rows:
                 self.recalled |= {place: words_of(values) for place, values in zip(some, found, strict=True)}
 
 
+class Pieces:
+    """The composition's pieces: coefficients, and values on the first coset alone. What else is opened is extended
+    again, a coset at a time, for by then much is held that is needed more."""
+
+    def __init__(self, key: Key, coefficients: Felts, threads: int, report: Report = unheard):
+        self.key = key
+        self.coefficients = coefficients
+        self.threads = threads
+        self.shifts = coset_shifts(key.log_tallest, key.log_tallest, key.parameters.log_blowup)
+        self.recalled: dict[Place, bytes] = {}
+        width, rows, _ = coefficients.shape
+        self.values = np.empty((width, 1, rows, 4), np.uint64)
+        digests = np.empty((len(self.shifts), rows, 4), np.uint64)
+        for coset, own in enumerate(digests):
+            share = within(report, 0.9 * coset / len(digests), 0.9 * (coset + 1) / len(digests))
+            digest_coset([self._coset(coset)], hasher(key.parameters.hash), threads, own, share)
+        share = within(report, 0.9, 1)
+        self.tree = Tree.grow([digests], hasher(key.parameters.hash), self._read, threads, share, keeps_leaves=True)
+
+    def open(self, parts: Sequence[Sequence[int]]) -> list[bytes]:
+        """What a proof says of the positions of each part."""
+        wanted: dict[int, list[Place]] = {}
+        for place in {place for positions in parts for place in self.tree.places(positions)}:
+            wanted.setdefault(place[1], []).append(place)
+        for coset, places in sorted(wanted.items()):
+            values = self._coset(coset)
+            self.recalled |= {place: row_words([values[:, place[2]]]) for place in places}
+        return [self.tree.open(positions) for positions in parts]
+
+    def _coset(self, coset: int) -> Felts:
+        values = self.values[:, 0] if coset == 0 else np.empty_like(self.coefficients)
+        evaluate_coset(self.coefficients, values, self.shifts[coset], self.threads)
+        return values
+
+    def _read(self, rows: int, coset: int, row: int) -> bytes:
+        return self.recalled[rows, coset, row]
+
+
 def commit_columns(key: Key, columns: list[Felts], threads: int, report: Report = unheard) -> Committed:
     """Extend the columns of all tables (width, rows, 4), which are used up, and hash them."""
     kept = cosets_kept(key.system, key.parameters.log_blowup)
@@ -85,7 +123,9 @@ def commit_columns(key: Key, columns: list[Felts], threads: int, report: Report 
     rows = Rows(key, extended)
     if not digests:
         return Committed(extended, None, rows)
-    tree = Tree.grow(digests, hasher(key.parameters.hash), rows.read, threads, within(report, 0.9, 1))
+    keeps = extended[0].values.shape[1] < digests[0].shape[0]
+    name, share = key.parameters.hash, within(report, 0.9, 1)
+    tree = Tree.grow(digests, hasher(name), rows.read, threads, share, keeps_leaves=keeps)
     return Committed(extended, tree, rows)
 
 

@@ -42,13 +42,13 @@ def estimate(system: System, log_heights: Sequence[int], parameters: Parameters)
         committing += rows * table.trace_width * 2  # coefficients, and a coset that is not kept
         own = cosets_composed(table)
         composing = max(composing, rows * (2 * own + 8))  # residues and their transform, selectors, points
-    tree = 2 * cosets * tallest
-    trees = tree * (1 + any(table.fixed_width for table in system.tables) + (buses > 0))
+    tree = cosets * tallest  # what is above the leaves
+    trees = tree * (1 + (cosets > held)) * (1 + any(table.fixed_width for table in system.tables) + (buses > 0))
     columns = system.composition_columns
     cells += columns * tallest
-    opened = columns * tallest * cosets + tree
+    opened = columns * tallest * 3 + 2 * tree  # of the pieces: coefficients, and two cosets
     quotients = sum(cosets << log_height for log_height in set(log_heights))
-    folding = quotients + cosets * tallest * 4  # a word, its fibres, the values it is made from, and a tree
+    folding = quotients + cosets * tallest * 7 // 2  # a word, the two that it is made from, and points; or its fibres
     committing = committing - buses * held if cosets > held else 0  # what messages take comes later
     peak = given + kept + trees + max(composing + columns * tallest, opened + folding, committing)
     return Estimate(peak * FELT_BYTES, cells)

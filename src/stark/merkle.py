@@ -15,8 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stark.field import Felts, from_montgomery, ints_from_plain
-from stark.keccak import CONSTANTS, digest_nodes, digest_rows, gather_rows
-from stark.poseidon import hash2_batch, hash_many_batch
+from stark.keccak import CONSTANTS, digest_nodes, digest_rows, gather_rows, keccak256
+from stark.poseidon import hash2_batch, hash_many, hash_many_batch
 from stark.prime import reverse_bits
 from stark.progress import Report, unheard, within
 from stark.proof import words_of
@@ -40,6 +40,9 @@ class Hasher(Protocol):
     def word(self, digest: Lanes) -> bytes:
         """A digest as 32 bytes."""
 
+    def leaf(self, row: bytes) -> bytes:
+        """The digest of a row that is written as in a proof, as 32 bytes."""
+
 
 class KeccakHasher:
     """For proofs read by the EVM."""
@@ -55,6 +58,10 @@ class KeccakHasher:
     def word(self, digest: Lanes) -> bytes:
         """The lanes' bytes as they are."""
         return digest.tobytes()
+
+    def leaf(self, row: bytes) -> bytes:
+        """keccak256(0x00 || words)."""
+        return keccak256(b"\0" + row)
 
 
 class PoseidonHasher:
@@ -74,6 +81,10 @@ class PoseidonHasher:
         """The element, plain."""
         return words_of(ints_from_plain(from_montgomery(digest.reshape(1, 4))))
 
+    def leaf(self, row: bytes) -> bytes:
+        """Poseidon of a sequence."""
+        return words_of([hash_many([int.from_bytes(row[at : at + 32], "big") for at in range(0, len(row), 32)])])
+
 
 HASHERS: dict[str, type[KeccakHasher] | type[PoseidonHasher]] = {"keccak": KeccakHasher, "poseidon": PoseidonHasher}
 
@@ -90,12 +101,18 @@ Place = tuple[int, int, int]
 class Tree:
     """The nodes of every level above the rows of tables, and where to read these."""
 
-    def __init__(self, levels: list[Lanes], heights: Collection[int], hasher: Hasher, row: RowsAt):
+    def __init__(
+        self, levels: list[Lanes], heights: Collection[int], hasher: Hasher, row: RowsAt, *, keeps_leaves: bool
+    ):
+        self._sizes = [level.shape[:2] for level in levels]
         self._levels = levels  # each (cosets, rows, 4), down to one digest
+        self._keeps_leaves = keeps_leaves or len(levels) == 1
+        if not self._keeps_leaves:  # half of all digests, of which a proof shows at most one a query
+            levels[0] = _NO_ROWS
         self._heights = frozenset(heights)
         self._hasher = hasher
         self._row = row
-        self.log_size = (levels[0].shape[0] * levels[0].shape[1]).bit_length() - 1
+        self.log_size = (self._sizes[0][0] * self._sizes[0][1]).bit_length() - 1
 
     @property
     def root(self) -> bytes:
@@ -125,9 +142,19 @@ class Tree:
 
     @classmethod
     def grow(
-        cls, digests: Sequence[Lanes], hasher: Hasher, row: RowsAt, threads: int = 1, report: Report = unheard
+        cls,
+        digests: Sequence[Lanes],
+        hasher: Hasher,
+        row: RowsAt,
+        threads: int = 1,
+        report: Report = unheard,
+        *,
+        keeps_leaves: bool = False,
     ) -> Tree:
-        """A tree over digests of rows (cosets, rows, 4), the tallest first."""
+        """A tree over digests of rows (cosets, rows, 4), the tallest first.
+
+        Leaves are hashed again when they are shown, unless they are kept: where rows themselves are not.
+        """
         entering = {level.shape[1]: level for level in digests[1:]}
         level = digests[0]
         levels = [level]
@@ -135,7 +162,7 @@ class Tree:
             level = _parents(level, entering.get(level.shape[1] // 2), hasher, threads)
             levels.append(level)
             report(1 - 0.5 ** len(levels))
-        return cls(levels, [each.shape[1] for each in digests], hasher, row)
+        return cls(levels, [each.shape[1] for each in digests], hasher, row, keeps_leaves=keeps_leaves)
 
     def open(self, positions: Sequence[int]) -> bytes:
         """Rows and missing siblings for leaf positions: see `stark.opening` for the order."""
@@ -148,8 +175,7 @@ class Tree:
             for position in current:
                 for child in (2 * position, 2 * position + 1):
                     if child not in children:
-                        _, coset, row = self._at(number - 1, child)
-                        stream.append(self._hasher.word(self._levels[number - 1][coset, row]))
+                        stream.append(self._digest(number - 1, child))
                 if enters:
                     stream.append(self._row(*self._at(number, position)))
         return b"".join(stream)
@@ -160,11 +186,17 @@ class Tree:
         return {self._at(number, position >> number) for number in shown for position in positions}
 
     def _enters(self, number: int) -> bool:
-        level = self._levels[number]
-        return level.shape[0] == self._levels[0].shape[0] and level.shape[1] in self._heights
+        cosets, rows = self._sizes[number]
+        return cosets == self._sizes[0][0] and rows in self._heights
+
+    def _digest(self, number: int, position: int) -> bytes:
+        rows, coset, row = self._at(number, position)
+        if number == 0 and not self._keeps_leaves:
+            return self._hasher.leaf(self._row(rows, coset, row))
+        return self._hasher.word(self._levels[number][coset, row])
 
     def _at(self, number: int, position: int) -> Place:
-        rows = self._levels[number].shape[1]
+        rows = self._sizes[number][1]
         coset, rest = divmod(position, rows)
         return rows, coset, reverse_bits(rest, rows.bit_length() - 1)
 

@@ -8,7 +8,7 @@ from functools import partial
 import numpy as np
 
 from stark.buses import bus_columns
-from stark.committed import Committed, commit_columns
+from stark.committed import Committed, Pieces, commit_columns
 from stark.composition import Columns, compose
 from stark.deep import Opening, add_scaled_word, fold_word
 from stark.domain import Place, shift_of
@@ -17,7 +17,7 @@ from stark.extension import Narrow, coset_shifts
 from stark.field import Felts, to_ints
 from stark.key import Key
 from stark.merkle import Tree, hasher
-from stark.ntt import bit_reverse_permutation, extend, interpolate
+from stark.ntt import bit_reverse_permutation, interpolate
 from stark.points import values_at
 from stark.prime import PRIME, reverse_bits
 from stark.progress import Progress, Report, silent, unheard, within
@@ -83,9 +83,9 @@ class _Proving:
         challenges, totals, bus = self._fill_buses()
         phases = [self.fixed.committed, trace, bus]
         columns = list(zip(*(phase.extended for phase in phases), strict=True))
-        pieces, composition = self._compose(columns, challenges, totals)
-        quotients = self._open_outside(columns, pieces)
-        del columns, pieces
+        composition = self._compose(columns, challenges, totals)
+        quotients = self._open_outside(columns, composition.values)
+        del columns
         layers = self._fold(quotients)
         report = self._reporting(Phase.GRINDING)
         nonce = self.transcript.grind(self.key.parameters.grinding_bits, self.threads, report)
@@ -136,7 +136,7 @@ class _Proving:
 
     def _compose(
         self, columns: Sequence[Columns], challenges: list[int], totals: list[int]
-    ) -> tuple[Felts, Tree]:
+    ) -> Pieces:
         key = self.key
         report = self._reporting(Phase.COMPOSITION)
         weight = self.transcript.challenge()
@@ -144,11 +144,10 @@ class _Proving:
         weights = [pow(weight, power, PRIME) for power in range(count - 1, -1, -1)]
         scalars = Scalars(self.public, challenges, totals)
         pieces = compose(key, columns, scalars, weights, self.threads, within(report, 0, 0.7))
-        values = extend(pieces, key.parameters.log_blowup, shift_of(0, 0), self.threads)
-        tree = commit(values, key, self.threads, within(report, 0.8, 1))
-        self._write_root(tree.root)
+        committed = Pieces(key, pieces, self.threads, within(report, 0.7, 1))
+        self._write_root(committed.tree.root)
         report(1)
-        return values, tree
+        return committed
 
     def _open_outside(self, columns: Sequence[Columns], pieces: Felts) -> list[Felts]:
         """The DEEP quotient of every height, after the values at both places are written."""
@@ -206,7 +205,7 @@ class _Proving:
         report(1)
         return layers
 
-    def _answer(self, phases: list[Committed], composition: Tree, layers: list[Tree]) -> None:
+    def _answer(self, phases: list[Committed], composition: Pieces, layers: list[Tree]) -> None:
         report = self._reporting(Phase.QUERIES)
         parts = draw_positions(self.key, self.transcript)
         log_size = self.key.log_tallest + self.key.parameters.log_blowup
@@ -216,9 +215,9 @@ class _Proving:
             moved = [[position >> lower for position in positions] for positions in parts]
             answers.append(phase.open(moved, self.threads))
             report(len(answers) / (len(phases) + 1))
+        answers.append(composition.open(parts))
         for number, positions in enumerate(parts):
             self.proof += [answer[number] for answer in answers]
-            self.proof.append(composition.open(positions))
             for tree, bits in zip(layers, self.key.schedule, strict=True):
                 positions = [position >> bits for position in positions]
                 self.proof.append(tree.open(positions))
