@@ -9,18 +9,19 @@ import tempfile
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
+from typing import Any
 from unittest.mock import patch
 
 import numpy as np
 
-from benchmarks.field import field_product
-from stark import prover
+from stark import committed, eights, prover
 from stark.air.chip import Bus, Chip, Must, Row
 from stark.air.system import System
 from stark.estimate import estimate
 from stark.field import Felts, add, from_ints, load, multiply, store
 from stark.fixed import prepare
 from stark.kernels import kernel
+from stark.merkle import Tree
 from stark.parameters import STANDARD
 from stark.security import proven_bits, shape_of
 from stark.transcript import Transcript
@@ -85,26 +86,27 @@ def tables(width: int, log_rows: int) -> list[Felts]:
 class Clock:
     """Seconds spent in each kind of work, those of calls within taken out of the caller's."""
 
-    WORK = {
-        "extend_columns": "transforms",
-        "extend": "transforms",
-        "commit_tables": "hashing",
-        "commit": "hashing",
-        "bus_columns": "LogUp",
-        "compose": "constraints",
-        "evaluate": "DEEP",
-        "Opening": "DEEP",
-        "grind": "grinding",
-        "fold_word": "FRI",
-        "add_scaled_word": "FRI",
-        "fibres": "FRI",
-    }
+    WORK: tuple[tuple[Any, str, str], ...] = (
+        (committed, "interpolate", "transforms"),
+        (committed, "evaluate_coset", "transforms"),
+        (committed, "digest_coset", "hashing"),
+        (Tree, "grow", "hashing"),
+        (prover, "commit", "hashing"),
+        (prover, "bus_columns", "LogUp"),
+        (prover, "compose", "constraints"),
+        (prover, "values_at", "DEEP"),
+        (prover, "Opening", "DEEP"),
+        (Transcript, "grind", "grinding"),
+        (prover, "fold_word", "FRI"),
+        (prover, "add_scaled_word", "FRI"),
+        (prover, "fibres", "FRI"),
+    )
 
     def __init__(self) -> None:
         self.seconds: dict[str, float] = {}
         self._inside: list[float] = []
 
-    def timed(self, name: str, function: Callable[..., object]) -> Callable[..., object]:
+    def timed(self, work: str, function: Callable[..., object]) -> Callable[..., object]:
         """The function, counted under its kind of work."""
 
         def call(*arguments: object, **options: object) -> object:
@@ -115,7 +117,7 @@ class Clock:
             finally:
                 spent = time.perf_counter() - start
                 own = spent - self._inside.pop()
-                self.seconds[self.WORK[name]] = self.seconds.get(self.WORK[name], 0.0) + own
+                self.seconds[work] = self.seconds.get(work, 0.0) + own
                 if self._inside:
                     self._inside[-1] += spent
 
@@ -132,9 +134,8 @@ class Timed:
         fixed = prepare(self.system, self.log_heights, STANDARD)
         clock = Clock()
         with ExitStack() as patches:
-            for name in Clock.WORK.keys() - {"grind"}:
-                patches.enter_context(patch.object(prover, name, clock.timed(name, getattr(prover, name))))
-            patches.enter_context(patch.object(Transcript, "grind", clock.timed("grind", Transcript.grind)))
+            for owner, name, work in Clock.WORK:
+                patches.enter_context(patch.object(owner, name, clock.timed(work, getattr(owner, name))))
             start = time.perf_counter()
             self.proof = prover.prove(fixed, [], traces, threads)
             self.seconds = time.perf_counter() - start
@@ -149,14 +150,6 @@ class Timed:
 def row(figure: str, value: float, unit: str, reference: str = "", ratio: float | str = "") -> Figure:
     """A line of the table."""
     return {"figure": figure, "value": value, "unit": unit, "reference": reference, "ratio": ratio}
-
-
-def limit_s(proof: Timed) -> float:
-    """The transforms' products at the speed of a product in cache, and digests and grinding as they are."""
-    log_rows, cosets = proof.log_heights[1], 1 << STANDARD.log_blowup
-    each = (log_rows / 2 + 1) * (1 + cosets)  # of a cell: half a product a stage, and one to scale or shift
-    product_s = float(field_product()[0]["value"]) * 1e-9
-    return proof.cells * each * product_s + proof.work["hashing"] + proof.work["grinding"]
 
 
 def compilation() -> Figure:
@@ -189,8 +182,10 @@ def run() -> list[Figure]:
         rows.append(row(f"  of which {work}", 100 * seconds / one.seconds, "%"))
     rest = one.seconds - sum(one.work.values())
     rows.append(row("  of which quotients, openings and the rest", 100 * rest / one.seconds, "%"))
-    share = 100 * limit_s(one) / one.seconds
-    rows.append(row("Proving: share of the limit that its products and digests set", share, "%"))
+    with patch.object(eights, "AVAILABLE", False):
+        slow = Timed(width, log_rows, 1)
+    slower = slow.seconds / one.seconds
+    rows.append(row("Proving, an element at a time", slow.seconds / slow.cells * 1e6, "us", "eight, if it can", slower))
     rows.append(row("Proof", len(one.proof) / 1000, "kB"))
     rows.append(row(f"Verification in Python ({shape})", one.verification, "s"))
     large = Timed(100, 18, 2)

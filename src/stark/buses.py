@@ -8,8 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stark.air.expr import Leaf
+from stark.air.run import Runner
 from stark.air.system import Table
-from stark.air.tape import BLOCK, make_tape, run_tape
+from stark.air.tape import BLOCK, make_tape
 from stark.extension import periodic_on_rows, selectors_on_rows
 from stark.field import ONE, ZERO, Felts, add, invert, load, multiply, store, to_ints
 from stark.kernels import kernel
@@ -29,7 +30,6 @@ def bus_columns(
     if not table.bus_width:
         return columns, 0
     tape = make_tape(table.fractions, keep=True)
-    scalars = tape.scalars(value)
     nothing = np.empty((0, 1, rows, 4), np.uint64)
     inputs = (
         fixed.reshape(-1, 1, rows, 4),
@@ -38,14 +38,14 @@ def bus_columns(
         periodic_on_rows(table.periods),
         selectors_on_rows(rows.bit_length() - 1),
     )
+    runner = Runner(tape, tape.scalars(value), inputs)
     group_ends = np.cumsum([len(group) for group in table.grouping.groups])
 
     def work(start: int, stop: int) -> None:
-        registers = np.empty((tape.registers, BLOCK, 4), np.uint64)
         for first in range(start, stop, ROWS_AT_ONCE):
             last = min(stop, first + ROWS_AT_ONCE)
             fractions = np.empty((tape.outputs, last - first, 4), np.uint64)
-            run_tape(tape.operations, scalars, inputs, 0, first, last, registers, fractions)
+            runner.run(0, first, last, fractions)
             if not _sum_fractions(fractions, group_ends, columns, first):
                 raise ZeroDivisionError("a challenge meets a message: change any cell and prove again")
 

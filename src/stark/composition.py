@@ -15,8 +15,9 @@ from functools import partial
 import numpy as np
 
 from stark.air.expr import Leaf
-from stark.air.tape import BLOCK, make_tape, run_tape
-from stark.extension import Extended, coset_shifts, periodic_on_coset, selectors_on_coset
+from stark.air.run import Runner
+from stark.air.tape import BLOCK, make_tape
+from stark.extension import Extended, coset_shifts, cosets_composed, periodic_on_coset, selectors_on_coset
 from stark.field import Felts, add, from_ints, load, multiply, store
 from stark.kernels import kernel
 from stark.key import Key
@@ -27,7 +28,6 @@ from stark.threads import in_ranges, in_steps
 from stark.verifier import Scalars
 
 Columns = tuple[Extended, Extended, Extended]  # a table's fixed columns, its trace, and those of its messages
-Inputs = tuple[Felts, Felts, Felts, Felts, Felts]
 
 ROWS_AT_LEAST = 1 << 15  # between two reports
 
@@ -78,7 +78,7 @@ def _compose_table(
 ) -> Felts:
     table, log_height = key.system.tables[number], key.log_heights[number]
     fixed, trace, bus = columns
-    cosets = 1 << (max(table.degree, 2) - 2).bit_length()
+    cosets = cosets_composed(table)
     shifts = coset_shifts(log_height, key.log_tallest, key.parameters.log_blowup)[:cosets]
     rows = 1 << log_height
     tape = make_tape(table.program, keep=False)
@@ -88,14 +88,10 @@ def _compose_table(
         constants = tape.scalars(value, [weight * vanishing % PRIME for weight in weights])
         selectors = selectors_on_coset(log_height, shift, threads)
         periodic = periodic_on_coset(table.periods, log_height, shift)
-        inputs = (fixed.values, trace.values, bus.values, periodic, selectors)
+        runner = Runner(tape, constants, (fixed.values, trace.values, bus.values, periodic, selectors))
 
-        def work(
-            start: int, stop: int, coset: int = coset, constants: Felts = constants, inputs: Inputs = inputs
-        ) -> None:
-            registers = np.empty((tape.registers, BLOCK, 4), np.uint64)
-            out = values[coset, start:stop].reshape(1, stop - start, 4)
-            run_tape(tape.operations, constants, inputs, coset, start, stop, registers, out)
+        def work(start: int, stop: int, coset: int = coset, runner: Runner = runner) -> None:
+            runner.run(coset, start, stop, values[coset, start:stop].reshape(1, stop - start, 4))
 
         in_steps(rows, threads, work, (ROWS_AT_LEAST, BLOCK), within(report, coset / cosets, (coset + 1) / cosets))
     for coset, shift in enumerate(shifts):

@@ -6,35 +6,28 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from stark.domain import Place
+from stark.domain import Place, shift_of
 from stark.extension import coset_shifts, powers
 from stark.field import Felts, add, from_ints, invert_array, load, multiply, store, subtract
 from stark.kernels import kernel
-from stark.ntt import extend
+from stark.ntt import extend, interpolate
+from stark.points import weighted_sum
 from stark.prime import PRIME, inverse, root_of_unity
 from stark.threads import in_ranges
 
 
-def weighted_sum(coefficients: Sequence[Felts], weight: int, threads: int) -> Felts:
-    """The columns' polynomials summed as `stark.verifier.blend` sums their values, (1, rows, 4)."""
-    total = np.zeros((1, coefficients[0].shape[1], 4), np.uint64)
-    columns = [column for part in coefficients for column in part]
-    factors = powers(weight, 1, len(columns))[::-1]
-
-    def work(start: int, stop: int) -> None:
-        for column, factor in zip(columns, factors, strict=True):
-            _add_scaled(column, factor.reshape(1, 4).copy(), total[0], start, stop)
-
-    in_ranges(total.shape[1], threads, work, 1024)
-    return total
-
-
 class Opening:
-    """All columns of one height: the sum of their polynomials and, at both places, of their values."""
+    """The sum of all columns of one height, as a polynomial and, at both places, as values.
 
-    def __init__(self, place: Place, coefficients: Sequence[Felts], width: int, weight: int, threads: int):
+    `parts` hold the columns as `stark.extension.Extended` does; the sum is as `stark.verifier.blend` sums their values.
+    """
+
+    def __init__(self, place: Place, log_tallest: int, parts: Sequence[Felts], weight: int, threads: int):
         self.place = place
-        self.total = weighted_sum(coefficients, weight, threads)
+        width = sum(len(part) for part in parts)
+        factors = np.ascontiguousarray(powers(weight, 1, width)[::-1])
+        self.total = weighted_sum(parts, factors, threads).reshape(1, -1, 4)
+        interpolate(self.total, threads, shift_of(place.log_height, log_tallest))
         self.step = pow(weight, width, PRIME)
 
     def quotient(

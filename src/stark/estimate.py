@@ -8,6 +8,7 @@ from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
 from stark.air.system import System
+from stark.extension import cosets_composed, cosets_kept
 from stark.field import FELT_BYTES
 from stark.key import check_heights
 from stark.parameters import Parameters
@@ -25,27 +26,31 @@ class Estimate(NamedTuple):
 
 
 def estimate(system: System, log_heights: Sequence[int], parameters: Parameters) -> Estimate:
-    """Count the arrays that live at once at the two highest points: composing the rules, and folding."""
+    """Count the arrays that live at once: while tables are committed, rules composed, and a word folded."""
     check_heights(system, log_heights)
     cosets = 1 << parameters.log_blowup
     tallest = 1 << max(log_heights)
-    kept = cells = composing = 0
+    held = cosets_kept(system, parameters.log_blowup)
+    given = kept = cells = composing = buses = committing = 0
     for table, log_height in zip(system.tables, log_heights, strict=True):
         rows = 1 << log_height
         width = table.fixed_width + table.trace_width + table.bus_width
         cells += (table.trace_width + table.bus_width) * rows
-        given = table.fixed_width + table.trace_width
-        kept += rows * (given + width * (1 + cosets))  # as given, coefficients, values on the cosets
-        pieces = 1 << (max(table.degree, 2) - 2).bit_length()
-        composing = max(composing, rows * (2 * pieces + 8))  # residues and their transform, selectors, points
-    trees = 1 + any(table.fixed_width for table in system.tables) + any(table.bus_width for table in system.tables)
-    kept += trees * 2 * cosets * tallest
+        given += rows * table.trace_width + rows * table.fixed_width // 4  # those of a system are mostly small numbers
+        kept += rows * width * held
+        buses += rows * table.bus_width
+        committing += rows * table.trace_width * 2  # coefficients, and a coset that is not kept
+        own = cosets_composed(table)
+        composing = max(composing, rows * (2 * own + 8))  # residues and their transform, selectors, points
+    tree = cosets * tallest  # what is above the leaves
+    trees = tree * (1 + (cosets > held)) * (1 + any(table.fixed_width for table in system.tables) + (buses > 0))
     columns = system.composition_columns
     cells += columns * tallest
-    pieces_kept = columns * tallest * (1 + cosets) + 2 * cosets * tallest
+    opened = columns * tallest * 3 + 2 * tree  # of the pieces: coefficients, and two cosets
     quotients = sum(cosets << log_height for log_height in set(log_heights))
-    folding = quotients + cosets * tallest * 4  # a word, its fibres, the values it is made from, and a tree
-    peak = kept + max(composing + columns * tallest, pieces_kept + folding)
+    folding = quotients + cosets * tallest * 7 // 2  # a word, the two that it is made from, and points; or its fibres
+    committing = committing - buses * held if cosets > held else 0  # what messages take comes later
+    peak = given + kept + trees + max(composing + columns * tallest, opened + folding, committing)
     return Estimate(peak * FELT_BYTES, cells)
 
 

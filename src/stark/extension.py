@@ -1,44 +1,74 @@
-"""What the prover holds of one phase's columns: their coefficients, and their values on the shifted cosets."""
+"""What the prover holds of one phase's columns, their values on shifted cosets, and the selectors there."""
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
-from stark.air.system import Table
+from stark.air.system import System, Table
 from stark.domain import shift_of
-from stark.field import Felts, from_ints, invert_array, load, multiply, store, subtract
+from stark.field import Felts, from_ints, from_montgomery, from_small, invert_array, load, multiply, store, subtract
 from stark.kernels import kernel
 from stark.ntt import extend, interpolate
 from stark.prime import PRIME, inverse, reverse_bits, root_of_unity
-from stark.progress import Report, unheard
 from stark.threads import in_ranges
 
-CELLS_AT_ONCE = 1 << 21  # of columns extended between two reports: some seconds at most
+KEPT_AT_LEAST = 4  # cosets
 ROWS_APIECE = 1 << 12  # for fewer, threads are not worth their start
 
 
 class Extended(NamedTuple):
-    """Columns of one table in one phase. Coefficients are in bit-reversed order, values by column, coset and row."""
+    """Columns of one table in one phase, on the cosets where its rules are composed: what is needed again and again.
 
-    coefficients: Felts  # (width, rows, 4)
-    values: Felts  # (width, cosets, rows, 4)
+    Everything else follows from the first coset (`stark.points`): values at other points, and coefficients.
+    """
+
+    values: Felts  # (width, cosets kept, rows, 4)
 
 
-def extend_columns(
-    columns: Felts, log_blowup: int, shift: int, threads: int, report: Report = unheard
-) -> Extended:
-    """Interpolate columns (width, rows, 4), which are overwritten, and evaluate them on the cosets."""
-    width, rows, _ = columns.shape
-    values = np.empty((width, 1 << log_blowup, rows, 4), np.uint64)
-    step = threads * max(1, CELLS_AT_ONCE // (rows * threads))
-    for start in range(0, width, step):
-        some = columns[start : start + step]
-        interpolate(some, threads)
-        extend(some, log_blowup, shift, threads, values[start : start + step])
-        report(min(1.0, (start + step) / width))
-    return Extended(columns, values)
+class Narrow:
+    """A table's columns (width, rows, 4) in few bytes: a column of small numbers takes what its largest needs.
+
+    Columns of a system are mostly places, counts and bits, are read once a proof, and stay in memory all the time.
+    """
+
+    def __init__(self, columns: Felts):
+        self.rows = columns.shape[1]
+        self._columns = [_narrowed(column) for column in columns]
+
+    def widened(self) -> Felts:
+        """The columns as they were."""
+        result = np.empty((len(self._columns), self.rows, 4), np.uint64)
+        for target, column in zip(result, self._columns, strict=True):
+            target[:] = column if column.ndim == 2 else from_small(column)
+        return result
+
+
+def _narrowed(column: Felts) -> NDArray[Any]:
+    plain = from_montgomery(column)
+    if plain[:, 1:].any():
+        return column.copy()
+    return plain[:, 0].astype(np.min_scalar_type(plain[:, 0].max()))
+
+
+def cosets_composed(table: Table) -> int:
+    """On how many cosets a table's rules are composed: the first ones, at least its degree less one."""
+    return 1 << (max(table.degree, 2) - 2).bit_length()
+
+
+def cosets_kept(system: System, log_blowup: int) -> int:
+    """How many cosets of all columns a prover keeps: those that rules are composed on, and some at least, since for
+    fewer the rows that are opened elsewhere would take longer than all transforms."""
+    return min(1 << log_blowup, max(KEPT_AT_LEAST, *(cosets_composed(table) for table in system.tables)))
+
+
+def extend_columns(columns: Felts, log_blowup: int, shift: int, threads: int) -> Extended:
+    """Columns (width, rows, 4) on all their cosets. They are left as they are."""
+    coefficients = columns.copy()
+    interpolate(coefficients, threads)
+    return Extended(extend(coefficients, log_blowup, shift, threads))
 
 
 def fixed_table(table: Table, log_height: int) -> Felts:

@@ -6,7 +6,9 @@ value * 2**256 mod P (Montgomery form) in [0, P). Inside kernels a *loose* value
 """
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any
+from itertools import repeat
+from struct import iter_unpack
+from typing import Any, Literal
 
 import numpy as np
 from llvmlite import ir
@@ -16,12 +18,14 @@ from stark.kernels import (
     FELT_BITS,
     LIMB_BITS,
     Felt,
+    accumulation,
     concatenate,
     kernel,
     limb,
     limb_product,
     operation,
     row_product,
+    settlement,
     shift_left,
     shift_right,
 )
@@ -57,13 +61,17 @@ def _emit_montgomery(builder: Any, product: Any) -> Any:
     return builder.sub(builder.add(rest, felt(PRIME)), shift_left(builder, last, 128, FELT_BITS))
 
 
-def _emit_product(builder: Any, first: Any, second: Any) -> Any:
+def _emit_wide_product(builder: Any, first: Any, second: Any) -> Any:
     limbs = [limb(builder, first, index) for index in range(4)]
-    total = ir.IntType(512)(0)
+    total = ir.IntType(2 * FELT_BITS)(0)
     for index in range(4):
         row = row_product(builder, limbs, limb(builder, second, index))
-        total = builder.add(total, shift_left(builder, row, LIMB_BITS * index, 512))
-    return _emit_montgomery(builder, total)
+        total = builder.add(total, shift_left(builder, row, LIMB_BITS * index, 2 * FELT_BITS))
+    return total
+
+
+def _emit_product(builder: Any, first: Any, second: Any) -> Any:
+    return _emit_montgomery(builder, _emit_wide_product(builder, first, second))
 
 
 def _emit_square(builder: Any, value: Any) -> Any:
@@ -139,6 +147,18 @@ multiply: Binary = operation(2, _chain(_emit_product, _emit_subtract_prime))
 square: Unary = operation(1, _chain(_emit_square, _emit_subtract_prime))
 
 
+# Sums of products, reduced once: `accumulate` adds a product to eight limbs, `settle` makes an element of them. With
+# factors below P so many fit.
+SUMMED = 512
+assert SUMMED * (PRIME - 1) ** 2 < 2**512 and SUMMED * (PRIME - 1) ** 2 // RADIX + PRIME < RADIX
+
+Wide = tuple[int, int, int, int, int, int, int, int]
+accumulate: Callable[[Wide, Felt, Felt], Wide] = accumulation(
+    lambda builder, total, first, second: builder.add(total, _emit_wide_product(builder, first, second))
+)
+settle: Callable[[Wide], Felt] = settlement(_chain(_emit_montgomery, _emit_fold, _emit_subtract_prime))
+
+
 def limbs_of(value: int) -> Felt:
     """The four limbs of an integer below 2**256, as constants for kernels."""
     # NumPy's integers, so that Numba sees 64 bits without sign.
@@ -148,6 +168,7 @@ def limbs_of(value: int) -> Felt:
 
 ZERO = limbs_of(0)
 ONE = limbs_of(RADIX % PRIME)  # Montgomery form
+NOTHING: Wide = (*ZERO, *ZERO)  # of a sum of products
 PLAIN_ONE = limbs_of(1)
 LAST = limbs_of(PRIME - 1)  # three zero limbs under the top limb of P
 RADIX_SQUARED = limbs_of(RADIX * RADIX % PRIME)
@@ -284,10 +305,13 @@ def from_montgomery(values: Felts) -> Felts:
 # --- integers ---------------------------------------------------------------------------------------------------------
 
 
+_LITTLE: Literal["little"] = "little"
+
+
 def plain_from_ints(values: Iterable[int]) -> Felts:
     """Integers in [0, 2**256) as plain limbs, (n, 4); the kernels that read plain limbs refuse those not below P."""
     try:
-        data = bytearray(b"".join([value.to_bytes(FELT_BYTES, "little") for value in values]))
+        data = bytearray(b"".join(map(int.to_bytes, values, repeat(FELT_BYTES), repeat(_LITTLE))))
     except OverflowError:
         raise ValueError("an element is negative or needs more than 256 bits") from None
     return np.frombuffer(data, np.uint64).reshape(-1, 4)
@@ -295,8 +319,16 @@ def plain_from_ints(values: Iterable[int]) -> Felts:
 
 def ints_from_plain(plain: Felts) -> list[int]:
     """Plain limbs as integers."""
-    data = plain.tobytes()
-    return [int.from_bytes(data[start : start + FELT_BYTES], "little") for start in range(0, len(data), FELT_BYTES)]
+    parts = [data for (data,) in iter_unpack(f"{FELT_BYTES}s", plain.tobytes())]
+    return list(map(int.from_bytes, parts, repeat(_LITTLE)))
+
+
+def from_small(values: NDArray[Any]) -> Felts:
+    """Numbers of at most 64 bits that are not negative, (n,), as elements: without a Python integer for each."""
+    assert values.size == 0 or values.min() >= 0, "a negative number is no small one"
+    plain = np.zeros((values.size, 4), np.uint64)
+    plain[:, 0] = values
+    return to_montgomery(plain)
 
 
 def from_ints(values: Sequence[int]) -> Felts:

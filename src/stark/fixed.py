@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from stark.air.system import System
-from stark.domain import shift_of
-from stark.extension import extend_columns, fixed_table
+from stark.committed import commit_columns
+from stark.extension import Narrow, fixed_table
 from stark.key import Key, check_heights
 from stark.parameters import Parameters
-from stark.prover import Fixed, commit_tables
+from stark.prover import Fixed
 
 
 def prepare(system: System, log_heights: Sequence[int], parameters: Parameters, threads: int = 1) -> Fixed:
@@ -19,16 +19,13 @@ def prepare(system: System, log_heights: Sequence[int], parameters: Parameters, 
     chooses what is proven.
     """
     check_heights(system, log_heights)
-    tallest = max(log_heights)
     columns = [
         fixed_table(table, log_height) for table, log_height in zip(system.tables, log_heights, strict=True)
     ]
-    extended = [
-        extend_columns(each.copy(), parameters.log_blowup, shift_of(log_height, tallest), threads)
-        for each, log_height in zip(columns, log_heights, strict=True)
-    ]
-    if not any(table.fixed_width for table in system.tables):
-        return Fixed(Key(system, log_heights, parameters), columns, extended, None)
-    outline = Key(system, log_heights, parameters, bytes(32))
-    tree = commit_tables(outline, [each.values for each in extended], threads)
-    return Fixed(Key(system, log_heights, parameters, tree.root), columns, extended, tree)
+    narrow = [Narrow(each) for each in columns]
+    has_fixed = any(table.fixed_width for table in system.tables)
+    outline = Key(system, log_heights, parameters, bytes(32) if has_fixed else None)
+    committed = commit_columns(outline, columns, threads)
+    if committed.tree is None:
+        return Fixed(outline, narrow, committed)
+    return Fixed(Key(system, log_heights, parameters, committed.tree.root), narrow, committed)

@@ -5,11 +5,15 @@ Words are 32 bytes, most significant first; inside the permutation a lane is 64 
 
 from __future__ import annotations
 
+from functools import reduce
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
 from stark.field import PLAIN_ONE, Felts, load, multiply
 from stark.kernels import kernel
+from stark.lanes import LANES, on_two_arrays, put, repeated, rotate, spread, take
 
 Lanes = NDArray[np.uint64]
 Lane = np.uint64
@@ -35,6 +39,18 @@ def _round_constants() -> Lanes:
 
 
 CONSTANTS = _round_constants()
+
+
+def _offsets() -> list[int]:
+    """How far each lane is turned: by rising triangular numbers, along the walk of the lanes (FIPS 202, 3.2.2)."""
+    offsets, x, y = [0] * 25, 1, 0
+    for step in range(24):
+        offsets[x + 5 * y] = (step + 1) * (step + 2) // 2 % 64
+        x, y = y, (2 * x + 3 * y) % 5
+    return offsets
+
+
+OFFSETS = _offsets()
 
 
 @kernel
@@ -121,83 +137,132 @@ def keccak256(data: bytes) -> bytes:
 
 
 @kernel
-def _hash_row(row: Felts, state: Lanes, constants: Lanes, digest: Lanes) -> None:
-    """keccak256(0x00 || words of a row in Montgomery form): lanes are the words' bytes moved on by the leading one."""
-    for index in range(25):
-        state[index] = np.uint64(0)
-    position, carried = 0, np.uint64(0)
-    for column in range(len(row)):
-        value = multiply(load(row, column), PLAIN_ONE)
-        for part in range(3, -1, -1):
-            lane = _swap(np.uint64(value[part]))
-            state[position] ^= (lane << np.uint64(8)) | carried
-            carried = lane >> np.uint64(56)
-            position += 1
-            if position == 17:
-                _permute(state, constants)
-                position = 0
-    state[position] ^= carried | np.uint64(0x100)
-    state[16] ^= np.uint64(0x8000000000000000)
-    _permute(state, constants)
-    for index in range(4):
-        digest[index] = state[index]
-
-
-@kernel
-def gather_rows(columns: Felts, coset: int, start: int, stop: int, offset: int, buffer: Felts) -> None:
-    """Copy rows start..stop of columns (width, cosets, rows, 4) to buffer[row - start, offset + column].
+def gather_rows(columns: Felts, start: int, stop: int, offset: int, buffer: Felts) -> None:
+    """Copy rows start..stop of columns (width, rows, 4) to buffer[row - start, offset + column].
 
     Rows are gathered a block at a time: reading column by column keeps to whole cache lines.
     """
     for column in range(len(columns)):
         for row in range(start, stop):
             for part in range(4):
-                buffer[row - start, offset + column, part] = columns[column, coset, row, part]
+                buffer[row - start, offset + column, part] = columns[column, row, part]
+
+
+def _emit_permute_eight(builder: Any, state: Any, constants: Any) -> None:
+    """Keccak-f[1600] of eight states at once: lane x + 5 y of all eight begins at word 8 (x + 5 y)."""
+
+    def turn(number: Any, lanes: list[Any]) -> list[Any]:
+        columns = [reduce(builder.xor, lanes[x::5]) for x in range(5)]
+        mixed = [builder.xor(columns[x - 1], rotate(builder, columns[(x + 1) % 5], 1)) for x in range(5)]
+        moved: list[Any] = [None] * 25
+        for x in range(5):
+            for y in range(5):
+                lane = builder.xor(lanes[x + 5 * y], mixed[x])
+                moved[y + 5 * ((2 * x + 3 * y) % 5)] = rotate(builder, lane, OFFSETS[x + 5 * y])
+        found = []
+        for y in range(0, 25, 5):
+            row = moved[y : y + 5]
+            for x in range(5):
+                others = builder.and_(builder.not_(row[(x + 1) % 5]), row[(x + 2) % 5])
+                found.append(builder.xor(row[x], others))
+        constant = builder.load(builder.gep(constants, [number]))
+        found[0] = builder.xor(found[0], spread(builder, constant))
+        return found
+
+    lanes = repeated(builder, ROUNDS, [take(builder, state, LANES * lane) for lane in range(25)], turn)
+    for lane, value in enumerate(lanes):
+        put(builder, state, LANES * lane, value)
+
+
+_emitted = on_two_arrays(_emit_permute_eight)
+
+
+@kernel
+def _permute_eight(state: Lanes, constants: Lanes) -> None:
+    """A function of its own, so that it is compiled once."""
+    _emitted(state, constants)
+
+
+@kernel
+def _absorb_words(words: Lanes, carried: Lanes, state: Lanes, position: int, constants: Lanes) -> int:
+    """Take in one word of each of eight rows, moved on by a byte. Answers the next position."""
+    for part in range(3, -1, -1):
+        for row in range(LANES):
+            lane = words[part * LANES + row]
+            state[position * LANES + row] ^= (lane << np.uint64(8)) | carried[row]
+            carried[row] = lane >> np.uint64(56)
+        position += 1
+        if position == 17:
+            _permute_eight(state, constants)
+            position = 0
+    return position
 
 
 @kernel
 def digest_rows(buffer: Felts, constants: Lanes, count: int, digests: Lanes) -> None:
-    """The row digests of `count` gathered rows, as four lanes each."""
-    state = np.empty(25, np.uint64)
-    for row in range(count):
-        _hash_row(buffer[row], state, constants, digests[row])
+    """keccak256(0x00 || words) of `count` gathered rows in Montgomery form, as four lanes each.
+
+    Eight rows at once; behind the last one it stands in for those that are missing.
+    """
+    state, words, carried = np.empty(25 * LANES, np.uint64), np.empty(4 * LANES, np.uint64), np.empty(LANES, np.uint64)
+    for first in range(0, count, LANES):
+        state[:] = np.uint64(0)
+        carried[:] = np.uint64(0)
+        position = 0
+        for column in range(buffer.shape[1]):
+            for row in range(LANES):
+                value = multiply(load(buffer[min(first + row, count - 1)], column), PLAIN_ONE)
+                for part in range(4):
+                    words[part * LANES + row] = _swap(np.uint64(value[part]))
+            position = _absorb_words(words, carried, state, position, constants)
+        for row in range(LANES):
+            state[position * LANES + row] ^= carried[row] | np.uint64(0x100)
+        _finish(state, constants, first, min(count, first + LANES), digests)
 
 
 @kernel
 def digest_nodes(left: Lanes, right: Lanes, entering: Lanes, constants: Lanes, digests: Lanes) -> None:
     """keccak256(left || right), with || entering where rows of a shorter table enter; four lanes each."""
-    state = np.empty(25, np.uint64)
-    for index in range(len(left)):
-        for lane in range(25):
-            state[lane] = np.uint64(0)
-        for lane in range(4):
-            state[lane] = left[index, lane]
-            state[4 + lane] = right[index, lane]
-        end = 8
-        if len(entering):
-            end = 12
+    state, count = np.empty(25 * LANES, np.uint64), len(left)
+    for first in range(0, count, LANES):
+        state[:] = np.uint64(0)
+        end = 12 if len(entering) else 8
+        for row in range(LANES):
+            index = min(first + row, count - 1)
             for lane in range(4):
-                state[8 + lane] = entering[index, lane]
-        state[end] = np.uint64(1)
-        state[16] = np.uint64(0x8000000000000000)
-        _permute(state, constants)
+                state[lane * LANES + row] = left[index, lane]
+                state[(4 + lane) * LANES + row] = right[index, lane]
+                if len(entering):
+                    state[(8 + lane) * LANES + row] = entering[index, lane]
+            state[end * LANES + row] = np.uint64(1)
+        _finish(state, constants, first, min(count, first + LANES), digests)
+
+
+@kernel
+def _finish(state: Lanes, constants: Lanes, first: int, stop: int, digests: Lanes) -> None:
+    """The padding's last bit, the last permutation, and the digests of the rows that there are."""
+    for row in range(LANES):
+        state[16 * LANES + row] ^= np.uint64(0x8000000000000000)
+    _permute_eight(state, constants)
+    for index in range(first, stop):
         for lane in range(4):
-            digests[index, lane] = state[lane]
+            digests[index, lane] = state[lane * LANES + index - first]
 
 
 @kernel
 def search_nonce(prefix: Lanes, constants: Lanes, bits: int, start: int, stop: int) -> int:
     """The first nonce in start..stop for which keccak256(state || nonce word) has `bits` leading zeros, or -1."""
-    state = np.empty(25, np.uint64)
-    for nonce in range(start, stop):
-        for lane in range(25):
-            state[lane] = np.uint64(0)
-        for lane in range(4):
-            state[lane] = prefix[lane]
-        state[7] = _swap(np.uint64(nonce))
-        state[8] = np.uint64(1)
-        state[16] = np.uint64(0x8000000000000000)
-        _permute(state, constants)
-        if bits == 0 or _swap(state[0]) >> np.uint64(64 - bits) == 0:
-            return nonce
+    state = np.empty(25 * LANES, np.uint64)
+    for first in range(start, stop, LANES):
+        state[:] = np.uint64(0)
+        for row in range(LANES):
+            for lane in range(4):
+                state[lane * LANES + row] = prefix[lane]
+            state[7 * LANES + row] = _swap(np.uint64(first + row))
+            state[8 * LANES + row] = np.uint64(1)
+            state[16 * LANES + row] = np.uint64(0x8000000000000000)
+        _permute_eight(state, constants)
+        for row in range(min(LANES, stop - first)):
+            if bits == 0 or _swap(state[row]) >> np.uint64(64 - bits) == 0:
+                return first + row
     return -1

@@ -22,7 +22,7 @@ Felt = tuple[int, int, int, int]  # a field element inside a kernel: four 64-bit
 _types: Any = types
 _code: Any = cgutils
 
-FELT = _types.UniTuple(_types.uint64, 4)
+FELT, WIDE = _types.UniTuple(_types.uint64, 4), _types.UniTuple(_types.uint64, 8)
 LIMB_BITS = 64
 FELT_BITS = 4 * LIMB_BITS
 
@@ -70,14 +70,34 @@ def operation(arity: int, emit: Callable[..., Any]) -> Any:
     return intrinsic(lambda typing, first, second: (FELT(FELT, FELT), generate))
 
 
-def join(builder: Any, limbs: Any) -> Any:
-    """Four limbs as one 256-bit integer."""
-    return concatenate(builder, [builder.extract_value(limbs, index) for index in range(4)], FELT_BITS)
+def accumulation(emit: Callable[..., Any]) -> Any:
+    """An operation on eight limbs and two elements, answering eight limbs: `emit` builds one 512-bit integer."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        total, *sides = arguments
+        value = emit(builder, join(builder, total, 8), *[join(builder, side) for side in sides])
+        return split(builder, value, 8)
+
+    return intrinsic(lambda typing, total, first, second: (WIDE(WIDE, FELT, FELT), generate))
 
 
-def split(builder: Any, value: Any) -> Any:
-    """A 256-bit integer as four limbs."""
-    return _code.pack_array(builder, [limb(builder, value, index) for index in range(4)])
+def settlement(emit: Callable[..., Any]) -> Any:
+    """An operation on eight limbs that answers an element."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        return split(builder, emit(builder, join(builder, arguments[0], 8)))
+
+    return intrinsic(lambda typing, total: (FELT(WIDE), generate))
+
+
+def join(builder: Any, limbs: Any, count: int = 4) -> Any:
+    """Limbs as one integer."""
+    return concatenate(builder, [builder.extract_value(limbs, index) for index in range(count)], LIMB_BITS * count)
+
+
+def split(builder: Any, value: Any, count: int = 4) -> Any:
+    """An integer as limbs."""
+    return _code.pack_array(builder, [limb(builder, value, index) for index in range(count)])
 
 
 def limb(builder: Any, value: Any, index: int) -> Any:

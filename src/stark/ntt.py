@@ -4,6 +4,8 @@ Values are in natural order, coefficients in bit-reversed order, so no pass perm
 E(x^2) + x O(x^2) at every level, with x on the coset: the shift sits in the twiddle factors and costs nothing.
 Blocks that fit in the cache are finished before the next is touched; only larger butterflies stream through memory.
 Between stages values are loose: forwards a stage adds at most 2 P to a value, backwards sums are folded below 2 P.
+
+That is so on any machine. Where the processor allows it `stark.ntt_eights` does the same three to four times as fast.
 """
 
 from __future__ import annotations
@@ -15,6 +17,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from stark import eights
 from stark.field import (
     PRIME,
     Felts,
@@ -31,6 +34,7 @@ from stark.field import (
     to_ints,
 )
 from stark.kernels import kernel
+from stark.ntt_eights import LOG_LEAST, evaluate_columns, interpolate_columns
 from stark.prime import inverse, reverse_bits, root_of_unity
 from stark.threads import in_ranges
 
@@ -48,6 +52,9 @@ _GRAIN = 1 << 12
 def interpolate(columns: Felts, threads: int = 1, shift: int = 1) -> None:
     """Values (width, rows, 4) on shift * <root>, in natural order, to coefficients in bit-reversed order, in place."""
     log_rows = _log_rows(columns)
+    if eights.AVAILABLE and log_rows >= LOG_LEAST:
+        interpolate_columns(columns, shift, threads)
+        return
     table = _twiddles(min(log_rows, LOG_TABLE + 1), _power_up(inverse(shift), log_rows), True)
     scale = from_ints([inverse(1 << log_rows)])
     log_block = min(LOG_BLOCK, log_rows)
@@ -78,17 +85,21 @@ def extend(
     root = root_of_unity(log_rows + log_blowup)
     for coset in range(1 << log_blowup):
         own = shift * pow(root, reverse_bits(coset, log_blowup), PRIME) % PRIME
-        _evaluate_coset(coefficients, values, coset, own, threads)
+        evaluate_coset(coefficients, values[:, coset], own, threads)
     return values
 
 
-def _evaluate_coset(coefficients: Felts, values: Felts, coset: int, shift: int, threads: int) -> None:
+def evaluate_coset(coefficients: Felts, values: Felts, shift: int, threads: int = 1) -> None:
+    """Coefficients (width, rows, 4) to values (width, rows, 4) on shift * <root>."""
     log_rows = _log_rows(coefficients)
+    if eights.AVAILABLE and log_rows >= LOG_LEAST:
+        evaluate_columns(coefficients, values, shift, threads)
+        return
     log_block = min(LOG_BLOCK, log_rows)
     table = _twiddles(min(log_rows, LOG_TABLE + 1), _power_up(shift, log_rows), False)
 
     def transform(column: int, own_threads: int) -> None:
-        source, target = coefficients[column], values[column, coset]
+        source, target = coefficients[column], values[column]
 
         def work(start: int, stop: int) -> None:
             _forward_blocks(source, target, table, log_block, start, stop, log_block == log_rows)

@@ -8,15 +8,17 @@ from functools import partial
 import numpy as np
 
 from stark.buses import bus_columns
-from stark.composition import compose
+from stark.committed import Committed, Pieces, commit_columns
+from stark.composition import Columns, compose
 from stark.deep import Opening, add_scaled_word, fold_word
 from stark.domain import Place, shift_of
 from stark.estimate import check_memory, estimate
-from stark.extension import Extended, coset_shifts, extend_columns
+from stark.extension import Narrow, coset_shifts
 from stark.field import Felts, to_ints
-from stark.key import Key, Level
+from stark.key import Key
 from stark.merkle import Tree, hasher
-from stark.ntt import bit_reverse_permutation, evaluate, extend, interpolate
+from stark.ntt import bit_reverse_permutation, interpolate
+from stark.points import values_at
 from stark.prime import PRIME, reverse_bits
 from stark.progress import Progress, Report, silent, unheard, within
 from stark.proof import Phase, words_of
@@ -26,11 +28,10 @@ from stark.verifier import Scalars, blend, bus_challenges, draw_positions
 class Fixed:
     """A key with the columns of the system itself, committed once for many proofs."""
 
-    def __init__(self, key: Key, columns: list[Felts], extended: list[Extended], tree: Tree | None):
+    def __init__(self, key: Key, columns: Sequence[Narrow], committed: Committed):
         self.key = key
         self.columns = columns
-        self.extended = extended
-        self.tree = tree
+        self.committed = committed
 
 
 def prove(
@@ -78,19 +79,19 @@ class _Proving:
     def run(self) -> bytes:
         """Take the steps in order."""
         copies = [np.array(columns, order="C") for columns in self.traces]
-        trace, trace_tree = self._commit(copies, self._reporting(Phase.TRACE))
-        challenges, totals, bus, bus_tree = self._fill_buses()
-        pieces, composition_tree = self._compose(trace, bus, challenges, totals)
-        parts = [[self.fixed.extended[number], trace[number], bus[number]] for number in range(len(trace))]
-        quotients = self._open_outside(parts, pieces)
-        del copies, trace, bus, parts, pieces  # of these the trees keep what is opened
-        trees = [tree for tree in (self.fixed.tree, trace_tree, bus_tree, composition_tree) if tree is not None]
+        trace = self._commit(copies, self._reporting(Phase.TRACE))
+        challenges, totals, bus = self._fill_buses()
+        phases = [self.fixed.committed, trace, bus]
+        columns = list(zip(*(phase.extended for phase in phases), strict=True))
+        composition = self._compose(columns, challenges, totals)
+        quotients = self._open_outside(columns, composition.values)
+        del columns
         layers = self._fold(quotients)
         report = self._reporting(Phase.GRINDING)
         nonce = self.transcript.grind(self.key.parameters.grinding_bits, self.threads, report)
         report(1)
         self.proof.append(words_of([nonce]))
-        self._answer(trees, layers)
+        self._answer(phases, composition, layers)
         return b"".join(self.proof)
 
     def _reporting(self, phase: Phase) -> Report:
@@ -106,78 +107,71 @@ class _Proving:
         self.transcript.absorb_felts(values)
         self.proof.append(words_of(values))
 
-    def _commit(self, columns: list[Felts], report: Report) -> tuple[list[Extended], Tree]:
-        extended, done, cells = [], 0, sum(each.size for each in columns)
-        for number, each in enumerate(columns):
-            shift = shift_of(self.key.log_heights[number], self.key.log_tallest)
-            share = within(report, done / cells / 2, (done + each.size) / cells / 2)
-            extended.append(extend_columns(each, self.key.parameters.log_blowup, shift, self.threads, share))
-            done += each.size
-        tree = commit_tables(self.key, [each.values for each in extended], self.threads, within(report, 0.5, 1))
-        self._write_root(tree.root)
+    def _commit(self, columns: list[Felts], report: Report) -> Committed:
+        committed = commit_columns(self.key, columns, self.threads, report)
+        assert committed.tree is not None  # every table has columns of its own, and some table has a bus
+        self._write_root(committed.tree.root)
         report(1)
-        return extended, tree
+        columns.clear()
+        return committed
 
-    def _fill_buses(self) -> tuple[list[int], list[int], list[Extended], Tree | None]:
+    def _fill_buses(self) -> tuple[list[int], list[int], Committed]:
         key = self.key
         if not key.has_buses:
             empty = [np.empty((0, 1 << log_height, 4), np.uint64) for log_height in key.log_heights]
-            extended = [extend_columns(each, key.parameters.log_blowup, 1, 1) for each in empty]
-            return [], [0] * len(empty), extended, None
+            return [], [0] * len(empty), commit_columns(key, empty, self.threads)
         challenges = bus_challenges(key, self.transcript)
         report, filled = self._reporting(Phase.BUSES), []
         for number, table in enumerate(key.system.tables):
             value = partial(Scalars(self.public, challenges, []).value, table=number)
-            rows = self.fixed.columns[number], self.traces[number]
+            rows = self.fixed.columns[number].widened(), self.traces[number]
             share = within(report, number / len(key.system.tables) / 3, (number + 1) / len(key.system.tables) / 3)
             filled.append(bus_columns(table, *rows, value, self.threads, share))
         del rows
         self.traces.clear()
         totals = [total for _, total in filled]
-        extended, tree = self._commit([columns for columns, _ in filled], within(report, 1 / 3, 1))
+        committed = self._commit([columns for columns, _ in filled], within(report, 1 / 3, 1))
         self._write_felts([total for total, table in zip(totals, key.system.tables, strict=True) if table.bus_width])
-        return challenges, totals, extended, tree
+        return challenges, totals, committed
 
     def _compose(
-        self, trace: list[Extended], bus: list[Extended], challenges: list[int], totals: list[int]
-    ) -> tuple[Felts, Tree]:
+        self, columns: Sequence[Columns], challenges: list[int], totals: list[int]
+    ) -> Pieces:
         key = self.key
         report = self._reporting(Phase.COMPOSITION)
         weight = self.transcript.challenge()
         count = sum(len(table.program.outputs) for table in key.system.tables)
         weights = [pow(weight, power, PRIME) for power in range(count - 1, -1, -1)]
-        columns = list(zip(self.fixed.extended, trace, bus, strict=True))
         scalars = Scalars(self.public, challenges, totals)
         pieces = compose(key, columns, scalars, weights, self.threads, within(report, 0, 0.7))
-        values = extend(pieces, key.parameters.log_blowup, shift_of(0, 0), self.threads)
-        tree = commit(values, key, self.threads, within(report, 0.8, 1))
-        self._write_root(tree.root)
+        committed = Pieces(key, pieces, self.threads, within(report, 0.7, 1))
+        self._write_root(committed.tree.root)
         report(1)
-        return pieces, tree
+        return committed
 
-    def _open_outside(self, columns: list[list[Extended]], pieces: Felts) -> list[Felts]:
+    def _open_outside(self, columns: Sequence[Columns], pieces: Felts) -> list[Felts]:
         """The DEEP quotient of every height, after the values at both places are written."""
         key, threads = self.key, self.threads
         report = self._reporting(Phase.OUTSIDE)
         point = self.transcript.challenge()
-        opened: list[tuple[Level, Place, list[Felts], list[int], list[int]]] = []
+        opened: list[tuple[Place, list[Felts], list[int], list[int]]] = []
         for level in key.levels:
             place = Place.of(point, level.log_height, key.log_tallest)
-            parts = [columns[number][source].coefficients for source in range(3) for number in level.tables]
-            here = [value for part in parts for value in evaluate(part, place.point, threads)]
-            after = [value for part in parts for value in evaluate(part, place.after, threads)]
+            parts = [columns[number][source].values for source in range(3) for number in level.tables]
+            shift = shift_of(level.log_height, key.log_tallest)
+            here, after = values_at(parts, shift, (place.point, place.after), threads)
             self._write_felts([*here, *after])
-            opened.append((level, place, parts, here, after))
+            opened.append((place, parts, here, after))
             report(len(opened) / len(key.levels) / 2)
-        composition = evaluate(pieces, point, threads)
+        composition = values_at([pieces], shift_of(0, 0), (point,), threads)[0]
         self._write_felts(composition)
         batching = self.transcript.challenge()
         quotients = []
-        for level, place, parts, here, after in opened:
-            opening = Opening(place, parts, level.width, batching, threads)
+        for place, parts, here, after in opened:
+            opening = Opening(place, key.log_tallest, parts, batching, threads)
             extra = None
-            if level.log_height == key.log_tallest:
-                summed = Opening(place, [pieces], len(pieces), batching, threads).total
+            if place.log_height == key.log_tallest:
+                summed = Opening(place, key.log_tallest, [pieces], batching, threads).total
                 extra = summed, blend(composition, batching)
             domain = key.log_tallest, key.parameters.log_blowup
             values = blend(here, batching), blend(after, batching)
@@ -211,23 +205,23 @@ class _Proving:
         report(1)
         return layers
 
-    def _answer(self, trees: list[Tree], layers: list[Tree]) -> None:
+    def _answer(self, phases: list[Committed], composition: Pieces, layers: list[Tree]) -> None:
         report = self._reporting(Phase.QUERIES)
         parts = draw_positions(self.key, self.transcript)
+        log_size = self.key.log_tallest + self.key.parameters.log_blowup
+        answers = []
+        for phase in phases:
+            lower = 0 if phase.tree is None else log_size - phase.tree.log_size
+            moved = [[position >> lower for position in positions] for positions in parts]
+            answers.append(phase.open(moved, self.threads))
+            report(len(answers) / (len(phases) + 1))
+        answers.append(composition.open(parts))
         for number, positions in enumerate(parts):
-            for tree in trees:
-                lower = self.key.log_tallest + self.key.parameters.log_blowup - tree.log_size
-                self.proof.append(tree.open([position >> lower for position in positions]))
+            self.proof += [answer[number] for answer in answers]
             for tree, bits in zip(layers, self.key.schedule, strict=True):
                 positions = [position >> bits for position in positions]
                 self.proof.append(tree.open(positions))
-            report((number + 1) / len(parts))
-
-
-def commit_tables(key: Key, values: list[Felts], threads: int, report: Report = unheard) -> Tree:
-    """A tree over the columns of a phase: tables by height, the tallest first, those without columns left out."""
-    ordered = [values[number] for level in key.levels for number in level.tables if len(values[number])]
-    return Tree.commit(ordered, hasher(key.parameters.hash), threads, report)
+        report(1)
 
 
 def commit(values: Felts, key: Key, threads: int, report: Report = unheard) -> Tree:

@@ -5,12 +5,23 @@ import random
 import numpy as np
 import pytest
 
+from stark import eights
 from stark.field import Felts, from_ints, to_ints
 from stark.ntt import LOG_BLOCK, LOG_TABLE, bit_reverse_permutation, evaluate, extend, interpolate
 from stark.prime import GENERATOR, PRIME, reverse_bits, root_of_unity
 from tests.reference import naive_proof
 
 DRAW = random.Random(3)
+
+
+WAYS = [False, True] if eights.AVAILABLE else [False]
+
+
+@pytest.fixture(params=WAYS, ids=lambda way: "eights" if way else "one by one")
+def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> bool:
+    """Each way in which this machine can do transforms."""
+    monkeypatch.setattr(eights, "AVAILABLE", request.param)
+    return bool(request.param)
 
 
 def coefficients_of(width: int, log_rows: int) -> tuple[list[list[int]], Felts]:
@@ -21,9 +32,9 @@ def coefficients_of(width: int, log_rows: int) -> tuple[list[list[int]], Felts]:
     return plain, from_ints(flat).reshape(width, -1, 4)
 
 
-@pytest.mark.parametrize("log_rows", range(7))
+@pytest.mark.parametrize("log_rows", range(8))
 @pytest.mark.parametrize(("log_blowup", "threads"), [(0, 1), (1, 2), (3, 3)])
-def test_an_extension_is_the_polynomials_values(log_rows: int, log_blowup: int, threads: int) -> None:
+def test_an_extension_is_the_polynomials_values(way: bool, log_rows: int, log_blowup: int, threads: int) -> None:
     plain, held = coefficients_of(2, log_rows)
     shift = DRAW.randrange(1, PRIME)
     values = extend(held, log_blowup, shift, threads)
@@ -35,7 +46,7 @@ def test_an_extension_is_the_polynomials_values(log_rows: int, log_blowup: int, 
 
 @pytest.mark.parametrize("log_rows", [*range(5), LOG_BLOCK - 1, LOG_BLOCK, LOG_BLOCK + 1, LOG_TABLE + 2])
 @pytest.mark.parametrize("threads", [1, 2])
-def test_interpolation_undoes_extension(log_rows: int, threads: int) -> None:
+def test_interpolation_undoes_extension(way: bool, log_rows: int, threads: int) -> None:
     width = 1 if log_rows > LOG_BLOCK else 3
     held = coefficients_of(width, log_rows)[1]
     shift = DRAW.randrange(1, PRIME)
@@ -48,7 +59,7 @@ def test_interpolation_undoes_extension(log_rows: int, threads: int) -> None:
 
 
 @pytest.mark.parametrize("log_rows", [LOG_BLOCK + 1, LOG_TABLE + 2])
-def test_large_extensions_agree_with_evaluation_at_points(log_rows: int) -> None:
+def test_large_extensions_agree_with_evaluation_at_points(way: bool, log_rows: int) -> None:
     plain, held = coefficients_of(1, log_rows)
     values = extend(held, 1, GENERATOR, 2)
     point = DRAW.randrange(PRIME)
@@ -72,7 +83,7 @@ def test_the_largest_column_is_transformed() -> None:
     assert np.array_equal(values, held)
 
 
-def test_extremes_stay_below_the_prime() -> None:
+def test_extremes_stay_below_the_prime(way: bool) -> None:
     """All coefficients at their largest: the loose sums of every stage are at their bounds."""
     for log_rows in (LOG_BLOCK, LOG_BLOCK + 3):
         held = from_ints([PRIME - 1] * (1 << log_rows)).reshape(1, -1, 4)

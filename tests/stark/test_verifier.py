@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from stark import buses, composition, extension, merkle
+from stark import buses, composition, merkle
 from stark.composition import UnsatisfiedRules
 from stark.emit import Head
 from stark.field import from_ints
@@ -202,13 +202,12 @@ def test_a_proof_reports_and_can_be_stopped(proven: tuple[Fixed, Case, bytes]) -
 
 
 def test_long_work_reports_between_its_parts(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Columns, rows of rules and of messages, and rows that are hashed: no more of a proof than a column is silent."""
+    """Columns, rows of rules and of messages, and rows that are hashed: no more of a proof than a coset is silent."""
     large = case(8, 12)
     fixed = prepare(SYSTEM, large.log_heights, SMALL)
     proof = prove(fixed, large.public, large.traces)
     for module, name, least in (
-        (extension, "CELLS_AT_ONCE", 1 << 12), (composition, "ROWS_AT_LEAST", 256), (buses, "ROWS_AT_LEAST", 256),
-        (merkle, "BLOCKS_AT_LEAST", 4),
+        (composition, "ROWS_AT_LEAST", 256), (buses, "ROWS_AT_LEAST", 256), (merkle, "BLOCKS_AT_LEAST", 4),
     ):  # fmt: skip
         monkeypatch.setattr(module, name, least)
     seen: list[tuple[Phase, float]] = []

@@ -21,7 +21,7 @@ from bulkhead.limits import TREE_DEPTH
 from stark.chips.merkle_update import Change, MerkleUpdate
 from stark.chips.poseidon import Poseidon, list_sponge
 from stark.chips.ranges import NUMBER_LIMBS, Numbers, Range
-from stark.chips.tables import cells
+from stark.chips.tables import small_cells
 from stark.poseidon import hash_many
 
 
@@ -124,7 +124,7 @@ def escape_tables(settling: Settling, payouts: list[Payout], accounts: list[int]
         nodes.table,
         Poseidon().fill(merged(lists), shape.log_poseidon)[0],
         numbers,
-        Range().fill(cells(numbers, slice(0, NUMBER_LIMBS))),
+        Range().fill(small_cells(numbers, slice(0, NUMBER_LIMBS))),
     ]
     _, _, start, orders, markets, money, oracle, counters = last.felts
     values = {

@@ -15,7 +15,7 @@ from bulkhead.circuit.instructions import FLAGS, TIME_SHIFT, Flag, Program
 from bulkhead.circuit.rules import Rules
 from bulkhead.circuit.venue import Term
 from stark.chips.poseidon import Sponge, list_sponge
-from stark.field import Felts, from_ints, to_montgomery
+from stark.field import Felts, from_ints, from_small
 from stark.prime import PRIME
 
 Places = NDArray[np.int64]
@@ -105,7 +105,7 @@ def fill_rules(
         *((name, flags >> place & 1) for place, name in enumerate(FLAGS)),
         ("count", np.bincount(left, minlength=used) + np.bincount(right, minlength=used)),
     ):  # fmt: skip
-        table[PLACE[name], :used] = small(column)
+        table[PLACE[name], :used] = from_small(column)
     table[PLACE["times"], :used] = from_ints([int(each) % PRIME for each in times])
     table[PLACE["constant"], :used] = np.concatenate([code.constants for code in codes])
     table[PLACE["a"], :used], table[PLACE["b"], :used] = values[left], values[right]
@@ -115,20 +115,12 @@ def fill_rules(
     counts = np.bincount(places, minlength=1 << shape.log_programs)
     return Filled(
         table,
-        small(counts).reshape(1, -1, 4),
+        from_small(counts).reshape(1, -1, 4),
         _terms(every, terms, shape),
         [*asked, *ages],
         [list_sponge(listed) for frame in every for listed in frame.hashed],
         [pair for frame in every for pair in frame.signed],
     )
-
-
-def small(column: NDArray[np.int64]) -> Felts:
-    """Small numbers that are not negative, as elements: without a Python integer for each."""
-    assert column.size == 0 or column.min() >= 0, "a negative number is no small one"
-    plain = np.zeros((column.size, 4), np.uint64)
-    plain[:, 0] = column
-    return to_montgomery(plain)
 
 
 def _written(frames: Sequence[Given], starts: Places, column: Felts) -> list[int]:

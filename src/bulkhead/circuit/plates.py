@@ -221,13 +221,21 @@ def fill_plates(frames: Sequence[Given], plates: Sequence[Plate], log_height: in
     for plate in reversed(plates):
         free.setdefault(plate.program.name, []).append(plate.start)
     table = np.zeros((len(Plates.columns), 1 << log_height, 4), np.uint64)
-    found: set[int] = set()
+    placed = [(free[each.program.name].pop(), each) for each in frames if free.get(each.program.name)]
+    if not placed:
+        return Filled(table, frozenset(), [])
+    listed = [(start, _reads(frame.program), frame) for start, frame in placed]
+    shown = [_shown(reads, frame) for _, reads, frame in listed]
+    values = from_ints([value for each in shown for value in each])
     asked: list[int] = []
-    for frame in frames:
-        if free.get(frame.program.name):
-            found.add(frame.number)
-            asked += _fill(table, free[frame.program.name].pop(), frame)
-    return Filled(table, frozenset(found), asked)
+    first, one = 0, from_ints([1])
+    for (start, reads, _), own in zip(listed, shown, strict=True):
+        where = slice(start, start + reads.cells.shape[1])
+        table[0, where] = one
+        table[1:, where] = values[first : first + len(own)][reads.cells]
+        asked += [own[place] for place in reads.numbers]
+        first += len(own)
+    return Filled(table, frozenset(frame.number for _, frame in placed), asked)
 
 
 class _Reads(NamedTuple):
@@ -253,13 +261,8 @@ def _reads(program: Program) -> _Reads:
     return _Reads(cells, accessed, [value(row, cell) for row in rows for cell in row.numbers])
 
 
-def _fill(table: Felts, start: int, frame: Given) -> list[int]:
-    """Fill in a frame; answers the numbers that it asks for."""
-    reads = _reads(frame.program)
+def _shown(reads: _Reads, frame: Given) -> list[int]:
+    """The values that cells read: the frame's, its number, zero, and how long ago its words were written."""
     now = (frame.number << TIME_SHIFT) + frame.program.start
     ages = [now + place - frame.written[place] - 1 for place in reads.accessed]
-    values = [*frame.values, frame.number, 0, *ages]
-    where = slice(start, start + reads.cells.shape[1])
-    table[0, where] = from_ints([1])
-    table[1:, where] = from_ints(values)[reads.cells]
-    return [values[place] for place in reads.numbers]
+    return [*frame.values, frame.number, 0, *ages]

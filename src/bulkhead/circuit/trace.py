@@ -10,6 +10,8 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
+import numpy as np
+
 from bulkhead.circuit.batch import CIRCUIT_VERSION, Lists, Shape, public_of
 from bulkhead.circuit.filling import Filled, fill_rules
 from bulkhead.circuit.forced import forced_of
@@ -43,7 +45,7 @@ from stark.chips.ecdsa_table import fill_ecdsa
 from stark.chips.merkle_update import Change, Climb, climb
 from stark.chips.poseidon import Poseidon, Sponge, list_sponge
 from stark.chips.ranges import NUMBER_LIMBS, Numbers, Range
-from stark.chips.tables import by_rows, cells
+from stark.chips.tables import by_rows, small_cells
 from stark.ecdsa import Signed
 from stark.field import Felts
 from stark.poseidon import hash_many
@@ -95,6 +97,7 @@ def tables_of(play: Play, after: State, transactions: Sequence[Transaction], sha
     asked = [*rules.asked, *plates.asked, *asked_by(runs), *orders.asked]
     numbers = Numbers().fill(asked, shape.log_numbers)
     signatures = _signed_table(transactions, rules, shape)
+    limbs = np.concatenate([small_cells(numbers, slice(0, NUMBER_LIMBS)), np.array(signatures.limbs, np.uint64)])
     traces = [
         rules.rules,
         rules.programs,
@@ -105,7 +108,7 @@ def tables_of(play: Play, after: State, transactions: Sequence[Transaction], sha
         signatures.table,
         Poseidon(play.venue.message_prefix).fill(merged(lists), shape.log_poseidon)[0],
         numbers,
-        Range().fill([*cells(numbers, slice(0, NUMBER_LIMBS)), *signatures.limbs]),
+        Range().fill(limbs),
         plates.table,
     ]
     lists_stated = _lists(transactions, play, runs, entries)

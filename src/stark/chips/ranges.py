@@ -6,15 +6,14 @@ of a column at the asker instead of five.
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable, Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 from stark.air.chip import Bus, Chip, Must, Row
 from stark.air.expr import Expr, total
-from stark.chips.tables import by_rows
-from stark.field import Felts, from_ints
+from stark.field import Felts, from_small
 
 NUMBER = Bus("number", ("value",))
 LIMB_BITS = 16
@@ -45,12 +44,22 @@ class Range(Chip):
 
     def fill(self, asked: Iterable[int]) -> Felts:
         """The table, given every number that is asked for; ValueError for one that is too large."""
-        given = list(asked)
-        if not all(0 <= number < 1 << self.bits for number in given):
-            raise ValueError(f"a number outside 0 .. 2**{self.bits} - 1 is asked for")
-        numbers = np.array(given, np.int64)
-        counts = np.bincount(numbers, minlength=1 << self.bits)
-        return from_ints([*range(1 << self.bits), *counts.tolist()]).reshape(2, -1, 4)
+        numbers = numbers_of(asked, self.bits)
+        counts = np.bincount(numbers.astype(np.int64), minlength=1 << self.bits)
+        return from_small(np.concatenate([np.arange(1 << self.bits), counts])).reshape(2, -1, 4)
+
+
+def numbers_of(asked: Iterable[int], bits: int) -> NDArray[np.uint64]:
+    """Numbers as an array; ValueError where one is negative or has more than so many bits, at most 64."""
+    given = asked if isinstance(asked, np.ndarray) else list(asked)
+    try:
+        numbers = np.array(given, np.uint64)
+    except OverflowError:
+        numbers = None
+    if numbers is None or (numbers.size and int(numbers.max()) >> bits):
+        wrong = next(int(number) for number in given if not 0 <= int(number) < 1 << bits)
+        raise ValueError(f"{wrong} is asked for, a number outside 0 .. 2**{bits} - 1")
+    return numbers
 
 
 def cut(
@@ -99,9 +108,15 @@ class Numbers(Chip):
 
     def fill(self, asked: Iterable[int], log_rows: int) -> Felts:
         """The table, given every number that is asked for; ValueError for one that is too large, or too many."""
-        counts = Counter(asked)
-        rows = [[*limbs_of(number, NUMBER_LIMBS), count] for number, count in sorted(counts.items())]
-        return by_rows(rows, log_rows, NUMBER_LIMBS + 1)
+        numbers, counts = np.unique(numbers_of(asked, NUMBER_BITS), return_counts=True)
+        height = 1 << log_rows
+        if numbers.size > height:
+            raise ValueError(f"{numbers.size} rows; a table of 2**{log_rows} holds {height}")
+        columns = np.zeros((NUMBER_LIMBS + 1, height), np.uint64)
+        for place in range(NUMBER_LIMBS):
+            columns[place, : numbers.size] = numbers >> np.uint64(LIMB_BITS * place) & np.uint64((1 << LIMB_BITS) - 1)
+        columns[NUMBER_LIMBS, : numbers.size] = counts
+        return from_small(columns.ravel()).reshape(NUMBER_LIMBS + 1, height, 4)
 
 
 def is_number(must: Must, value: Expr | int, bits: int = NUMBER_BITS, times: Expr | int = 1) -> None:

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from stark.field import Felts, from_ints, to_ints
+import numpy as np
+from numpy.typing import NDArray
+
+from stark.field import Felts, from_ints, from_montgomery, to_ints
 
 
 def by_rows(rows: Sequence[Sequence[int]], log_rows: int, width: int | None = None) -> Felts:
@@ -18,6 +21,14 @@ def by_rows(rows: Sequence[Sequence[int]], log_rows: int, width: int | None = No
         raise ValueError(f"a row has not {width} cells")
     flat += [0] * (width * (count - len(rows)))
     return from_ints(flat).reshape(count, width, 4).transpose(1, 0, 2).copy()
+
+
+def small_cells(table: Felts, columns: slice) -> NDArray[np.uint64]:
+    """Cells below 2**64 of some columns as an array, for the range table to lend; ValueError where one is larger."""
+    plain = from_montgomery(table[columns].reshape(-1, 4))
+    if plain[:, 1:].any():
+        raise ValueError("a cell has more than 64 bits")
+    return plain[:, 0]
 
 
 def cells(table: Felts, columns: slice) -> list[int]:
