@@ -9,6 +9,8 @@ from stark.chips.ecdsa_rows import (
     CARRY_OFFSET,
     HALF_BITS,
     QUOTIENT_OFFSET,
+    limb_rows,
+    periodic_columns,
 )
 from stark.chips.ecdsa_side import copies_of
 from stark.curve import ORDER
@@ -92,3 +94,12 @@ def test_a_half_scalar_has_144_bits(place: int) -> None:
         else:
             made = scalars._replace(scaled_r=scalars.scaled_r | 1 << bits)
         assert (LIMB in of_claim(claim._replace(scalars=made, copies=copies_of(scalars)))[1]) == (bits == 144)
+
+
+@pytest.mark.parametrize("column", range(3))
+def test_limbs_start_from_nothing(column: int) -> None:
+    """The row before a number's first limb is empty, or the number would have more of them."""
+    rows, columns = limb_rows(column), periodic_columns()
+    starts = [row for row in rows if row - 1 not in rows]
+    assert len(starts) == {0: 5, 1: 4, 2: 6}[column]
+    assert all(columns[f"is_empty{column}"][row] for row in starts)
