@@ -12,6 +12,7 @@ import pytest
 
 from bulkhead.api.errors import rejected
 from bulkhead.reject import Reject
+from bulkhead.signing import ccxt_transfer_hash, ccxt_withdrawal_hash
 from tests.api.live import Live, Trader, salts
 
 NINES = "9" * 400
@@ -145,6 +146,30 @@ def test_money_that_does_not_match_its_settlement_stays(live: Live, trader: Trad
     much = trader.withdrawal(10**15)
     assert code(trader.http.post("/api/v1/user/withdrawal", json=much)) == (422, 1140)
     assert isinstance(trader.http.post("/api/v1/user/withdrawal", json=draft).json()["data"], int)
+
+
+def test_a_venue_with_proofs_says_that_it_knows_no_message_of_ccxts(
+    live: Live, trader: Trader, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other, until = Trader(live, 705), int(time.time()) + 21 * 86_400
+    monkeypatch.setattr(live.node.exchange.machine.authority, "_client_messages", False)
+    given, out = trader.transfer(other, 1_000_000), trader.withdrawal(1_000_000)
+    moved = ccxt_transfer_hash(
+        trader.domain, trader.key, recipient_position_id=other.vault, sender_position_id=trader.vault,
+        collateral_id=1, amount=1_000_000, expiration_s=until, salt=given["settlement"]["nonce"],
+    )  # fmt: skip
+    left = ccxt_withdrawal_hash(
+        trader.domain, trader.key, recipient=int(trader.ethereum.address, 16), position_id=trader.vault,
+        collateral_id=1, amount=1_000_000, expiration_s=until, salt=out["settlement"]["salt"],
+    )  # fmt: skip
+    given["settlement"] |= {"expirationTimestamp": until, "signature": trader.signature(moved)}
+    out["settlement"] |= {"expiration": {"seconds": until}, "signature": trader.signature(left)}
+    for path, body in (("transfer", given), ("withdrawal", out)):
+        answer = trader.http.post(f"/api/v1/user/{path}", json=body)
+        assert code(answer) == (400, 1101)
+        assert "ccxt signs a message of its own" in answer.json()["error"]["message"]
+    monkeypatch.undo()
+    assert trader.http.post("/api/v1/user/transfer", json=given).json()["data"]["validSignature"]
 
 
 def test_onboarding_believes_nobody(live: Live, trader: Trader) -> None:

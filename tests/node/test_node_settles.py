@@ -130,7 +130,7 @@ def test_the_sdk_signs_a_registration_that_a_circuit_can_check(live: Live) -> No
     config = live.node.exchange.state.config
     account = live.node.exchange.state.accounts[AccountId(account_id)]
     assert account.l1_owner == int(str(Ethereum.from_key("0x" + "2b" * 32).address), 16)
-    assert not config.wire_onboarding
+    assert not config.client_messages
     with pytest.raises(AssertionError, match="registrationSignature and accountId are needed"):
         Trader(live, 14)
 
