@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import random
-import socket
 import time
 from typing import Any
 
@@ -273,20 +272,6 @@ def test_what_is_not_there_and_what_is_not_allowed_is_an_envelope_too(live: Live
     assert code(trader.http.get("/api/v1/user/assetOperations", params={"type": "GIFT"})) == (400, 1133)
     assert http.get("/health").json()["status"] == "OK"
     assert b"bulkhead_commands_total" in http.get("/metrics").content
-
-
-def test_idle_sockets_and_half_requests_harm_nobody(live: Live, trader: Trader) -> None:
-    port = int(live.url.rsplit(":", 1)[1])
-    idle = [socket.create_connection(("127.0.0.1", port)) for _ in range(400)]
-    for number, one in enumerate(idle):
-        if number % 2:
-            one.sendall(b"POST /api/v1/user/order HTTP/1.1\r\nHost: x\r\nContent-Length: 999\r\n\r\n{")
-    began = time.monotonic()
-    for _ in range(10):
-        assert trader.http.get("/api/v1/user/balance").status_code == 200
-    assert time.monotonic() - began < 5
-    for one in idle:
-        one.close()
 
 
 def test_every_reject_has_a_code_and_a_status_below_500() -> None:

@@ -16,6 +16,7 @@ from starlette.routing import BaseRoute
 
 from bulkhead.api.app import make_app
 from bulkhead.api.call import Api
+from bulkhead.api.connection import connection_type
 from bulkhead.api.streams.protocol import server_options
 from bulkhead.node.app import Node
 
@@ -61,7 +62,7 @@ async def serve(
         raise
     config = uvicorn.Config(
         make_app(node, more),
-        log_level="warning",
+        log_level="error",  # of what strangers send, nothing is to be written down
         access_log=False,
         lifespan="off",
         timeout_keep_alive=KEEP_ALIVE_S,
@@ -72,7 +73,7 @@ async def serve(
         server_header=False,
         proxy_headers=bool(http.trusted_proxies),  # whoever is believed may say from which address a request comes
         forwarded_allow_ips=list(http.trusted_proxies),
-        h11_max_incomplete_event_size=32_768,
+        http=connection_type(node.settings),
         **server_options(node.settings.streams),
     )
     server = Server(config)

@@ -59,6 +59,7 @@ class LimitSettings(Struct, frozen=True, forbid_unknown_fields=True):
     brown_out_depth: Positive = 3_000  # from here on only cancels and reduce-only orders are taken
     brown_out_batches: Annotated[int, Meta(ge=0)] = 0  # the same when more sealed batches have no proof; 0: never
     body_bytes: Positive = 65_536
+    connections_of_address: Positive = 4_000  # over HTTP, streams apart; proxies that are trusted are not counted
     api_keys_per_account: Positive = 20
 
 
