@@ -14,6 +14,7 @@ from websockets.sync.client import connect
 
 from bulkhead.api import connection
 from bulkhead.api.connection import HEAD_BYTES
+from bulkhead.api.onboarding import KEY_PATH
 from bulkhead.api.streams.routes import PREFIX
 from tests.api.live import Fixed, Live, Trader, settings_for
 
@@ -86,6 +87,36 @@ def test_what_is_no_http_gets_an_envelope(live: Live, data: bytes) -> None:
     one.sendall(data)
     answer = heard(one)
     assert refusal(answer[answer.index(b"HTTP/1.1 4") :])[0] in (400, 401)
+
+
+def asked(live: Live, method: str, path: str, headers: dict[str, bytes], body: bytes = b"") -> int:
+    """The status of an answer to a request with these bytes in its head; its body is an envelope."""
+    given = {"Host": b"x", "Connection": b"close", "Content-Length": str(len(body)).encode(), **headers}
+    lines = [f"{method} {path} HTTP/1.1".encode(), *(name.encode() + b": " + value for name, value in given.items())]
+    one = dial(live)
+    one.sendall(b"\r\n".join([*lines, b"", body]))
+    head, _, content = heard(one).partition(b"\r\n\r\n")
+    assert json.loads(content)["status"] in ("OK", "ERROR")
+    return int(head.split()[1])
+
+
+def test_headers_of_every_kind_are_refused_or_right(live: Live) -> None:
+    trader = Trader(live, 1303)
+    key, owner = trader.api_key.encode(), trader.headers(KEY_PATH)
+    wild = [b"", b" ", b"x", b"0" * 64, "é".encode(), b"\xff\xfe", b"\x7f", b"\x01", b"a" * 20_000, b"' or 1=1 --"]
+    wild.append(key[:-1])
+    assert asked(live, "GET", "/api/v1/user/balance", {"X-Api-Key": key}) == 200
+    sound = {name: value.encode() for name, value in owner.items()} | {"X-X10-ACTIVE-ACCOUNT": b"%d" % trader.vault}
+    assert asked(live, "POST", KEY_PATH, sound, b"{}") == 200
+    for value in wild:
+        assert asked(live, "GET", "/api/v1/user/balance", {"X-Api-Key": value}) in (400, 401), value
+        for name in sound:
+            assert 400 <= asked(live, "POST", KEY_PATH, {**sound, name: value}, b"{}") < 500, (name, value)
+        for name in ("Content-Type", "Accept-Encoding", "Origin", "X-Forwarded-For", "Upgrade", "Expect", "Cookie"):
+            assert asked(live, "GET", "/api/v1/user/balance", {"X-Api-Key": key, name: value}) in (200, 400, 417)
+    for length in (b"-1", b"1e3", b"9" * 30, b"0x10", b"5, 5", b""):
+        status = asked(live, "POST", "/api/v1/user/order", {"X-Api-Key": key, "Content-Length": length}, b"{}")
+        assert 400 <= status < 500, length
 
 
 def test_a_head_that_does_not_come_is_not_waited_for(live: Live, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,6 +12,7 @@ import pytest
 from bulkhead.api.errors import rejected
 from bulkhead.reject import Reject
 from bulkhead.signing import ccxt_transfer_hash, ccxt_withdrawal_hash
+from bulkhead.signing.keys import CURVE_ORDER
 from tests.api.live import Live, Trader, salts
 
 NINES = "9" * 400
@@ -102,6 +103,49 @@ def test_a_bad_signature_is_told_the_hash_and_the_amounts(trader: Trader) -> Non
     assert expected["hash"] in answer.json()["error"]["debugInfo"]
 
 
+@pytest.mark.parametrize(
+    ("life_s", "expected"),
+    [
+        (-30 * 86_400, (400, 1133)), (-3_600, (400, 1133)), (-1, (400, 1133)),
+        (91 * 86_400, (400, 1135)), (400 * 86_400, (400, 1135)), (10**10, (400, 1135)), (10**15, (400, 1133)),
+    ],
+)  # fmt: skip
+def test_stale_and_future_expiries_are_refused_however_well_they_are_signed(
+    trader: Trader, life_s: int, expected: tuple[int, int]
+) -> None:
+    assert code(trader.place(trader.order("BUY", "0.01", "59000", life_s=life_s))) == expected
+
+
+def test_a_name_and_a_hash_are_taken_once(trader: Trader) -> None:
+    body = trader.order("BUY", "0.01", "59000")
+    assert trader.place(body).status_code == 200
+    assert code(trader.place(body)) == (409, 1134)
+    assert code(trader.place({**body, "id": "another name"})) == (409, 1134)
+    named = trader.order("BUY", "0.01", "59100", id=body["id"])
+    assert code(trader.place(named)) == (409, 1134), "while the first is open"
+    twin = json.loads(json.dumps(body))
+    twin["settlement"]["signature"]["s"] = hex(CURVE_ORDER - int(body["settlement"]["signature"]["s"], 16))
+    assert code(trader.place({**twin, "id": "twin"})) == (409, 1134), "a signature has a twin; a hash has none"
+    trader.http.post("/api/v1/user/order/massCancel", json={"cancelAll": True})
+    assert code(trader.place({**body, "id": "later"})) == (409, 1134), "and after it was cancelled"
+
+
+@pytest.mark.parametrize(
+    ("path", "query", "known"),
+    [
+        ("/user/positions", "side=UP", "LONG, SHORT"), ("/user/positions/history", "side=BUY", "LONG, SHORT"),
+        ("/user/orders", "type=STOP", "TPSL"), ("/user/orders/history", "side=LONG", "BUY, SELL"),
+        ("/user/trades", "type=ADL", "DELEVERAGE"), ("/user/trades", "side=b", "BUY, SELL"),
+        ("/user/assetOperations", "status=COMPLETED&status=DONE", "READY_FOR_CLAIM"),
+        ("/user/assetOperations", "type=WITHDRAWALS", "SLOW_WITHDRAWAL"), ("/info/assets", "type=COIN", "PERPETUAL"),
+    ],
+)  # fmt: skip
+def test_a_word_that_no_list_knows_is_named(trader: Trader, path: str, query: str, known: str) -> None:
+    answer = trader.http.get(f"/api/v1{path}?{query}")
+    assert code(answer) == (400, 1133)
+    assert known in answer.json()["error"]["message"]
+
+
 def test_other_refusals_of_orders(live: Live, trader: Trader) -> None:
     body = trader.order("BUY", "0.01", "58000")
     assert trader.place(body).status_code == 200
@@ -130,6 +174,7 @@ def test_money_that_does_not_match_its_settlement_stays(live: Live, trader: Trad
     path = "/api/v1/user/transfer/onchain"
     body = trader.transfer(other, 5_000_000)
     assert code(trader.http.post(path, json={**body, "amount": "6"})) == (400, 1602)
+    assert code(trader.http.post(path, json={**body, "amount": "5.0000001"})) == (400, 1602)
     assert code(trader.http.post(path, json={**body, "toVault": 64})) == (400, 1602)
     assert code(trader.http.post(path, json={**body, "transferredAsset": "0x7"})) == (400, 1605)
     spoiled = {**body, "settlement": {**body["settlement"], "nonce": next(salts)}}

@@ -23,8 +23,13 @@ from bulkhead.units import MarketId
 
 PAGE, LONG_PAGE, OPERATIONS_PAGE = 100, 10_000, 50
 SORTS = {"ID": "", "UPDATED_AT": "updated_ms"}
+SIDES, POSITION_SIDES = ("BUY", "SELL"), ("LONG", "SHORT")
+ORDER_TYPES, TRADE_TYPES = ("LIMIT", "CONDITIONAL", "MARKET", "TPSL", "TWAP"), ("TRADE", "LIQUIDATION", "DELEVERAGE")
+OPERATION_STATES = ("UNKNOWN", "CREATED", "IN_PROGRESS", "REJECTED", "READY_FOR_CLAIM", "COMPLETED")
 CLAIMABLE = "READY_FOR_CLAIM"
 OPERATION_TYPES = ("CLAIM", "DEPOSIT", "FAST_WITHDRAWAL", "SLOW_WITHDRAWAL", "TRANSFER")
+BOTH_WITHDRAWALS = "WITHDRAWAL"  # ccxt's name
+_BY_KIND = {"type": ORDER_TYPES, "side": SIDES}
 
 
 async def client_info(call: Call) -> dict[str, Any]:
@@ -70,8 +75,8 @@ async def positions(call: Call) -> list[dict[str, Any]]:
     """Open positions."""
     chosen = call.chosen_markets()
     names = None if chosen is None else {wire.terms.market_id for wire in chosen}
-    side = call.text("side").upper()
-    found = []
+    side = call.word("side", POSITION_SIDES)
+    found, exits = [], shapes.exits_of(call.api, call.account_id)
     for one in shapes.lying(call.api, call.account.account_id):
         market_id = one.position.market_id
         if names is not None and market_id not in names:
@@ -79,15 +84,16 @@ async def positions(call: Call) -> list[dict[str, Any]]:
         ranks = call.api.node.exchange.machine.venue.deleveraging_ranks(market_id)
         shape = shapes.position_shape(call.api, call.account_id, one, {int(key): rank for key, rank in ranks.items()})
         if not side or shape["side"] == side:
-            found.append(shape)
+            found.append(shape | exits.get(shape["market"], {}))
     return found
 
 
 async def positions_history(call: Call) -> Page:
     """Positions from their first lot to their last, newest first."""
     wheres = [tables.positions.c.account_id == call.account_id]
-    if call.text("side"):
-        wheres.append(tables.positions.c.side == call.text("side").upper())
+    side = call.word("side", POSITION_SIDES)
+    if side:
+        wheres.append(tables.positions.c.side == side)
     rows, cursor = await page(call, tables.positions, "position_id", wheres, LONG_PAGE)
     return Page([shapes.history_shape(call.api, row) for row in rows], cursor)
 
@@ -97,7 +103,7 @@ async def orders(call: Call) -> list[dict[str, Any]]:
     await call.api.node.store.caught_up()
     chosen = call.chosen_markets()
     names = None if chosen is None else {wire.terms.name for wire in chosen}
-    kind, side = call.text("type").upper(), call.text("side").upper()
+    kind, side = call.word("type", ORDER_TYPES), call.word("side", SIDES)
     return [
         order
         for order in shapes.orders_of(call.api, call.account_id)
@@ -111,13 +117,12 @@ async def orders_history(call: Call) -> Page:
     """Orders that have left, newest first: by `sort` ID as they were placed, UPDATED_AT as they left."""
     table = tables.orders
     wheres = [table.c.account_id == call.account_id, table.c.status.not_in(sorted(OPEN))]
-    if call.text("type"):
-        wheres.append(table.c.kind == call.text("type").upper())
-    if call.text("side"):
-        wheres.append(table.c.side == call.text("side").upper())
-    sort = call.text("sort").upper() or "ID"
-    if sort not in SORTS:
-        raise bad(f"sort: {sort[:40]!r} is none of {', '.join(SORTS)}")
+    kind, side = call.word("type", ORDER_TYPES), call.word("side", SIDES)
+    if kind:
+        wheres.append(table.c.kind == kind)
+    if side:
+        wheres.append(table.c.side == side)
+    sort = call.word("sort", SORTS) or "ID"
     rows, cursor = await page(call, table, "order_id", wheres, PAGE, SORTS[sort])
     return Page([shapes.order_shape(call.api, row) for row in rows], cursor)
 
@@ -148,10 +153,11 @@ async def trades(call: Call) -> Page:
     """The account's fills, newest first."""
     table = tables.fills
     wheres = [table.c.account_id == call.account_id]
-    if call.text("side"):
-        wheres.append(table.c.side == call.text("side").upper())
-    if call.text("type"):
-        wheres.append(table.c.trade_type == call.text("type").upper())
+    kind, side = call.word("type", TRADE_TYPES), call.word("side", SIDES)
+    if side:
+        wheres.append(table.c.side == side)
+    if kind:
+        wheres.append(table.c.trade_type == kind)
     rows, cursor = await page(call, table, "fill_id", wheres, PAGE)
     return Page([shapes.trade_shape(call.api, row) for row in rows], cursor)
 
@@ -258,10 +264,10 @@ async def operations(call: Call) -> Page:
     wheres = [table.c.account_id == call.account_id]
     if call.text("id"):
         wheres.append(table.c.operation_id == call.number("id", 0))
-    kinds = _kinds(call.request.query_params.getlist("type"))
+    kinds = call.words("type", (*OPERATION_TYPES, BOTH_WITHDRAWALS))
     if kinds:
-        wheres.append(table.c.type.in_(kinds))
-    states = [state.upper() for state in call.request.query_params.getlist("status")]
+        wheres.append(table.c.type.in_(_kinds(kinds)))
+    states = call.words("status", OPERATION_STATES)
     if states:
         wheres.append(table.c.status.in_(["IN_PROGRESS" if state == CLAIMABLE else state for state in states]))
     if call.text("startTime"):
@@ -287,13 +293,8 @@ async def _settled(call: Call) -> int:
 def _kinds(asked: list[str]) -> list[str]:
     """Types that are asked for; ccxt's name for both kinds of withdrawals among them. A claim is a deposit here."""
     found: list[str] = []
-    for kind in (one.upper() for one in asked):
-        if kind == "WITHDRAWAL":
-            found += ["FAST_WITHDRAWAL", "SLOW_WITHDRAWAL"]
-        elif kind in OPERATION_TYPES:
-            found.append(kind)
-        else:
-            raise bad(f"type: {kind[:40]!r} is none of {', '.join(OPERATION_TYPES)}")
+    for kind in asked:
+        found += ["FAST_WITHDRAWAL", "SLOW_WITHDRAWAL"] if kind == BOTH_WITHDRAWALS else [kind]
     return found
 
 
@@ -362,16 +363,24 @@ ENDPOINTS = [
     Endpoint("GET", "/api/v1/user/accounts", accounts),
     Endpoint("GET", "/api/v1/user/balance", balance),
     Endpoint("GET", "/api/v1/user/spot/balances", spot_balances),
-    Endpoint("GET", "/api/v1/user/positions", positions, query=("market", "side")),
-    Endpoint("GET", "/api/v1/user/positions/history", positions_history, query=("market", "side", "cursor", "limit")),
-    Endpoint("GET", "/api/v1/user/orders", orders, query=("market", "type", "side")),
+    Endpoint(
+        "GET", "/api/v1/user/positions", positions, query=("market", "side"), words={"side": POSITION_SIDES},
+    ),
+    Endpoint(
+        "GET", "/api/v1/user/positions/history", positions_history, query=("market", "side", "cursor", "limit"),
+        words={"side": POSITION_SIDES},
+    ),
+    Endpoint("GET", "/api/v1/user/orders", orders, query=("market", "type", "side"), words=_BY_KIND),
     Endpoint(
         "GET", "/api/v1/user/orders/history", orders_history,
-        query=("market", "type", "side", "cursor", "limit", "sort"),
+        query=("market", "type", "side", "cursor", "limit", "sort"), words={**_BY_KIND, "sort": SORTS},
     ),
     Endpoint("GET", "/api/v1/user/orders/external/{external_id:path}", orders_by_name),
     Endpoint("GET", "/api/v1/user/orders/{id}", order),
-    Endpoint("GET", "/api/v1/user/trades", trades, query=("market", "side", "type", "cursor", "limit")),
+    Endpoint(
+        "GET", "/api/v1/user/trades", trades, query=("market", "side", "type", "cursor", "limit"),
+        words={"side": SIDES, "type": TRADE_TYPES},
+    ),
     Endpoint("GET", "/api/v1/user/funding/history", funding_history, query=("market", "startTime", "cursor", "limit")),
     Endpoint("GET", "/api/v1/user/fees", fees, query=("market", "builderId")),
     Endpoint("GET", "/api/v1/user/leverage", leverage, query=("market",)),
@@ -379,5 +388,6 @@ ENDPOINTS = [
     Endpoint(
         "GET", "/api/v1/user/assetOperations", operations,
         query=("id", "type", "status", "startTime", "endTime", "cursor", "limit"),
+        words={"type": (*OPERATION_TYPES, BOTH_WITHDRAWALS), "status": OPERATION_STATES},
     ),
 ]  # fmt: skip

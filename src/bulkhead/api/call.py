@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, TypeVar
 
@@ -153,6 +153,24 @@ class Call:
         text = self.text(name)
         return default if text == "" else whole(text, name)
 
+    def word(self, name: str, known: Collection[str]) -> str:
+        """A query parameter that is one of a few words, in any case; empty when it is not there."""
+        return self._known(name, self.text(name), known)
+
+    def words(self, name: str, known: Collection[str]) -> list[str]:
+        """The same of a parameter that may come several times."""
+        found = self.request.query_params.getlist(name)
+        if len(found) > LIST_MAX:
+            raise bad(f"{name}: too many")
+        return [self._known(name, text, known) for text in found if text]
+
+    @staticmethod
+    def _known(name: str, text: str, known: Collection[str]) -> str:
+        found = text.upper()
+        if found and found not in known:
+            raise bad(f"{name}: {text[:40]!r} is none of {', '.join(known)}")
+        return found
+
     def limit(self, most: int, default: int = 100) -> int:
         """How many are asked for, no more than are given at once."""
         return max(1, min(self.number("limit", default), most))
@@ -192,7 +210,7 @@ class Endpoint:
     note: str = ""
     query: tuple[str, ...] = ()
     cost: float = 1.0
-    extra: dict[str, Any] = field(default_factory=dict)
+    words: Mapping[str, Collection[str]] = field(default_factory=dict)  # of query parameters that know a few alone
 
 
 def whole(text: str, name: str) -> int:

@@ -129,7 +129,7 @@ def _amount(text: str, asset: AssetTerms) -> int:
     try:
         amount = whole_amount(decimal(text, "amount"), asset.resolution)
     except SigningError as error:
-        raise ApiError(400, errors.AMOUNT, f"amount: {error}") from error
+        raise ApiError(400, errors.MISMATCH, f"amount: {error}, and that is what is signed") from error
     if not 0 < amount < 1 << 63:
         raise ApiError(400, errors.AMOUNT, "amount must be above zero")
     return amount

@@ -5,6 +5,7 @@ from __future__ import annotations
 import html
 import json
 import re
+from collections.abc import Collection
 from importlib.metadata import version
 from typing import Any
 
@@ -89,7 +90,7 @@ ERROR = {
 def _operation(endpoint: Endpoint, path: str) -> dict[str, Any]:
     words = re.sub(r"\s+", " ", endpoint.handler.__doc__ or "").strip()
     parameters = [_parameter(name, "path") for name, _ in _HOLE.findall(endpoint.path)]
-    parameters += [_parameter(name, "query") for name in endpoint.query]
+    parameters += [_parameter(name, "query", endpoint.words.get(name, ())) for name in endpoint.query]
     given, answer = EXAMPLES.get((endpoint.method, path), (None, None))
     success: dict[str, Any] = {"schema": {"$ref": REFERENCE.format(name="Envelope")}}
     if answer is not None:
@@ -118,9 +119,9 @@ def _operation(endpoint: Endpoint, path: str) -> dict[str, Any]:
     return operation
 
 
-def _parameter(name: str, place: str) -> dict[str, Any]:
+def _parameter(name: str, place: str, words: Collection[str] = ()) -> dict[str, Any]:
     kind = "integer" if name in _NUMBERS else "string"
-    schema: dict[str, Any] = {"type": kind}
+    schema: dict[str, Any] = {"type": kind, "enum": list(words)} if words else {"type": kind}
     if name == "market" and place == "query":
         schema = {"type": "array", "items": {"type": "string"}}
     return {"name": name, "in": place, "required": place == "path", "schema": schema}
