@@ -22,6 +22,7 @@ from bulkhead.node.writer import Make
 from bulkhead.reject import Reject
 from bulkhead.units import AccountId
 
+JSON = "application/json"
 BODY_TIMEOUT_S = 15.0
 DISCARDED_MAX = 32 << 20  # bytes of a body that is refused
 CLOSE = {"Connection": "close"}
@@ -210,6 +211,7 @@ class Endpoint:
     note: str = ""
     query: tuple[str, ...] = ()
     cost: float = 1.0
+    media: str = JSON  # of its answer
     words: Mapping[str, Collection[str]] = field(default_factory=dict)  # of query parameters that know a few alone
 
 
@@ -232,9 +234,9 @@ def answered(outcome: Any) -> Response:
             body["pagination"]["cursor"] = outcome.cursor
     elif outcome is not None:
         body["data"] = outcome
-    return Response(_encode(body), media_type="application/json")
+    return Response(_encode(body), media_type=JSON)
 
 
 def refused(error: ApiError) -> Response:
     """An error in the envelope."""
-    return Response(_encode(error.body()), error.status, error.headers, "application/json")
+    return Response(_encode(error.body()), error.status, error.headers, JSON)
