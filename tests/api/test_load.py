@@ -40,6 +40,22 @@ def test_too_many_requests_are_told_so_in_headers(tmp_path: Path) -> None:
         live.stop()
 
 
+def test_a_full_queue_is_told_and_reading_goes_on(live: Live, monkeypatch: pytest.MonkeyPatch) -> None:
+    trader = Trader(live, 904)
+    trader.claim()
+    monkeypatch.setattr(live.node.writer, "_queue_max", 0)
+    for answer in (
+        trader.place(trader.order("BUY", "0.01", "59000")),
+        trader.http.delete("/api/v1/user/order/1"),
+        trader.http.post("/api/v1/user/transfer", json=trader.transfer(trader, 1)),
+    ):
+        assert (answer.status_code, answer.json()["error"]["code"]) == (429, 1006)
+        assert int(answer.headers["Retry-After"]) >= 1 and "X-RateLimit-Remaining" in answer.headers
+    assert trader.get("/user/balance")["equity"] == "100000"
+    monkeypatch.undo()
+    assert trader.place(trader.order("BUY", "0.01", "59000")).status_code == 200
+
+
 def test_a_loaded_node_takes_cancels_and_what_reduces(live: Live, monkeypatch: pytest.MonkeyPatch) -> None:
     trader = Trader(live, 901)
     trader.claim()
