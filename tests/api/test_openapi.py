@@ -4,20 +4,15 @@ from __future__ import annotations
 
 import random
 import re
-import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import pytest
 
-from bulkhead.api.examples import EXAMPLES
+from bulkhead.api.examples import EXAMPLES, Example
 from bulkhead.api.routes import ENDPOINTS
-from bulkhead.node import app
-from bulkhead.units import TimeMs
-from tests.api.live import Fixed, Live, Trader, settings_for
-from tests.api.tour import Tour, everywhere
+from tests.api.live import Live, Trader, settings_for
+from tests.api.tour import Heard, everywhere, toured
 
 WILD: list[Any] = ["", "0", "-1", "1E+999", "NaN", "x" * 300, "é", "%00", "../..", "9" * 25, "BTC-USD", "\u202e"]
 
@@ -45,38 +40,24 @@ def test_examples_are_bodies_that_the_schema_takes(live: Live) -> None:
         assert "body:" not in refusal, (path, refusal)
 
 
-@pytest.fixture
-def tour(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Tour]:
-    """A venue of its own, whose clock can be put forward."""
-    ahead = [0]
-    monkeypatch.setattr(app, "wall_clock", lambda: TimeMs(time.time_ns() // 1_000_000 + ahead[0]))
-    settings = settings_for(tmp_path)
-    clock = msgspec.structs.replace(settings.clock, interval_s=0.02)
-    live = Live(msgspec.structs.replace(settings, clock=clock), Fixed())
-
-    def put_forward(span_ms: int) -> None:
-        ahead[0] += span_ms
-
-    try:
-        yield Tour(live, put_forward)
-    finally:
-        live.stop()
-
-
-def test_every_call_works_and_answers_as_its_example_says(tour: Tour) -> None:
-    tour.everything()
+def test_every_call_works_and_answers_as_its_example_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with toured(settings_for(tmp_path), monkeypatch) as tour:
+        tour.everything()
     assert set(tour.heard) == everywhere()
     assert set(EXAMPLES) == everywhere() - {("GET", "/metrics")}
     for call, heard in tour.heard.items():
-        if call not in EXAMPLES:
-            continue
-        example, envelope = EXAMPLES[call], heard.answer
-        if heard.status == 200:
-            assert example.refusal is None and envelope["status"] == "OK"
-            hold(example.answer, envelope.get("data"), call)
-            assert ("pagination" in envelope) == (example.pagination is not None), call
-        else:
-            assert example.refusal == envelope["error"], call
+        if call in EXAMPLES:
+            compare(EXAMPLES[call], heard, call)
+
+
+def compare(example: Example, heard: Heard, call: tuple[str, str]) -> None:
+    """An example is of the same kind as what a node answers."""
+    if heard.status != 200:
+        assert example.refusal == heard.answer["error"], call
+        return
+    assert example.refusal is None and heard.answer["status"] == "OK"
+    assert ("pagination" in heard.answer) == (example.pagination is not None), call
+    hold(example.answer, heard.answer.get("data"), call)
 
 
 SETTLING = {"settled", "proving", "waiting", "halted", "lastTransaction", "chain", "contracts"}

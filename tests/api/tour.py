@@ -5,15 +5,21 @@ from __future__ import annotations
 import json
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 import httpx
+import msgspec
+import pytest
 
 from bulkhead.api.onboarding import KEY_PATH, SUBACCOUNT_PATH
 from bulkhead.api.routes import ENDPOINTS
+from bulkhead.node import app
+from bulkhead.node.settings import Settings
 from bulkhead.signing import move_hash, registration_hash
-from tests.api.live import Live, Trader
+from bulkhead.units import TimeMs
+from tests.api.live import Fixed, Live, Trader
 from tests.api.test_modes import choose
 
 MINUTE_MS, MINUTES = 60_000, 61
@@ -27,6 +33,23 @@ class Heard(NamedTuple):
     status: int
     body: Any  # what was sent as JSON
     answer: Any  # JSON; text where it is none
+
+
+@contextmanager
+def toured(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Iterator[Tour]:
+    """A tour of a venue of its own, whose clock ticks quickly and can be put forward."""
+    ahead = [0]
+    monkeypatch.setattr(app, "wall_clock", lambda: TimeMs(time.time_ns() // 1_000_000 + ahead[0]))
+    clock = msgspec.structs.replace(settings.clock, interval_s=0.02)
+    live = Live(msgspec.structs.replace(settings, clock=clock), Fixed())
+
+    def put_forward(span_ms: int) -> None:
+        ahead[0] += span_ms
+
+    try:
+        yield Tour(live, put_forward)
+    finally:
+        live.stop()
 
 
 class Tour:
