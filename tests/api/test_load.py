@@ -111,3 +111,23 @@ def test_nobody_says_for_others_where_he_is_and_other_origins_are_refused(live: 
     assert client.get("/api/v1/user/balance", headers=spoofed).status_code == 403
     answer = client.get("/api/v1/info/starknet", headers={"Origin": "https://elsewhere.example"})
     assert "access-control-allow-origin" not in answer.headers
+
+
+def test_pages_of_an_origin_that_was_named_may_ask_and_no_others(tmp_path: Path) -> None:
+    settings = settings_for(tmp_path)
+    http = msgspec.structs.replace(settings.http, cors_origins=("https://desk.example",))
+    live = Live(msgspec.structs.replace(settings, http=http), Fixed())
+    try:
+        client = live.client()
+        asks = {"Access-Control-Request-Method": "POST", "Access-Control-Request-Headers": "content-type,x-api-key"}
+        for origin, is_named in (("https://desk.example", True), ("https://elsewhere.example", False)):
+            before = client.options("/api/v1/user/order", headers={"Origin": origin, **asks})
+            assert (before.status_code == 200) == is_named
+            answer = client.get("/api/v1/info/starknet", headers={"Origin": origin})
+            allowed = answer.headers.get("access-control-allow-origin")
+            assert allowed == (origin if is_named else None)
+        assert "x-ratelimit-remaining" in client.get(
+            "/api/v1/info/starknet", headers={"Origin": "https://desk.example"}
+        ).headers["access-control-expose-headers"].lower()
+    finally:
+        live.stop()

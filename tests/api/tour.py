@@ -89,7 +89,7 @@ class Tour:
         """The whole tour."""
         for part in (
             self.onboard, self.trade, self.look_ahead, self.choose, self.pay, self.fall, self.be_public,
-            self.wait_an_hour,
+            self.wait_an_hour, self.turn_pages,
         ):  # fmt: skip
             part()
 
@@ -134,6 +134,7 @@ class Tour:
         for path in ("orders", "positions", "trades", "balance", "spot/balances", "fees", "leverage", "profit",
                      "deleveraging", "compartments", "client/info", "account/info", "accounts"):  # fmt: skip
             self.call(main, "GET", f"{OPEN}/{path}")
+        self.call(main, "GET", f"{OPEN}/solvency")
         self.call(main, "GET", OPEN + "/orders/{id}", fill={"id": order_id})
         self.call(main, "GET", OPEN + "/orders/external/{external_id}", fill={"external_id": resting["id"]})
         self.call(main, "GET", OPEN + "/orders/{id}/receipt", fill={"id": order_id})
@@ -258,6 +259,40 @@ class Tour:
         self.maker.placed("BUY", "0.1", "59900", life_s=7_200)
         assert self.main.place(closing).status_code == 200
         self.until(lambda: self.call(self.main, "GET", f"{OPEN}/positions/history"))
+
+
+    def turn_pages(self) -> None:
+        """Every list in parts of two is the list as a whole: nothing twice, nothing left out."""
+        main, maker, victim = self.main, self.maker, self.victim
+        private = (
+            (maker, "trades"), (maker, "orders/history"), (main, "positions/history"), (main, "funding/history"),
+            (maker, "assetOperations"), (victim, "liquidations"), (victim, "marginCalls"),
+        )  # fmt: skip
+        for who, path in private:
+            self._turn(who.http, f"{OPEN}/{path}")
+        self._turn(maker.http, f"{OPEN}/orders/history", sort="UPDATED_AT")
+        for path in ("liquidations", "batches", "BTC-USD/funding", "insurance"):
+            self._turn(self.http, f"{INFO}/{path}")
+
+    def _turn(self, http: httpx.Client, path: str, **query: Any) -> None:
+        whole = _part_of(http.get(path, params={"limit": 50, **query}))[0]
+        rows, cursor = _part_of(http.get(path, params={"limit": 2, **query}))
+        found = list(rows)
+        while cursor is not None and len(found) < len(whole):
+            rows, cursor = _part_of(http.get(path, params={"limit": 2, "cursor": cursor, **query}))
+            assert 0 < len(rows) <= 2, path
+            found += rows
+        assert found[: len(whole)] == whole and len(whole) > 0, path
+
+
+def _part_of(answer: httpx.Response) -> tuple[list[Any], int | None]:
+    """Rows, and the cursor of the next ones."""
+    assert answer.status_code == 200, answer.text
+    found = answer.json()
+    if isinstance(found["data"], dict):
+        return found["data"]["entries"], found["data"]["cursor"]
+    assert found["pagination"]["count"] == len(found["data"])
+    return found["data"], found["pagination"].get("cursor")
 
 
 def everywhere() -> set[tuple[str, str]]:

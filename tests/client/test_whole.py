@@ -48,6 +48,7 @@ TYPED = {
     "GET /api/v1/info/settlement": answers.Settlement,
     "GET /api/v1/info/forced": answers.ForcedRequest,
     "GET /api/v1/info/solvency": answers_venue.Solvency,
+    "GET /api/v1/user/solvency": answers_venue.OwnSolvency,
     "GET /api/v1/info/insurance": answers_venue.Insurance,
     "GET /api/v1/info/oracle": answers_venue.Oracle,
     "GET /api/v1/info/operator": answers_venue.Operator,
@@ -131,6 +132,7 @@ async def use(exchange: Exchange, owner: Owner, trader: Trader) -> None:
     await trader.evidence.receipt(first.id)
     for ask in (trader.positions, trader.positions_history, trader.funding_paid, trader.trades, trader.compartments):
         await ask()  # type: ignore[operator]
+    await trader.solvency()
     await trader.fees("ETH-USD")
     await trader.leverage("ETH-USD")
     await trader.orders()

@@ -13,6 +13,7 @@ from starlette.responses import Response
 
 from bulkhead.api import errors
 from bulkhead.api.errors import ApiError, bad
+from bulkhead.api.moments import Moments
 from bulkhead.api.numbers import Markets, Wire
 from bulkhead.engine.sequencer import Sequencer
 from bulkhead.ledger.state import Account, State
@@ -40,7 +41,7 @@ class Api:
     def __init__(self, node: Node) -> None:
         self.node = node
         self.markets = Markets(node.exchange.state.config)
-        self.solvency: tuple[float, dict[str, Any]] | None = None  # when it was summed, and what it came to
+        self.moments = Moments()
         self.levels: dict[int, tuple[float, dict[str, list[dict[str, Any]]]]] = {}  # the same of deleveraging
         self.days: dict[int, tuple[float, dict[str, str]]] = {}  # by market: when they were put together, statistics
 

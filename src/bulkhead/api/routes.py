@@ -16,6 +16,7 @@ from bulkhead.api import (
     oversight,
     previews,
     settlement,
+    solvency,
     webhooks,
     what_if,
 )
@@ -32,6 +33,7 @@ ENDPOINTS: list[Endpoint] = [
     *batches.ENDPOINTS,
     *oversight.ENDPOINTS,
     *settlement.ENDPOINTS,
+    *solvency.ENDPOINTS,
     *info.ENDPOINTS,
     *money.ENDPOINTS,
     *webhooks.ENDPOINTS,

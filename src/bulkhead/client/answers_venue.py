@@ -5,6 +5,14 @@ from typing import TypedDict
 from bulkhead.client.answers import Proving
 
 
+class LiabilitiesRoot(TypedDict):
+    """The root of the tree of what is owed: see `client.solvency`. Debts to the venue count as nothing in its total."""
+
+    root: str
+    total: str
+    accounts: int
+
+
 class Solvency(TypedDict):
     """What custody holds, and what accounts and the venue's own funds are owed of it."""
 
@@ -13,6 +21,34 @@ class Solvency(TypedDict):
     funds: str
     sequence: int
     batches: int
+    liabilities: LiabilitiesRoot
+
+
+class Sibling(TypedDict):
+    """A node beside the way to the root."""
+
+    digest: str
+    total: str
+
+
+class OwnPart(TypedDict):
+    """An account's leaf in that tree, and its way to the root."""
+
+    accountId: int
+    ownerKey: str
+    owed: str
+    salt: str
+    place: int
+    path: list[Sibling]
+
+
+class OwnSolvency(TypedDict):
+    """An account and its isolated positions in that tree."""
+
+    sequence: int
+    root: str
+    total: str
+    parts: list[OwnPart]
 
 
 class Fund(TypedDict):

@@ -78,7 +78,7 @@ class Books:
         return await self._transport.whole("GET", INFO + path, kind, query=query)
 
     async def solvency(self) -> Solvency:
-        """What the exchange holds beside what it owes."""
+        """What the exchange holds beside what it owes, and the root of what it owes."""
         return await self._ask("/solvency", Solvency)
 
     async def insurance(self, limit: int = 100, cursor: int | None = None) -> Insurance:

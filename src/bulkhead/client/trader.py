@@ -8,6 +8,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from bulkhead.client.answers import FundingPayment, PastPosition
+from bulkhead.client.answers_venue import OwnSolvency
 from bulkhead.client.compartments import Compartments, MovePlan
 from bulkhead.client.errors import Refused, Unreachable
 from bulkhead.client.evidence import Evidence
@@ -130,6 +131,11 @@ class Trader:
     async def operations(self, limit: int = 50, cursor: int | None = None) -> list[Operation]:
         """Deposits, withdrawals and transfers."""
         return await self._ask("GET", "/assetOperations", list[Operation], query={"limit": limit, "cursor": cursor})
+
+    async def solvency(self, sequence: int | None = None) -> OwnSolvency:
+        """This account in the exchange's tree of what it owes; `client.solvency.counted` checks it. `sequence` names
+        the moment of an answer of `Books.solvency`; none: the newest."""
+        return await self._whole("/solvency", OwnSolvency, {"sequence": sequence})
 
     # -- orders --------------------------------------------------------------------------------------------------------
 
