@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bulkhead.api import account, info
+from bulkhead.api import account, info, operations
 from bulkhead.engine.order import Cause
 from bulkhead.node.store import wording
 from bulkhead.reject import Reject
@@ -20,12 +20,12 @@ def test_every_word_that_we_say_is_one_that_the_sdk_knows() -> None:
         "OrderTriggerPriceType": set(wording.SOURCES.values()),
         "OrderTriggerDirection": set(wording.DIRECTIONS.values()),
         "OrderPriceType": set(wording.EXECUTIONS.values()),
-        "AssetOperationType": set(account.OPERATION_TYPES),
-        "AssetOperationStatus": set(account.OPERATION_STATES),
+        "AssetOperationType": set(operations.OPERATION_TYPES),
+        "AssetOperationStatus": set(operations.OPERATION_STATES),
     }
     assert set(said) <= set(known), set(said) - set(known)
     for name, words in said.items():
         assert words <= known[name], (name, words - known[name])
-    assert set(account.OPERATION_TYPES) == known["AssetOperationType"]
+    assert set(operations.OPERATION_TYPES) == known["AssetOperationType"]
     assert set(account.TRADE_TYPES) in known.values() and set(info.ASSET_TYPES) in known.values()
     assert wording.OPEN <= known["OrderStatus"]

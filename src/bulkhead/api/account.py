@@ -1,4 +1,4 @@
-"""What an account has and did: balances, positions, orders, trades, funding, operations, fees, leverage."""
+"""What an account has and did: balances, positions, orders, trades, funding, fees, leverage."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from bulkhead.api.bodies import LeverageBody
 from bulkhead.api.call import Call, Endpoint, Page, whole
 from bulkhead.api.errors import ApiError, bad, rejected
 from bulkhead.api.numbers import decimal, money, share
+from bulkhead.api.settlement import final
 from bulkhead.engine.command import SetLeverageCap
 from bulkhead.engine.event import Rejected
 from bulkhead.node.directory import TRADE
@@ -21,14 +22,10 @@ from bulkhead.node.store.wording import OPEN
 from bulkhead.reject import Reject
 from bulkhead.units import MarketId
 
-PAGE, LONG_PAGE, OPERATIONS_PAGE = 100, 10_000, 50
+PAGE, LONG_PAGE = 100, 10_000
 SORTS = {"ID": "", "UPDATED_AT": "updated_ms"}
 SIDES, POSITION_SIDES = ("BUY", "SELL"), ("LONG", "SHORT")
 ORDER_TYPES, TRADE_TYPES = ("LIMIT", "CONDITIONAL", "MARKET", "TPSL", "TWAP"), ("TRADE", "LIQUIDATION", "DELEVERAGE")
-OPERATION_STATES = ("UNKNOWN", "CREATED", "IN_PROGRESS", "REJECTED", "READY_FOR_CLAIM", "COMPLETED")
-CLAIMABLE = "READY_FOR_CLAIM"
-OPERATION_TYPES = ("CLAIM", "DEPOSIT", "FAST_WITHDRAWAL", "SLOW_WITHDRAWAL", "TRANSFER")
-BOTH_WITHDRAWALS = "WITHDRAWAL"  # ccxt's name
 _BY_KIND = {"type": ORDER_TYPES, "side": SIDES}
 
 
@@ -104,17 +101,19 @@ async def orders(call: Call) -> list[dict[str, Any]]:
     chosen = call.chosen_markets()
     names = None if chosen is None else {wire.terms.name for wire in chosen}
     kind, side = call.word("type", ORDER_TYPES), call.word("side", SIDES)
-    return [
+    found = [
         order
         for order in shapes.orders_of(call.api, call.account_id)
         if (names is None or order["market"] in names)
         and (not kind or order["type"] == kind)
         and (not side or order["side"] == side)
     ]
+    return await final(call.api, found)
 
 
 async def orders_history(call: Call) -> Page:
-    """Orders that have left, newest first: by `sort` ID as they were placed, UPDATED_AT as they left."""
+    """Orders that have left, newest first: by `sort` ID as they were placed, UPDATED_AT as they left. `finality` is how
+    far the command that placed it has come: ACCEPTED, SEALED in a batch, PROVEN, FINAL on L1."""
     table = tables.orders
     wheres = [table.c.account_id == call.account_id, table.c.status.not_in(sorted(OPEN))]
     kind, side = call.word("type", ORDER_TYPES), call.word("side", SIDES)
@@ -124,7 +123,7 @@ async def orders_history(call: Call) -> Page:
         wheres.append(table.c.side == side)
     sort = call.word("sort", SORTS) or "ID"
     rows, cursor = await page(call, table, "order_id", wheres, PAGE, SORTS[sort])
-    return Page([shapes.order_shape(call.api, row) for row in rows], cursor)
+    return Page(await final(call.api, [shapes.order_shape(call.api, row) for row in rows]), cursor)
 
 
 async def order(call: Call) -> dict[str, Any]:
@@ -134,7 +133,7 @@ async def order(call: Call) -> dict[str, Any]:
     rows = await call.api.node.store.rows(query)
     if not rows:
         raise ApiError(404, errors.EDIT_NOT_FOUND, "there is no such order")
-    return shapes.order_shape(call.api, rows[0])
+    return (await final(call.api, [shapes.order_shape(call.api, rows[0])]))[0]
 
 
 async def orders_by_name(call: Call) -> list[dict[str, Any]]:
@@ -146,11 +145,12 @@ async def orders_by_name(call: Call) -> list[dict[str, Any]]:
         .order_by(table.c.order_id.desc())
         .limit(PAGE)
     )
-    return [shapes.order_shape(call.api, row) for row in await call.api.node.store.rows(query)]
+    rows = await call.api.node.store.rows(query)
+    return await final(call.api, [shapes.order_shape(call.api, row) for row in rows])
 
 
 async def trades(call: Call) -> Page:
-    """The account's fills, newest first."""
+    """The account's fills, newest first, with their `finality`."""
     table = tables.fills
     wheres = [table.c.account_id == call.account_id]
     kind, side = call.word("type", TRADE_TYPES), call.word("side", SIDES)
@@ -159,7 +159,7 @@ async def trades(call: Call) -> Page:
     if kind:
         wheres.append(table.c.trade_type == kind)
     rows, cursor = await page(call, table, "fill_id", wheres, PAGE)
-    return Page([shapes.trade_shape(call.api, row) for row in rows], cursor)
+    return Page(await final(call.api, [shapes.trade_shape(call.api, row) for row in rows]), cursor)
 
 
 async def funding_history(call: Call) -> Page:
@@ -258,70 +258,6 @@ async def set_leverage(call: Call) -> dict[str, Any]:
     return {"market": wire.terms.name, "leverage": str(number), "marginMode": mode}
 
 
-async def operations(call: Call) -> Page:
-    """Deposits, withdrawals, transfers and claims, newest first."""
-    table = tables.operations
-    wheres = [table.c.account_id == call.account_id]
-    if call.text("id"):
-        wheres.append(table.c.operation_id == call.number("id", 0))
-    kinds = call.words("type", (*OPERATION_TYPES, BOTH_WITHDRAWALS))
-    if kinds:
-        wheres.append(table.c.type.in_(_kinds(kinds)))
-    states = call.words("status", OPERATION_STATES)
-    if states:
-        wheres.append(table.c.status.in_(["IN_PROGRESS" if state == CLAIMABLE else state for state in states]))
-    if call.text("startTime"):
-        wheres.append(table.c.time_ms >= call.number("startTime", 0))
-    if call.text("endTime"):
-        wheres.append(table.c.time_ms <= call.number("endTime", 0))
-    rows, cursor = await page(call, table, "operation_id", wheres, OPERATIONS_PAGE)
-    settled = await _settled(call)
-    found = [operation_shape(row, settled) for row in rows]
-    return Page([one for one in found if not states or one["status"] in states], cursor)
-
-
-async def _settled(call: Call) -> int:
-    """The last command that is final on L1: withdrawals up to it can be claimed there."""
-    final = call.api.node.progress.final
-    if not final:
-        return 0
-    query = select(tables.batches.c.sequence_last).where(tables.batches.c.batch == final)
-    rows = await call.api.node.store.rows(query)
-    return int(rows[0]["sequence_last"]) if rows else 0
-
-
-def _kinds(asked: list[str]) -> list[str]:
-    """Types that are asked for; ccxt's name for both kinds of withdrawals among them. A claim is a deposit here."""
-    found: list[str] = []
-    for kind in asked:
-        found += ["FAST_WITHDRAWAL", "SLOW_WITHDRAWAL"] if kind == BOTH_WITHDRAWALS else [kind]
-    return found
-
-
-def operation_shape(row: Row, settled: int = 0) -> dict[str, Any]:
-    """An operation on an account's money. `settled`: the last command that is final on L1."""
-    status = row["status"]
-    if status == "IN_PROGRESS" and row["sequence"] <= settled:
-        status = CLAIMABLE
-    shape: dict[str, Any] = {
-        "id": str(row["operation_id"]),
-        "type": row["type"],
-        "status": status,
-        "amount": money(row["amount"]),
-        "fee": money(row["fee"]),
-        "asset": row["asset_id"],
-        "time": row["time_ms"],
-        "accountId": row["account_id"],
-        "sequence": row["sequence"],
-    }
-    if row["counterparty_id"]:
-        shape["counterpartyAccountId"] = row["counterparty_id"]
-    if row["recipient"]:
-        shape["recipient"] = row["recipient"]
-        shape["chain"] = "ETH"
-    return shape
-
-
 async def page(
     call: Call, table: Table, key: str, wheres: list[ColumnElement[bool]], most: int, sort: str = ""
 ) -> tuple[list[Row], int | None]:
@@ -385,9 +321,4 @@ ENDPOINTS = [
     Endpoint("GET", "/api/v1/user/fees", fees, query=("market", "builderId")),
     Endpoint("GET", "/api/v1/user/leverage", leverage, query=("market",)),
     Endpoint("PATCH", "/api/v1/user/leverage", set_leverage, TRADE, LeverageBody),
-    Endpoint(
-        "GET", "/api/v1/user/assetOperations", operations,
-        query=("id", "type", "status", "startTime", "endTime", "cursor", "limit"),
-        words={"type": (*OPERATION_TYPES, BOTH_WITHDRAWALS), "status": OPERATION_STATES},
-    ),
 ]  # fmt: skip

@@ -12,6 +12,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
 from bulkhead.api import errors
+from bulkhead.api.ends import Ends
 from bulkhead.api.errors import ApiError, bad
 from bulkhead.api.moments import Moments
 from bulkhead.api.numbers import Markets, Wire
@@ -42,6 +43,7 @@ class Api:
         self.node = node
         self.markets = Markets(node.exchange.state.config)
         self.moments = Moments()
+        self.ends = Ends()
         self.levels: dict[int, tuple[float, dict[str, list[dict[str, Any]]]]] = {}  # the same of deleveraging
         self.days: dict[int, tuple[float, dict[str, str]]] = {}  # by market: when they were put together, statistics
 

@@ -11,6 +11,7 @@ from bulkhead.api import (
     modes,
     money,
     onboarding,
+    operations,
     operator,
     orders,
     oversight,
@@ -25,6 +26,7 @@ from bulkhead.api.call import Endpoint
 ENDPOINTS: list[Endpoint] = [
     *orders.ENDPOINTS,
     *account.ENDPOINTS,
+    *operations.ENDPOINTS,
     *previews.ENDPOINTS,
     *what_if.ENDPOINTS,
     *modes.ENDPOINTS,
