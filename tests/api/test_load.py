@@ -66,6 +66,11 @@ def test_a_loaded_node_takes_cancels_and_what_reduces(live: Live, monkeypatch: p
     reducing = trader.place(trader.order("SELL", "0.01", "61000", reduceOnly=True))
     assert reducing.json()["error"]["code"] == 1137  # taken in, and refused for what it is
     assert trader.http.delete(f"/api/v1/user/order/{resting}").status_code == 200
+    assert trader.onboard().status_code == trader.ask_key(trader.vault).status_code == 200, "he is here already"
+    for newcomer in (trader.subaccount(3, 4_731), trader.http.post("/api/v1/user/claim", json={})):
+        assert (newcomer.status_code, newcomer.json()["error"]["code"]) == (429, 1012)
+        assert int(newcomer.headers["Retry-After"]) >= 1
+    assert trader.http.post("/api/v1/user/withdrawal", json=trader.withdrawal(1_000_000)).status_code == 200
 
 
 def test_a_node_is_browned_out_by_what_waits_and_by_what_is_not_proven(

@@ -50,6 +50,8 @@ class Gate:
                 key = self._key(request)
                 verdict = self._limit(request, key, endpoint.cost)
                 self._check(endpoint, request, key)
+                if endpoint.is_for_calm and self.api.node.is_browned_out:
+                    raise errors.browned_out()
                 response = answered(await endpoint.handler(Call(self.api, request, key)))
             except ApiError as error:
                 response = refused(error)

@@ -215,6 +215,7 @@ class Endpoint:
     query: tuple[str, ...] = ()
     cost: float = 1.0
     media: str = JSON  # of its answer
+    is_for_calm: bool = False  # refused while the node is browned out: it makes more to do, and lessens nobody's risk
     words: Mapping[str, Collection[str]] = field(default_factory=dict)  # of query parameters that know a few alone
 
 

@@ -226,7 +226,7 @@ ENDPOINTS = [
     Endpoint("POST", "/api/v1/user/transfer/onchain", transfer, WITHDRAW, TransferBody),
     Endpoint("POST", "/api/v1/user/transfer", transfer, WITHDRAW, TransferBody),
     Endpoint("POST", "/api/v1/user/withdrawal", withdraw, WITHDRAW, WithdrawalBody),
-    Endpoint("POST", "/api/v1/user/claim", claim, TRADE),
+    Endpoint("POST", "/api/v1/user/claim", claim, TRADE, is_for_calm=True),
     Endpoint("GET", "/api/v1/user/bridge/config", bridge_config),
     Endpoint("GET", "/api/v1/user/bridge/quote", bridge_quote, query=("chainIn", "chainOut", "amount")),
     Endpoint("POST", "/api/v1/user/bridge/quote", bridge_quote, TRADE, query=("id",)),
