@@ -14,13 +14,15 @@ from bulkhead.node.app import Node
 from bulkhead.node.liabilities import Liabilities
 
 AGE_S = 5.0
-KEPT_S = 120.0  # a part can be looked up under the root of its moment for so long
+REST = 20  # and no newer than so many times what the last one took: a hundred thousand accounts take seconds
+KEPT_S = 30.0  # a part can be looked up under the root of its moment for so long, and under the last root before
 
 
 class Moment(NamedTuple):
     """The venue's sums, and the tree of what it owes."""
 
     taken_s: float
+    took_s: float
     sequence: int
     sums: dict[str, Any]
     owed: Liabilities
@@ -36,10 +38,15 @@ class Moments:
     async def newest(self, node: Node) -> Moment:
         """No older than some seconds."""
         async with self._making:
-            if not self._kept or time.monotonic() - self._kept[-1].taken_s >= AGE_S:
-                self._kept = [one for one in self._kept if time.monotonic() - one.taken_s < KEPT_S]
+            if not self._kept or self._is_old(self._kept[-1]):
+                young = [one for one in self._kept if time.monotonic() - one.taken_s < KEPT_S]
+                self._kept = young or self._kept[-1:]
                 self._kept.append(await _take(node))
             return self._kept[-1]
+
+    @staticmethod
+    def _is_old(moment: Moment) -> bool:
+        return time.monotonic() - moment.taken_s >= max(AGE_S, REST * moment.took_s)
 
     def at(self, sequence: int) -> Moment | None:
         """The one that was taken after so many commands, while it is kept."""
@@ -48,6 +55,7 @@ class Moments:
 
 async def _take(node: Node) -> Moment:
     """The sums are of one moment, between two commands; the hashing is done beside the event loop."""
+    began_s = time.monotonic()
     state, sequence = node.exchange.state, node.exchange.sequence
     asset_id = state.config.assets[0].asset_id
     held = [one for one in state.accounts.values() if one.asset_id == asset_id]
@@ -63,7 +71,8 @@ async def _take(node: Node) -> Moment:
     leaves = [(account_id, key, max(0, value)) for account_id, key, value in values]
     owed = await asyncio.to_thread(Liabilities, leaves, secrets.token_bytes(32))
     liabilities = {"root": owed.root.digest.hex(), "total": money(owed.root.total), "accounts": owed.count}
-    return Moment(time.monotonic(), sequence, {**sums, "liabilities": liabilities}, owed)
+    now_s = time.monotonic()
+    return Moment(now_s, now_s - began_s, sequence, {**sums, "liabilities": liabilities}, owed)
 
 
 def _value(state: State, account: Account) -> int:
