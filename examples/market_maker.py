@@ -112,5 +112,7 @@ if __name__ == "__main__":
         sys.exit(__doc__)
     try:
         asyncio.run(main(sys.argv[1], *map(float, sys.argv[2:])))
+    except KeyboardInterrupt:
+        sys.exit("interrupted; no order is left")
     except (ClientError, ValueError) as error:
         sys.exit(f"{type(error).__name__}: {error}")

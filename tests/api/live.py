@@ -261,6 +261,10 @@ class Trader:
         assert answer.status_code == 200, answer.text
         return int(answer.json()["data"]["id"])
 
+    def signature(self, message: int) -> dict[str, str]:
+        r, s = sign(self.private, message)
+        return {"r": hex(r), "s": hex(s)}
+
     # -- money -------------------------------------------------------------------------------------------------------
 
     def transfer(self, other: Trader, amount: int, **changes: Any) -> dict[str, Any]:

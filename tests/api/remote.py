@@ -17,7 +17,9 @@ COMMAND = "from bulkhead.cli.main import main; main()"
 class Remote:
     """Starts it and waits until it listens. `kill` is the hard end, `stop` the orderly one."""
 
-    def __init__(self, folder: Path, *, dollars: int = 100_000, **more: str) -> None:
+    def __init__(
+        self, folder: Path, *, dollars: int = 100_000, options: tuple[str, ...] = (), **more: str
+    ) -> None:
         environment = {
             **os.environ,
             "BULKHEAD_VENUE__CHAIN_ID": CHAIN,
@@ -33,7 +35,7 @@ class Remote:
         }
         settings = folder / "node.toml"
         settings.write_text(f'folder = "{folder / "node"}"\n')
-        command = [sys.executable, "-c", COMMAND, "node", "--config", str(settings)]
+        command = [sys.executable, "-c", COMMAND, "node", "--config", str(settings), *options]
         self.clients: list[httpx.Client] = []
         self.url = ""
         self.process = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True)

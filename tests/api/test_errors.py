@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import random
-import socket
 import time
 from typing import Any
 
@@ -12,6 +11,8 @@ import pytest
 
 from bulkhead.api.errors import rejected
 from bulkhead.reject import Reject
+from bulkhead.signing import ccxt_transfer_hash, ccxt_withdrawal_hash
+from bulkhead.signing.keys import CURVE_ORDER
 from tests.api.live import Live, Trader, salts
 
 NINES = "9" * 400
@@ -102,6 +103,49 @@ def test_a_bad_signature_is_told_the_hash_and_the_amounts(trader: Trader) -> Non
     assert expected["hash"] in answer.json()["error"]["debugInfo"]
 
 
+@pytest.mark.parametrize(
+    ("life_s", "expected"),
+    [
+        (-30 * 86_400, (400, 1133)), (-3_600, (400, 1133)), (-1, (400, 1133)),
+        (91 * 86_400, (400, 1135)), (400 * 86_400, (400, 1135)), (10**10, (400, 1135)), (10**15, (400, 1133)),
+    ],
+)  # fmt: skip
+def test_stale_and_future_expiries_are_refused_however_well_they_are_signed(
+    trader: Trader, life_s: int, expected: tuple[int, int]
+) -> None:
+    assert code(trader.place(trader.order("BUY", "0.01", "59000", life_s=life_s))) == expected
+
+
+def test_a_name_and_a_hash_are_taken_once(trader: Trader) -> None:
+    body = trader.order("BUY", "0.01", "59000")
+    assert trader.place(body).status_code == 200
+    assert code(trader.place(body)) == (409, 1134)
+    assert code(trader.place({**body, "id": "another name"})) == (409, 1134)
+    named = trader.order("BUY", "0.01", "59100", id=body["id"])
+    assert code(trader.place(named)) == (409, 1134), "while the first is open"
+    twin = json.loads(json.dumps(body))
+    twin["settlement"]["signature"]["s"] = hex(CURVE_ORDER - int(body["settlement"]["signature"]["s"], 16))
+    assert code(trader.place({**twin, "id": "twin"})) == (409, 1134), "a signature has a twin; a hash has none"
+    trader.http.post("/api/v1/user/order/massCancel", json={"cancelAll": True})
+    assert code(trader.place({**body, "id": "later"})) == (409, 1134), "and after it was cancelled"
+
+
+@pytest.mark.parametrize(
+    ("path", "query", "known"),
+    [
+        ("/user/positions", "side=UP", "LONG, SHORT"), ("/user/positions/history", "side=BUY", "LONG, SHORT"),
+        ("/user/orders", "type=STOP", "TPSL"), ("/user/orders/history", "side=LONG", "BUY, SELL"),
+        ("/user/trades", "type=ADL", "DELEVERAGE"), ("/user/trades", "side=b", "BUY, SELL"),
+        ("/user/assetOperations", "status=COMPLETED&status=DONE", "READY_FOR_CLAIM"),
+        ("/user/assetOperations", "type=WITHDRAWALS", "SLOW_WITHDRAWAL"), ("/info/assets", "type=COIN", "PERPETUAL"),
+    ],
+)  # fmt: skip
+def test_a_word_that_no_list_knows_is_named(trader: Trader, path: str, query: str, known: str) -> None:
+    answer = trader.http.get(f"/api/v1{path}?{query}")
+    assert code(answer) == (400, 1133)
+    assert known in answer.json()["error"]["message"]
+
+
 def test_other_refusals_of_orders(live: Live, trader: Trader) -> None:
     body = trader.order("BUY", "0.01", "58000")
     assert trader.place(body).status_code == 200
@@ -130,6 +174,7 @@ def test_money_that_does_not_match_its_settlement_stays(live: Live, trader: Trad
     path = "/api/v1/user/transfer/onchain"
     body = trader.transfer(other, 5_000_000)
     assert code(trader.http.post(path, json={**body, "amount": "6"})) == (400, 1602)
+    assert code(trader.http.post(path, json={**body, "amount": "5.0000001"})) == (400, 1602)
     assert code(trader.http.post(path, json={**body, "toVault": 64})) == (400, 1602)
     assert code(trader.http.post(path, json={**body, "transferredAsset": "0x7"})) == (400, 1605)
     spoiled = {**body, "settlement": {**body["settlement"], "nonce": next(salts)}}
@@ -145,6 +190,30 @@ def test_money_that_does_not_match_its_settlement_stays(live: Live, trader: Trad
     much = trader.withdrawal(10**15)
     assert code(trader.http.post("/api/v1/user/withdrawal", json=much)) == (422, 1140)
     assert isinstance(trader.http.post("/api/v1/user/withdrawal", json=draft).json()["data"], int)
+
+
+def test_a_venue_with_proofs_says_that_it_knows_no_message_of_ccxts(
+    live: Live, trader: Trader, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other, until = Trader(live, 705), int(time.time()) + 21 * 86_400
+    monkeypatch.setattr(live.node.exchange.machine.authority, "_client_messages", False)
+    given, out = trader.transfer(other, 1_000_000), trader.withdrawal(1_000_000)
+    moved = ccxt_transfer_hash(
+        trader.domain, trader.key, recipient_position_id=other.vault, sender_position_id=trader.vault,
+        collateral_id=1, amount=1_000_000, expiration_s=until, salt=given["settlement"]["nonce"],
+    )  # fmt: skip
+    left = ccxt_withdrawal_hash(
+        trader.domain, trader.key, recipient=int(trader.ethereum.address, 16), position_id=trader.vault,
+        collateral_id=1, amount=1_000_000, expiration_s=until, salt=out["settlement"]["salt"],
+    )  # fmt: skip
+    given["settlement"] |= {"expirationTimestamp": until, "signature": trader.signature(moved)}
+    out["settlement"] |= {"expiration": {"seconds": until}, "signature": trader.signature(left)}
+    for path, body in (("transfer", given), ("withdrawal", out)):
+        answer = trader.http.post(f"/api/v1/user/{path}", json=body)
+        assert code(answer) == (400, 1101)
+        assert "ccxt signs a message of its own" in answer.json()["error"]["message"]
+    monkeypatch.undo()
+    assert trader.http.post("/api/v1/user/transfer", json=given).json()["data"]["validSignature"]
 
 
 def test_onboarding_believes_nobody(live: Live, trader: Trader) -> None:
@@ -248,20 +317,6 @@ def test_what_is_not_there_and_what_is_not_allowed_is_an_envelope_too(live: Live
     assert code(trader.http.get("/api/v1/user/assetOperations", params={"type": "GIFT"})) == (400, 1133)
     assert http.get("/health").json()["status"] == "OK"
     assert b"bulkhead_commands_total" in http.get("/metrics").content
-
-
-def test_idle_sockets_and_half_requests_harm_nobody(live: Live, trader: Trader) -> None:
-    port = int(live.url.rsplit(":", 1)[1])
-    idle = [socket.create_connection(("127.0.0.1", port)) for _ in range(400)]
-    for number, one in enumerate(idle):
-        if number % 2:
-            one.sendall(b"POST /api/v1/user/order HTTP/1.1\r\nHost: x\r\nContent-Length: 999\r\n\r\n{")
-    began = time.monotonic()
-    for _ in range(10):
-        assert trader.http.get("/api/v1/user/balance").status_code == 200
-    assert time.monotonic() - began < 5
-    for one in idle:
-        one.close()
 
 
 def test_every_reject_has_a_code_and_a_status_below_500() -> None:

@@ -23,6 +23,9 @@ def test_a_withdrawal_can_be_claimed_when_its_batch_is_final(live: Live, monkeyp
     def withdrawal(**query: str) -> list[str]:
         return [one["status"] for one in trader.get("/user/assetOperations", id=asked, **query)]
 
+    def finality() -> str:
+        return str(trader.get("/user/assetOperations", id=asked)[0]["finality"])
+
     assert withdrawal() == ["IN_PROGRESS"]
     sequence = int(trader.get("/user/assetOperations", id=asked)[0]["sequence"])
     for _ in range(100):
@@ -30,11 +33,12 @@ def test_a_withdrawal_can_be_claimed_when_its_batch_is_final(live: Live, monkeyp
         if place["status"] == Finality.SEALED:
             break
         time.sleep(0.1)
-    assert (place["status"], withdrawal()) == ("SEALED", ["IN_PROGRESS"])
+    assert (place["status"], finality(), withdrawal()) == ("SEALED", "SEALED", ["IN_PROGRESS"])
     folder = live.settings.place
     (folder / "proofs").mkdir()
     (folder / "proofs" / f"batch-{place['batch']:010d}.standard.proof").write_bytes(b"")
     assert live.client().get(f"/api/v1/info/receipts/{sequence}").json()["data"]["status"] == "PROVEN"
+    assert finality() == "PROVEN"
     (folder / FOLDER).mkdir()
     with closing(sqlite3.connect(folder / FOLDER / "state.sqlite")) as connection:
         connection.executescript(SCHEMA)
@@ -43,7 +47,14 @@ def test_a_withdrawal_can_be_claimed_when_its_batch_is_final(live: Live, monkeyp
     assert live.client().get(f"/api/v1/info/receipts/{sequence}").json()["data"]["status"] == "FINAL"
     assert withdrawal() == withdrawal(status="READY_FOR_CLAIM") == ["READY_FOR_CLAIM"]
     assert withdrawal(status="IN_PROGRESS") == []
-    assert trader.get(f"/user/orders/{order}/receipt")["status"] in ("SEALED", "FINAL")
+    assert finality() == trader.get(f"/user/orders/{order}/receipt")["status"] == "FINAL"
+    assert [one["finality"] for one in trader.get("/user/orders")] == ["FINAL"]
+    assert trader.http.delete(f"/api/v1/user/order/{order}").status_code == 200
+    [past] = trader.get("/user/orders/history")
+    found = [past, trader.get(f"/user/orders/{order}"), *trader.get(f"/user/orders/external/{past['externalId']}")]
+    assert {one["finality"] for one in found} == {"FINAL"}
+    newest = trader.placed("BUY", "0.01", "58000")
+    assert trader.get(f"/user/orders/{newest}")["finality"] in ("ACCEPTED", "SEALED")
 
 
 def test_a_folder_without_proofs_claims_nothing(live: Live) -> None:

@@ -40,6 +40,22 @@ def test_too_many_requests_are_told_so_in_headers(tmp_path: Path) -> None:
         live.stop()
 
 
+def test_a_full_queue_is_told_and_reading_goes_on(live: Live, monkeypatch: pytest.MonkeyPatch) -> None:
+    trader = Trader(live, 904)
+    trader.claim()
+    monkeypatch.setattr(live.node.writer, "_queue_max", 0)
+    for answer in (
+        trader.place(trader.order("BUY", "0.01", "59000")),
+        trader.http.delete("/api/v1/user/order/1"),
+        trader.http.post("/api/v1/user/transfer", json=trader.transfer(trader, 1)),
+    ):
+        assert (answer.status_code, answer.json()["error"]["code"]) == (429, 1006)
+        assert int(answer.headers["Retry-After"]) >= 1 and "X-RateLimit-Remaining" in answer.headers
+    assert trader.get("/user/balance")["equity"] == "100000"
+    monkeypatch.undo()
+    assert trader.place(trader.order("BUY", "0.01", "59000")).status_code == 200
+
+
 def test_a_loaded_node_takes_cancels_and_what_reduces(live: Live, monkeypatch: pytest.MonkeyPatch) -> None:
     trader = Trader(live, 901)
     trader.claim()
@@ -50,6 +66,11 @@ def test_a_loaded_node_takes_cancels_and_what_reduces(live: Live, monkeypatch: p
     reducing = trader.place(trader.order("SELL", "0.01", "61000", reduceOnly=True))
     assert reducing.json()["error"]["code"] == 1137  # taken in, and refused for what it is
     assert trader.http.delete(f"/api/v1/user/order/{resting}").status_code == 200
+    assert trader.onboard().status_code == trader.ask_key(trader.vault).status_code == 200, "he is here already"
+    for newcomer in (trader.subaccount(3, 4_731), trader.http.post("/api/v1/user/claim", json={})):
+        assert (newcomer.status_code, newcomer.json()["error"]["code"]) == (429, 1012)
+        assert int(newcomer.headers["Retry-After"]) >= 1
+    assert trader.http.post("/api/v1/user/withdrawal", json=trader.withdrawal(1_000_000)).status_code == 200
 
 
 def test_a_node_is_browned_out_by_what_waits_and_by_what_is_not_proven(
@@ -95,3 +116,23 @@ def test_nobody_says_for_others_where_he_is_and_other_origins_are_refused(live: 
     assert client.get("/api/v1/user/balance", headers=spoofed).status_code == 403
     answer = client.get("/api/v1/info/starknet", headers={"Origin": "https://elsewhere.example"})
     assert "access-control-allow-origin" not in answer.headers
+
+
+def test_pages_of_an_origin_that_was_named_may_ask_and_no_others(tmp_path: Path) -> None:
+    settings = settings_for(tmp_path)
+    http = msgspec.structs.replace(settings.http, cors_origins=("https://desk.example",))
+    live = Live(msgspec.structs.replace(settings, http=http), Fixed())
+    try:
+        client = live.client()
+        asks = {"Access-Control-Request-Method": "POST", "Access-Control-Request-Headers": "content-type,x-api-key"}
+        for origin, is_named in (("https://desk.example", True), ("https://elsewhere.example", False)):
+            before = client.options("/api/v1/user/order", headers={"Origin": origin, **asks})
+            assert (before.status_code == 200) == is_named
+            answer = client.get("/api/v1/info/starknet", headers={"Origin": origin})
+            allowed = answer.headers.get("access-control-allow-origin")
+            assert allowed == (origin if is_named else None)
+        assert "x-ratelimit-remaining" in client.get(
+            "/api/v1/info/starknet", headers={"Origin": "https://desk.example"}
+        ).headers["access-control-expose-headers"].lower()
+    finally:
+        live.stop()

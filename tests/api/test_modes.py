@@ -16,14 +16,14 @@ def signed(private: int, message: int) -> dict[str, str]:
     return {"r": hex(r), "s": hex(s)}
 
 
-def choose(trader: Trader, market: str, market_id: int, mode: str, leverage: int = 5) -> Any:
+def choose(trader: Trader, market: str, market_id: int, mode: str, leverage: int = 5, top_up: int = 0) -> Any:
     nonce, until = trader.get("/user/configuration")["nextNonce"], int(time.time()) + 600
     message = configuration_hash(
         DOMAIN, trader.key, account_id=trader.vault, market_id=market_id, mode={"cross": 1, "isolated": 2}[mode],
-        leverage=leverage, top_up_cap=0, expiration_s=until, nonce=nonce,
+        leverage=leverage, top_up_cap=top_up * 1_000_000, expiration_s=until, nonce=nonce,
     )  # fmt: skip
     body = {
-        "market": market, "marginMode": mode, "leverage": leverage, "topUpCap": "0", "expiration": until,
+        "market": market, "marginMode": mode, "leverage": leverage, "topUpCap": str(top_up), "expiration": until,
         "nonce": nonce, "signature": signed(trader.private, message),
     }  # fmt: skip
     return trader.http.post("/api/v1/user/configuration", json=body)
@@ -66,6 +66,29 @@ def test_an_isolated_market_trades_in_a_compartment_of_its_own(live: Live, quote
     assert 99 < float(trader.get("/user/positions")[0]["margin"]) - before < 101
     again = trader.http.post("/api/v1/user/move", json=body)
     assert again.json()["error"]["reject"] == "BAD_NONCE"
+
+
+def test_a_top_up_that_was_signed_keeps_a_position_from_liquidation(live: Live, quoted: Trader) -> None:
+    saved, lost = Trader(live, 516), Trader(live, 517)
+    for trader, cap in ((saved, 50), (lost, 0)):
+        trader.claim()
+        assert choose(trader, "ETH-USD", 2, "isolated", 20, cap).status_code == 200
+        trader.placed("BUY", "1", "3010", market="ETH-USD")
+    assert saved.get("/user/leverage", market="ETH-USD")[0]["topUpCap"] == "50"
+    before = float(saved.get("/user/positions")[0]["margin"])
+    live.source.now["ETH-USD"] = 2_880.0
+    try:
+        for _ in range(100):
+            if lost.get("/user/liquidations"):
+                break
+            time.sleep(0.05)
+        child = saved.get("/user/compartments")["compartments"][1]
+        assert 0 < float(child["toppedUp"]) <= 50 and child["condition"] in ("HEALTHY", "BELOW_INITIAL")
+        after = saved.get("/user/positions")[0]
+        assert after["size"] == "1" and float(after["margin"]) > before - 120
+        assert saved.get("/user/liquidations") == [] != lost.get("/user/liquidations")
+    finally:
+        live.source.now["ETH-USD"] = 3_000.0
 
 
 def test_a_forged_configuration_is_refused_with_the_hash_that_was_expected(live: Live) -> None:

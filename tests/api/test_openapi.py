@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import random
 import re
+from pathlib import Path
 from typing import Any
 
-from bulkhead.api.examples import EXAMPLES
-from bulkhead.api.openapi import document
+import pytest
+
+from bulkhead.api.examples import EXAMPLES, Example
 from bulkhead.api.routes import ENDPOINTS
-from tests.api.live import Live, Trader
+from tests.api.live import Live, Trader, settings_for
+from tests.api.tour import Heard, everywhere, toured
 
 WILD: list[Any] = ["", "0", "-1", "1E+999", "NaN", "x" * 300, "é", "%00", "../..", "9" * 25, "BTC-USD", "\u202e"]
 
@@ -29,14 +32,56 @@ def test_every_route_is_described(live: Live) -> None:
 def test_examples_are_bodies_that_the_schema_takes(live: Live) -> None:
     trader = Trader(live, 1001)
     trader.claim()
-    described = document(ENDPOINTS)["paths"]
-    for (method, path), (body, _) in EXAMPLES.items():
-        assert method.lower() in described[path]
-        if body is None:
+    for (method, path), example in EXAMPLES.items():
+        if example.body is None:
             continue
-        answer = trader.http.request(method, path, json=body)
+        answer = trader.http.request(method, path, json=example.body)
         refusal = answer.json().get("error", {}).get("message", "")
         assert "body:" not in refusal, (path, refusal)
+
+
+def test_every_call_works_and_answers_as_its_example_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with toured(settings_for(tmp_path), monkeypatch) as tour:
+        tour.everything()
+    assert set(tour.heard) == everywhere()
+    assert set(EXAMPLES) == everywhere() - {("GET", "/metrics")}
+    for call, heard in tour.heard.items():
+        if call in EXAMPLES:
+            compare(EXAMPLES[call], heard, call)
+
+
+def compare(example: Example, heard: Heard, call: tuple[str, str]) -> None:
+    """An example is of the same kind as what a node answers."""
+    if heard.status != 200:
+        assert example.refusal == heard.answer["error"], call
+        return
+    assert example.refusal is None and heard.answer["status"] == "OK"
+    assert ("pagination" in heard.answer) == (example.pagination is not None), call
+    hold(example.answer, heard.answer.get("data"), call)
+
+
+SETTLING = {"settled", "proving", "waiting", "halted", "lastTransaction", "chain", "contracts"}
+"""Fields of venues that settle: the example of `/info/settlement` is of one, the tour's is not."""
+STEPS = {"block", "hash"}  # of steps on L1
+
+
+def hold(example: Any, real: Any, place: Any) -> None:
+    """An example has every field that a node has, and no other, each of the same kind."""
+    if real is None or example is None:
+        return
+    if isinstance(example, dict):
+        if {"BTC-USD", "ETH-USD"} & set(example):
+            return  # which markets is the asker's choice
+        without = SETTLING if "settles" in example else STEPS if "stage" in example else set()
+        assert set(example) - without == set(real) - without, (place, set(example) ^ set(real))
+        for name in set(example) & set(real):
+            hold(example[name], real[name], (place, name))
+    elif isinstance(example, list):
+        for one in example if real else []:
+            hold(one, real[0], place)
+    else:
+        kind = (int, float) if isinstance(example, int | float) and not isinstance(example, bool) else type(example)
+        assert isinstance(real, kind), (place, real)
 
 
 def test_no_call_of_the_document_fails_whatever_is_put_into_it(live: Live) -> None:

@@ -17,8 +17,9 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 from websockets.sync.client import connect
 
-from bulkhead.node.settings import HttpSettings
+from bulkhead.node.settings import HttpSettings, SettingsError
 from tests.api.live import Fixed, Live, settings_for
+from tests.api.remote import Remote
 
 
 def certificate(folder: Path) -> tuple[Path, Path]:
@@ -65,3 +66,24 @@ def test_rest_and_streams_over_tls_are_for_whoever_trusts_the_certificate(tmp_pa
             assert json.loads(stream.recv(timeout=10))["type"] == "SNAPSHOT"
     finally:
         live.stop()
+
+
+def test_files_that_are_no_certificate_and_key_are_told_before_anything_listens(tmp_path: Path) -> None:
+    public, secret = certificate(tmp_path)
+    for one, other in ((secret, public), (public, public), (tmp_path / "empty", secret)):
+        (tmp_path / "empty").write_bytes(b"")
+        http = HttpSettings(port=0, tls_certificate=str(one), tls_key=str(other))
+        settings = msgspec.structs.replace(settings_for(tmp_path / "node"), http=http)
+        with pytest.raises(SettingsError, match="no certificate in PEM with its key"):
+            Live(settings, Fixed())
+
+
+def test_a_node_takes_them_as_options(tmp_path: Path) -> None:
+    public, secret = certificate(tmp_path)
+    remote = Remote(tmp_path, options=("--tls-certificate", str(public), "--tls-key", str(secret)))
+    try:
+        assert remote.url.startswith("https://")
+        with httpx.Client(verify=ssl.create_default_context(cafile=str(public))) as client:
+            assert client.get(f"{remote.url}/health").json()["status"] == "OK"
+    finally:
+        assert remote.stop() == 0

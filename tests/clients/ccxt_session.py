@@ -5,6 +5,8 @@ Runs in the environment of ccxt. What it saw is printed as JSON in the last line
 
 import json
 import sys
+import time
+import urllib.request
 
 import ccxt
 
@@ -68,25 +70,37 @@ def main() -> None:
         found["too_much"] = type(error).__name__
     if "transfer" in GIVEN:
         move_money(exchange, found)
+    if "crash_url" in GIVEN:
+        be_liquidated(exchange, found)
     print(json.dumps(found))
 
 
 def move_money(exchange: ccxt.extended, found: dict) -> None:
-    """What ccxt signs itself is refused with words; with a settlement that is signed as the wire has it, it moves."""
+    """By what ccxt signs itself, and by a settlement that is signed as the wire has it."""
     signed, out, target = GIVEN["transfer"], GIVEN["withdrawal"], str(GIVEN["transfer"]["toVault"])
     named = {"toVault": target, "toL2Key": signed["settlement"]["receiverPublicKey"]}
     address = f"0x{int(out['settlement']['recipient'], 16):064x}"  # ccxt takes no shorter one
-    for name, act in (
-        ("own_transfer", lambda: exchange.transfer("USDC", 10.5, None, target, named)),
-        ("own_withdrawal", lambda: exchange.withdraw("USDC", 25, address)),
-    ):
-        try:
-            act()
-        except ccxt.BaseError as error:
-            found[name] = str(error)
+    found["own_transfer"] = exchange.transfer("USDC", 7.25, None, target, named)["status"]
+    found["own_withdrawal"] = exchange.withdraw("USDC", 3, address)["amount"]
     given = {**named, "settlement": signed["settlement"]}
     found["transferred"] = exchange.transfer("USDC", 10.5, None, target, given)["status"]
     found["withdrawn"] = exchange.withdraw("USDC", 25, address, {"settlement": out["settlement"]})["amount"]
+    found["transfers"] = [(one["amount"], one["status"]) for one in exchange.fetch_transfers("USDC")]
+    found["withdrawals"] = [(one["amount"], one["status"]) for one in exchange.fetch_withdrawals("USDC")]
+
+
+def be_liquidated(exchange: ccxt.extended, found: dict) -> None:
+    """From short to long, and the price falls further than the position can bear."""
+    exchange.create_order(MARKET, "market", "buy", 2.4, 3050)
+    found["long"] = exchange.fetch_positions([MARKET])[0]["contracts"]
+    urllib.request.urlopen(GIVEN["crash_url"]).close()
+    kinds: set = set()
+    for _ in range(100):
+        kinds = {trade["info"]["tradeType"] for trade in exchange.fetch_my_trades(MARKET)}
+        if "LIQUIDATION" in kinds:
+            break
+        time.sleep(0.1)
+    found["liquidated"] = sorted(kinds)
 
 
 main()

@@ -52,17 +52,22 @@ def crash(live: Live) -> Iterator[str]:
     live.source.now["ETH-USD"] = 3_000.0
 
 
-def test_ccxt_trades_an_isolated_market(live: Live, maker: Trader) -> None:
+def test_ccxt_trades_an_isolated_market_and_is_liquidated_in_it(live: Live, maker: Trader, crash: str) -> None:
     trader = Trader(live, 405)
     trader.claim()
-    isolate(trader, "ETH-USD", 2, 5)
+    isolate(trader, "ETH-USD", 2, 20)
+    maker.placed("SELL", "3", "3010", market="ETH-USD")
+    maker.placed("BUY", "20", "2860", market="ETH-USD")
     found = session(
         "ccxt", "ccxt_session.py", url=live.url, chain_id=CHAIN, api_key=trader.api_key,
-        private_key=hex(trader.private), is_isolated=True,
+        private_key=hex(trader.private), crash_url=crash,
     )  # fmt: skip
-    assert (found["refused_leverage"], found["leverage"]) == ("InvalidOrder", 5)
+    assert (found["refused_leverage"], found["leverage"]) == ("InvalidOrder", 20)
     assert found["position"] == ["short", "0.4", "2990"]
     assert (found["after"], found["refused"]) == (0, "InvalidOrder")
+    assert (found["long"], found["liquidated"]) == ("2", ["LIQUIDATION", "TRADE"])
+    rest = float(trader.get("/user/balance")["equity"])
+    assert 99_650 < rest < 99_800, "what lay beside the position is untouched"
 
 
 def test_the_sdk_trades_protects_and_is_liquidated_in_an_isolated_market(

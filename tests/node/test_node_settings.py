@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from bulkhead.node.settings import SettingsError, load_settings
+from bulkhead.node.app import open_node
+from bulkhead.node.settings import FaucetSettings, Settings, SettingsError, VenueSettings, load_settings
 
 SETTLES = "[venue]\nsettles = true\n[settlement]\n"
 
@@ -27,6 +28,7 @@ def test_a_file_and_then_the_environment(tmp_path: Path) -> None:
         ("[venue]\nchain_id = 'SN_MAIN'", "chain_id"),
         ("[venue]\nchain_id = 'BH_1_abc'\n[faucet]\nenabled = true", "not a test network"),
         ("[http]\ntls_key = 'x'", "go together"),
+        ("[http]\ntls_key = 'x'\ntls_certificate = 'y'", "there is no file y"),
         ("[limits]\nqueue_max = 10\nbrown_out_depth = 11", "brown_out_depth"),
         ("[settlement]\nl1 = 'chain.sqlite'", "venue.settles"),
         (SETTLES + "l1 = 'chain.sqlite'", "settlement.record"),
@@ -42,6 +44,14 @@ def test_what_is_wrong_is_named(tmp_path: Path, text: str, said: str) -> None:
     file.write_text(text)
     with pytest.raises(SettingsError, match=said):
         load_settings(file, {})
+
+
+def test_a_faucet_where_money_is_real_is_refused_however_the_settings_came(tmp_path: Path) -> None:
+    faucet = FaucetSettings(enabled=True)
+    settings = Settings(folder=str(tmp_path / "node"), venue=VenueSettings(chain_id="BH_1_main"), faucet=faucet)
+    with pytest.raises(SettingsError, match="its money is real"):
+        open_node(settings)
+    assert not (tmp_path / "node").exists()
 
 
 def test_a_table_is_not_overwritten_by_a_value() -> None:

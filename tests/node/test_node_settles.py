@@ -15,7 +15,7 @@ import pytest
 from eth_account import Account as Ethereum
 from msgspec import structs
 
-from bulkhead.client import Exchange, Owner
+from bulkhead.client import Exchange, Owner, answers
 from bulkhead.engine.command import SealBatch
 from bulkhead.ledger.config import VenueConfig
 from bulkhead.ledger.defaults import default_config
@@ -27,6 +27,7 @@ from bulkhead.node.settling.events import SettlementError
 from bulkhead.node.settling.store import FOLDER as SETTLEMENT
 from bulkhead.units import AccountId
 from tests.api.live import Fixed, Live, Trader
+from tests.client.test_whole import agree
 from tests.node.settles_world import FAUCET, Settling, begin, put_on_chain, settings_for, until
 
 DOLLAR = 1_000_000
@@ -103,6 +104,7 @@ def test_from_a_deposit_on_l1_to_a_claim_there(live: Live) -> None:
     hashes = {one["hash"]: one for one in batch["transactions"]}
     assert told["lastTransaction"]["hash"] in hashes and all(one["succeeded"] for one in hashes.values())
     assert public(live, "/api/v1/info/deployment")["rollup"]["address"] == settles.deployment.rollup.address
+    agree(answers.Batch, batch, "a batch that is final")
 
 
 def test_a_forced_request_is_followed_to_what_became_of_it(live: Live) -> None:
@@ -121,16 +123,19 @@ def test_a_forced_request_is_followed_to_what_became_of_it(live: Live) -> None:
 def test_the_sdk_signs_a_registration_that_a_circuit_can_check(live: Live) -> None:
     """The wire's own signature says neither which account nor whose on L1: it is refused here."""
 
-    async def work() -> int:
+    async def work() -> tuple[int, answers.Settlement]:
         async with Exchange(live.url) as exchange:
             trader = await Owner(exchange, "0x" + "2b" * 32).trader()
-            return trader.account_id
+            return trader.account_id, await exchange.books.settlement()
 
-    account_id = asyncio.run(work())
+    account_id, told = asyncio.run(work())
+    assert live.node.settles is not None and set(told) == set(answers.Settlement.__annotations__)
+    rollup = live.node.settles.deployment.rollup.address
+    assert told["contracts"]["rollup"] == rollup == public(live, "/api/v1/info/settings")["starkExContractAddress"]
     config = live.node.exchange.state.config
     account = live.node.exchange.state.accounts[AccountId(account_id)]
     assert account.l1_owner == int(str(Ethereum.from_key("0x" + "2b" * 32).address), 16)
-    assert not config.wire_onboarding
+    assert not config.client_messages
     with pytest.raises(AssertionError, match="registrationSignature and accountId are needed"):
         Trader(live, 14)
 

@@ -7,14 +7,17 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
-from sqlalchemy import select
+from sqlalchemy import create_engine, make_url, select, text
 
 from bulkhead.node.directory import Directory, Named
 from bulkhead.node.exchange import Exchange
 from bulkhead.node.store.database import Database
 from bulkhead.node.store.rebuild import catch_up, rebuild
 from bulkhead.node.store.tables import DERIVED
+from tests.api.live import settings_for
+from tests.api.tour import everywhere, toured
 from tests.node.exchange_world import START_MS, Scribe, small_config
 
 with warnings.catch_warnings():
@@ -60,3 +63,17 @@ def test_both_databases_hold_the_same_rows(url: str, tmp_path: Path) -> None:
     assert again.revoke(128, kept.key_id) and Directory(postgres).key(key, 8) is None
     postgres.close()
     lite.close()
+
+
+def test_a_node_on_postgresql_answers_every_call(url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    name = "tour"
+    with create_engine(url, isolation_level="AUTOCOMMIT").connect() as connection:
+        connection.execute(text(f"CREATE DATABASE {name}"))
+    other = make_url(url).set(database=name).render_as_string(hide_password=False)
+    settings = msgspec.structs.replace(settings_for(tmp_path), database=other)
+    with toured(settings, monkeypatch) as tour:
+        tour.everything()
+    assert set(tour.heard) == everywhere()
+    profit = tour.heard["GET", "/api/v1/user/profit"].answer["data"][0]
+    assert all(isinstance(profit[name], str) and "E" not in profit[name] for name in profit if name != "accountId")
+    assert not (tmp_path / "derived.sqlite").exists()

@@ -71,6 +71,28 @@ def test_live_prices_are_medians_of_a_majority(monkeypatch: pytest.MonkeyPatch) 
     assert asyncio.run(ask()) == {"BTC-USD": 101.0}
 
 
+def test_a_venue_that_does_not_answer_holds_up_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Silent(Venue):
+        async def load_markets(self) -> None:
+            await asyncio.sleep(60)
+
+    for name, kind in (("binance", Venue), ("kraken", Venue), ("bitfinex", Silent)):
+        monkeypatch.setattr(venues, name, type(name, (kind,), {}))
+    monkeypatch.setattr("bulkhead.node.sources.LIVE_TIMEOUT_S", 0.1)
+    nan = float("nan")
+    Venue.said = {
+        "binance": {"BTC/USDT": 100.0, "ETH/USD": 5.0}, "kraken": {"BTC/USDT": 102.0, "ETH/USD": nan}, "bitfinex": {},
+    }  # fmt: skip
+
+    async def ask() -> tuple[dict[str, float], float]:
+        live, began = Live(("binance", "kraken", "bitfinex"), ["BTC-USD", "ETH-USD"]), asyncio.get_running_loop().time()
+        return dict(await live.prices()), asyncio.get_running_loop().time() - began
+
+    found, took_s = asyncio.run(ask())
+    assert found == {"BTC-USD": 100.0}, "two of three are a majority; one of three, and no number, are none"
+    assert took_s < 5
+
+
 @pytest.mark.parametrize("name", ["", "simulated-", "simulated-x", "live:", "live:nobody,binance", "recorded"])
 def test_a_source_that_is_none_is_named(name: str) -> None:
     with pytest.raises(SourceError):

@@ -1,4 +1,4 @@
-"""What an account has and did: balances, positions, orders, trades, funding, operations, fees, leverage."""
+"""What an account has and did: balances, positions, orders, trades, funding, fees, leverage."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from bulkhead.api.bodies import LeverageBody
 from bulkhead.api.call import Call, Endpoint, Page, whole
 from bulkhead.api.errors import ApiError, bad, rejected
 from bulkhead.api.numbers import decimal, money, share
+from bulkhead.api.settlement import final
 from bulkhead.engine.command import SetLeverageCap
 from bulkhead.engine.event import Rejected
 from bulkhead.node.directory import TRADE
@@ -21,10 +22,11 @@ from bulkhead.node.store.wording import OPEN
 from bulkhead.reject import Reject
 from bulkhead.units import MarketId
 
-PAGE, LONG_PAGE, OPERATIONS_PAGE = 100, 10_000, 50
+PAGE, LONG_PAGE = 100, 10_000
 SORTS = {"ID": "", "UPDATED_AT": "updated_ms"}
-CLAIMABLE = "READY_FOR_CLAIM"
-OPERATION_TYPES = ("CLAIM", "DEPOSIT", "FAST_WITHDRAWAL", "SLOW_WITHDRAWAL", "TRANSFER")
+SIDES, POSITION_SIDES = ("BUY", "SELL"), ("LONG", "SHORT")
+ORDER_TYPES, TRADE_TYPES = ("LIMIT", "CONDITIONAL", "MARKET", "TPSL", "TWAP"), ("TRADE", "LIQUIDATION", "DELEVERAGE")
+_BY_KIND = {"type": ORDER_TYPES, "side": SIDES}
 
 
 async def client_info(call: Call) -> dict[str, Any]:
@@ -70,8 +72,8 @@ async def positions(call: Call) -> list[dict[str, Any]]:
     """Open positions."""
     chosen = call.chosen_markets()
     names = None if chosen is None else {wire.terms.market_id for wire in chosen}
-    side = call.text("side").upper()
-    found = []
+    side = call.word("side", POSITION_SIDES)
+    found, exits = [], shapes.exits_of(call.api, call.account_id)
     for one in shapes.lying(call.api, call.account.account_id):
         market_id = one.position.market_id
         if names is not None and market_id not in names:
@@ -79,15 +81,16 @@ async def positions(call: Call) -> list[dict[str, Any]]:
         ranks = call.api.node.exchange.machine.venue.deleveraging_ranks(market_id)
         shape = shapes.position_shape(call.api, call.account_id, one, {int(key): rank for key, rank in ranks.items()})
         if not side or shape["side"] == side:
-            found.append(shape)
+            found.append(shape | exits.get(shape["market"], {}))
     return found
 
 
 async def positions_history(call: Call) -> Page:
     """Positions from their first lot to their last, newest first."""
     wheres = [tables.positions.c.account_id == call.account_id]
-    if call.text("side"):
-        wheres.append(tables.positions.c.side == call.text("side").upper())
+    side = call.word("side", POSITION_SIDES)
+    if side:
+        wheres.append(tables.positions.c.side == side)
     rows, cursor = await page(call, tables.positions, "position_id", wheres, LONG_PAGE)
     return Page([shapes.history_shape(call.api, row) for row in rows], cursor)
 
@@ -97,29 +100,30 @@ async def orders(call: Call) -> list[dict[str, Any]]:
     await call.api.node.store.caught_up()
     chosen = call.chosen_markets()
     names = None if chosen is None else {wire.terms.name for wire in chosen}
-    kind, side = call.text("type").upper(), call.text("side").upper()
-    return [
+    kind, side = call.word("type", ORDER_TYPES), call.word("side", SIDES)
+    found = [
         order
         for order in shapes.orders_of(call.api, call.account_id)
         if (names is None or order["market"] in names)
         and (not kind or order["type"] == kind)
         and (not side or order["side"] == side)
     ]
+    return await final(call.api, found)
 
 
 async def orders_history(call: Call) -> Page:
-    """Orders that have left, newest first: by `sort` ID as they were placed, UPDATED_AT as they left."""
+    """Orders that have left, newest first: by `sort` ID as they were placed, UPDATED_AT as they left. `finality` is how
+    far the command that placed it has come: ACCEPTED, SEALED in a batch, PROVEN, FINAL on L1."""
     table = tables.orders
     wheres = [table.c.account_id == call.account_id, table.c.status.not_in(sorted(OPEN))]
-    if call.text("type"):
-        wheres.append(table.c.kind == call.text("type").upper())
-    if call.text("side"):
-        wheres.append(table.c.side == call.text("side").upper())
-    sort = call.text("sort").upper() or "ID"
-    if sort not in SORTS:
-        raise bad(f"sort: {sort[:40]!r} is none of {', '.join(SORTS)}")
+    kind, side = call.word("type", ORDER_TYPES), call.word("side", SIDES)
+    if kind:
+        wheres.append(table.c.kind == kind)
+    if side:
+        wheres.append(table.c.side == side)
+    sort = call.word("sort", SORTS) or "ID"
     rows, cursor = await page(call, table, "order_id", wheres, PAGE, SORTS[sort])
-    return Page([shapes.order_shape(call.api, row) for row in rows], cursor)
+    return Page(await final(call.api, [shapes.order_shape(call.api, row) for row in rows]), cursor)
 
 
 async def order(call: Call) -> dict[str, Any]:
@@ -129,7 +133,7 @@ async def order(call: Call) -> dict[str, Any]:
     rows = await call.api.node.store.rows(query)
     if not rows:
         raise ApiError(404, errors.EDIT_NOT_FOUND, "there is no such order")
-    return shapes.order_shape(call.api, rows[0])
+    return (await final(call.api, [shapes.order_shape(call.api, rows[0])]))[0]
 
 
 async def orders_by_name(call: Call) -> list[dict[str, Any]]:
@@ -141,19 +145,21 @@ async def orders_by_name(call: Call) -> list[dict[str, Any]]:
         .order_by(table.c.order_id.desc())
         .limit(PAGE)
     )
-    return [shapes.order_shape(call.api, row) for row in await call.api.node.store.rows(query)]
+    rows = await call.api.node.store.rows(query)
+    return await final(call.api, [shapes.order_shape(call.api, row) for row in rows])
 
 
 async def trades(call: Call) -> Page:
-    """The account's fills, newest first."""
+    """The account's fills, newest first, with their `finality`."""
     table = tables.fills
     wheres = [table.c.account_id == call.account_id]
-    if call.text("side"):
-        wheres.append(table.c.side == call.text("side").upper())
-    if call.text("type"):
-        wheres.append(table.c.trade_type == call.text("type").upper())
+    kind, side = call.word("type", TRADE_TYPES), call.word("side", SIDES)
+    if side:
+        wheres.append(table.c.side == side)
+    if kind:
+        wheres.append(table.c.trade_type == kind)
     rows, cursor = await page(call, table, "fill_id", wheres, PAGE)
-    return Page([shapes.trade_shape(call.api, row) for row in rows], cursor)
+    return Page(await final(call.api, [shapes.trade_shape(call.api, row) for row in rows]), cursor)
 
 
 async def funding_history(call: Call) -> Page:
@@ -252,75 +258,6 @@ async def set_leverage(call: Call) -> dict[str, Any]:
     return {"market": wire.terms.name, "leverage": str(number), "marginMode": mode}
 
 
-async def operations(call: Call) -> Page:
-    """Deposits, withdrawals, transfers and claims, newest first."""
-    table = tables.operations
-    wheres = [table.c.account_id == call.account_id]
-    if call.text("id"):
-        wheres.append(table.c.operation_id == call.number("id", 0))
-    kinds = _kinds(call.request.query_params.getlist("type"))
-    if kinds:
-        wheres.append(table.c.type.in_(kinds))
-    states = [state.upper() for state in call.request.query_params.getlist("status")]
-    if states:
-        wheres.append(table.c.status.in_(["IN_PROGRESS" if state == CLAIMABLE else state for state in states]))
-    if call.text("startTime"):
-        wheres.append(table.c.time_ms >= call.number("startTime", 0))
-    if call.text("endTime"):
-        wheres.append(table.c.time_ms <= call.number("endTime", 0))
-    rows, cursor = await page(call, table, "operation_id", wheres, OPERATIONS_PAGE)
-    settled = await _settled(call)
-    found = [operation_shape(row, settled) for row in rows]
-    return Page([one for one in found if not states or one["status"] in states], cursor)
-
-
-async def _settled(call: Call) -> int:
-    """The last command that is final on L1: withdrawals up to it can be claimed there."""
-    final = call.api.node.progress.final
-    if not final:
-        return 0
-    query = select(tables.batches.c.sequence_last).where(tables.batches.c.batch == final)
-    rows = await call.api.node.store.rows(query)
-    return int(rows[0]["sequence_last"]) if rows else 0
-
-
-def _kinds(asked: list[str]) -> list[str]:
-    """Types that are asked for; ccxt's name for both kinds of withdrawals among them. A claim is a deposit here."""
-    found: list[str] = []
-    for kind in (one.upper() for one in asked):
-        if kind == "WITHDRAWAL":
-            found += ["FAST_WITHDRAWAL", "SLOW_WITHDRAWAL"]
-        elif kind in OPERATION_TYPES:
-            found.append(kind)
-        else:
-            raise bad(f"type: {kind[:40]!r} is none of {', '.join(OPERATION_TYPES)}")
-    return found
-
-
-def operation_shape(row: Row, settled: int = 0) -> dict[str, Any]:
-    """An operation on an account's money. `settled`: the last command that is final on L1."""
-    status = row["status"]
-    if status == "IN_PROGRESS" and row["sequence"] <= settled:
-        status = CLAIMABLE
-    shape: dict[str, Any] = {
-        "id": str(row["operation_id"]),
-        "type": row["type"],
-        "status": status,
-        "amount": money(row["amount"]),
-        "fee": money(row["fee"]),
-        "asset": row["asset_id"],
-        "time": row["time_ms"],
-        "accountId": row["account_id"],
-        "sequence": row["sequence"],
-    }
-    if row["counterparty_id"]:
-        shape["counterpartyAccountId"] = row["counterparty_id"]
-    if row["recipient"]:
-        shape["recipient"] = row["recipient"]
-        shape["chain"] = "ETH"
-    return shape
-
-
 async def page(
     call: Call, table: Table, key: str, wheres: list[ColumnElement[bool]], most: int, sort: str = ""
 ) -> tuple[list[Row], int | None]:
@@ -362,22 +299,26 @@ ENDPOINTS = [
     Endpoint("GET", "/api/v1/user/accounts", accounts),
     Endpoint("GET", "/api/v1/user/balance", balance),
     Endpoint("GET", "/api/v1/user/spot/balances", spot_balances),
-    Endpoint("GET", "/api/v1/user/positions", positions, query=("market", "side")),
-    Endpoint("GET", "/api/v1/user/positions/history", positions_history, query=("market", "side", "cursor", "limit")),
-    Endpoint("GET", "/api/v1/user/orders", orders, query=("market", "type", "side")),
+    Endpoint(
+        "GET", "/api/v1/user/positions", positions, query=("market", "side"), words={"side": POSITION_SIDES},
+    ),
+    Endpoint(
+        "GET", "/api/v1/user/positions/history", positions_history, query=("market", "side", "cursor", "limit"),
+        words={"side": POSITION_SIDES},
+    ),
+    Endpoint("GET", "/api/v1/user/orders", orders, query=("market", "type", "side"), words=_BY_KIND),
     Endpoint(
         "GET", "/api/v1/user/orders/history", orders_history,
-        query=("market", "type", "side", "cursor", "limit", "sort"),
+        query=("market", "type", "side", "cursor", "limit", "sort"), words={**_BY_KIND, "sort": SORTS},
     ),
     Endpoint("GET", "/api/v1/user/orders/external/{external_id:path}", orders_by_name),
     Endpoint("GET", "/api/v1/user/orders/{id}", order),
-    Endpoint("GET", "/api/v1/user/trades", trades, query=("market", "side", "type", "cursor", "limit")),
+    Endpoint(
+        "GET", "/api/v1/user/trades", trades, query=("market", "side", "type", "cursor", "limit"),
+        words={"side": SIDES, "type": TRADE_TYPES},
+    ),
     Endpoint("GET", "/api/v1/user/funding/history", funding_history, query=("market", "startTime", "cursor", "limit")),
     Endpoint("GET", "/api/v1/user/fees", fees, query=("market", "builderId")),
     Endpoint("GET", "/api/v1/user/leverage", leverage, query=("market",)),
     Endpoint("PATCH", "/api/v1/user/leverage", set_leverage, TRADE, LeverageBody),
-    Endpoint(
-        "GET", "/api/v1/user/assetOperations", operations,
-        query=("id", "type", "status", "startTime", "endTime", "cursor", "limit"),
-    ),
 ]  # fmt: skip

@@ -28,6 +28,8 @@ log = structlog.get_logger("bulkhead.api")
 
 KEY_HEADER = "x-api-key"
 RETRY_S = 1
+ASKED_HEADERS = ("X-Api-Key", "Content-Type", "L1_SIGNATURE", "L1_MESSAGE_TIME", "X-X10-ACTIVE-ACCOUNT")
+TOLD_HEADERS = ("Retry-After", "X-RateLimit-Limit", "X-RateLimit-Remaining", "X-RateLimit-Reset")
 
 
 class Gate:
@@ -48,6 +50,8 @@ class Gate:
                 key = self._key(request)
                 verdict = self._limit(request, key, endpoint.cost)
                 self._check(endpoint, request, key)
+                if endpoint.is_for_calm and self.api.node.is_browned_out:
+                    raise errors.browned_out()
                 response = answered(await endpoint.handler(Call(self.api, request, key)))
             except ApiError as error:
                 response = refused(error)
@@ -139,7 +143,12 @@ def make_app(node: Node, more: Callable[[Api], list[BaseRoute]] | None = None) -
         routes += more(api)
     origins = node.settings.http.cors_origins
     middleware = (
-        [Middleware(CORSMiddleware, allow_origins=list(origins), allow_methods=["*"], allow_headers=["X-Api-Key"])]
+        [
+            Middleware(
+                CORSMiddleware, allow_origins=list(origins), allow_methods=["*"], allow_headers=ASKED_HEADERS,
+                expose_headers=TOLD_HEADERS,
+            )
+        ]  # fmt: skip
         if origins
         else []
     )

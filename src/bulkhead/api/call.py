@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, TypeVar
 
@@ -12,7 +12,9 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
 from bulkhead.api import errors
+from bulkhead.api.ends import Ends
 from bulkhead.api.errors import ApiError, bad
+from bulkhead.api.moments import Moments
 from bulkhead.api.numbers import Markets, Wire
 from bulkhead.engine.sequencer import Sequencer
 from bulkhead.ledger.state import Account, State
@@ -22,6 +24,7 @@ from bulkhead.node.writer import Make
 from bulkhead.reject import Reject
 from bulkhead.units import AccountId
 
+JSON = "application/json"
 BODY_TIMEOUT_S = 15.0
 DISCARDED_MAX = 32 << 20  # bytes of a body that is refused
 CLOSE = {"Connection": "close"}
@@ -39,7 +42,8 @@ class Api:
     def __init__(self, node: Node) -> None:
         self.node = node
         self.markets = Markets(node.exchange.state.config)
-        self.solvency: tuple[float, dict[str, Any]] | None = None  # when it was summed, and what it came to
+        self.moments = Moments()
+        self.ends = Ends()
         self.levels: dict[int, tuple[float, dict[str, list[dict[str, Any]]]]] = {}  # the same of deleveraging
         self.days: dict[int, tuple[float, dict[str, str]]] = {}  # by market: when they were put together, statistics
 
@@ -153,6 +157,24 @@ class Call:
         text = self.text(name)
         return default if text == "" else whole(text, name)
 
+    def word(self, name: str, known: Collection[str]) -> str:
+        """A query parameter that is one of a few words, in any case; empty when it is not there."""
+        return self._known(name, self.text(name), known)
+
+    def words(self, name: str, known: Collection[str]) -> list[str]:
+        """The same of a parameter that may come several times."""
+        found = self.request.query_params.getlist(name)
+        if len(found) > LIST_MAX:
+            raise bad(f"{name}: too many")
+        return [self._known(name, text, known) for text in found if text]
+
+    @staticmethod
+    def _known(name: str, text: str, known: Collection[str]) -> str:
+        found = text.upper()
+        if found and found not in known:
+            raise bad(f"{name}: {text[:40]!r} is none of {', '.join(known)}")
+        return found
+
     def limit(self, most: int, default: int = 100) -> int:
         """How many are asked for, no more than are given at once."""
         return max(1, min(self.number("limit", default), most))
@@ -192,7 +214,9 @@ class Endpoint:
     note: str = ""
     query: tuple[str, ...] = ()
     cost: float = 1.0
-    extra: dict[str, Any] = field(default_factory=dict)
+    media: str = JSON  # of its answer
+    is_for_calm: bool = False  # refused while the node is browned out: it makes more to do, and lessens nobody's risk
+    words: Mapping[str, Collection[str]] = field(default_factory=dict)  # of query parameters that know a few alone
 
 
 def whole(text: str, name: str) -> int:
@@ -214,9 +238,9 @@ def answered(outcome: Any) -> Response:
             body["pagination"]["cursor"] = outcome.cursor
     elif outcome is not None:
         body["data"] = outcome
-    return Response(_encode(body), media_type="application/json")
+    return Response(_encode(body), media_type=JSON)
 
 
 def refused(error: ApiError) -> Response:
     """An error in the envelope."""
-    return Response(_encode(error.body()), error.status, error.headers, "application/json")
+    return Response(_encode(error.body()), error.status, error.headers, JSON)

@@ -114,6 +114,12 @@ def rejected(reject: Reject, detail: str = "", **extra: Any) -> ApiError:
     return ApiError(status, code, f"{words}: {detail}" if detail else words, reject=reject.name, **extra)
 
 
+def browned_out() -> ApiError:
+    """While the node is loaded, or its prover too far behind."""
+    text = "the node is loaded: it takes cancels, orders that reduce, and what moves money"
+    return ApiError(429, REDUCE_ONLY_MODE, text, headers={"Retry-After": "1"})
+
+
 def bad(message: str, code: int = PARAMETERS) -> ApiError:
     """A request that cannot be understood."""
     return ApiError(400, code, message)

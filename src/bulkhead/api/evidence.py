@@ -1,8 +1,7 @@
-"""What can be checked afterwards: liquidations with their witnesses, insurance fund, batches, receipts, solvency."""
+"""What can be checked afterwards: liquidations with their witnesses, insurance fund, receipts, profit."""
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from typing import Any, TypeVar
 
@@ -24,7 +23,6 @@ from bulkhead.node.store.held import WITNESSES
 from bulkhead.node.store.staging import Row
 
 PAGE = 100
-SOLVENCY_AGE_S = 5.0
 Found = TypeVar("Found")
 
 
@@ -173,28 +171,6 @@ async def _read(call: Call, ask: Callable[[], Found]) -> Found:
         raise ApiError(404, errors.NOT_ALLOWED, "this record cannot be read") from error
 
 
-async def solvency(call: Call) -> dict[str, Any]:
-    """What the venue holds beside what it owes: the two differ by what rounding took, and by nothing else."""
-    known = call.api.solvency
-    if known is not None and time.monotonic() - known[0] < SOLVENCY_AGE_S:
-        return known[1]  # every account is looked at, so it is not done for everybody who asks
-    state, engine = call.api.state, call.api.node.exchange
-    owed = 0
-    for account in state.accounts.values():
-        owed += int(account.balance)
-        owed += sum(int(one.size * state.risks[one.market_id].price) for one in account.positions) >> 32
-    funds = sum(int(fund.insurance) + int(fund.fees) + int(fund.l1) for fund in state.funds.values())
-    found = {
-        "custody": money(sum(state.custody.values())),
-        "accounts": money(owed),
-        "funds": money(funds),
-        "sequence": engine.sequence,
-        "batches": state.counters.batches,
-    }
-    call.api.solvency = (time.monotonic(), found)
-    return found
-
-
 async def profit(call: Call) -> list[dict[str, Any]]:
     """Profit and loss of this account and of each strategy below it, since they began."""
     table = tables.positions
@@ -250,5 +226,4 @@ ENDPOINTS = [
     Endpoint("GET", "/api/v1/info/liquidations", all_liquidations, "", query=("market", "cursor", "limit")),
     Endpoint("GET", "/api/v1/info/insurance", insurance, "", query=("cursor", "limit")),
     Endpoint("GET", "/api/v1/info/receipts/{sequence}", place, ""),
-    Endpoint("GET", "/api/v1/info/solvency", solvency, ""),
 ]

@@ -35,6 +35,7 @@ STATS_AGE_S = 2.0
 LEVELS_AGE_S = 5.0
 STATUSES = {Status.ACTIVE: "ACTIVE", Status.REDUCE_ONLY: "REDUCE_ONLY", Status.OFF: "DISABLED"}
 USD_NAME = "USD"
+ASSET_TYPES = ("SPOT", "PERPETUAL")
 
 
 async def markets(call: Call) -> list[dict[str, Any]]:
@@ -155,7 +156,7 @@ async def open_interests(call: Call) -> list[dict[str, Any]]:
 
 async def assets(call: Call) -> list[dict[str, Any]]:
     """Collateral, and what the markets are of."""
-    kind = call.text("type").upper()
+    kind = call.word("type", ASSET_TYPES)
     found = []
     for asset in call.api.state.config.assets:
         places = len(str(asset.resolution)) - 1
@@ -195,8 +196,9 @@ async def asset_price(call: Call) -> str:
 
 
 async def settings(call: Call) -> dict[str, Any]:
-    """The contract that settles, zero while there is none."""
-    return {"starkExContractAddress": "0x" + "0" * 40}
+    """The contract that settles, zero where there is none."""
+    settles = call.api.node.settles
+    return {"starkExContractAddress": "0x" + "0" * 40 if settles is None else settles.deployment.rollup.address}
 
 
 async def starknet(call: Call) -> dict[str, Any]:
@@ -341,7 +343,7 @@ ENDPOINTS = [
     Endpoint("GET", "/api/v1/info/markets/{market}/orderbook", orderbook, ""),
     Endpoint("GET", "/api/v1/info/markets/{market}/trades", market_trades, "", query=("limit",)),
     Endpoint("GET", "/api/v1/info/candles/{market}/{type}", candles, "", query=("interval", "limit", "endTime")),
-    Endpoint("GET", "/api/v1/info/assets", assets, "", query=("type",)),
+    Endpoint("GET", "/api/v1/info/assets", assets, "", query=("type",), words={"type": ASSET_TYPES}),
     Endpoint("GET", "/api/v1/info/assets/{name}/price", asset_price, ""),
     Endpoint("GET", "/api/v1/info/settings", settings, ""),
     Endpoint("GET", "/api/v1/info/starknet", starknet, ""),

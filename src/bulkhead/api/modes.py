@@ -203,6 +203,6 @@ ENDPOINTS = [
     Endpoint("POST", "/api/v1/user/configuration", configure, TRADE, ConfigurationBody),
     Endpoint("POST", "/api/v1/user/move", move, WITHDRAW, MoveBody),
     Endpoint("GET", "/api/v1/user/strategies", strategies),
-    Endpoint("POST", "/api/v1/user/strategies", add_strategy, TRADE, StrategyBody),
+    Endpoint("POST", "/api/v1/user/strategies", add_strategy, TRADE, StrategyBody, is_for_calm=True),
     Endpoint("POST", "/api/v1/user/strategies/{account_id}/api-key", strategy_key, WITHDRAW),
 ]

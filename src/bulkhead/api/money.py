@@ -20,13 +20,13 @@ from bulkhead.node.directory import TRADE, WITHDRAW
 from bulkhead.node.exchange import Answer
 from bulkhead.node.store.tables import place_id
 from bulkhead.reject import Reject
-from bulkhead.signing import SigningError, ccxt_transfer_hash, ccxt_withdrawal_hash, verify, whole_amount
+from bulkhead.signing import SigningError, verify, whole_amount
 from bulkhead.units import AccountId, TimeMs, TimeS
 
 ACCOUNT_LIMIT = 1 << ACCOUNT_ID_BITS
 CCXT_SIGNED = (
-    "ccxt signs a message of its own here, which no proof can check; sign the wire's (bulkhead.client.Signer does) and "
-    "give ccxt its settlement in params['settlement']: docs/node.md"
+    "ccxt signs a message of its own here, which no proof of this venue can check; sign the wire's "
+    "(bulkhead.client.Signer does) and give ccxt its settlement in params['settlement']: docs/node.md"
 )
 
 
@@ -67,10 +67,7 @@ async def transfer(call: Call) -> dict[str, Any]:
         tx = make(TimeMs(0)).transaction
         assert isinstance(tx, Transfer)
         authority, key = call.api.node.exchange.machine.authority, call.account.owner_key
-        theirs = ccxt_transfer_hash(
-            authority.domain, key, recipient_position_id=target, sender_position_id=source,
-            collateral_id=int(asset.collateral_id), amount=amount, expiration_s=expiration, salt=salt,
-        )  # fmt: skip
+        theirs = authority.ccxt_transfer_hash(tx, key)
         raise _unsigned(call, authority.transfer_hash(tx, key), amount, verify(key, theirs, *signature))
     event = accepted(answer)
     return {"validSignature": True, "id": place_id(event.number, 0)}
@@ -108,10 +105,7 @@ async def withdraw(call: Call) -> int:
         tx = make(TimeMs(0)).transaction
         assert isinstance(tx, Withdrawal)
         authority, key = call.api.node.exchange.machine.authority, call.account.owner_key
-        theirs = ccxt_withdrawal_hash(
-            authority.domain, key, recipient=recipient, position_id=account_id,
-            collateral_id=int(asset.collateral_id), amount=amount, expiration_s=expiration, salt=salt,
-        )  # fmt: skip
+        theirs = authority.ccxt_withdrawal_hash(tx, key)
         raise _unsigned(call, authority.withdrawal_hash(tx, key), amount, verify(key, theirs, *signature))
     return place_id(accepted(answer).number, 0)
 
@@ -135,7 +129,7 @@ def _amount(text: str, asset: AssetTerms) -> int:
     try:
         amount = whole_amount(decimal(text, "amount"), asset.resolution)
     except SigningError as error:
-        raise ApiError(400, errors.AMOUNT, f"amount: {error}") from error
+        raise ApiError(400, errors.MISMATCH, f"amount: {error}, and that is what is signed") from error
     if not 0 < amount < 1 << 63:
         raise ApiError(400, errors.AMOUNT, "amount must be above zero")
     return amount
@@ -232,7 +226,7 @@ ENDPOINTS = [
     Endpoint("POST", "/api/v1/user/transfer/onchain", transfer, WITHDRAW, TransferBody),
     Endpoint("POST", "/api/v1/user/transfer", transfer, WITHDRAW, TransferBody),
     Endpoint("POST", "/api/v1/user/withdrawal", withdraw, WITHDRAW, WithdrawalBody),
-    Endpoint("POST", "/api/v1/user/claim", claim, TRADE),
+    Endpoint("POST", "/api/v1/user/claim", claim, TRADE, is_for_calm=True),
     Endpoint("GET", "/api/v1/user/bridge/config", bridge_config),
     Endpoint("GET", "/api/v1/user/bridge/quote", bridge_quote, query=("chainIn", "chainOut", "amount")),
     Endpoint("POST", "/api/v1/user/bridge/quote", bridge_quote, TRADE, query=("id",)),

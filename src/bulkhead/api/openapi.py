@@ -5,6 +5,7 @@ from __future__ import annotations
 import html
 import json
 import re
+from collections.abc import Collection
 from importlib.metadata import version
 from typing import Any
 
@@ -13,8 +14,8 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 from starlette.routing import BaseRoute, Route
 
-from bulkhead.api.call import Endpoint
-from bulkhead.api.examples import EXAMPLES
+from bulkhead.api.call import JSON, Endpoint
+from bulkhead.api.examples import EXAMPLES, Example
 
 REFERENCE = "#/components/schemas/{name}"
 _HOLE = re.compile(r"\{(\w+)(:path)?\}")
@@ -89,22 +90,24 @@ ERROR = {
 def _operation(endpoint: Endpoint, path: str) -> dict[str, Any]:
     words = re.sub(r"\s+", " ", endpoint.handler.__doc__ or "").strip()
     parameters = [_parameter(name, "path") for name, _ in _HOLE.findall(endpoint.path)]
-    parameters += [_parameter(name, "query") for name in endpoint.query]
-    given, answer = EXAMPLES.get((endpoint.method, path), (None, None))
+    parameters += [_parameter(name, "query", endpoint.words.get(name, ())) for name in endpoint.query]
+    example = EXAMPLES.get((endpoint.method, path), Example())
     success: dict[str, Any] = {"schema": {"$ref": REFERENCE.format(name="Envelope")}}
-    if answer is not None:
-        success["example"] = {"status": "OK", "data": answer}
+    refusal: dict[str, Any] = {"schema": {"$ref": REFERENCE.format(name="Error")}}
+    if endpoint.media != JSON:
+        success = {"schema": {"type": "string"}}
+    elif example.refusal is None:
+        success["example"] = example.envelope()
+    else:
+        refusal["example"] = {"status": "ERROR", "error": example.refusal}
     operation: dict[str, Any] = {
         "summary": words.split(". ")[0].rstrip("."),
         "description": words,
         "tags": [next((part for start, part in _PARTS if path.startswith(start)), "Node")],
         "parameters": parameters,
         "responses": {
-            "200": {"description": "done", "content": {"application/json": success}},
-            "4XX": {
-                "description": "refused",
-                "content": {"application/json": {"schema": {"$ref": REFERENCE.format(name="Error")}}},
-            },
+            "200": {"description": "done", "content": {endpoint.media: success}},
+            "4XX": {"description": "refused", "content": {JSON: refusal}},
         },
     }
     if endpoint.scope:
@@ -112,15 +115,15 @@ def _operation(endpoint: Endpoint, path: str) -> dict[str, Any]:
         operation["x-scope"] = endpoint.scope
     if endpoint.body is not None:
         content: dict[str, Any] = {"schema": {"$ref": REFERENCE.format(name=endpoint.body.__name__)}}
-        if given is not None:
-            content["example"] = given
-        operation["requestBody"] = {"required": True, "content": {"application/json": content}}
+        if example.body is not None:
+            content["example"] = example.body
+        operation["requestBody"] = {"required": True, "content": {JSON: content}}
     return operation
 
 
-def _parameter(name: str, place: str) -> dict[str, Any]:
+def _parameter(name: str, place: str, words: Collection[str] = ()) -> dict[str, Any]:
     kind = "integer" if name in _NUMBERS else "string"
-    schema: dict[str, Any] = {"type": kind}
+    schema: dict[str, Any] = {"type": kind, "enum": list(words)} if words else {"type": kind}
     if name == "market" and place == "query":
         schema = {"type": "array", "items": {"type": "string"}}
     return {"name": name, "in": place, "required": place == "path", "schema": schema}
@@ -165,10 +168,11 @@ def _entry(path: str, method: str, operation: dict[str, Any]) -> str:
     lines = [f"<p>{html.escape(operation['description'])}</p>"]
     if query:
         lines.append(f"<p>Query: <code>{html.escape(', '.join(query))}</code></p>")
-    content = operation.get("requestBody", {}).get("content", {}).get("application/json", {})
-    answer = operation["responses"]["200"]["content"]["application/json"]
-    for title, example in (("Body", content.get("example")), ("Answer", answer.get("example"))):
-        if example is not None:
-            lines.append(f"<p>{title}</p><pre>{html.escape(json.dumps(example, indent=1))}</pre>")
+    content = operation.get("requestBody", {}).get("content", {}).get(JSON, {})
+    answers = [operation["responses"][status]["content"].get(JSON, {}) for status in ("200", "4XX")]
+    for title, shown in (("Body", content), *(("Answer", answer) for answer in answers)):
+        if "example" in shown:
+            text = json.dumps(shown["example"], indent=1, ensure_ascii=False)
+            lines.append(f"<p>{title}</p><pre>{html.escape(text)}</pre>")
     head = f"<code>{method.upper()} {html.escape(path)}</code>{scope}"
     return f"<details><summary>{head}</summary>{''.join(lines)}</details>"

@@ -51,5 +51,5 @@ async def metrics(call: Call) -> Response:
 
 ENDPOINTS = [
     Endpoint("GET", "/health", health, ""),
-    Endpoint("GET", "/metrics", metrics, ""),
+    Endpoint("GET", "/metrics", metrics, "", media="text/plain"),
 ]

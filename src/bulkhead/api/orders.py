@@ -44,8 +44,7 @@ async def place(call: Call) -> dict[str, Any]:
     wire = call.api.market(body.market)
     _check_kind(body)
     if call.api.node.is_browned_out and not body.reduce_only:
-        headers = {"Retry-After": "1"}
-        raise ApiError(429, errors.REDUCE_ONLY_MODE, "the node is loaded: cancel and reduce only", headers=headers)
+        raise errors.browned_out()
     collateral = collateral_resolution(call, wire)
     if body.type == "TPSL":
         make, signed = _protection(call, wire, collateral, body)

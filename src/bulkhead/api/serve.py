@@ -7,6 +7,7 @@ import contextlib
 import gc
 import signal
 import socket
+import ssl
 import sys
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
@@ -16,8 +17,10 @@ from starlette.routing import BaseRoute
 
 from bulkhead.api.app import make_app
 from bulkhead.api.call import Api
+from bulkhead.api.connection import connection_type
 from bulkhead.api.streams.protocol import server_options
 from bulkhead.node.app import Node
+from bulkhead.node.settings import HttpSettings, SettingsError
 
 KEEP_ALIVE_S = 75
 GRACE_S = 10
@@ -55,13 +58,14 @@ async def serve(
     stop = asyncio.Event() if stop is None else stop
     http = node.settings.http
     try:
+        _check_tls(http)
         listening = _listen(http.host, http.port)
-    except OSError:
+    except (OSError, SettingsError):
         await node.stop()
         raise
     config = uvicorn.Config(
         make_app(node, more),
-        log_level="warning",
+        log_level="error",  # of what strangers send, nothing is to be written down
         access_log=False,
         lifespan="off",
         timeout_keep_alive=KEEP_ALIVE_S,
@@ -72,7 +76,7 @@ async def serve(
         server_header=False,
         proxy_headers=bool(http.trusted_proxies),  # whoever is believed may say from which address a request comes
         forwarded_allow_ips=list(http.trusted_proxies),
-        h11_max_incomplete_event_size=32_768,
+        http=connection_type(node.settings),
         **server_options(node.settings.streams),
     )
     server = Server(config)
@@ -130,6 +134,18 @@ def _signals(stop: asyncio.Event) -> Iterator[None]:
     finally:
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.remove_signal_handler(number)
+
+
+def _check_tls(http: HttpSettings) -> None:
+    """Raises SettingsError for files that are no certificate with its key, before anything is started."""
+    if not http.tls_key:
+        return
+    try:
+        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(http.tls_certificate, http.tls_key)
+    except (OSError, ValueError) as error:  # an SSLError is an OSError
+        reason = getattr(error, "reason", None) or type(error).__name__
+        text = f"http.tls_certificate, http.tls_key: no certificate in PEM with its key ({reason})"
+        raise SettingsError(text) from error
 
 
 def _listen(host: str, port: int) -> socket.socket:

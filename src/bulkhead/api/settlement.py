@@ -6,7 +6,7 @@ import asyncio
 from typing import Any
 
 from bulkhead.api import errors
-from bulkhead.api.call import Call, Endpoint
+from bulkhead.api.call import Api, Call, Endpoint
 from bulkhead.api.errors import ApiError
 from bulkhead.bridge.errors import ChainError
 from bulkhead.node.app import Node
@@ -22,6 +22,14 @@ def stage_of(node: Node, batch: int) -> dict[str, Any] | None:
         return None
     found = node.settles.status(batch)
     return {"stage": found.stage.upper(), "published": found.published, "parts": found.parts}
+
+
+async def final(api: Api, found: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Shapes, each with its `finality`: how far the command that it came of is on the way to L1."""
+    await api.ends.look(api.node)
+    for shape in found:
+        shape["finality"] = api.node.progress.of(api.ends.batch_of(shape["sequence"]))
+    return found
 
 
 async def settlement(call: Call) -> dict[str, Any]:

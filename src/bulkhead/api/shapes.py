@@ -349,6 +349,20 @@ def account_shape(api: Api, account_id: AccountId | int) -> dict[str, Any]:
     }
 
 
+def exits_of(api: Api, account_id: int) -> dict[str, dict[str, str]]:
+    """By market: where the orders that close its whole position wait, and the worst prices that they then take."""
+    found: dict[str, dict[str, str]] = {}
+    for order in orders_of(api, account_id):
+        if order["type"] != "TPSL" or order["tpSlType"] != "POSITION":
+            continue
+        for name, short in (("takeProfit", "tp"), ("stopLoss", "sl")):
+            if name in order:
+                leg = order[name]
+                exits = {f"{short}TriggerPrice": leg["triggerPrice"], f"{short}Price": leg["price"]}
+                found.setdefault(order["market"], {}).update(exits)
+    return found
+
+
 def orders_of(api: Api, account_id: int) -> list[dict[str, Any]]:
     """Open orders of an account, oldest first. Protection asleep until its parent trades is shown with the parent."""
     found = []

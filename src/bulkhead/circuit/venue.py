@@ -1,7 +1,8 @@
 """What the circuit takes from a venue's configuration: constants of programs, and the table of terms.
 
 It is part of the system: another configuration has another key. A venue that settles with proofs has one asset, and
-switches off what has no circuit: scenario accounts, other collateral and top-ups.
+switches off what has no circuit: scenario accounts, other collateral, top-ups, and what client libraries sign of
+their own.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from bulkhead.signing.messages import MESSAGE_PREFIX
 from bulkhead.units import Price
 from stark.air.chip import Chip, Must, Row
 
-OFF = ("scenario_accounts", "other_collateral", "top_up", "wire_onboarding")  # what has no circuit
+OFF = ("scenario_accounts", "other_collateral", "top_up", "client_messages")  # what has no circuit
 UNBOUNDED = 1 << 127  # the last tier has no end
 
 

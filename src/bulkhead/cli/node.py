@@ -16,6 +16,10 @@ def node(
     config: ConfigFile = None,
     rebuild: Annotated[bool, typer.Option("--rebuild", help="Make derived tables anew from the journal.")] = False,
     as_json: Annotated[bool, typer.Option("--json-log", help="Log as JSON.")] = False,
+    certificate: Annotated[
+        Path | None, typer.Option("--tls-certificate", help="PEM; with --tls-key, TLS is on.", show_default=False)
+    ] = None,
+    key: Annotated[Path | None, typer.Option("--tls-key", help="PEM.", show_default=False)] = None,
 ) -> None:
     """Run a node: exchange, interface, clock and oracle signers, as a TOML file and BULKHEAD_* variables say."""
     import uvloop
@@ -38,8 +42,11 @@ def node(
     def ready(address: Address) -> None:
         console.print(f"listening on {address.url}", highlight=False)
 
+    named = {"BULKHEAD_HTTP__TLS_CERTIFICATE": certificate, "BULKHEAD_HTTP__TLS_KEY": key}
+    environment = {**os.environ, **{name: str(file) for name, file in named.items() if file is not None}}
+
     async def run() -> None:
-        opened = open_node(load_settings(config, os.environ), is_rebuilding=rebuild)
+        opened = open_node(load_settings(config, environment), is_rebuilding=rebuild)
         await serve(opened, ready=ready)
 
     try:

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from statistics import median
@@ -47,16 +47,19 @@ class Answer:
     source: str
 
 
+Rows = Sequence[Mapping[str, Any]]
+
+
 class Facts(NamedTuple):
     """What an exchange says of itself: the answers of its endpoints, as they are."""
 
-    liquidations: Sequence[dict[str, Any]]
-    batches: Sequence[dict[str, Any]]
-    settlement: dict[str, Any]
-    solvency: dict[str, Any]
-    insurance: dict[str, Any]
-    oracle: dict[str, Any]
-    operator: dict[str, Any]
+    liquidations: Rows
+    batches: Rows
+    settlement: Mapping[str, Any]
+    solvency: Mapping[str, Any]
+    insurance: Mapping[str, Any]
+    oracle: Mapping[str, Any]
+    operator: Mapping[str, Any]
 
 
 async def answers(trader: Trader) -> tuple[Answer, ...]:
@@ -162,7 +165,7 @@ def speed(held: Compartments, facts: Facts) -> Answer:
     )
 
 
-def settled_after_s(batch: dict[str, Any]) -> float | None:
+def settled_after_s(batch: Mapping[str, Any]) -> float | None:
     """From the seal of a batch to its block on L1; None where it is not there yet."""
     for step in batch.get("steps", ()):
         if step["stage"] == "SETTLED" and step["time"]:
@@ -170,7 +173,7 @@ def settled_after_s(batch: dict[str, Any]) -> float | None:
     return None
 
 
-def history(liquidations: Sequence[dict[str, Any]]) -> Answer:
+def history(liquidations: Rows) -> Answer:
     """The last liquidations of everybody: who took them, and how far from the mark."""
     source = "GET /api/v1/info/liquidations"
     if not liquidations:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 from types import TracebackType
 
+from bulkhead.client.answers_venue import Asset, OpenInterest
 from bulkhead.client.evidence import Books
 from bulkhead.client.feeds import Feeds
 from bulkhead.client.models import Candle, Depth, FundingRate, Market, PublicTrade, SigningDomain, Statistics
@@ -68,6 +69,15 @@ class Exchange:
         return await self.transport.ask(
             "GET", f"{INFO}/{market}/funding", list[FundingRate], query={"limit": limit}
         )
+
+    async def open_interest(self, market: str, interval: str = "PT1H", limit: int = 100) -> list[OpenInterest]:
+        """Open interest at each hour (PT1H) or day (P1D), newest first."""
+        query = {"interval": interval, "limit": limit}
+        return await self.transport.whole("GET", f"{INFO}/{market}/open-interests", list[OpenInterest], query=query)
+
+    async def assets(self) -> list[Asset]:
+        """Collateral, and what the markets are of."""
+        return await self.transport.whole("GET", f"{INFO}/assets", list[Asset])
 
     async def domain(self) -> SigningDomain:
         """Where signatures count; looked up once."""

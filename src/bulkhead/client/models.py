@@ -157,6 +157,7 @@ class Order(Model, frozen=True):
     post_only: bool = False
     margin_mode: str = "CROSS"
     sequence: int = 0
+    finality: str = ""  # as REST has it: ACCEPTED, SEALED, PROVEN, FINAL; streams leave it out
     order_hash: str = ""
     account_id: int = 0
     time_in_force: str = "GTT"
@@ -348,6 +349,7 @@ class Operation(Model, frozen=True):
     amount: Decimal
     time: int
     sequence: int = 0
+    finality: str = ""
     account_id: int = 0
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
+from hashlib import sha256
 from typing import Any, NamedTuple
 
 from eth_account import Account as Ethereum
@@ -16,6 +18,7 @@ from bulkhead.client.trader import Trader
 from bulkhead.signing import onboarding_hash, private_key_from_ethereum, public_key, sign
 
 SUBACCOUNT_PATH, KEY_PATH = "/auth/onboard/subaccount", "/api/v1/user/account/api-key"
+KEY_NAME_DIGITS = 16  # of a key's SHA-256: its name at the exchange, which keeps no key
 _DERIVATION = [
     {"name": "accountIndex", "type": "int8"},
     {"name": "wallet", "type": "address"},
@@ -72,12 +75,37 @@ class Owner:
         typed = await self._typed("AccountCreation", _DERIVATION, message)
         return private_key_from_ethereum(self._signed(typed))
 
-    async def api_key(self, account_id: int, description: str) -> str:
-        """A new API key of an account."""
+    async def api_key(
+        self,
+        account_id: int,
+        description: str,
+        *,
+        scopes: Sequence[str] = ("read", "trade", "withdraw"),
+        expires_ms: int = 0,
+        addresses: Sequence[str] = (),
+    ) -> str:
+        """A new API key of an account, for what it needs and no more: scopes, a last moment (0: none), and the
+        addresses or networks that it may be used from (none: all)."""
         headers = {**self._headers(KEY_PATH), "X-X10-ACTIVE-ACCOUNT": str(account_id)}
-        body = {"description": description}
+        body = {
+            "description": description,
+            "scopes": list(scopes),
+            "expiresAt": expires_ms,
+            "addresses": list(addresses),
+        }
         made = await self.exchange.transport.ask("POST", KEY_PATH, dict[str, Any], body=body, headers=headers)
         return str(made["key"])
+
+    async def revoke(self, account_id: int, api_key: str) -> None:
+        """Take an API key back. Raises Refused (404) where the account has none like it."""
+        headers = {**self._headers(KEY_PATH), "X-X10-ACTIVE-ACCOUNT": str(account_id)}
+        name = sha256(api_key.encode()).hexdigest()[:KEY_NAME_DIGITS]
+        await self.exchange.transport.ask("DELETE", f"{KEY_PATH}/{name}", dict[str, Any], headers=headers)
+
+    async def accounts(self) -> list[Account]:
+        """Every account of this wallet."""
+        headers = self._headers("/api/v1/user/accounts")
+        return await self.exchange.transport.ask("GET", "/auth/accounts", list[Account], headers=headers)
 
     # -- messages ----------------------------------------------------------------------------------------------------
 
@@ -96,9 +124,8 @@ class Owner:
 
     async def _add(self, index: int, secret: int, description: str) -> Account:
         """Another account; the one there is, where there is one with this key."""
-        key, headers = hex(public_key(secret)), self._headers("/api/v1/user/accounts")
-        known = await self.exchange.transport.ask("GET", "/auth/accounts", list[Account], headers=headers)
-        for account in known:
+        key = hex(public_key(secret))
+        for account in await self.accounts():
             if account.account_index == index and int(account.l2_key, 16) == int(key, 16):
                 return account
         body = {

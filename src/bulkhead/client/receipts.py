@@ -7,6 +7,7 @@ Chains are kept in a file. Whoever is shown two of them for one record knows tha
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -55,7 +56,7 @@ class Receipts:
         except (OSError, ValueError, AttributeError) as error:
             raise ReceiptError(f"{path} is no file of receipts: {error!r}; move it away to begin anew") from error
 
-    def check(self, receipt: dict[str, Any], config: VenueConfig, key: int) -> Checked:
+    def check(self, receipt: Mapping[str, Any], config: VenueConfig, key: int) -> Checked:
         """Hold an order's receipt to what can be computed, and keep its chain. Raises ReceiptError."""
         try:
             sequence, order_id = int(receipt["sequence"]), int(receipt["orderId"])

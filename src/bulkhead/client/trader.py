@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from bulkhead.client.answers import FundingPayment, PastPosition
+from bulkhead.client.answers_venue import OwnSolvency
 from bulkhead.client.compartments import Compartments, MovePlan
 from bulkhead.client.errors import Refused, Unreachable
 from bulkhead.client.evidence import Evidence
@@ -61,11 +63,19 @@ class Trader:
         headers = {"X-Api-Key": self.api_key}
         return await self.exchange.transport.ask(method, USER + path, kind, query=query, body=body, headers=headers)
 
+    async def _whole(self, path: str, kind: type[Answer], query: dict[str, Any]) -> Answer:
+        headers = {"X-Api-Key": self.api_key}
+        return await self.exchange.transport.whole("GET", USER + path, kind, query=query, headers=headers)
+
     # -- what there is -------------------------------------------------------------------------------------------------
 
     async def account(self) -> Account:
         """The account itself."""
         return await self._ask("GET", "/account/info", Account)
+
+    async def accounts(self) -> list[Account]:
+        """Every account of the owner."""
+        return await self._ask("GET", "/accounts", list[Account])
 
     async def balance(self) -> Balance:
         """Its money."""
@@ -87,31 +97,45 @@ class Trader:
         """Orders by the name that was given to them: how to find out what became of one when no answer came."""
         return await self._ask("GET", f"/orders/external/{external_id}", list[Order])
 
-    async def orders_history(self, market: str | None = None, limit: int = 100) -> list[Order]:
-        """Orders that have left, newest first."""
-        return await self._ask("GET", "/orders/history", list[Order], query={"market": market, "limit": limit})
+    # Of histories, newest first, `cursor` is the id of the last one that is known: what is older comes.
 
-    async def positions_history(self, market: str | None = None, limit: int = 100) -> list[dict[str, Any]]:
-        """Positions from their first lot to their last with what they came to, newest first."""
-        query = {"market": market, "limit": limit}
-        return await self._ask("GET", "/positions/history", list[dict[str, Any]], query=query)
+    async def orders_history(
+        self, market: str | None = None, limit: int = 100, cursor: int | None = None, *, by_leaving: bool = False
+    ) -> list[Order]:
+        """Orders that have left, as they were placed; or as they left."""
+        query = {"market": market, "limit": limit, "cursor": cursor, "sort": "UPDATED_AT" if by_leaving else None}
+        return await self._ask("GET", "/orders/history", list[Order], query=query)
 
-    async def funding_paid(self, market: str | None = None, limit: int = 100) -> list[dict[str, Any]]:
-        """Funding that was received (above zero) and paid, newest first."""
-        query = {"market": market, "limit": limit}
-        return await self._ask("GET", "/funding/history", list[dict[str, Any]], query=query)
+    async def positions_history(
+        self, market: str | None = None, limit: int = 100, cursor: int | None = None
+    ) -> list[PastPosition]:
+        """Positions from their first lot to their last with what they came to."""
+        query = {"market": market, "limit": limit, "cursor": cursor}
+        return await self._whole("/positions/history", list[PastPosition], query)
+
+    async def funding_paid(
+        self, market: str | None = None, limit: int = 100, cursor: int | None = None
+    ) -> list[FundingPayment]:
+        """Funding that was received (above zero) and paid."""
+        query = {"market": market, "limit": limit, "cursor": cursor}
+        return await self._whole("/funding/history", list[FundingPayment], query)
 
     async def trades(self, limit: int = 100, cursor: int | None = None) -> list[Trade]:
-        """Fills, newest first; `cursor` is the id of the last one that is known."""
+        """Fills."""
         return await self._ask("GET", "/trades", list[Trade], query={"limit": limit, "cursor": cursor})
 
     async def fees(self, market: str) -> Fees:
         """Rates of this account."""
         return (await self._ask("GET", "/fees", list[Fees], query={"market": market}))[0]
 
-    async def operations(self, limit: int = 50) -> list[Operation]:
-        """Deposits, withdrawals and transfers, newest first."""
-        return await self._ask("GET", "/assetOperations", list[Operation], query={"limit": limit})
+    async def operations(self, limit: int = 50, cursor: int | None = None) -> list[Operation]:
+        """Deposits, withdrawals and transfers."""
+        return await self._ask("GET", "/assetOperations", list[Operation], query={"limit": limit, "cursor": cursor})
+
+    async def solvency(self, sequence: int | None = None) -> OwnSolvency:
+        """This account in the exchange's tree of what it owes; `client.solvency.counted` checks it. `sequence` names
+        the moment of an answer of `Books.solvency`; none: the newest."""
+        return await self._whole("/solvency", OwnSolvency, {"sequence": sequence})
 
     # -- orders --------------------------------------------------------------------------------------------------------
 
@@ -169,6 +193,15 @@ class Trader:
         """Cancel an order. Refused (1142) where it has left already."""
         await self._ask("DELETE", f"/order/{order_id}", dict[str, Any])
 
+    async def cancel_named(self, external_id: str) -> None:
+        """Cancel an order by the name that was given to it; of a protection, both sides."""
+        await self._ask("DELETE", "/order", dict[str, Any], query={"externalId": external_id})
+
+    async def cancel_many(self, order_ids: Sequence[int] = (), names: Sequence[str] = ()) -> list[str]:
+        """Cancel these in one step; those that were not open are answered."""
+        body = {"orderIds": list(order_ids), "externalOrderIds": list(names)}
+        return list((await self._ask("POST", "/order/massCancel", dict[str, Any], body=body)).get("notFound", []))
+
     async def cancel_all(self, market: str | None = None) -> None:
         """Cancel every order, or those of a market."""
         body: dict[str, Any] = {"cancelAll": True} if market is None else {"markets": [market]}
@@ -209,6 +242,10 @@ class Trader:
     async def call_webhook(self, url: str) -> str:
         """Have margin calls sent to a URL; the secret that signs them (HMAC-SHA256 of the body) is told only here."""
         return str((await self._ask("PUT", "/webhook", dict[str, Any], body={"url": url}))["secret"])
+
+    async def webhook(self) -> str:
+        """The URL that margin calls are sent to. Raises Refused (404) where there is none."""
+        return str((await self._ask("GET", "/webhook", dict[str, Any]))["url"])
 
     async def forget_webhook(self) -> None:
         """Have nothing more sent there."""

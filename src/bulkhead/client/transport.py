@@ -48,6 +48,23 @@ class Transport:
         """The `data` of an answer. Raises Refused, RateLimited, Unreachable or Unreadable."""
         return (await self.page(method, path, kind, query=query, body=body, headers=headers))[0]
 
+    async def whole(
+        self,
+        method: str,
+        path: str,
+        kind: type[Answer],
+        *,
+        query: dict[str, Any] | None = None,
+        headers: dict[str, str] | None = None,
+    ) -> Answer:
+        """The `data` of an answer of plain dictionaries: checked against a kind; what it knows not of stays."""
+        octets = await self.ask(method, path, msgspec.Raw, query=query, headers=headers)
+        try:
+            msgspec.json.decode(octets, type=kind, strict=False)
+        except msgspec.MsgspecError as error:
+            raise Unreadable(f"{method} {path}: {error}") from error
+        return msgspec.json.decode(octets)  # type: ignore[no-any-return]
+
     async def page(
         self,
         method: str,

@@ -1,7 +1,9 @@
 """Authority: message hashes and signature checks, the only place where the ledger asks who signed.
 
 Hashes of orders, transfers and withdrawals are those of the client libraries (Starknet's SNIP-12 shape);
-the venue's own messages (registration, configuration, move, prices) follow the same shape.
+the venue's own messages (registration, configuration, move, prices) follow the same shape. A venue without proofs
+takes two things more that client libraries sign: their onboarding, and ccxt's own forms of transfer and withdrawal.
+Whichever form was signed, a transaction is known by the hash of the first, so that it happens once.
 """
 
 from __future__ import annotations
@@ -29,7 +31,7 @@ class Authority:
         self.verify = verify
         self.domain = signing.Domain(chain_id=config.chain_id)
         self._markets = {terms.market_id: (terms.synthetic_id, terms.asset_id) for terms in config.markets}
-        self._wire_onboarding = config.wire_onboarding
+        self._client_messages = config.client_messages
         self._assets = {terms.asset_id: terms.collateral_id for terms in config.assets}
         self._hashes: dict[Order, int] = {}
         self._verified: dict[tuple[int, int, Signature], bool] = {}
@@ -59,30 +61,57 @@ class Authority:
         return message_hash
 
     def transfer_hash(self, tx: Transfer, public_key: Felt) -> int:
-        """Hash of a transfer, as the client libraries sign it."""
-        return signing.transfer_hash(
-            self.domain,
-            public_key,
-            recipient_position_id=tx.target,
-            sender_position_id=tx.source,
-            collateral_id=self._assets[tx.asset_id],
-            amount=tx.amount,
-            expiration_s=tx.expiration_s,
-            salt=tx.salt,
-        )
+        """Hash of a transfer, as the wire has it."""
+        return signing.transfer_hash(self.domain, public_key, **self._transferred(tx))
+
+    def transfer_hashes(self, tx: Transfer, public_key: Felt) -> tuple[int, ...]:
+        """Messages of which one must be signed; the first names the transfer, whichever it is.
+
+        Their types' selectors differ, so nobody can be made to sign one for the other.
+        """
+        own = self.transfer_hash(tx, public_key)
+        return (own, self.ccxt_transfer_hash(tx, public_key)) if self._takes_ccxt else (own,)
+
+    def ccxt_transfer_hash(self, tx: Transfer, public_key: Felt) -> int:
+        """Hash of a transfer, as ccxt signs it."""
+        return signing.ccxt_transfer_hash(self.domain, public_key, **self._transferred(tx))
+
+    def _transferred(self, tx: Transfer) -> dict[str, int]:
+        return {
+            "recipient_position_id": tx.target,
+            "sender_position_id": tx.source,
+            "collateral_id": self._assets[tx.asset_id],
+            "amount": tx.amount,
+            "expiration_s": tx.expiration_s,
+            "salt": tx.salt,
+        }
 
     def withdrawal_hash(self, tx: Withdrawal, public_key: Felt) -> int:
-        """Hash of a withdrawal, as the client libraries sign it."""
-        return signing.withdrawal_hash(
-            self.domain,
-            public_key,
-            recipient=tx.recipient,
-            position_id=tx.account_id,
-            collateral_id=self._assets[tx.asset_id],
-            amount=tx.amount,
-            expiration_s=tx.expiration_s,
-            salt=tx.salt,
-        )
+        """Hash of a withdrawal, as the wire has it."""
+        return signing.withdrawal_hash(self.domain, public_key, **self._withdrawn(tx))
+
+    def withdrawal_hashes(self, tx: Withdrawal, public_key: Felt) -> tuple[int, ...]:
+        """Messages of which one must be signed, as of a transfer."""
+        own = self.withdrawal_hash(tx, public_key)
+        return (own, self.ccxt_withdrawal_hash(tx, public_key)) if self._takes_ccxt else (own,)
+
+    def ccxt_withdrawal_hash(self, tx: Withdrawal, public_key: Felt) -> int:
+        """Hash of a withdrawal, as ccxt signs it."""
+        return signing.ccxt_withdrawal_hash(self.domain, public_key, **self._withdrawn(tx))
+
+    def _withdrawn(self, tx: Withdrawal) -> dict[str, int]:
+        return {
+            "recipient": tx.recipient,
+            "position_id": tx.account_id,
+            "collateral_id": self._assets[tx.asset_id],
+            "amount": tx.amount,
+            "expiration_s": tx.expiration_s,
+            "salt": tx.salt,
+        }
+
+    @property
+    def _takes_ccxt(self) -> bool:
+        return self.verify and self._client_messages  # where nothing is verified, the first hash is enough
 
     def register_hash(self, tx: Register) -> int:
         """Hash of a registration; its own key signs."""
@@ -106,7 +135,7 @@ class Authority:
         """
         if self.is_signed(tx.owner_key, self.register_hash(tx), tx.signature):
             return True
-        if not self._wire_onboarding or tx.kind is not Kind.MAIN or tx.rule is not MarginRule.LINEAR or tx.parent_id:
+        if not self._client_messages or tx.kind is not Kind.MAIN or tx.rule is not MarginRule.LINEAR or tx.parent_id:
             return False
         return self.is_signed(tx.owner_key, signing.onboarding_hash(tx.l1_owner, tx.owner_key), tx.signature)
 
@@ -162,6 +191,10 @@ class Authority:
             known = signing.verify(public_key, message_hash, signature.r, signature.s)
             self.remember(public_key, message_hash, signature, known)
         return known
+
+    def is_one_signed(self, public_key: Felt, message_hashes: tuple[int, ...], signature: Signature) -> bool:
+        """The key signed one of them."""
+        return any(self.is_signed(public_key, one, signature) for one in message_hashes)
 
     def remember(self, public_key: Felt, message_hash: int, signature: Signature, is_valid: bool) -> None:
         """Keep an answer: of this authority itself, or of whoever has verified many signatures at once."""

@@ -56,7 +56,7 @@ class VenueConfig(NamedTuple):
     other_collateral: bool = True
     top_up: bool = True
     simple_moves: bool = False  # see `ledger.move.is_simple`
-    wire_onboarding: bool = True  # a plain account may be signed for as client libraries do it, see `Authority.agrees`
+    client_messages: bool = True  # what client libraries sign and no circuit knows is taken as well, see `Authority`
 
     def market(self, market_id: int) -> MarketTerms | None:
         """Terms by id, None when there is no such market."""

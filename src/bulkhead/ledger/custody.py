@@ -143,8 +143,8 @@ def withdrawal(draft: Draft, tx: Withdrawal, authority: Authority) -> Reject | P
         return Reject.UNKNOWN_ACCOUNT
     if account.kind is Kind.CHILD:
         return Reject.ACCOUNT_ID_NOT_SIGNABLE
-    message_hash = authority.withdrawal_hash(tx, account.owner_key)
-    problem = _spend_once(draft, account, tx, message_hash, authority)
+    messages = authority.withdrawal_hashes(tx, account.owner_key)
+    problem = _spend_once(draft, account, tx, messages, authority)
     problem = problem or take_out(draft, account, tx.asset_id, tx.amount)
     return problem or paid_out(draft, Paid(tx.account_id, tx.asset_id, tx.amount))
 
@@ -174,8 +174,8 @@ def transfer(draft: Draft, tx: Transfer, authority: Authority) -> Reject | Paid:
         return Reject.WRONG_ASSET
     if tx.source == tx.target:
         return Reject.SAME_ACCOUNT
-    message_hash = authority.transfer_hash(tx, source.owner_key)
-    problem = _spend_once(draft, source, tx, message_hash, authority)
+    messages = authority.transfer_hashes(tx, source.owner_key)
+    problem = _spend_once(draft, source, tx, messages, authority)
     if problem is None:
         problem = take_out(draft, source, tx.asset_id, tx.amount)
     if problem is None:
@@ -188,18 +188,18 @@ def _is_message_in_range(tx: Withdrawal | Transfer) -> bool:
 
 
 def _spend_once(
-    draft: Draft, account: Account, tx: Withdrawal | Transfer, message_hash: int, authority: Authority
+    draft: Draft, account: Account, tx: Withdrawal | Transfer, messages: tuple[int, ...], authority: Authority
 ) -> Reject | None:
-    """A signed message moves money once: its whole amount is entered like a filled order."""
+    """A signed message moves money once: its whole amount is entered like a filled order, under the first hash."""
     now_s = seconds_floor(draft.time_ms)
     if tx.expiration_s < now_s:
         return Reject.EXPIRED
     if tx.expiration_s > now_s + draft.config.expiry_max_s:
         return Reject.EXPIRY_TOO_FAR
-    key = key_of(message_hash)
+    key = key_of(messages[0])
     if draft.order_filled(key):
         return Reject.REPLAYED
-    if not authority.is_signed(account.owner_key, message_hash, tx.signature):
+    if not authority.is_one_signed(account.owner_key, messages, tx.signature):
         return Reject.WRONG_SIGNATURE
     problem = draft.lack(key)
     if problem is None:

@@ -29,7 +29,7 @@ from bulkhead.node.finality import Progress
 from bulkhead.node.keys import Keys, keys_in
 from bulkhead.node.metrics import Metrics
 from bulkhead.node.replay import read_genesis
-from bulkhead.node.settings import Settings
+from bulkhead.node.settings import Settings, check_settings
 from bulkhead.node.sources import Live, Source, SourceError, Walk
 from bulkhead.node.store.database import Database
 from bulkhead.node.store.keeper import Store
@@ -232,6 +232,7 @@ def open_node(
     Raises SettingsError, KeysError, ExchangeError, JournalError, DatabaseError, AheadOfJournal, SourceError or
     SettlementError, each with what to do; then nothing is left open.
     """
+    check_settings(settings)  # whoever made them: no faucet ever runs where money is real
     folder = settings.place
     keys = keys_in(folder, settings.venue.oracle_signers)
     make = make_config or (settling_config_of if settings.venue.settles else config_of)

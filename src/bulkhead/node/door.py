@@ -24,10 +24,10 @@ KeyOf = Callable[[AccountId], Felt | None]
 
 
 class Question(NamedTuple):
-    """Did this key sign this hash?"""
+    """Did this key sign one of these hashes?"""
 
     key: Felt
-    message_hash: int
+    message_hashes: tuple[int, ...]
     signature: Signature
 
 
@@ -46,7 +46,7 @@ class Door:
             for asked in self._questions(command, key_of):
                 if isinstance(asked, Reject):
                     return asked
-                if not self._authority.is_signed(*asked):
+                if not self._authority.is_one_signed(*asked):
                     return Reject.WRONG_SIGNATURE
         except SigningError:  # a number that no signed message can carry
             return Reject.OUT_OF_RANGE
@@ -80,7 +80,7 @@ class Door:
     def _order(self, order: Order) -> Question | Reject:
         if self._config.market(order.market_id) is None:
             return Reject.UNKNOWN_MARKET
-        return Question(order.public_key, self._authority.order_hash(order), order.signature)
+        return Question(order.public_key, (self._authority.order_hash(order),), order.signature)
 
     def _legs(self, *legs: Leg | None) -> list[Question | Reject]:
         return [self._order(leg.order) for leg in legs if leg is not None]
@@ -89,7 +89,7 @@ class Door:
         if not 0 <= report.signer < len(self._config.oracle_keys):
             return Reject.WRONG_KEY
         key = self._config.oracle_keys[report.signer]
-        return Question(key, self._authority.report_hash(report, key), report.signature)
+        return Question(key, (self._authority.report_hash(report, key),), report.signature)
 
     def _submitted(self, command: Submit, key_of: KeyOf) -> Question | Reject | None:
         transaction, authority = command.transaction, self._authority
@@ -101,11 +101,11 @@ class Door:
         if key is None:
             return Reject.UNKNOWN_ACCOUNT
         if isinstance(transaction, Configure):
-            return Question(key, authority.configure_hash(transaction, key), transaction.signature)
+            return Question(key, (authority.configure_hash(transaction, key),), transaction.signature)
         if isinstance(transaction, Move):
-            return Question(key, authority.move_hash(transaction, key), transaction.signature)
+            return Question(key, (authority.move_hash(transaction, key),), transaction.signature)
         if self._config.asset(transaction.asset_id) is None:
             return Reject.UNKNOWN_ASSET
         if isinstance(transaction, Withdrawal):
-            return Question(key, authority.withdrawal_hash(transaction, key), transaction.signature)
-        return Question(key, authority.transfer_hash(transaction, key), transaction.signature)
+            return Question(key, authority.withdrawal_hashes(transaction, key), transaction.signature)
+        return Question(key, authority.transfer_hashes(transaction, key), transaction.signature)

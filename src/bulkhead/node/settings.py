@@ -59,6 +59,7 @@ class LimitSettings(Struct, frozen=True, forbid_unknown_fields=True):
     brown_out_depth: Positive = 3_000  # from here on only cancels and reduce-only orders are taken
     brown_out_batches: Annotated[int, Meta(ge=0)] = 0  # the same when more sealed batches have no proof; 0: never
     body_bytes: Positive = 65_536
+    connections_of_address: Positive = 4_000  # over HTTP, streams apart; proxies that are trusted are not counted
     api_keys_per_account: Positive = 20
 
 
@@ -156,6 +157,7 @@ def check_settings(settings: Settings) -> Settings:
         raise SettingsError(f"faucet.enabled: chain {chain[1]} is not a test network, and its money is real")
     if bool(settings.http.tls_certificate) != bool(settings.http.tls_key):
         raise SettingsError("http.tls_certificate and http.tls_key go together")
+    _check_files("http", settings.http, ("tls_certificate", "tls_key"))
     _check_settlement(settings)
     if settings.limits.brown_out_depth > settings.limits.queue_max:
         raise SettingsError("limits.brown_out_depth must not be above limits.queue_max")
@@ -178,10 +180,14 @@ def _check_settlement(settings: Settings) -> None:
             "faucet.enabled needs settlement.faucet_key_file here: what it gives must be deposited on L1, by another "
             "account than the one that settles"
         )
-    for name in ("record", "key_file", "faucet_key_file"):
-        file = getattr(settlement, name)
+    _check_files("settlement", settlement, ("record", "key_file", "faucet_key_file"))
+
+
+def _check_files(table: str, settings: Struct, names: tuple[str, ...]) -> None:
+    for name in names:
+        file = getattr(settings, name)
         if file and not Path(file).is_file():
-            raise SettingsError(f"settlement.{name}: there is no file {file}")
+            raise SettingsError(f"{table}.{name}: there is no file {file}")
 
 
 def _set(found: dict[str, Any], name: str, text: str) -> None:

@@ -22,10 +22,16 @@ class Signatures:
 
     def verify(self, commands: Iterable[Command]) -> None:
         """Ask every signature of these commands. Which commands are refused is the door's to say."""
-        asked = [one for command in commands for one in self._exchange.signatures_of(command)]
+        asked = [
+            (one.key, message_hash, one.signature)
+            for command in commands
+            for one in self._exchange.signatures_of(command)
+            for message_hash in one.message_hashes
+        ]
         if len(asked) == 0:
             return
-        answers = verify_batch([Signed(one.key, one.message_hash, *one.signature) for one in asked], self._keys)
+        signed = [Signed(key, message_hash, *signature) for key, message_hash, signature in asked]
+        answers = verify_batch(signed, self._keys)
         authority = self._exchange.machine.authority
-        for one, is_valid in zip(asked, answers, strict=True):
-            authority.remember(one.key, one.message_hash, one.signature, is_valid)
+        for question, is_valid in zip(asked, answers, strict=True):
+            authority.remember(*question, is_valid)

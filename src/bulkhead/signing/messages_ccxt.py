@@ -1,7 +1,7 @@
 """What ccxt signs of transfers and withdrawals: other types and another order of members than the wire's own.
 
-Such a signature is never accepted: proofs know one message, and whoever could choose between two could be made to sign
-one for the other. It is known here only so that its refusal can say what it is.
+A venue whose batches are proven takes the wire's messages alone, for circuits know no other, and says so; elsewhere
+ccxt's are taken as well. They are types of their own, so that no signature of one says anything about the other.
 """
 
 from __future__ import annotations

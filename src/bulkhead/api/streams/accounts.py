@@ -10,9 +10,9 @@ from collections.abc import Callable
 from typing import Any
 
 from bulkhead.api import shapes
-from bulkhead.api.account import operation_shape
 from bulkhead.api.call import Api
 from bulkhead.api.numbers import money
+from bulkhead.api.operations import operation_shape
 from bulkhead.api.streams.frame import Frame
 from bulkhead.api.streams.topic import Pulse, Topic
 from bulkhead.engine.order import Stage

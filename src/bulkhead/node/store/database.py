@@ -7,7 +7,7 @@ from typing import Any
 
 from alembic import command
 from alembic.config import Config
-from sqlalchemy import Connection, Engine, Table, create_engine, delete, event, select
+from sqlalchemy import Connection, Engine, Table, create_engine, delete, event, make_url, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -27,14 +27,15 @@ class Database:
 
     def __init__(self, url: str) -> None:
         try:
-            self.engine: Engine = create_engine(url, pool_pre_ping=True)
+            self.engine: Engine = create_engine(url, pool_pre_ping=True, hide_parameters=True)  # errors are logged
             if self.engine.dialect.name == "sqlite":
+                _keep_private(self.engine.url.database)
                 event.listen(self.engine, "connect", _prepare_sqlite)
             elif self.engine.dialect.name != "postgresql":
                 raise DatabaseError(f"{self.engine.dialect.name}: derived tables are kept in sqlite or postgresql")
             self._migrate()
-        except (SQLAlchemyError, ImportError) as error:
-            raise DatabaseError(f"{url.split('@')[-1]}: {error}") from error
+        except (SQLAlchemyError, ImportError, ValueError) as error:
+            raise DatabaseError(f"{_shown(url)}: {error}") from None  # its causes may quote the URL
 
     def _migrate(self) -> None:
         config = Config()
@@ -75,6 +76,20 @@ class Database:
     def close(self) -> None:
         """Let go of every connection."""
         self.engine.dispose()
+
+
+def _shown(url: str) -> str:
+    """A URL without its password; nothing of one that cannot be taken apart."""
+    try:
+        return make_url(url).render_as_string(hide_password=True)
+    except (SQLAlchemyError, ValueError):
+        return "the database's URL"
+
+
+def _keep_private(file: str | None) -> None:
+    """A new file is its owner's alone: secrets of webhooks are in it. What lies beside it takes the same mode."""
+    if file and file != ":memory:" and Path(file).parent.is_dir():
+        Path(file).touch(mode=0o600, exist_ok=True)
 
 
 def _prepare_sqlite(connection: Any, record: Any) -> None:

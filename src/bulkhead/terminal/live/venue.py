@@ -16,7 +16,7 @@ from bulkhead.terminal.session import NotReady, Session
 FAST_S, STEADY_S, SLOW_S = 1.0, 2.0, 10.0
 CHECKLIST_S = 5.0  # it asks eight questions: an address has a thousand a minute
 ROWS = 100
-Rows = list[dict[str, Any]]
+Rows = list[Any]  # and what is not a list: as `client.answers` has them
 Value = TypeVar("Value")
 
 
@@ -25,14 +25,14 @@ class Venue:
 
     def __init__(self, session: Session) -> None:
         books = session.exchange.books
-        self.operator: Asked[dict[str, Any]] = Asked("operator", STEADY_S, books.operator)
-        self.oracle: Asked[dict[str, Any]] = Asked("oracle", STEADY_S, books.oracle)
-        self.settlement: Asked[dict[str, Any]] = Asked("settlement", STEADY_S, books.settlement)
+        self.operator: Asked[Any] = Asked("operator", STEADY_S, books.operator)
+        self.oracle: Asked[Any] = Asked("oracle", STEADY_S, books.oracle)
+        self.settlement: Asked[Any] = Asked("settlement", STEADY_S, books.settlement)
         self.batches: Asked[Rows] = Asked("batches", STEADY_S, lambda: books.batches(ROWS))
         self.forced: Asked[Rows] = Asked("forced requests", STEADY_S, lambda: books.forced(ROWS))
         self.liquidations: Asked[Rows] = Asked("liquidations", STEADY_S, lambda: books.liquidations(limit=ROWS))
-        self.insurance: Asked[dict[str, Any]] = Asked("insurance", STEADY_S, books.insurance)
-        self.solvency: Asked[dict[str, Any]] = Asked("solvency", SLOW_S, books.solvency)
+        self.insurance: Asked[Any] = Asked("insurance", STEADY_S, lambda: books.insurance())
+        self.solvency: Asked[Any] = Asked("solvency", SLOW_S, books.solvency)
         self.markets: Asked[dict[str, Market]] = Asked("markets", STEADY_S, session.exchange.markets)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
@@ -125,7 +126,7 @@ def liquidations(page: Page) -> None:
     page.painter.on(asked, grid.paint)
 
 
-def told_story(told: dict[str, Any]) -> str:
+def told_story(told: Mapping[str, Any]) -> str:
     """The story with what recomputing it came to."""
     faults = told["faults"]
     agreed = "Recomputed from its witness: the rules agree."

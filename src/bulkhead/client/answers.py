@@ -1,0 +1,253 @@
+"""Wide answers as they come: dictionaries with the wire's names. Decimals are strings, times milliseconds.
+
+`/docs` of an exchange describes the same fields with examples. A test holds each of these to what a node says.
+Annotations are not put off in these two modules, since whether a field may be missing is read when a class is made.
+"""
+
+from typing import NotRequired, TypedDict
+
+# -- an account's past ------------------------------------------------------
+
+
+class Breakdown(TypedDict):
+    """What a position's realised profit is made of; fees are negative."""
+
+    tradePnl: str
+    fundingFees: str
+    openFees: str
+    closeFees: str
+
+
+class PastPosition(TypedDict):
+    """A position from its first lot to its last, or to now."""
+
+    id: int
+    accountId: int
+    market: str
+    side: str
+    size: str
+    maxPositionSize: str
+    leverage: str
+    openPrice: str
+    exitPrice: NotRequired[str]
+    realisedPnl: str
+    realisedPnlBreakdown: Breakdown
+    createdTime: int
+    exitType: NotRequired[str]
+    closedTime: NotRequired[int]
+
+
+class FundingPayment(TypedDict):
+    """Funding received (above zero) or paid."""
+
+    id: int
+    accountId: int
+    market: str
+    positionId: int
+    side: str
+    size: str
+    value: str
+    markPrice: str
+    fundingFee: str
+    fundingRate: str
+    paidTime: int
+
+
+class Profit(TypedDict):
+    """Of an account or a strategy, since it began."""
+
+    accountId: int
+    tradePnl: str
+    fundingFees: str
+    fees: str
+    realisedPnl: str
+    unrealisedPnl: str
+    equity: str
+
+
+class Rank(TypedDict):
+    """Place in a market's queue: 10 gives up lots first, 0 not at all."""
+
+    market: str
+    rank: int
+
+
+# -- liquidations ------------------------------------------------------
+
+
+class PublicStep(TypedDict):
+    """One close of a liquidation. Slippage is from the mark, in basis points, against the account when positive."""
+
+    id: int
+    market: str
+    takenBy: str
+    size: str
+    price: str
+    zeroPrice: str
+    markPrice: str
+    slippageBp: int
+    fee: str
+    penalty: str
+    coveredByFund: str
+    time: int
+
+
+class Step(PublicStep):
+    """The same of one's own."""
+
+    accountId: int
+    holderId: int
+
+
+class ExplainedStep(Step):
+    """With its story and the witness in hexadecimal; `faults` is empty where the rules agree."""
+
+    story: str
+    faults: list[str]
+    witness: str
+
+
+class CheckedStep(PublicStep):
+    """Recomputed by the exchange; `digest` is the SHA-256 of the witness, which has so many bytes."""
+
+    faults: list[str]
+    digest: str
+    bytes: int
+
+
+# -- the journal, batches and L1 ------------------------------------------------------
+
+
+class Stage(TypedDict):
+    """How far a batch is on L1."""
+
+    stage: str
+    published: int
+    parts: int
+
+
+class Record(TypedDict):
+    """A place in the journal: the hash chain after it, and how far its batch is."""
+
+    sequence: int
+    chain: str
+    batch: int
+    status: str
+    l1: Stage | None
+
+
+class Receipt(Record):
+    """The sequencer's receipt of an order. `record` is what the journal has of it, `previous` the chain before."""
+
+    orderId: int
+    orderHash: str
+    time: int
+    previous: str
+    record: str
+
+
+class BatchStep(TypedDict):
+    """What is behind a batch."""
+
+    stage: str
+    time: int
+    block: NotRequired[int]
+    hash: NotRequired[str]
+
+
+class BatchProof(TypedDict):
+    """A batch's proof; `bits` are proven ones."""
+
+    profile: str
+    time: int
+    bytes: int
+    bits: float | None
+    fault: NotRequired[str]
+    key: NotRequired[str]
+    seconds: float | None
+
+
+class BatchTransaction(TypedDict):
+    """A transaction of a batch on L1."""
+
+    step: str
+    part: int
+    hash: str
+    block: int
+    gasUsed: int
+    succeeded: bool
+    time: int
+
+
+class Batch(TypedDict):
+    """A sealed batch on its way to L1."""
+
+    batch: int
+    sealedTime: int
+    firstSequence: int
+    lastSequence: int
+    commands: int
+    status: str
+    l1: Stage | None
+    steps: list[BatchStep]
+    proof: BatchProof | None
+    transactions: list[BatchTransaction]
+    gasUsed: int
+
+
+class Proving(TypedDict):
+    """The batch that is being proven."""
+
+    batch: int
+    step: str
+    share: str
+
+
+class LastTransaction(TypedDict):
+    """The last one that the settlement service sent."""
+
+    step: str
+    batch: int | None
+    hash: str
+    block: int
+    gasUsed: int
+
+
+class Contracts(TypedDict):
+    """Addresses on L1."""
+
+    rollup: str
+    custody: str
+    token: str
+
+
+class Settlement(TypedDict):
+    """Numbers of batches. What is below `settles` is there where it is true."""
+
+    sealed: int
+    proven: int
+    final: int
+    settles: bool
+    settled: NotRequired[int]
+    proving: NotRequired[Proving | None]
+    waiting: NotRequired[str | None]
+    halted: NotRequired[str | None]
+    lastTransaction: NotRequired[LastTransaction | None]
+    chain: NotRequired[int]
+    contracts: NotRequired[Contracts]
+
+
+class ForcedRequest(TypedDict):
+    """A request of L1's queue: WAITING, DONE, or FAILED for a reason."""
+
+    number: int
+    kind: str
+    accountId: int
+    amount: str | None
+    market: str | None
+    sender: str
+    state: str
+    reason: str | None
+    block: int
+    includedTime: int
+    answeredTime: int | None

@@ -1,0 +1,230 @@
+"""What an exchange says of itself, as it comes: see `answers`."""
+
+from typing import TypedDict
+
+from bulkhead.client.answers import Proving
+
+
+class LiabilitiesRoot(TypedDict):
+    """The root of the tree of what is owed: see `client.solvency`. Debts to the venue count as nothing in its total."""
+
+    root: str
+    total: str
+    accounts: int
+
+
+class Solvency(TypedDict):
+    """What custody holds, and what accounts and the venue's own funds are owed of it."""
+
+    custody: str
+    accounts: str
+    funds: str
+    sequence: int
+    batches: int
+    liabilities: LiabilitiesRoot
+
+
+class Sibling(TypedDict):
+    """A node beside the way to the root."""
+
+    digest: str
+    total: str
+
+
+class OwnPart(TypedDict):
+    """An account's leaf in that tree, and its way to the root."""
+
+    accountId: int
+    ownerKey: str
+    owed: str
+    salt: str
+    place: int
+    path: list[Sibling]
+
+
+class OwnSolvency(TypedDict):
+    """An account and its isolated positions in that tree."""
+
+    sequence: int
+    root: str
+    total: str
+    parts: list[OwnPart]
+
+
+class Fund(TypedDict):
+    """The venue's money of one asset."""
+
+    asset: str
+    insurance: str
+    fees: str
+    l1: str
+
+
+class Budget(TypedDict):
+    """What the insurance fund may still lose in a market."""
+
+    market: str
+    budget: str
+    lost: str
+    left: str
+
+
+class FundEntry(TypedDict):
+    """What came into the insurance fund, or left it."""
+
+    id: int
+    reason: str
+    amount: str
+    time: int
+
+
+class Insurance(TypedDict):
+    """Funds, budgets and the last entries."""
+
+    funds: list[Fund]
+    budgets: list[Budget]
+    entries: list[FundEntry]
+    cursor: int | None
+
+
+class Signer(TypedDict):
+    """A signer of the oracle."""
+
+    signer: int
+    key: str
+    sequence: int | None
+    time: int | None
+    ageMs: int | None
+
+
+class Feed(TypedDict):
+    """A market's index price with its age."""
+
+    market: str
+    price: str
+    time: int
+    ageMs: int
+    ageMaxMs: int
+    isFresh: bool
+
+
+class Oracle(TypedDict):
+    """The oracle as the exchange hears it."""
+
+    sequence: int
+    time: int
+    ageMs: int
+    quorum: int
+    signers: list[Signer]
+    feeds: list[Feed]
+    source: str
+
+
+class Failure(TypedDict):
+    """A part of the node that does not work, and why."""
+
+    part: str
+    reason: str
+
+
+class BrownOut(TypedDict):
+    """Whether cancels and reduce-only orders alone are taken, and from when on."""
+
+    isOn: bool
+    depth: int
+    batches: int | None
+
+
+class Throughput(TypedDict):
+    """A second, over the span."""
+
+    commands: str
+    fills: str
+    spanSeconds: int
+
+
+class Quantiles(TypedDict):
+    """Seconds; None before the first answer."""
+
+    p50: str | None
+    p95: str | None
+    p99: str | None
+
+
+class Unprovable(TypedDict):
+    """A batch that no circuit proves."""
+
+    batch: int
+    reason: str
+
+
+class Prover(TypedDict):
+    """The prover beside the node."""
+
+    runs: bool
+    sealed: int
+    unproven: int
+    proving: Proving | None
+    starts: int
+    unprovable: list[Unprovable]
+
+
+class Operator(TypedDict):
+    """Load and health of the node."""
+
+    time: int
+    sequence: int
+    failures: list[Failure]
+    queue: int
+    queueMax: int
+    storeLag: int
+    brownOut: BrownOut
+    throughput: Throughput
+    latency: Quantiles
+    readLatency: Quantiles
+    prover: Prover
+    configuration: str
+    accounts: int
+    filledOrders: int
+    filledOrdersMax: int
+
+
+class OpenInterest(TypedDict):
+    """Open interest at a moment `t`: its value `i`, and how many coins `I`."""
+
+    i: str
+    I: str  # noqa: E741 (the wire's name)
+    t: int
+
+
+class Asset(TypedDict):
+    """Collateral, or what a market is of."""
+
+    id: int
+    name: str
+    symbol: str
+    precision: int
+    isActive: bool
+    isCollateral: bool
+    starkexId: str
+    starkexResolution: int
+    l1Id: str
+    l1Resolution: int
+    version: int
+    type: str
+    canBeUsedAsCollateral: bool
+
+
+class Health(TypedDict):
+    """A node that works."""
+
+    sequence: int
+    queue: int
+    storeLag: int
+    batches: int
+    chainId: str
+    prices: str
+    time: int
+    brownOut: bool
+    unproven: int
+    final: int
