@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
-from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from bulkhead.lab.portfolio import PortfolioError, from_account, load_portfolio
+from bulkhead.lab.portfolio import PortfolioError, load_portfolio
 
 GOOD = """
 name = "two"
@@ -113,31 +111,3 @@ def test_other_files_are_named(tmp_path: Path) -> None:
     (tmp_path / "e.toml").write_bytes(b"\xff\xfe")
     with pytest.raises(PortfolioError, match="e.toml: is no text"):
         load_portfolio(tmp_path / "e.toml")
-
-
-class Answers:
-    """What an account answers, as the client gives it."""
-
-    class Account:
-        l2_vault = 640
-
-    class Balance:
-        equity = Decimal("1250.5")
-
-    class Position:
-        market, mark_price, margin_mode, signed_size = "BTC-USD", Decimal(100_000), "ISOLATED", Decimal("-0.2")
-
-    async def account(self) -> Any:
-        return self.Account()
-
-    async def balance(self) -> Any:
-        return self.Balance()
-
-    async def positions(self) -> list[Any]:
-        return [self.Position()]
-
-
-def test_a_live_account() -> None:
-    found = asyncio.run(from_account(Answers()))  # type: ignore[arg-type]
-    assert found.source == "account 640" and found.collateral == 1250.5
-    assert [(one.symbol, one.size, one.strategy) for one in found.holdings] == [("BTC", -0.2, "BTC-USD")]

@@ -12,9 +12,10 @@ from typer.testing import CliRunner
 
 from bulkhead.cli.main import app
 from bulkhead.lab.cache import Cache
-from bulkhead.lab.choice.comparison import Job, Setting, broken_name, can_break, compare
+from bulkhead.lab.choice.comparison import Job, Setting, compare
 from bulkhead.lab.choice.inputs import inputs_of
 from bulkhead.lab.choice.page import page_of
+from bulkhead.lab.choice.plans import broken_name, can_break
 from bulkhead.lab.choice.result import CROSS, ISOLATED, SCENARIO
 from bulkhead.lab.choice.stored import from_json
 from bulkhead.lab.kernel import Accounts, run

@@ -13,7 +13,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from rich.table import Table
 
 from bulkhead.cli.lab import app
-from bulkhead.cli.lab.compare import PROBLEMS, Collateral, DataFolder, Key, PortfolioName, portfolio_of
+from bulkhead.cli.lab.compare import PROBLEMS, Collateral, DataFolder, Key, PortfolioName, Terms, portfolio_of
 from bulkhead.client import Exchange
 from bulkhead.client.checklist import Answer, Facts, facts_of
 from bulkhead.lab.checklist import answers, as_json, lived, page_of
@@ -31,7 +31,7 @@ async def _facts(address: str) -> Facts:
 def checklist(
     portfolio: PortfolioName,
     *,
-    venue: Annotated[str | None, typer.Option(help="URL of a running venue, for what only it can say.")] = None,
+    venue: Terms = None,
     world: Annotated[str, typer.Option(help="A world, as `bulkhead lab worlds` lists them.")] = "regimes",
     seed: Annotated[int, typer.Option(min=0, help="One seed, one result.")] = 1,
     paths: Annotated[int, typer.Option(min=100, help="Paths.")] = 10_000,
@@ -46,9 +46,9 @@ def checklist(
     """Answer the practical checklist: tail, margin call, speed of collateral, liquidations, what must be trusted."""
     console = Console(stderr=True)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
-    address = venue or (portfolio if "://" in portfolio else "")
+    address = venue if venue and "://" in venue else portfolio if "://" in portfolio else ""
     try:
-        held = portfolio_of(portfolio, api_key, collateral)
+        held = portfolio_of(portfolio, api_key, collateral, venue)
         setting = Setting(world, seed, days, round(step * 60_000), paths)
         source = world_of(world, seed=seed, data_dir=data_dir)
         held.known_in(source.symbols)

@@ -16,7 +16,7 @@ from rich.table import Table
 
 from bulkhead.cli.lab import app
 from bulkhead.client.errors import ClientError
-from bulkhead.lab.cache import Cache, key_of
+from bulkhead.lab.cache import Cache, default_folder, key_of
 from bulkhead.lab.choice.comparison import Setting, compare
 from bulkhead.lab.choice.estimates import Estimate
 from bulkhead.lab.choice.inputs import inputs_of
@@ -24,15 +24,17 @@ from bulkhead.lab.choice.page import page_of
 from bulkhead.lab.choice.result import Comparison
 from bulkhead.lab.choice.stored import from_json
 from bulkhead.lab.choice.verdict import title
+from bulkhead.lab.finding import folder_named
+from bulkhead.lab.house import House, HouseError, house_in, house_of
 from bulkhead.lab.kernel import KernelError
 from bulkhead.lab.pages import write
-from bulkhead.lab.portfolio import Portfolio, PortfolioError, from_account, load_portfolio, with_collateral
+from bulkhead.lab.portfolio import Portfolio, PortfolioError, from_account, kept, load_portfolio, with_collateral
 from bulkhead.lab.prices import DataError
 from bulkhead.node.cluster import ClusterError
 from bulkhead.rules.terms import ConfigError
 
 READER = 1  # a private key that nothing is signed with
-PROBLEMS = (PortfolioError, DataError, KernelError, ConfigError, ClusterError, ClientError, OSError)
+PROBLEMS = (PortfolioError, HouseError, DataError, KernelError, ConfigError, ClusterError, ClientError, OSError)
 DataFolder = Annotated[
     Path | None, typer.Option("--data", envvar="BULKHEAD_DATA", help="A folder of price sets.", show_default=False)
 ]
@@ -40,18 +42,36 @@ PortfolioName = Annotated[
     str, typer.Argument(metavar="PORTFOLIO", help="A .toml file, a .json file as ccxt has it, or the URL of a venue.")
 ]
 Key = Annotated[str | None, typer.Option(envvar="BULKHEAD_API_KEY", help="API key of the account, for a URL.")]
+Terms = Annotated[
+    str | None,
+    typer.Option("--venue", help="The exchange whose terms count: a URL, or a file of them."),
+]
 Collateral = Annotated[float | None, typer.Option(help="USD, instead of what the portfolio says.")]
 
 
-def portfolio_of(name: str, api_key: str | None, collateral: float | None) -> Portfolio:
-    """The portfolio that an argument names. Raises PortfolioError, or what the client raises."""
+def portfolio_of(name: str, api_key: str | None, collateral: float | None, venue: str | None = None) -> Portfolio:
+    """The portfolio that an argument names, at the terms of its own exchange or of `venue`; kept in a file.
+
+    Raises PortfolioError and HouseError, or what the client raises.
+    """
     if "://" in name:
         if not api_key:
             raise PortfolioError(f"{name}: an account is read with its key: --api-key or BULKHEAD_API_KEY")
         found = asyncio.run(_live(name, api_key))
     else:
         found = load_portfolio(Path(name))
-    return found if collateral is None else with_collateral(found, collateral)
+    if venue is not None and not (found.house is not None and found.house.source == venue):
+        found = found.at(asyncio.run(_terms(venue)) if "://" in venue else house_in(Path(venue)))
+    if collateral is not None:
+        found = with_collateral(found, collateral)
+    return kept(found, default_folder() / "portfolios")
+
+
+async def _terms(url: str) -> House:
+    from bulkhead.client import Exchange
+
+    async with Exchange(url) as exchange:
+        return await house_of(exchange)
 
 
 async def _live(url: str, api_key: str) -> Portfolio:
@@ -79,6 +99,7 @@ def compare_command(
     broken: Annotated[int, typer.Option("--broken-paths", min=0, help="Paths of each break of correlations.")] = 2_000,
     collateral: Collateral = None,
     api_key: Key = None,
+    venue: Terms = None,
     data_dir: DataFolder = None,
     as_text: Annotated[bool, typer.Option("--json", help="Write the comparison for machines.")] = False,
     html: Annotated[Path | None, typer.Option(help="Write the page here.")] = None,
@@ -90,7 +111,7 @@ def compare_command(
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     start = time.perf_counter()
     try:
-        held = portfolio_of(portfolio, api_key, collateral)
+        held = portfolio_of(portfolio, api_key, collateral, venue)
         setting = Setting(world, seed, days, round(step * 60_000), paths, level, probability, broken)
         cache = None if no_cache else Cache()
         with Progress(*columns, console=console, transient=True) as progress:
@@ -121,15 +142,19 @@ def _remembered(held: Portfolio, setting: Setting, arguments: dict[str, Any], co
     key = key_of(
         what="comparison",
         portfolio=[held.name, held.collateral, [[*_row(one)] for one in held.holdings]],
+        house=None if held.house is None else [*_row(held.house)],
         setting=[*_row(setting)],
         inputs=inputs_of(setting.world, arguments["data_dir"]),
     )
-    kept = cache.get(key)
-    if kept is None:
+    known = cache.get(key)
+    if known is None:
         found = compare(held, setting, **arguments, command=command)
         cache.put(key, found.as_json())
         return found
-    return replace(from_json(kept), command=command, portfolio_source=held.source)
+    found = from_json(known)
+    data = folder_named(arguments["data_dir"])
+    findings = tuple(replace(one, portfolio=held.file, data=data) for one in found.findings)
+    return replace(found, command=command, portfolio_source=held.source, findings=findings)
 
 
 def _row(one: Any) -> list[Any]:

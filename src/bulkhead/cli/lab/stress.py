@@ -2,6 +2,7 @@
 
 import json
 import shlex
+import sys
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -11,18 +12,15 @@ from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
 from bulkhead.cli.lab import app
-from bulkhead.lab.kernel import KernelError
+from bulkhead.cli.lab.compare import PROBLEMS, Collateral, DataFolder, Key, PortfolioName, Terms, portfolio_of
+from bulkhead.lab.impact import books
 from bulkhead.lab.pages import Column, Page, Plot, Section, Source, version, write
 from bulkhead.lab.pages import Table as PageTable
 from bulkhead.lab.pages.plots import Axis, heat
-from bulkhead.lab.portfolio import Portfolio, PortfolioError, load_portfolio
-from bulkhead.lab.prices import DataError
+from bulkhead.lab.portfolio import Portfolio
 from bulkhead.lab.stress import Absent, Row, cases
 from bulkhead.lab.stress import stress as run_stress
 
-DataFolder = Annotated[
-    Path | None, typer.Option("--data", envvar="BULKHEAD_DATA", help="A folder of price sets.", show_default=False)
-]
 TITLES = ("crash", "mode", "liquidated", "all lost", "kept", "kept, worst", "slippage", "debt", "stuck")
 ROW_PIXELS = 30
 UNITS = ("", "", "%", "%", "$", "$", "bp", "$", "%")
@@ -30,7 +28,7 @@ UNITS = ("", "", "%", "%", "$", "$", "bp", "$", "%")
 
 @app.command("stress")
 def stress(
-    portfolio: Annotated[Path, typer.Argument(help="A portfolio: TOML, or ccxt's JSON.")],
+    portfolio: PortfolioName,
     *,
     world: Annotated[str, typer.Option(help="What scripted crashes come on top of.")] = "regimes",
     paths: Annotated[int, typer.Option(min=1, help="Paths a scripted crash.")] = 500,
@@ -39,11 +37,14 @@ def stress(
     step_ms: Annotated[int, typer.Option(min=1_000, help="Of scripted paths; events have their bars'.")] = 300_000,
     as_json: Annotated[bool, typer.Option("--json", help="Print for machines.")] = False,
     html: Annotated[Path | None, typer.Option(help="Write a page here.")] = None,
+    collateral: Collateral = None,
+    api_key: Key = None,
+    venue: Terms = None,
     data_dir: DataFolder = None,
 ) -> None:
     """Run a portfolio through every crash, scripted and recorded; each failure tells the command that replays it."""
     try:
-        held = load_portfolio(portfolio)
+        held = portfolio_of(portfolio, api_key, collateral, venue)
         with Progress(
             SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn(), console=Console(stderr=True)
         ) as progress:
@@ -58,19 +59,17 @@ def stress(
                     tell=lambda title: progress.update(task, description=title),
                 )
             )
-    except (DataError, PortfolioError, KernelError) as error:
+    except PROBLEMS as error:
         typer.secho(str(error), err=True, fg="red")
         raise typer.Exit(1) from error
     rows = [one for one in found if isinstance(one, Row)]
     absent = [one for one in found if isinstance(one, Absent)]
     if as_json:
-        typer.echo(json.dumps(_as_json(rows, absent, seed), allow_nan=False))
+        typer.echo(json.dumps(_as_json(held, rows, absent, seed), allow_nan=False))
     else:
         _show(Console(), rows, absent)
     if html is not None:
-        words = ["bulkhead", "lab", "stress", str(portfolio), "--world", world, "--paths", str(paths)]
-        words += ["--days", f"{days:g}", "--seed", str(seed), "--step-ms", str(step_ms)]
-        page = _page(held, rows, absent, seed, shlex.join(words))
+        page = _page(held, rows, absent, seed, shlex.join(["bulkhead", *sys.argv[1:]]))
         typer.echo(f"{write(page, html)} has the tables", err=True)
 
 
@@ -102,7 +101,7 @@ def _show(console: Console, rows: list[Row], absent: list[Absent]) -> None:
             console.print(str(row.finding), markup=False, highlight=False, soft_wrap=True)
 
 
-def _as_json(rows: list[Row], absent: list[Absent], seed: int) -> dict[str, Any]:
+def _as_json(held: Portfolio, rows: list[Row], absent: list[Absent], seed: int) -> dict[str, Any]:
     made = []
     for row in rows:
         value: dict[str, Any] = dict(zip(TITLES, _cells(row), strict=True))
@@ -112,7 +111,8 @@ def _as_json(rows: list[Row], absent: list[Absent], seed: int) -> dict[str, Any]
         made.append(value)
     units = dict(zip(TITLES, UNITS, strict=True))
     missing = [{"crash": one.title, "reason": one.reason} for one in absent]
-    return {"version": version(), "seed": seed, "units": units, "rows": made, "not run": missing}
+    said = {"version": version(), "seed": seed, "terms": held.terms, "books": books(held.symbols)}
+    return said | { "units": units, "rows": made, "not run": missing}
 
 
 def _plot(rows: list[Row], collateral: float) -> Plot:
@@ -157,4 +157,5 @@ def _page(
         sources=tuple(Source(source, "named with it") for source in dict.fromkeys(row.source for row in rows)),
         command=command,
         simulated=True,
+        settings={"terms": held.terms, "books": books(held.symbols)},
     )

@@ -15,11 +15,9 @@ from bulkhead.lab.choice import verdict
 from bulkhead.lab.choice.cluster import sampled_on
 from bulkhead.lab.choice.estimates import Estimate, difference
 from bulkhead.lab.choice.inputs import inputs_of
-from bulkhead.lab.choice.partitions import EXACT_MOST, Partition, cross, isolated, partitions, search
+from bulkhead.lab.choice.partitions import EXACT_MOST, Partition, cross, partitions, search
+from bulkhead.lab.choice.plans import broken_name, can_break, labels_of, plans_of
 from bulkhead.lab.choice.result import (
-    AS_WRITTEN,
-    CROSS,
-    ISOLATED,
     SCENARIO,
     STRATEGY,
     Broken,
@@ -41,12 +39,13 @@ from bulkhead.lab.choice.sample import (
     venue_for,
 )
 from bulkhead.lab.choice.weigh import Wanted, Weighing
-from bulkhead.lab.finding import Finding
+from bulkhead.lab.finding import Finding, folder_named
+from bulkhead.lab.impact import books
 from bulkhead.lab.pages.provenance import version
 from bulkhead.lab.paths.cube import STEP_MS, World
 from bulkhead.lab.portfolio import Portfolio, PortfolioError
 from bulkhead.lab.prices.bars import Floats
-from bulkhead.lab.worlds import WORLDS, world_of
+from bulkhead.lab.worlds import world_of
 
 DAY_MS = 86_400_000
 SEARCH_PATHS = 1_024  # the search beyond eight positions judges partitions on so many paths
@@ -164,39 +163,6 @@ class Job:
             folder.rmdir()
 
 
-def broken_name(world: str, correlation: str) -> str:
-    """The same world with other correlations, as it can be typed."""
-    base, *scripts = world.split("+")
-    kept = [part for part in base.split(",") if not part.startswith("correlation=")]
-    return "+".join([",".join([*kept, f"correlation={correlation}"]), *scripts])
-
-
-def can_break(world: str) -> bool:
-    """Whether a world has correlations that can be chosen."""
-    return "correlation" in WORLDS[world.split("+")[0].split(",")[0].partition(":")[0]].settings
-
-
-def written(portfolio: Portfolio) -> Partition | None:
-    """The partition that the portfolio's own labels make, None where it has none."""
-    groups: dict[str, int] = {}
-    for place, one in enumerate(portfolio.holdings):
-        groups[one.strategy] = groups.get(one.strategy, 0) | 1 << place
-    return tuple(groups.values()) if any(groups) else None
-
-
-def labels_of(portfolio: Portfolio, partition: Partition) -> list[str]:
-    """Names of a partition's compartments: the owner's where he gave one to the same set, else its markets."""
-    own: dict[int, str] = {}
-    for label in {one.strategy for one in portfolio.holdings if one.strategy}:
-        places = [place for place, one in enumerate(portfolio.holdings) if one.strategy == label]
-        own[sum(1 << place for place in places)] = label
-    symbols = portfolio.symbols
-    return [
-        own.get(mask, "+".join(symbol for place, symbol in enumerate(symbols) if mask >> place & 1))
-        for mask in partition
-    ]
-
-
 def best_partition(job: Job, fixed: list[Partition]) -> tuple[Sample, Masks, list[tuple[float, Partition]], int]:
     """Samples of every set that matters, and partitions by rising expected shortfall, best first.
 
@@ -298,7 +264,7 @@ def compare(
         reasons=verdict.reasons(best, modes),
         against=verdict.against(best, runner_up, modes, advantage, broken) + verdict.held_out(best, held_out, seen),
         findings=tuple(
-            _finding(setting, portfolio, best, int(path), float(losses[best.name][path])) for path in worst
+            _finding(job, best, int(path), float(losses[best.name][path])) for path in worst
         ),
         repairs=tuple(str(repair) for repair in repairs),
         command=command,
@@ -306,21 +272,13 @@ def compare(
     )
 
 
-def plans_of(portfolio: Portfolio) -> dict[str, Partition]:
-    """The partitions that are compared whatever comes out: isolated, cross, and the portfolio's own."""
-    count = len(portfolio.holdings)
-    plans = {CROSS: cross(count)} if count == 1 else {ISOLATED: isolated(count), CROSS: cross(count)}
-    own = written(portfolio)
-    if own is not None and own not in plans.values():
-        plans[AS_WRITTEN] = own
-    return plans
-
-
 def _given(portfolio: Portfolio, setting: Setting) -> dict[str, Any]:
     """What a comparison was asked with."""
     return {
         "portfolio": portfolio.name,
         "portfolio_source": portfolio.source,
+        "terms": portfolio.terms,
+        "books": books(portfolio.symbols),
         "collateral": portfolio.collateral,
         "gross": portfolio.gross,
         "positions": tuple((one.symbol, one.size, one.price) for one in portfolio.holdings),
@@ -392,8 +350,9 @@ def _ranked(weighing: Weighing, order: list[tuple[float, Partition]]) -> tuple[R
     )
 
 
-def _finding(setting: Setting, portfolio: Portfolio, mode: Mode, path: int, loss: float) -> Finding:
+def _finding(job: Job, mode: Mode, path: int, loss: float) -> Finding:
+    setting, portfolio = job.setting, job.portfolio
     what = f"{portfolio.name} under {mode.name} loses {loss:,.0f} USD, one of the worst of {setting.paths:,} paths"
-    file = portfolio.source if Path(portfolio.source).is_file() else None  # a live account cannot be had again
-    where = (file, setting.steps, portfolio.symbols, setting.step_ms)
-    return Finding(setting.world, setting.seed, path, setting.steps - 1, what, *where)
+    strategies = "|".join("+".join(one.symbols) for one in mode.compartments) if mode.name == STRATEGY else ""
+    where = (portfolio.file or None, setting.steps, portfolio.symbols, setting.step_ms, strategies)
+    return Finding(setting.world, setting.seed, path, setting.steps - 1, what, *where, folder_named(job.data_dir))

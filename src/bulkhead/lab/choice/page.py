@@ -40,6 +40,7 @@ def page_of(found: Comparison) -> Page:
             (
                 f"The same {money(found.collateral)} in every mode, split by initial margin, over {horizon} in steps "
                 f"of {found.step_ms // 60_000} minutes, on the same {found.paths:,} paths. Intervals are of 95 %.",
+                f"Margin by the {found.terms}. {found.books}.",
             ),
             (_chances(found), _tails(found, worst)),
             (chances_table(found), money_table(found, worst)),
@@ -76,7 +77,11 @@ def page_of(found: Comparison) -> Page:
         found.against,
         found.repairs,
         found.simulated,
-        {name: value for name, value in found.settings.items() if isinstance(value, str | int | float)},
+        {
+            name: value
+            for name, value in (found.settings | {"terms": found.terms, "books": found.books}).items()
+            if isinstance(value, str | int | float)
+        },
     )
 
 

@@ -28,6 +28,13 @@ NORMAL_TAIL = 200.0  # degrees of freedom from which on a tail is called normal
 DEFAULT_FILE = "binance-hourly.json"
 
 
+def stationary_of(transition: Floats) -> Floats:
+    """The share of time that a chain spends in each regime."""
+    values, vectors = np.linalg.eig(transition.T)
+    share = np.real(vectors[:, int(np.argmax(np.real(values)))])
+    return np.asarray(share / share.sum())
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Calibration:
     """See the module. Arrays are per fit step: (regimes, markets), (regimes, markets, markets), (markets) and so on.
@@ -107,9 +114,7 @@ class Calibration:
     @property
     def stationary(self) -> Floats:
         """The share of time in each regime."""
-        values, vectors = np.linalg.eig(self.transition.T)
-        share = np.real(vectors[:, int(np.argmax(np.real(values)))])
-        return np.asarray(share / share.sum())
+        return stationary_of(self.transition)
 
     def annual_volatility(self) -> Floats:
         """Per market, jumps included, averaged over regimes."""

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bulkhead.lab.cascade import STEP_MOST_MS
-from bulkhead.lab.finding import Finding
+from bulkhead.lab.finding import Finding, folder_named
 from bulkhead.lab.kernel import Outcomes
 from bulkhead.lab.kernel.accounts import Steps
 from bulkhead.lab.pages import Source
@@ -135,7 +135,7 @@ def worst(
         asdict(
             Finding(
                 name, settings.seed, int(path), int(steps[path]), f"path {path}: debts of ${debts[path]:,.0f}{unit}",
-                None, length, symbols, step_ms or 0,
+                None, length, symbols, step_ms or 0, data=folder_named(settings.data_dir),
             )
         )
         for path in np.argsort(-debts, kind="stable")[:WORST_SHOWN]
