@@ -107,4 +107,9 @@ def test_a_set_without_funding_says_so() -> None:
     grid, data = recorded(truth(), 1_500, 40)
     bare = DataSet("made", "Made", "made", "none", False, data.bars)
     found = fit(grid, bare, regimes=1, errors=False).calibration
-    assert found.notes == ("no funding of A, B in made: it is zero everywhere",) and not found.funding_mean.any()
+    assert found.notes == ("no funding of A, B in made: it is zero there",) and not found.funding_mean.any()
+    half = DataSet("made", "Made", "made", "none", False, data.bars, {"A": data.funding["A"]})
+    found = fit(grid, half, regimes=1, errors=False).calibration
+    assert found.notes == ("no funding of B in made: it is zero there",)
+    assert found.funding_deviation[0] > 0 and found.funding_mean[1] == found.funding_deviation[1] == 0
+    assert found.funding_correlation.tolist() == [[1, 0], [0, 1]] and len(found.errors["funding_mean"]) == 2

@@ -19,7 +19,7 @@ from bulkhead.client.checklist import Answer, Facts, facts_of
 from bulkhead.lab.checklist import answers, as_json, lived, page_of
 from bulkhead.lab.choice.comparison import Setting
 from bulkhead.lab.pages import write
-from bulkhead.lab.worlds import world_of
+from bulkhead.lab.worlds import symbols_in, world_of
 
 
 async def _facts(address: str) -> Facts:
@@ -50,8 +50,8 @@ def checklist(
     try:
         held = portfolio_of(portfolio, api_key, collateral, venue)
         setting = Setting(world, seed, days, round(step * 60_000), paths)
-        source = world_of(world, seed=seed, data_dir=data_dir)
-        held.known_in(source.symbols)
+        held.known_in(symbols_in(world, data_dir))
+        source = world_of(world, seed=seed, data_dir=data_dir, symbols=held.symbols)
         with Progress(*columns, console=console, transient=True) as progress:
             task = progress.add_task("checklist", total=paths)
             life = lived(held, setting, data_dir, lambda what, done, total: progress.update(task, completed=done))

@@ -15,7 +15,7 @@ from bulkhead.lab.choice import verdict
 from bulkhead.lab.choice.cluster import sampled_on
 from bulkhead.lab.choice.estimates import Estimate, difference
 from bulkhead.lab.choice.inputs import inputs_of
-from bulkhead.lab.choice.partitions import EXACT_MOST, Partition, cross, partitions, search
+from bulkhead.lab.choice.partitions import EXACT_MOST, Partition, cross, partitions
 from bulkhead.lab.choice.plans import broken_name, can_break, labels_of, plans_of
 from bulkhead.lab.choice.result import (
     SCENARIO,
@@ -32,12 +32,12 @@ from bulkhead.lab.choice.sample import (
     Sample,
     initials_of,
     lots_of,
-    sample_chunk,
     sample_world,
     scenario_initial_of,
     shares_of,
     venue_for,
 )
+from bulkhead.lab.choice.searching import best_partition
 from bulkhead.lab.choice.weigh import Wanted, Weighing
 from bulkhead.lab.finding import Finding, folder_named
 from bulkhead.lab.impact import books
@@ -45,10 +45,9 @@ from bulkhead.lab.pages.provenance import version
 from bulkhead.lab.paths.cube import STEP_MS, World
 from bulkhead.lab.portfolio import Portfolio, PortfolioError
 from bulkhead.lab.prices.bars import Floats
-from bulkhead.lab.worlds import world_of
+from bulkhead.lab.worlds import symbols_in, world_of
 
 DAY_MS = 86_400_000
-SEARCH_PATHS = 1_024  # the search beyond eight positions judges partitions on so many paths
 BREAKS = ("one", "zero", "flipped")
 SHOWN = 8  # of the best partitions, and of the worst
 WORST_PATHS = 3
@@ -97,8 +96,7 @@ class Job:
         cache: Cache | None, cluster: str | None, report: Progress,
     ) -> None:  # fmt: skip
         self.setting, self.data_dir, self.cluster, self.report = setting, data_dir, cluster, report
-        known = world_of(setting.world, seed=setting.seed, data_dir=data_dir).symbols
-        self.portfolio = portfolio.known_in(known)
+        self.portfolio = portfolio.known_in(symbols_in(setting.world, data_dir))
         self.cache = cache
         self.made: list[Path] = []
         self.venue = venue_for(portfolio)
@@ -161,55 +159,6 @@ class Job:
             for file in folder.glob("*.npz"):
                 file.unlink()
             folder.rmdir()
-
-
-def best_partition(job: Job, fixed: list[Partition]) -> tuple[Sample, Masks, list[tuple[float, Partition]], int]:
-    """Samples of every set that matters, and partitions by rising expected shortfall, best first.
-
-    Up to eight positions every partition; beyond, a search on fewer paths, whose end is then measured on all.
-    """
-    count = len(job.portfolio.holdings)
-    if count <= EXACT_MOST:
-        masks = tuple(range(1, 1 << count))
-        sample = job.sample("every set of positions", masks, job.setting.paths)
-        every = list(partitions(count))
-        costs = job.weighing(sample, masks).shortfalls(every)
-        return sample, masks, sorted(zip(costs, every, strict=True)), len(every)
-    found, seen = searched(job, fixed)
-    masks = tuple(sorted({mask for one in (*fixed, found) for mask in one}))
-    sample = job.sample("the sets that were found", masks, job.setting.paths)
-    chosen = list(dict.fromkeys((*fixed, found)))
-    costs = job.weighing(sample, masks).shortfalls(chosen)
-    return sample, masks, sorted(zip(costs, chosen, strict=True)), seen
-
-
-def searched(job: Job, starts: list[Partition]) -> tuple[Partition, int]:
-    """The best partition by search, on the first paths of the world, each set simulated when it is first asked for."""
-    count, paths = len(job.portfolio.holdings), min(SEARCH_PATHS, job.setting.paths)
-    chunks = [chunk.select(job.venue.symbols) for chunk in job.maker()().chunks(paths, job.setting.steps)]
-    known: dict[int, Sample] = {}
-
-    def cost(wanted: list[Partition]) -> list[float]:
-        new = tuple(sorted({mask for one in wanted for mask in one} - known.keys()))
-        if new:
-            made = Sample.joined([
-                sample_chunk(job.venue, job.size, job.shares, new, chunk, scenario_too=False) for chunk in chunks
-            ])
-            for place, mask in enumerate(new):
-                row = slice(place, place + 1)
-                known[mask] = Sample(
-                    made.needs[:, row], made.equity[row], made.cost[row], made.slippage[row], made.debt[row],
-                    made.wiped[row],
-                )  # fmt: skip
-            job.report(f"searching partitions, {len(known)} sets", paths, paths)
-        masks = tuple(sorted({mask for one in wanted for mask in one}))
-        parts = [known[mask] for mask in masks]
-        equity = np.concatenate([part.equity for part in parts])
-        empty = parts[0]
-        joined = Sample(empty.needs, equity, empty.cost, empty.slippage, empty.debt, empty.wiped)
-        return job.weighing(joined, masks).shortfalls(wanted)
-
-    return search(count, cost, starts)
 
 
 def compare(

@@ -49,6 +49,12 @@ class Sample:
         names = [one.name for one in fields(cls)]
         return cls(*(np.concatenate([getattr(part, name) for part in parts], axis=-1) for name in names))
 
+    def beside(self, other: Sample) -> Sample:
+        """Other sets on the same paths behind these; the row of scenario margin stays the last."""
+        names = [one.name for one in fields(self)]
+        rows = [(getattr(self, name), getattr(other, name)) for name in names]
+        return Sample(*(np.concatenate([mine[..., :-1, :], theirs], axis=-2) for mine, theirs in rows))
+
     @property
     def paths(self) -> int:
         """How many paths there are."""
