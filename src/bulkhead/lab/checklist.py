@@ -41,6 +41,7 @@ from bulkhead.lab.kernel import Accounts, Venue, run
 from bulkhead.lab.kernel.accounts import Steps
 from bulkhead.lab.kernel.terms import MICRO
 from bulkhead.lab.pages import Column, Page, Section, Source, Table, version
+from bulkhead.lab.paths.cube import World
 from bulkhead.lab.portfolio import Portfolio
 from bulkhead.lab.prices.bars import Floats
 from bulkhead.lab.venue import SIMULATED_KEYS
@@ -291,6 +292,11 @@ def _trust(portfolio: Portfolio) -> Answer:
     return Answer(TRUST, words, figures, "docs/security.md")
 
 
+def repairs_of(world: World) -> tuple[str, ...]:
+    """What was mended in the data of a world, in words."""
+    return tuple(str(repair) for repair in next(iter(world.chunks(1, 1))).repairs)
+
+
 # -- as a page ---------------------------------------------------------------------------------------------------------
 
 
@@ -311,8 +317,11 @@ def as_json(given: tuple[Answer, ...]) -> list[dict[str, object]]:
     ]  # fmt: skip
 
 
-def page_of(portfolio: Portfolio, setting: Setting, given: tuple[Answer, ...], world_source: str, command: str) -> Page:
+def page_of(
+    portfolio: Portfolio, setting: Setting, given: tuple[Answer, ...], world: World, command: str
+) -> Page:
     """The checklist as a page."""
+    world_source, repairs = world.source, repairs_of(world)
     shown = (Column("figure"), Column("value", "", 2), Column("unit"))
     sections = tuple(
         Section(
@@ -340,6 +349,7 @@ def page_of(portfolio: Portfolio, setting: Setting, given: tuple[Answer, ...], w
         (Source(world_source, "see the world's source"), Source(portfolio.source, "the reader's own")),
         version(),
         sections,
+        repairs=(*portfolio.notes, *repairs),
         simulated="simulated" in world_source,
     )
 

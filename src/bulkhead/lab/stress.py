@@ -70,6 +70,7 @@ class Row:
     stuck: float  # share of paths with a margin call at a moment when no collateral can be moved
     source: str
     finding: Finding | None  # the worst path, where something was liquidated
+    repairs: tuple[str, ...] = ()  # of the data it was run on
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -171,7 +172,7 @@ def _row(
     return Row(
         title, mode, len(hit), share(int(hit.sum()), len(hit)), share(int(flat.sum()), len(flat)),
         float(equity.mean()), float(equity.min()), 1e4 * slippage / closed if closed else None, float(debt.max()),
-        float(stuck.mean()), world.source, finding,
+        float(stuck.mean()), world.source, finding, tuple(str(repair) for repair in chunks[0].repairs),
     )  # fmt: skip
 
 

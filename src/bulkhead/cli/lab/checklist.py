@@ -16,7 +16,7 @@ from bulkhead.cli.lab import app
 from bulkhead.cli.lab.compare import PROBLEMS, Collateral, DataFolder, Key, PortfolioName, Terms, portfolio_of
 from bulkhead.client import Exchange
 from bulkhead.client.checklist import Answer, Facts, facts_of
-from bulkhead.lab.checklist import answers, as_json, lived, page_of
+from bulkhead.lab.checklist import answers, as_json, lived, page_of, repairs_of
 from bulkhead.lab.choice.comparison import Setting
 from bulkhead.lab.pages import write
 from bulkhead.lab.worlds import symbols_in, world_of
@@ -57,15 +57,19 @@ def checklist(
             life = lived(held, setting, data_dir, lambda what, done, total: progress.update(task, completed=done))
         facts = asyncio.run(_facts(address)) if address else None
         given = answers(held, setting, life, facts, address)
+        repairs = (*held.notes, *repairs_of(source))
     except PROBLEMS as error:
         typer.secho(str(error), err=True, fg="red")
         raise typer.Exit(1) from error
     if as_text:
-        typer.echo(json.dumps({"portfolio": held.name, "seed": seed, "answers": as_json(given)}, indent=1))
+        told = {"portfolio": held.name, "seed": seed, "answers": as_json(given), "repairs": repairs}
+        typer.echo(json.dumps(told, indent=1))
     else:
         show(held.name, given, Console())
+        for repair in repairs:
+            typer.echo(f"Mended or taken: {repair}")
     if html is not None:
-        page = page_of(held, setting, given, source.source, shlex.join(["bulkhead", *sys.argv[1:]]))
+        page = page_of(held, setting, given, source, shlex.join(["bulkhead", *sys.argv[1:]]))
         console.print(f"{write(page, html)} has the answers", highlight=False)
 
 

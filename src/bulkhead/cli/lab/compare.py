@@ -142,6 +142,7 @@ def _remembered(held: Portfolio, setting: Setting, arguments: dict[str, Any], co
     key = key_of(
         what="comparison",
         portfolio=[held.name, held.collateral, [[*_row(one)] for one in held.holdings]],
+        notes=[*held.notes],
         house=None if held.house is None else [*_row(held.house)],
         setting=[*_row(setting)],
         inputs=inputs_of(setting.world, arguments["data_dir"]),
@@ -204,5 +205,7 @@ def show(found: Comparison, console: Console) -> None:
     console.print("Against it:")
     for sentence in found.against:
         console.print(f"  - {sentence}", highlight=False, markup=False)
+    for repair in found.repairs:
+        console.print(f"Mended or taken: {repair}", highlight=False, markup=False)
     for finding in found.findings:
         console.print(str(finding), style="dim", highlight=False, markup=False)

@@ -68,6 +68,8 @@ def stress(
         typer.echo(json.dumps(_as_json(held, rows, absent, seed), allow_nan=False))
     else:
         _show(Console(), rows, absent)
+        for repair in _repairs(held, rows):
+            typer.echo(f"Mended or taken: {repair}")
     if html is not None:
         page = _page(held, rows, absent, seed, shlex.join(["bulkhead", *sys.argv[1:]]))
         typer.echo(f"{write(page, html)} has the tables", err=True)
@@ -112,7 +114,12 @@ def _as_json(held: Portfolio, rows: list[Row], absent: list[Absent], seed: int) 
     units = dict(zip(TITLES, UNITS, strict=True))
     missing = [{"crash": one.title, "reason": one.reason} for one in absent]
     said = {"version": version(), "seed": seed, "terms": held.terms, "books": books(held.symbols)}
-    return said | { "units": units, "rows": made, "not run": missing}
+    return said | {"repairs": _repairs(held, rows), "units": units, "rows": made, "not run": missing}
+
+
+def _repairs(held: Portfolio, rows: list[Row]) -> tuple[str, ...]:
+    """What was mended in the data, or taken for something, each once."""
+    return tuple(dict.fromkeys((*held.notes, *(repair for row in rows for repair in row.repairs))))
 
 
 def _plot(rows: list[Row], collateral: float) -> Plot:
@@ -157,5 +164,6 @@ def _page(
         sources=tuple(Source(source, "named with it") for source in dict.fromkeys(row.source for row in rows)),
         command=command,
         simulated=True,
+        repairs=_repairs(held, rows),
         settings={"terms": held.terms, "books": books(held.symbols)},
     )

@@ -215,7 +215,7 @@ def compare(
         findings=tuple(
             _finding(job, best, int(path), float(losses[best.name][path])) for path in worst
         ),
-        repairs=tuple(str(repair) for repair in repairs),
+        repairs=(*portfolio.notes, *(str(repair) for repair in repairs)),
         command=command,
         version=version(),
     )

@@ -14,9 +14,10 @@ from numpy.typing import NDArray
 
 from bulkhead.lab.cascade import STEP_MOST_MS
 from bulkhead.lab.finding import Finding, folder_named
+from bulkhead.lab.impact import books
 from bulkhead.lab.kernel import Outcomes
 from bulkhead.lab.kernel.accounts import Steps
-from bulkhead.lab.pages import Source
+from bulkhead.lab.pages import Page, Source
 from bulkhead.lab.paths.cube import Paths, World
 from bulkhead.lab.prices import list_sets
 from bulkhead.lab.sweep.question import Settings
@@ -148,6 +149,13 @@ def too_long(made: World) -> tuple[str, ...]:
     if made.step_ms <= STEP_MOST_MS:
         return ()
     return (f"Steps of this world last {made.step_ms / 60_000:g} minutes: what is said of feedback is far too much.",)
+
+
+def told(page: Page, settings: Settings, symbols: tuple[str, ...] = SYMBOLS) -> Page:
+    """The same page with what was mended in its world's data, and what liquidations were sold into."""
+    repairs = next(iter(world(settings, symbols).chunks(1, 1))).repairs
+    mended = (*page.repairs, *(str(repair) for repair in repairs))
+    return replace(page, repairs=mended, settings=page.settings | {"books": books(symbols)})
 
 
 def source(settings: Settings, step_ms: int | None = None) -> Source:
