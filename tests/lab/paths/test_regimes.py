@@ -1,5 +1,6 @@
 """lab/paths/regimes.py, calibration.py and mixing.py: moments of every part against closed form; what is refused."""
 
+import json
 import math
 from dataclasses import replace
 from pathlib import Path
@@ -214,6 +215,12 @@ def test_files_and_steps_that_cannot_be_are_refused(tmp_path: Path) -> None:
         (tmp_path / "bad.json").write_text(text)
         with pytest.raises(DataError, match=r"bad.json: not a calibration"):
             load_calibration(tmp_path / "bad.json")
+    made().save(tmp_path / "bad.json")
+    value = json.loads((tmp_path / "bad.json").read_text())
+    value["joint_correlation"] = [[1, 2], [2, 1]]
+    (tmp_path / "bad.json").write_text(json.dumps(value))
+    with pytest.raises(DataError, match=r"bad.json: .*joint_correlation: 2 is not between .* \(row 1"):
+        load_calibration(tmp_path / "bad.json")
     with pytest.raises(DataError, match="no whole steps of the fit's"):
         RegimeWorld(made(), step_ms=7 * 60_000)
     with pytest.raises(DataError, match="funding is paid every"):

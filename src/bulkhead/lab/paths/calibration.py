@@ -234,5 +234,7 @@ def _parsed(text: str, name: str) -> Calibration:
             notes=tuple(str(note) for note in value.get("notes", ())),
             **arrays,
         )
+    except DataError as error:
+        raise type(error)(f"{name}: {error}") from error
     except (ValueError, KeyError, TypeError) as error:
         raise DataError(f"{name}: not a calibration of `bulkhead lab fit`: {error!r}") from error

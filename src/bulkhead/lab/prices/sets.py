@@ -203,7 +203,7 @@ def _table(path: Path, mends: bool) -> DataSet:
     """A user's own table; what it is and under which licence, he knows."""
     repairs: list[Repair] = []
     bars = read_bars(path, repairs=repairs if mends else None)
-    return DataSet(path.stem, path.name, str(path), "not stated", False, bars, repairs=tuple(repairs))
+    return DataSet(str(path), path.name, str(path), "not stated", False, bars, repairs=tuple(repairs))
 
 
 def _joined(name: str, parts: list[DataSet]) -> DataSet:
