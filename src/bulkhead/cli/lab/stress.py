@@ -144,7 +144,11 @@ def _page(
     digits = (None, None, 1, 1, 0, 0, 1, 0, 1)
     columns = tuple(Column(*parts) for parts in zip(TITLES, UNITS, digits, strict=True))
     # Below what is shown there are only remainders of rounding to lots.
-    shown = [tuple(round(cell, 1) + 0.0 if isinstance(cell, float) else cell for cell in _cells(row)) for row in rows]
+    shown = [
+        tuple(round(cell, places) + 0.0 if isinstance(cell, float) else cell
+              for cell, places in zip(_cells(row), digits, strict=True))
+        for row in rows
+    ]  # fmt: skip
     table = PageTable("stress", columns, tuple(shown))
     worst = min(rows, key=lambda row: row.kept_worst)
     replays = "\n".join(str(row.finding) for row in rows if row.finding is not None)

@@ -179,6 +179,10 @@ def _brackets(judged: brackets.Judged) -> Section:
     )  # fmt: skip
 
 
+def _between(low: float, high: float) -> str:
+    return f"{100 * low:.0f} to {100 * high:.0f} %" if low >= 0 else "never against it"
+
+
 def _recorded(folder: Path, scores: list[Score], entered: list[Score]) -> Section:
     plot = lines(
         [Series(title, [score.leverage for score in found], [getattr(score, name) for score in found])
@@ -189,7 +193,7 @@ def _recorded(folder: Path, scores: list[Score], entered: list[Score]) -> Sectio
     )  # fmt: skip
     distances = recorded.by_distance(folder)
     far = bars(
-        [Series("liquidated", [f"{100 * row['from']:.0f} to {100 * row['to']:.0f} %" for row in distances],
+        [Series("liquidated", [_between(row["from"], row["to"]) for row in distances],
                 [row["liquidated"] / row["positions"] if row["positions"] else None for row in distances],
                 labels=[f"{row['positions']} positions" for row in distances])],
         Axis("worst price of the hour against the recorded entry"), Axis("share liquidated", format=".0%"),
