@@ -168,7 +168,8 @@ def answers(
     """The five answers. `facts` are what a running venue at `address` says of itself, None where none is asked."""
     held = Held(portfolio)
     past = None if facts is None or not facts.liquidations else history(facts.liquidations)
-    model = f"{setting.paths:,} paths of {setting.days:g} days, world {setting.world}, seed {setting.seed}"
+    looks = f"a look every {setting.step_ms / 60_000:g} min"
+    model = f"{setting.paths:,} paths of {setting.days:g} days, world {setting.world}, seed {setting.seed}, {looks}"
     return (
         _tail(held, portfolio, setting, life, model),
         _call(held, life, model),

@@ -13,6 +13,7 @@ from rich.table import Table
 
 from bulkhead.cli.lab import app
 from bulkhead.cli.lab.compare import PROBLEMS, Collateral, DataFolder, Key, PortfolioName, Terms, portfolio_of
+from bulkhead.lab.choice.verdict import between_looks
 from bulkhead.lab.impact import books
 from bulkhead.lab.pages import Column, Page, Plot, Section, Source, version, write
 from bulkhead.lab.pages import Table as PageTable
@@ -71,7 +72,7 @@ def stress(
         for repair in _repairs(held, rows):
             typer.echo(f"Mended or taken: {repair}")
     if html is not None:
-        page = _page(held, rows, absent, seed, shlex.join(["bulkhead", *sys.argv[1:]]))
+        page = _page(held, rows, absent, seed, step_ms)
         typer.echo(f"{write(page, html)} has the tables", err=True)
 
 
@@ -138,7 +139,7 @@ def _plot(rows: list[Row], collateral: float) -> Plot:
 
 
 def _page(
-    held: Portfolio, rows: list[Row], absent: list[Absent], seed: int, command: str
+    held: Portfolio, rows: list[Row], absent: list[Absent], seed: int, step_ms: int
 ) -> Page:
     name, collateral = held.name, held.collateral
     digits = (None, None, 1, 1, 0, 0, 1, 0, 1)
@@ -161,12 +162,12 @@ def _page(
         title=f"Stress of {name}",
         question="What becomes of this portfolio in a crash, under each margin mode?",
         answer=(f"Worst: {worst.title} under {worst.mode} leaves ${worst.kept_worst:,.0f}.",),
-        against=("Scripted crashes say what would happen, not how likely they are.",),
+        against=("Scripted crashes say what would happen, not how likely they are.", *between_looks(step_ms)),
         sections=tuple(sections),
         seed=seed,
         version=version(),
         sources=tuple(Source(source, "named with it") for source in dict.fromkeys(row.source for row in rows)),
-        command=command,
+        command=shlex.join(["bulkhead", *sys.argv[1:]]),
         simulated=True,
         repairs=_repairs(held, rows),
         settings={"terms": held.terms, "books": books(held.symbols)},

@@ -211,7 +211,8 @@ def compare(
         held_out=held_out,
         recommendation=verdict.recommendation(best, runner_up, advantage, setting.level),
         reasons=verdict.reasons(best, modes),
-        against=verdict.against(best, runner_up, modes, advantage, broken) + verdict.held_out(best, held_out, seen),
+        against=verdict.against(best, runner_up, modes, advantage, broken)
+        + verdict.held_out(best, held_out, seen) + verdict.between_looks(setting.step_ms),
         findings=tuple(
             _finding(job, best, int(path), float(losses[best.name][path])) for path in worst
         ),

@@ -18,6 +18,7 @@ from bulkhead.lab.impact import books
 from bulkhead.lab.kernel import Outcomes
 from bulkhead.lab.kernel.accounts import Steps
 from bulkhead.lab.pages import Page, Source
+from bulkhead.lab.pages.page import Cell
 from bulkhead.lab.paths.cube import Paths, World
 from bulkhead.lab.prices import list_sets
 from bulkhead.lab.sweep.question import Settings
@@ -153,9 +154,11 @@ def too_long(made: World) -> tuple[str, ...]:
 
 def told(page: Page, settings: Settings, symbols: tuple[str, ...] = SYMBOLS) -> Page:
     """The same page with what was mended in its world's data, and what liquidations were sold into."""
-    repairs = next(iter(world(settings, symbols).chunks(1, 1))).repairs
-    mended = (*page.repairs, *(str(repair) for repair in repairs))
-    return replace(page, repairs=mended, settings=page.settings | {"books": books(symbols)})
+    made = world(settings, symbols)
+    mended = (*page.repairs, *(str(repair) for repair in next(iter(made.chunks(1, 1))).repairs))
+    looks = "at the end of each step; lows and highs within are not looked at"
+    limits: dict[str, Cell] = {"books": books(symbols), "prices": looks}
+    return replace(page, repairs=mended, settings=page.settings | limits)
 
 
 def source(settings: Settings, step_ms: int | None = None) -> Source:
