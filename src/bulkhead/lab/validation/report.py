@@ -187,8 +187,8 @@ def _sensitivity(folder: Path, distances: list[dict[str, Any]]) -> str:
     off = 100 * sum(abs(row["implied"] - row["liquidated"] / row["positions"]) for row in told) / len(told)
     return (
         "Sensitivity: one leverage for everybody is scored from 2 to 40 below. A log-normal law that gives the shares "
-        f"of longs without a recorded entry has a median of {law.median:.1f} times and 68 % of holders within a factor of "
-        f"{math.exp(law.deviation):.0f}; on the {len(told)} groups whose entry is recorded, of which it knows nothing, "
+        f"of longs without a recorded entry has a median of {law.median:.1f} times and 68 % of holders within a factor "
+        f"of {math.exp(law.deviation):.0f}; on the {len(told)} groups of recorded entries, of which it knows nothing, "
         f"it is {off:.0f} percentage points off in the mean."
     )
 
@@ -248,7 +248,7 @@ def _recorded(folder: Path, scores: list[Score], entered: list[Score]) -> Sectio
     return Section(
         "10 October 2025",
         (f"The data do not contain: leverage ({without:,} of {of_all:,} rows are empty), equity, other positions of "
-         "the owner, size before the event, times, and for nine in ten the entry. Entry is then the price before the fall. "
+         "the owner, size before the event, times, and for nine in ten the entry, which is then the price before. "
          "Extremes are those of Binance. Rows are holders who traded within the hour, so those who were liquidated are "
          "too many among them.",
          "By side: SOL fell 31.8 %, which liquidates from three times leverage on, BTC 13.2 %, from seven on; more SOL "
