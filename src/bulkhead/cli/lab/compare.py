@@ -163,14 +163,21 @@ def _row(one: Any) -> list[Any]:
 
 
 def _chance(one: Estimate) -> str:
-    return f"{100 * one.value:.2f} ({100 * one.low:.2f}–{100 * one.high:.2f})"
+    return f"{100 * one.value:.2f} ({100 * one.low:.2f} to {100 * one.high:.2f})"
 
 
 def _amount(one: Estimate | None) -> str:
     if one is None:
         return "–"
     digits = 0 if max(abs(end) for end in one) >= 100 else 2
-    return f"{one.value:,.{digits}f} ({one.low:,.{digits}f}–{one.high:,.{digits}f})"
+    return f"{one.value:,.{digits}f} ({one.low:,.{digits}f} to {one.high:,.{digits}f})"
+
+
+def whole(table: Table) -> Table:
+    """The same table; what is too wide for its column goes on below instead of being cut off."""
+    for column in table.columns:
+        column.overflow = "fold"
+    return table
 
 
 def show(found: Comparison, console: Console) -> None:
@@ -188,17 +195,17 @@ def show(found: Comparison, console: Console) -> None:
         table.add_row(title(mode), f"{mode.initial:,.0f}", *map(_chance, chances), style=style)
         amounts = (mode.shortfall, mode.loss, mode.capital, mode.cost, mode.slippage_if)
         money.add_row(title(mode), *map(_amount, amounts), style=style)
-    console.print(table, money)
+    console.print(whole(table), whole(money))
     parts = Table("mode", "compartment", "collateral", "liquidated, %", "capital needed", title="Compartments")
     for mode in found.modes:
         for one in mode.compartments:
             parts.add_row(mode.name, one.name, f"{one.collateral:,.0f}", _chance(one.liquidated), _amount(one.capital))
-    console.print(parts)
+    console.print(whole(parts))
     if found.broken:
         broken = Table("correlations", "mode", "any liquidation, %", "worst lose, USD", title="When correlations break")
         for each in found.broken:
             broken.add_row(each.correlation, each.mode, _chance(each.any_liquidated), _amount(each.shortfall))
-        console.print(broken)
+        console.print(whole(broken))
     console.print(f"\n[bold]{found.recommendation}[/bold]", highlight=False)
     for sentence in found.reasons:
         console.print(f"  + {sentence}", highlight=False, markup=False)

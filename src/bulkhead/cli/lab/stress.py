@@ -12,7 +12,7 @@ from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
 from bulkhead.cli.lab import app
-from bulkhead.cli.lab.compare import PROBLEMS, Collateral, DataFolder, Key, PortfolioName, Terms, portfolio_of
+from bulkhead.cli.lab.compare import PROBLEMS, Collateral, DataFolder, Key, PortfolioName, Terms, portfolio_of, whole
 from bulkhead.lab.choice.verdict import between_looks
 from bulkhead.lab.impact import books
 from bulkhead.lab.pages import Column, Page, Plot, Section, Source, version, write
@@ -95,7 +95,7 @@ def _show(console: Console, rows: list[Row], absent: list[Absent]) -> None:
         title = "" if row.title == last else row.title
         table.add_row(title, mode, *chances, *money, slippage, f"${row.debt:,.0f}", f"{100 * row.stuck:.0f} %")
         last = row.title
-    console.print(table)
+    console.print(whole(table))
     console.print("kept: equity at the end in dollars; stuck: called while no collateral can be moved", style="dim")
     for one in absent:
         console.print(f"not run: {one.title}: {one.reason}", markup=False, highlight=False)
