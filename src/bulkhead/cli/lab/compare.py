@@ -188,7 +188,7 @@ def show(found: Comparison, console: Console) -> None:
     table = Table("mode", "initial margin", "any liquidation, %", "everything, %", "margin call 66, %",
                   title="Probabilities (95 %)")  # fmt: skip
     money = Table("mode", f"worst {100 * (1 - found.level):.3g} % lose", "mean loss", "capital needed",
-                  "liquidations cost", "slippage where liquidated", title="USD (95 %)")  # fmt: skip
+                  "cost", "slippage where liquidated", title="USD (95 %)")  # fmt: skip
     for mode in found.modes:
         style = "bold" if mode.name == found.best else ""
         chances = (mode.any_liquidated, mode.all_wiped, mode.call_66)
