@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from dataclasses import replace
 from pathlib import Path
 
@@ -148,3 +149,27 @@ def test_commands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert told[1]["figures"][0]["value"] < told[1]["figures"][2]["value"]
     wrong = runner.invoke(app, ["lab", "compare", str(tmp_path / "none.toml")])
     assert wrong.exit_code == 1 and "none.toml: cannot be read" in wrong.output
+
+
+def test_a_finding_of_strategies_that_were_searched_is_found_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The file names no strategies; the command of the finding does, and the loss is the same to the dollar."""
+    monkeypatch.setenv("BULKHEAD_CACHE", str(tmp_path / "cache"))
+    lines = Path("examples/portfolios/hybrid.toml").read_text().splitlines()
+    file = tmp_path / "bare.toml"
+    file.write_text("\n".join(line for line in lines if not line.startswith("strategy")))
+    words = ["lab", "compare", str(file), "--paths", "400", "--broken-paths", "0", "--collateral", "24000", "--json"]
+    told = json.loads(CliRunner().invoke(app, words).stdout)
+    assert told["best"] == "strategy"
+    for finding in told["findings"]:
+        again = CliRunner().invoke(app, [*shlex.split(finding["command"])[1:], "--json"])
+        assert again.exit_code == 0, again.output
+        parts = json.loads(again.stdout)["accounts"]["strategy"]
+        best = next(mode for mode in told["modes"] if mode["name"] == "strategy")
+        assert [part["positions"] for part in parts] == [one["symbols"] for one in best["compartments"]]
+        assert f"loses {24_000 - sum(part['equity at the end'] for part in parts):,.0f} USD" in finding["what"]
+    for partition in ("BTC|ETH", "BTC+ETH+LTC|ADA|BTC", "BTC ETH"):
+        wrong = ["lab", "replay", "1", "--portfolio", str(file), "--strategies", partition]
+        refused = CliRunner().invoke(app, wrong)
+        assert refused.exit_code == 1 and "each in one, not" in refused.output

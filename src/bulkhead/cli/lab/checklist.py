@@ -18,7 +18,7 @@ from bulkhead.client import Exchange
 from bulkhead.client.checklist import Answer, Facts, facts_of
 from bulkhead.lab.checklist import answers, as_json, lived, page_of, repairs_of
 from bulkhead.lab.choice.comparison import Setting
-from bulkhead.lab.pages import write
+from bulkhead.lab.pages import version, write
 from bulkhead.lab.worlds import symbols_in, world_of
 
 
@@ -62,7 +62,8 @@ def checklist(
         typer.secho(str(error), err=True, fg="red")
         raise typer.Exit(1) from error
     if as_text:
-        told = {"portfolio": held.name, "seed": seed, "answers": as_json(given), "repairs": repairs}
+        told = {"portfolio": held.name, "seed": seed, "version": version(), "world": source.source, "terms": held.terms}
+        told |= {"answers": as_json(given), "repairs": repairs}
         typer.echo(json.dumps(told, indent=1))
     else:
         show(held.name, given, Console())
