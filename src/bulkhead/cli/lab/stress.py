@@ -72,7 +72,7 @@ def stress(
         for repair in _repairs(held, rows):
             typer.echo(f"Mended or taken: {repair}")
     if html is not None:
-        page = _page(held, rows, absent, seed, step_ms)
+        page = _page(held, rows, absent, seed, (world, step_ms))
         typer.echo(f"{write(page, html)} has the tables", err=True)
 
 
@@ -139,9 +139,9 @@ def _plot(rows: list[Row], collateral: float) -> Plot:
 
 
 def _page(
-    held: Portfolio, rows: list[Row], absent: list[Absent], seed: int, step_ms: int
+    held: Portfolio, rows: list[Row], absent: list[Absent], seed: int, looked: tuple[str, int]
 ) -> Page:
-    name, collateral = held.name, held.collateral
+    name, collateral, (world, step_ms) = held.name, held.collateral, looked
     digits = (None, None, 1, 1, 0, 0, 1, 0, 1)
     columns = tuple(Column(*parts) for parts in zip(TITLES, UNITS, digits, strict=True))
     # Below what is shown there are only remainders of rounding to lots.
@@ -162,7 +162,7 @@ def _page(
         title=f"Stress of {name}",
         question="What becomes of this portfolio in a crash, under each margin mode?",
         answer=(f"Worst: {worst.title} under {worst.mode} leaves ${worst.kept_worst:,.0f}.",),
-        against=("Scripted crashes say what would happen, not how likely they are.", *between_looks(step_ms)),
+        against=("Scripted crashes say what would happen, not how likely they are.", *between_looks(step_ms, world)),
         sections=tuple(sections),
         seed=seed,
         version=version(),

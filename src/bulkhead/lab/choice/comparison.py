@@ -212,7 +212,7 @@ def compare(
         recommendation=verdict.recommendation(best, runner_up, advantage, setting.level),
         reasons=verdict.reasons(best, modes),
         against=verdict.against(best, runner_up, modes, advantage, broken)
-        + verdict.held_out(best, held_out, seen) + verdict.between_looks(setting.step_ms),
+        + verdict.held_out(best, held_out, seen) + verdict.between_looks(setting.step_ms, setting.world),
         findings=tuple(
             _finding(job, best, int(path), float(losses[best.name][path])) for path in worst
         ),
