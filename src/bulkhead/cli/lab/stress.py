@@ -19,8 +19,10 @@ from bulkhead.lab.pages import Column, Page, Plot, Section, Source, version, wri
 from bulkhead.lab.pages import Table as PageTable
 from bulkhead.lab.pages.plots import Axis, heat
 from bulkhead.lab.portfolio import Portfolio
+from bulkhead.lab.prices import DataError
 from bulkhead.lab.stress import Absent, Row, cases
 from bulkhead.lab.stress import stress as run_stress
+from bulkhead.lab.worlds import symbols_in
 
 TITLES = ("crash", "mode", "liquidated", "all lost", "kept", "kept, worst", "slippage", "debt", "stuck")
 ROW_PIXELS = 30
@@ -45,7 +47,7 @@ def stress(
 ) -> None:
     """Run a portfolio through every crash, scripted and recorded; each failure tells the command that replays it."""
     try:
-        held = portfolio_of(portfolio, api_key, collateral, venue)
+        held = portfolio_of(portfolio, api_key, collateral, venue).known_in(symbols_in(world, data_dir))
         with Progress(
             SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn(), console=Console(stderr=True)
         ) as progress:
@@ -60,11 +62,13 @@ def stress(
                     tell=lambda title: progress.update(task, description=title),
                 )
             )
+        rows = [one for one in found if isinstance(one, Row)]
+        absent = [one for one in found if isinstance(one, Absent)]
+        if not rows:
+            raise DataError(f"no crash could be run; {absent[0].title}: {absent[0].reason}")
     except PROBLEMS as error:
         typer.secho(str(error), err=True, fg="red")
         raise typer.Exit(1) from error
-    rows = [one for one in found if isinstance(one, Row)]
-    absent = [one for one in found if isinstance(one, Absent)]
     if as_json:
         typer.echo(json.dumps(_as_json(held, rows, absent, seed), allow_nan=False))
     else:
