@@ -16,8 +16,9 @@ import numpy as np
 from benchmarks import Row
 from benchmarks.lab_peers import INCOMPARABLE, lrvx_cross, lrvx_isolated
 from bulkhead.lab import kernel as margin
-from bulkhead.lab.choice.comparison import Job, Setting, best_partition, compare, silent
+from bulkhead.lab.choice.comparison import Job, Setting, compare, silent
 from bulkhead.lab.choice.partitions import cross, isolated
+from bulkhead.lab.choice.searching import best_partition
 from bulkhead.lab.compiled import THREADS_VARIABLE, threads
 from bulkhead.lab.kernel import Accounts, Impact, Outcomes, Venue
 from bulkhead.lab.kernel.exact import Exact

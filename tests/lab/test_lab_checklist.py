@@ -71,7 +71,7 @@ def test_answers_of_a_model_say_so(life: Lived) -> None:
     assert "none was named" in trust.verdict
     told = as_json(given)
     assert [one["question"] for one in told] == list(QUESTIONS)
-    page = render(page_of(HELD, SETTING, given, "regimes: simulated", "bulkhead lab checklist two.toml"))
+    page = render(page_of(HELD, SETTING, given, world_of("regimes"), "bulkhead lab checklist two.toml"))
     assert all(one.question in page for one in given)
 
 

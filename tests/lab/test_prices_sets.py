@@ -49,6 +49,29 @@ def test_names_are_listed_with_what_is_at_hand(tmp_path: Path, monkeypatch: pyte
     assert [one.simulated for one in list_sets() if "simulated" in one.name.lower()] == [True]
 
 
+def test_sets_can_be_several_together(tmp_path: Path) -> None:
+    """Bars of both over the time that both cover; what is missing of either is named."""
+    (tmp_path / RECORDED[0].file).touch()
+    assert not next(one for one in list_sets(tmp_path) if one.name == "twelve-2020-2026").present
+    with pytest.raises(DataError, match="binance_perp_1h_2019_2026.parquet: no such file"):
+        load("twelve-2020-2026", tmp_path)
+    parts = ("perp_1h_2019", "BTC ETH XRP LTC BCH ADA"), ("spot_1h_2018", "SOL DOGE LINK AVAX NEAR DOT")
+    for place, (file, symbols) in enumerate(parts):
+        hours = pl.datetime_range(
+            pl.datetime(2020, 10, 15 + place, time_zone="UTC"), pl.datetime(2020, 10, 18, time_zone="UTC"), "1h",
+            eager=True,
+        )  # fmt: skip
+        one = pl.DataFrame({"date": hours.dt.cast_time_unit("ms")}).with_columns(
+            *(pl.lit(2.0).alias(name) for name in ("open", "high", "low", "close", "volume"))
+        )
+        pl.concat([one.with_columns(pl.lit(symbol).alias("symbol")) for symbol in symbols.split()]).write_parquet(
+            tmp_path / f"binance_{file}_2026.parquet"
+        )
+    found = load("twelve-2020-2026", tmp_path)
+    assert len(found.symbols) == 12 and found.source == "Binance USDT perpetuals and Binance spot"
+    assert {len(bars) for bars in found.bars.values()} == {2 * 24 + 1} and found.licence == "GPL-3.0"
+
+
 def test_a_set_that_is_not_at_hand_says_how_to_get_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("BULKHEAD_DATA", raising=False)
     with pytest.raises(DataError, match="price set crash-2025-10-10 needs a folder of sets: name one by --data"):

@@ -166,3 +166,17 @@ def test_a_users_own_table_is_refused_mended_and_fitted(tmp_path: Path) -> None:
     assert said["calibration"]["symbols"] == ["AAA", "BBB"]
     shown = run("replay", "1", "--world", f"regimes:{out}", "--steps", "24")
     assert "mine" in shown and "BBB" in shown
+
+
+def test_what_cannot_be_run_at_all_is_named(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("BULKHEAD_DATA", raising=False)
+    file.write_text(PORTFOLIO.replace("XRP", "SUI"))
+    for words, problem in (
+        (["--paths", "2"], "pair.toml: position 2: unknown market 'SUI'; there are ADA"),
+        (["--paths", "2", "--world", "recorded:none.csv"], "none.csv: no such file"),
+    ):
+        done = CliRunner().invoke(app, ["lab", "stress", str(file), *words, "--html", str(file.with_suffix(".html"))])
+        assert done.exit_code == 1 and problem in done.output, done.output
+    file.write_text(PORTFOLIO)
+    done = CliRunner().invoke(app, ["lab", "stress", str(file), "--paths", "2", "--world", "regimes+within"])
+    assert done.exit_code == 1 and "no crash could be run; nothing but the world itself: within: " in done.output

@@ -148,6 +148,10 @@ if find_spec("ray"):
         _, there = answer(Squares(), settings, cluster="local")
         assert here == there
 
+    def test_an_address_where_nobody_is_is_named() -> None:
+        with pytest.raises(QuestionError, match="no Ray cluster .*127.0.0.1:1"):
+            answer(Squares(), Settings(), cluster="127.0.0.1:1")
+
 else:
 
     def test_a_cluster_without_ray_says_what_to_install() -> None:

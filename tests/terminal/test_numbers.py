@@ -23,7 +23,8 @@ def market(price: str = "60000", tick: str = "1", step: str = "0.000001") -> Mar
     )  # fmt: skip
     now = Statistics(
         mark_price=Decimal(price), index_price=Decimal(price), last_price=Decimal(price), bid_price=NOTHING,
-        ask_price=NOTHING, funding_rate=NOTHING, next_funding_rate=0, open_interest=NOTHING, daily_volume=NOTHING,
+        ask_price=NOTHING, funding_rate=NOTHING, next_funding_rate=0, open_interest=NOTHING,
+        open_interest_base=NOTHING, daily_volume=NOTHING,
     )  # fmt: skip
     contract = Contract(synthetic_id="0x1", synthetic_resolution=1, collateral_id="0x1", collateral_resolution=1)
     return Market(

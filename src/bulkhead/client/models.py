@@ -49,7 +49,8 @@ class Statistics(Model, frozen=True):
     ask_price: Decimal
     funding_rate: Decimal
     next_funding_rate: int
-    open_interest: Decimal
+    open_interest: Decimal  # dollars
+    open_interest_base: Decimal  # coins
     daily_volume: Decimal
     deleverage_levels: DeleverageLevels = DeleverageLevels()
 

@@ -36,10 +36,12 @@ from bulkhead.fixed import FRACTION_BITS
 from bulkhead.lab.choice.comparison import Progress, Setting, silent
 from bulkhead.lab.choice.estimates import Estimate, quantile, share, shortfall
 from bulkhead.lab.choice.sample import lots_of, venue_for
+from bulkhead.lab.impact import books
 from bulkhead.lab.kernel import Accounts, Venue, run
 from bulkhead.lab.kernel.accounts import Steps
 from bulkhead.lab.kernel.terms import MICRO
 from bulkhead.lab.pages import Column, Page, Section, Source, Table, version
+from bulkhead.lab.paths.cube import World
 from bulkhead.lab.portfolio import Portfolio
 from bulkhead.lab.prices.bars import Floats
 from bulkhead.lab.venue import SIMULATED_KEYS
@@ -69,9 +71,10 @@ class Lived:
 
 
 class Held:
-    """The portfolio as a cross account of the default venue, for questions to the rules themselves."""
+    """The portfolio as a cross account of its venue, for questions to the rules themselves."""
 
     def __init__(self, portfolio: Portfolio) -> None:
+        self.terms = portfolio.terms
         self.venue: Venue = venue_for(portfolio)
         self.size = lots_of(self.venue, portfolio)
         self.start = [int(price * (1 << FRACTION_BITS)) for price in self.venue.start]
@@ -164,13 +167,15 @@ def answers(
 ) -> tuple[Answer, ...]:
     """The five answers. `facts` are what a running venue at `address` says of itself, None where none is asked."""
     held = Held(portfolio)
-    model = f"{setting.paths:,} paths of {setting.days:g} days, world {setting.world}, seed {setting.seed}"
+    past = None if facts is None or not facts.liquidations else history(facts.liquidations)
+    looks = f"a look every {setting.step_ms / 60_000:g} min"
+    model = f"{setting.paths:,} paths of {setting.days:g} days, world {setting.world}, seed {setting.seed}, {looks}"
     return (
         _tail(held, portfolio, setting, life, model),
         _call(held, life, model),
         _speed(life, facts, model, address),
-        _history(life, model) if facts is None or not facts.liquidations else history(facts.liquidations),
-        trust(facts) if facts is not None else _trust(),
+        past or _history(life, f"{model}; {books(portfolio.symbols)}"),
+        trust(facts) if facts is not None else _trust(portfolio),
     )
 
 
@@ -191,7 +196,7 @@ def _tail(held: Held, portfolio: Portfolio, setting: Setting, life: Lived, model
         *_interval("loss that one path in a thousand exceeds", extreme, USD),
         _figure("beyond the account, mean over all paths", float(life.debt.mean()), USD),
     ]
-    return Answer(TAIL, words, tuple(figures), f"rules of the default venue; {model}")
+    return Answer(TAIL, words, tuple(figures), f"{portfolio.terms}; {model}")
 
 
 def _call(held: Held, life: Lived, model: str) -> Answer:
@@ -214,7 +219,7 @@ def _call(held: Held, life: Lived, model: str) -> Answer:
         "probability of the call at 80 %", share(int(np.isfinite(life.called_80).sum()), paths), SHARE, 100
     )
     figures += _interval("probability of a liquidation", closed, SHARE, 100)
-    return Answer(CALL, words, tuple(figures), f"rules.margin; {model}")
+    return Answer(CALL, words, tuple(figures), f"rules.margin, {held.terms}; {model}")
 
 
 def _speed(life: Lived, facts: Facts | None, model: str, address: str) -> Answer:
@@ -267,16 +272,16 @@ def _history(life: Lived, model: str) -> Answer:
         _figure("slippage, one in twenty is worse", float(np.quantile(slips, 0.95)), BASIS_POINTS),
         _figure("paid by the insurance fund, mean", float(life.debt[hit].mean()), USD),
     )
-    return Answer(HISTORY, words, figures, f"{model}; books: lab/impact.py")
+    return Answer(HISTORY, words, figures, model)
 
 
-def _trust() -> Answer:
-    config = default_config(SIMULATED_KEYS, Felt(5))
+def _trust(portfolio: Portfolio) -> Answer:
+    config = default_config(SIMULATED_KEYS, Felt(5)) if portfolio.house is None else portfolio.house.config
     signers = len(config.oracle_keys)
     needed = quorum(signers)
     age = max(terms.price_age_max_ms for terms in config.markets)
     words = (
-        f"By the default configuration: {needed} of {signers} oracle signers for prices, the operator for the order of "
+        f"By {portfolio.terms}: {needed} of {signers} oracle signers for prices, the operator for the order of "
         "commands. Which venue settles with proofs, only the venue can say: none was named."
     )
     figures = (
@@ -285,7 +290,12 @@ def _trust() -> Answer:
         _figure("oldest price that counts", age / 1000, SECONDS, 0),
         Figure("forced exit at most after", Decimal(FORCED_DAYS * 86_400), SECONDS),
     )
-    return Answer(TRUST, words, figures, "ledger/defaults.py; docs/security.md")
+    return Answer(TRUST, words, figures, "docs/security.md")
+
+
+def repairs_of(world: World) -> tuple[str, ...]:
+    """What was mended in the data of a world, in words."""
+    return tuple(str(repair) for repair in next(iter(world.chunks(1, 1))).repairs)
 
 
 # -- as a page ---------------------------------------------------------------------------------------------------------
@@ -308,8 +318,11 @@ def as_json(given: tuple[Answer, ...]) -> list[dict[str, object]]:
     ]  # fmt: skip
 
 
-def page_of(portfolio: Portfolio, setting: Setting, given: tuple[Answer, ...], world_source: str, command: str) -> Page:
+def page_of(
+    portfolio: Portfolio, setting: Setting, given: tuple[Answer, ...], world: World, command: str
+) -> Page:
     """The checklist as a page."""
+    world_source, repairs = world.source, repairs_of(world)
     shown = (Column("figure"), Column("value", "", 2), Column("unit"))
     sections = tuple(
         Section(
@@ -337,6 +350,7 @@ def page_of(portfolio: Portfolio, setting: Setting, given: tuple[Answer, ...], w
         (Source(world_source, "see the world's source"), Source(portfolio.source, "the reader's own")),
         version(),
         sections,
+        repairs=(*portfolio.notes, *repairs),
         simulated="simulated" in world_source,
     )
 

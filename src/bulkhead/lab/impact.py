@@ -112,6 +112,7 @@ def crash_multiplier(bars: Bars, crash_ms: tuple[int, int], before_ms: int) -> f
 # package ob-analytics 0.1.0), both sides. For a million, Binance's BTCUSDT cost 1.96 bp on 2024-08-08 by that measure.
 # The half spread is a tick of this venue's books, which is wider than either tape's.
 DEFAULT_SOURCE = "default: Bitstamp BTC/USD, 2026-05-02, what nine moments in ten cost at most"
+BOOKS = "Books from calm minutes of BTC alone (Bitstamp, 2026-05-02, what nine moments in ten cost at most)"
 BASE = Curve("BTC", 0.5, 4.16, 0.677, DEFAULT_SOURCE, 0.07, 0.024, 0.1)
 # Bid depth over BTC's in the thinner of Hyperliquid and Lighter, March 2026 (a table under the Unlicense), at most 1.
 DEPTHS = {"BTC": 1.0, "ETH": 1.0, "SOL": 0.11, "HYPE": 0.024, "DOGE": 0.020}
@@ -129,6 +130,22 @@ def default_curves(symbols: tuple[str, ...], depth: float = 1.0) -> dict[str, Cu
         curve = replace(BASE, symbol=symbol, source=f"{BASE.source}{how}")
         made[symbol] = curve.thinned(relative * depth) if relative * depth < 1 else curve
     return made
+
+
+def books(symbols: tuple[str, ...]) -> str:
+    """What these books are, for a report: which were measured, which follow from a ratio, and which are assumed."""
+    told = []
+    ratios = [f"{symbol} {DEPTHS[symbol]:g}" for symbol in symbols if DEPTHS.get(symbol, 1.0) < 1]
+    assumed = [symbol for symbol in symbols if symbol not in DEPTHS]
+    if "BTC" in symbols:
+        told.append("BTC's as recorded")
+    if "ETH" in symbols:
+        told.append("ETH's taken as BTC's, for its recorded depth was no less")
+    if ratios:
+        told.append(f"BTC's at recorded shares of its depth for {', '.join(ratios)}")
+    if assumed:
+        told.append(f"no record of {', '.join(assumed)}: taken as the thinnest recorded, {UNMEASURED:g}")
+    return f"{BOOKS}: {'; '.join(told)}"
 
 
 def default_impacts(symbols: tuple[str, ...], depth: float = 1.0) -> dict[str, Impact]:

@@ -5,6 +5,7 @@ Whatever is wrong with it is said with the file and the row; nothing is guessed,
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
 import tomllib
@@ -13,15 +14,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from bulkhead.lab.house import House, HouseError, house_in, house_of
 from bulkhead.limits import POSITIONS_MAX
 
 if TYPE_CHECKING:
     from bulkhead.client.trader import Trader
 
-TOML_FIELDS = ("name", "collateral", "positions", "note")
+TOML_FIELDS = ("name", "collateral", "positions", "note", "venue")
 POSITION_FIELDS = ("market", "size", "price", "strategy")
-QUOTES = ("USDT", "USDC", "USD")
-"""What balances of other exchanges are held in; each counts as one dollar."""
 
 
 class PortfolioError(ValueError):
@@ -51,6 +51,9 @@ class Portfolio:
     collateral: float
     holdings: tuple[Holding, ...]
     source: str  # the file, or the endpoint
+    house: House | None = None  # whose terms count; None: the default venue's
+    file: str = ""  # where `load_portfolio` finds exactly this; empty: nowhere
+    notes: tuple[str, ...] = ()  # what was taken for what, or left out, for reports
 
     def __post_init__(self) -> None:
         if not math.isfinite(self.collateral) or self.collateral <= 0:
@@ -68,6 +71,19 @@ class Portfolio:
         """Notional of all positions, USD."""
         return sum(abs(one.notional) for one in self.holdings)
 
+    @property
+    def terms(self) -> str:
+        """Whose terms count, in words."""
+        return "default terms of this code (ledger/defaults.py)" if self.house is None else self.house.words
+
+    def at(self, house: House) -> Portfolio:
+        """The same positions at another exchange; PortfolioError naming the row whose market it does not have."""
+        for row, one in enumerate(self.holdings, 1):
+            if one.symbol not in house.markets:
+                known = f"{house.source}; there are {', '.join(sorted(house.markets))}"
+                raise PortfolioError(f"{self.source}: position {row}: unknown market {one.symbol!r} at {known}")
+        return replace(self, house=house, file="")
+
     def known_in(self, symbols: Collection[str]) -> Portfolio:
         """Itself, if each market is among these; PortfolioError naming the row of the first that is not."""
         for row, one in enumerate(self.holdings, 1):
@@ -80,7 +96,7 @@ class Portfolio:
         return self
 
 
-def _number(value: Any, place: str, name: str) -> float:
+def number_of(value: Any, place: str, name: str) -> float:
     """A finite number; texts are taken, for exchanges send numbers as texts."""
     try:
         number = float(value)
@@ -91,8 +107,8 @@ def _number(value: Any, place: str, name: str) -> float:
     return number
 
 
-def _holding(place: str, symbol: str, size: Any, price: Any, strategy: str = "") -> Holding:
-    found = Holding(symbol, _number(size, place, "size"), _number(price, place, "price"), strategy)
+def holding_of(place: str, symbol: str, size: Any, price: Any, strategy: str = "") -> Holding:
+    found = Holding(symbol, number_of(size, place, "size"), number_of(price, place, "price"), strategy)
     if found.size == 0:
         raise PortfolioError(f"{place}: size is above zero for a long and below for a short, not 0")
     if found.price <= 0:
@@ -100,7 +116,7 @@ def _holding(place: str, symbol: str, size: Any, price: Any, strategy: str = "")
     return found
 
 
-def _distinct(places: Sequence[str], holdings: Sequence[Holding]) -> tuple[Holding, ...]:
+def distinct(places: Sequence[str], holdings: Sequence[Holding]) -> tuple[Holding, ...]:
     """The holdings, if no market is there twice: one account nets them, so two rows would be a size nobody holds."""
     seen: dict[str, str] = {}
     for place, one in zip(places, holdings, strict=True):
@@ -127,7 +143,9 @@ def load_portfolio(path: Path) -> Portfolio:
     except UnicodeDecodeError as error:
         raise PortfolioError(f"{path}: is no text: {error.reason} at byte {error.start}") from error
     if path.suffix == ".json":
-        return _from_ccxt_text(text, path)
+        from bulkhead.lab.exported import from_text
+
+        return from_text(text, path)
     if path.suffix != ".toml":
         raise PortfolioError(f"{path}: a portfolio is a .toml file, or a .json file as ccxt gives it")
     return _from_toml(text, path)
@@ -154,10 +172,16 @@ def _from_toml(text: str, path: Path) -> Portfolio:
         market = str(one["market"])
         places.append(f"{place} ({market})")
         found.append(
-            _holding(places[-1], symbol_in(market), one["size"], one["price"], str(one.get("strategy", "")))
+            holding_of(places[-1], symbol_in(market), one["size"], one["price"], str(one.get("strategy", "")))
         )
-    collateral = _number(given.get("collateral"), str(path), "collateral")
-    return Portfolio(str(given.get("name", path.stem)), collateral, _distinct(places, found), str(path))
+    collateral = number_of(given.get("collateral"), str(path), "collateral")
+    held = Portfolio(str(given.get("name", path.stem)), collateral, distinct(places, found), str(path), file=str(path))
+    if "venue" not in given:
+        return held
+    try:
+        return replace(held.at(house_in(path.parent / str(given["venue"]))), file=str(path))
+    except HouseError as error:
+        raise PortfolioError(f"{path}: venue: {error}") from error
 
 
 def _refuse_unknown(given: Mapping[str, Any], known: Sequence[str], place: str) -> None:
@@ -166,68 +190,67 @@ def _refuse_unknown(given: Mapping[str, Any], known: Sequence[str], place: str) 
             raise PortfolioError(f"{place}: {name!r} is none of its fields; they are {', '.join(known)}")
 
 
-def _from_ccxt_text(text: str, path: Path) -> Portfolio:
-    try:
-        given = json.loads(text)
-    except ValueError as error:
-        raise PortfolioError(f"{path}: {error}") from error
-    if not isinstance(given, dict) or not isinstance(given.get("positions"), list) or "balance" not in given:
-        raise PortfolioError(
-            f"{path}: an export is an object of `positions` (fetch_positions) and `balance` (fetch_balance)"
-        )
-    return from_ccxt(given["positions"], given["balance"], str(path), str(given.get("name", path.stem)))
-
-
-def from_ccxt(
-    positions: Sequence[Mapping[str, Any]], balance: Mapping[str, Any], source: str, name: str
-) -> Portfolio:
-    """A portfolio from ccxt's unified structures.
-
-    A position counts contracts · contractSize coins at its markPrice. Collateral is the total balance in dollars and
-    stablecoins plus the open profit, which ccxt's balance leaves out.
-    """
-    places, found, profit = [], [], 0.0
-    for row, one in enumerate(positions, 1):
-        if not isinstance(one, dict) or not isinstance(one.get("symbol"), str):
-            raise PortfolioError(f"{source}: position {row}: ccxt's position has a symbol")
-        place = f"{source}: position {row} ({one['symbol']})"
-        contracts = _number(one.get("contracts"), place, "contracts")
-        if contracts == 0:
-            continue  # ccxt lists markets in which nothing is held as well
-        side = one.get("side")
-        if side not in ("long", "short") or contracts < 0:
-            raise PortfolioError(f"{place}: side is long or short and contracts above zero, not {side!r}, {contracts}")
-        unit = _number(1.0 if one.get("contractSize") is None else one["contractSize"], place, "contractSize")
-        if unit <= 0:
-            raise PortfolioError(f"{place}: contractSize is above zero, not {unit}")
-        if one.get("markPrice") is None:
-            raise PortfolioError(f"{place}: markPrice is missing; ask the exchange for it")
-        if one.get("unrealizedPnl") is not None:
-            profit += _number(one["unrealizedPnl"], place, "unrealizedPnl")
-        places.append(place)
-        size = contracts * unit * (1 if side == "long" else -1)
-        found.append(_holding(place, symbol_in(one["symbol"]), size, one["markPrice"]))
-    total = balance.get("total") if isinstance(balance, dict) else None
-    if not isinstance(total, dict) or not any(quote in total for quote in QUOTES):
-        raise PortfolioError(f"{source}: balance.total holds an amount of {', '.join(QUOTES)}")
-    held = {quote: total[quote] for quote in QUOTES if total.get(quote) is not None}
-    money = sum(_number(amount, source, f"balance of {quote}") for quote, amount in held.items())
-    return Portfolio(name, money + profit, _distinct(places, found), source)
-
-
 async def from_account(trader: Trader) -> Portfolio:
-    """The portfolio of a live account and its isolated children, whose worth its equity counts. Raises as `Trader`."""
+    """The portfolio of a live account and its isolated children, whose worth its equity counts, at its own exchange.
+
+    Raises as `Trader`, and HouseError.
+    """
     account, positions, balance = await trader.account(), await trader.positions(), await trader.balance()
-    source = f"account {account.l2_vault}"
+    source, house = f"account {account.l2_vault}", await house_of(trader.exchange)
+    # Margin is reckoned at index prices, and so is the equity that is told.
+    index = {one.market: (await trader.exchange.market(one.market)).market_stats.index_price for one in positions}
     places = [f"{source}: position {row} ({one.market})" for row, one in enumerate(positions, 1)]
     found = [
-        _holding(place, symbol_in(one.market), one.signed_size, one.mark_price,
+        holding_of(place, symbol_in(one.market), one.signed_size, index[one.market],
                  one.market if one.margin_mode == "ISOLATED" else "")
         for place, one in zip(places, positions, strict=True)
     ]
-    return Portfolio(source, float(balance.equity), _distinct(places, found), source)
+    return Portfolio(source, float(balance.equity), distinct(places, found), source).at(house)
 
 
 def with_collateral(portfolio: Portfolio, collateral: float) -> Portfolio:
     """The same positions with another amount of money behind them."""
-    return replace(portfolio, collateral=collateral)
+    return replace(portfolio, collateral=collateral, file="")
+
+
+def with_strategies(portfolio: Portfolio, partition: str) -> Portfolio:
+    """The same positions in these strategies: `BTC+LTC|ETH`, each market once."""
+    groups = [[symbol.strip() for symbol in group.split("+")] for group in partition.split("|")]
+    named = [symbol for group in groups for symbol in group]
+    if sorted(named) != sorted(portfolio.symbols):
+        raise PortfolioError(f"strategies are {', '.join(portfolio.symbols)}, each in one, not {partition!r}")
+    label = {symbol: "+".join(group) for group in groups for symbol in group}
+    holdings = tuple(replace(one, strategy=label[one.symbol]) for one in portfolio.holdings)
+    return replace(portfolio, holdings=holdings, file="")
+
+
+def kept(portfolio: Portfolio, folder: Path) -> Portfolio:
+    """The same with a file that has exactly this in it, so that what was found with it can be found again.
+
+    Written under a name by content: TOML, and beside it the exchange's terms where there are any.
+    """
+    if portfolio.file:
+        return portfolio
+    lines = [f"name = {_quoted(portfolio.name)}", f"collateral = {portfolio.collateral!r}"]
+    lines += [f"note = {_quoted('kept of ' + portfolio.source)}"]
+    folder.mkdir(parents=True, exist_ok=True)
+    if portfolio.house is not None:
+        terms = portfolio.house.as_text()
+        name = f"terms-{_digest(terms)}.json"
+        (folder / name).write_text(terms, encoding="utf-8")
+        lines.append(f"venue = {_quoted(name)}")
+    for one in portfolio.holdings:
+        lines += ["", "[[positions]]", f"market = {_quoted(one.symbol)}", f"size = {one.size!r}"]
+        lines += [f"price = {one.price!r}", f"strategy = {_quoted(one.strategy)}"]
+    text = "\n".join(lines) + "\n"
+    path = folder / f"portfolio-{_digest(text)}.toml"
+    path.write_text(text, encoding="utf-8")
+    return replace(portfolio, file=str(path))
+
+
+def _quoted(text: str) -> str:
+    return json.dumps(text, ensure_ascii=False)
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:12]

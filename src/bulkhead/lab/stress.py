@@ -9,7 +9,7 @@ first, so that no account sleeps through a bar's low.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
@@ -18,8 +18,7 @@ from numpy.typing import NDArray
 
 from bulkhead.lab.choice.estimates import Estimate, share
 from bulkhead.lab.choice.sample import lots_of, shares_of, venue_for
-from bulkhead.lab.finding import Finding
-from bulkhead.lab.impact import default_impacts
+from bulkhead.lab.finding import Finding, folder_named
 from bulkhead.lab.kernel import Accounts, Outcomes, Venue, run
 from bulkhead.lab.kernel.terms import MICRO
 from bulkhead.lab.paths.cube import Paths, World
@@ -71,6 +70,7 @@ class Row:
     stuck: float  # share of paths with a margin call at a moment when no collateral can be moved
     source: str
     finding: Finding | None  # the worst path, where something was liquidated
+    repairs: tuple[str, ...] = ()  # of the data it was run on
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -129,7 +129,6 @@ def stress(
 ) -> Iterator[Row | Absent]:
     """Every case under every mode. A crash whose data or markets are not there is told, not left out."""
     venue = venue_for(portfolio)
-    venue = replace(venue, impact=tuple(default_impacts(portfolio.symbols).values()))
     modes = accounts_of(venue, portfolio)
     for case in wanted:
         tell(case.title)
@@ -142,14 +141,15 @@ def stress(
             yield Absent(case.title, str(error))
             continue
         for mode, (_inside, accounts) in modes.items():
-            yield _row((case.title, mode), venue, accounts, chunks, world, portfolio)
+            yield _row((case.title, mode), venue, accounts, chunks, world, (portfolio, folder_named(data_dir)))
 
 
 def _row(
-    called: tuple[str, str], venue: Venue, accounts: Accounts, chunks: list[Paths], world: World, portfolio: Portfolio
+    called: tuple[str, str], venue: Venue, accounts: Accounts, chunks: list[Paths], world: World,
+    with_what: tuple[Portfolio, str],
 ) -> Row:
-    """One crash under one mode."""
-    title, mode = called
+    """One crash under one mode; `with_what` is the portfolio, and the folder of price sets that was named."""
+    (title, mode), (portfolio, data) = called, with_what
     done = [run(venue, accounts, chunk) for chunk in chunks]
     hit = np.concatenate([each.is_liquidated.any(axis=1) for each in done])
     flat = np.concatenate([(each.flat_step >= 0).all(axis=1) for each in done])
@@ -166,13 +166,13 @@ def _row(
         turned = f"${lost:,.0f} are lost" if lost > 0 else f"liquidated in part, and ${-lost:,.0f} are won"
         what = f"{title}, {mode}: of ${portfolio.collateral:,.0f}, {turned}"
         finding = Finding(
-            world.name, world.seed, worst, int(first[worst]), what, portfolio.source,
-            chunks[0].steps, portfolio.symbols, world.step_ms,
+            world.name, world.seed, worst, int(first[worst]), what, portfolio.file or None,
+            chunks[0].steps, portfolio.symbols, world.step_ms, data=data,
         )  # fmt: skip
     return Row(
         title, mode, len(hit), share(int(hit.sum()), len(hit)), share(int(flat.sum()), len(flat)),
         float(equity.mean()), float(equity.min()), 1e4 * slippage / closed if closed else None, float(debt.max()),
-        float(stuck.mean()), world.source, finding,
+        float(stuck.mean()), world.source, finding, tuple(str(repair) for repair in chunks[0].repairs),
     )  # fmt: skip
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,9 +13,10 @@ from typer.testing import CliRunner
 
 from bulkhead.cli.main import app
 from bulkhead.lab.cache import Cache
-from bulkhead.lab.choice.comparison import Job, Setting, broken_name, can_break, compare
+from bulkhead.lab.choice.comparison import Job, Setting, compare
 from bulkhead.lab.choice.inputs import inputs_of
 from bulkhead.lab.choice.page import page_of
+from bulkhead.lab.choice.plans import broken_name, can_break
 from bulkhead.lab.choice.result import CROSS, ISOLATED, SCENARIO
 from bulkhead.lab.choice.stored import from_json
 from bulkhead.lab.kernel import Accounts, run
@@ -119,7 +121,7 @@ def test_worlds_with_other_correlations() -> None:
 
 
 def test_what_cannot_be_compared_is_named() -> None:
-    with pytest.raises(PortfolioError, match=r"three.toml: position 2: unknown market 'NONE'; there are ADA, BCH, BTC"):
+    with pytest.raises(PortfolioError, match=r"three.toml: position 2: unknown market 'NONE'; there are ADA, AVAX"):
         compare(replace(HELD, holdings=(HELD.holdings[0], Holding("NONE", 1, 1.0))), SETTING)
     with pytest.raises(DataError, match="no world 'nowhere'"):
         compare(HELD, replace(SETTING, world="nowhere"))
@@ -127,19 +129,6 @@ def test_what_cannot_be_compared_is_named() -> None:
         compare(replace(HELD, holdings=(Holding("BTC", 1e-9, 100_000.0),)), SETTING)
     with pytest.raises(PortfolioError, match="at least 100 paths"):
         replace(SETTING, paths=10)
-
-
-def test_more_than_eight_positions_are_searched(tmp_path: Path) -> None:
-    """Nine positions in a world of eight markets are too many markets; a search is asked for by its limit instead."""
-    from tests.lab.choice.eight import eight, save_eight
-
-    setting = Setting(world=save_eight(tmp_path / "eight.json"), paths=256, days=1, broken_paths=0)
-    exact = compare(eight(), setting)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("bulkhead.lab.choice.comparison.EXACT_MOST", 7)
-        found = compare(eight(), setting)
-    assert not found.is_exact and found.held_out is None and found.partitions < exact.partitions
-    assert found.ranked[0].shortfall <= exact.ranked[0].shortfall * 1.02
 
 
 def test_commands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -160,3 +149,27 @@ def test_commands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert told[1]["figures"][0]["value"] < told[1]["figures"][2]["value"]
     wrong = runner.invoke(app, ["lab", "compare", str(tmp_path / "none.toml")])
     assert wrong.exit_code == 1 and "none.toml: cannot be read" in wrong.output
+
+
+def test_a_finding_of_strategies_that_were_searched_is_found_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The file names no strategies; the command of the finding does, and the loss is the same to the dollar."""
+    monkeypatch.setenv("BULKHEAD_CACHE", str(tmp_path / "cache"))
+    lines = Path("examples/portfolios/hybrid.toml").read_text().splitlines()
+    file = tmp_path / "bare.toml"
+    file.write_text("\n".join(line for line in lines if not line.startswith("strategy")))
+    words = ["lab", "compare", str(file), "--paths", "400", "--broken-paths", "0", "--collateral", "24000", "--json"]
+    told = json.loads(CliRunner().invoke(app, words).stdout)
+    assert told["best"] == "strategy"
+    for finding in told["findings"]:
+        again = CliRunner().invoke(app, [*shlex.split(finding["command"])[1:], "--json"])
+        assert again.exit_code == 0, again.output
+        parts = json.loads(again.stdout)["accounts"]["strategy"]
+        best = next(mode for mode in told["modes"] if mode["name"] == "strategy")
+        assert [part["positions"] for part in parts] == [one["symbols"] for one in best["compartments"]]
+        assert f"loses {24_000 - sum(part['equity at the end'] for part in parts):,.0f} USD" in finding["what"]
+    for partition in ("BTC|ETH", "BTC+ETH+LTC|ADA|BTC", "BTC ETH"):
+        wrong = ["lab", "replay", "1", "--portfolio", str(file), "--strategies", partition]
+        refused = CliRunner().invoke(app, wrong)
+        assert refused.exit_code == 1 and "each in one, not" in refused.output

@@ -107,4 +107,19 @@ def test_a_set_without_funding_says_so() -> None:
     grid, data = recorded(truth(), 1_500, 40)
     bare = DataSet("made", "Made", "made", "none", False, data.bars)
     found = fit(grid, bare, regimes=1, errors=False).calibration
-    assert found.notes == ("no funding of A, B in made: it is zero everywhere",) and not found.funding_mean.any()
+    assert found.notes == ("no funding of A, B in made: it is zero there",) and not found.funding_mean.any()
+    half = DataSet("made", "Made", "made", "none", False, data.bars, {"A": data.funding["A"]})
+    found = fit(grid, half, regimes=1, errors=False).calibration
+    assert found.notes == ("no funding of B in made: it is zero there",)
+    assert found.funding_deviation[0] > 0 and found.funding_mean[1] == found.funding_deviation[1] == 0
+    assert found.funding_correlation.tolist() == [[1, 0], [0, 1]] and len(found.errors["funding_mean"]) == 2
+
+
+def test_a_path_of_the_model_itself_is_explained() -> None:
+    """The judgement is not too strict: of what the model made nine in ten figures are within its own ranges."""
+    (path,) = RegimeWorld(truth(), seed=21, step_ms=HOUR_MS).chunks(1, 5_000)
+    drawn = np.diff(np.log(path.ratio[0].astype(np.float64)), axis=0)
+    judged = judge(truth(), drawn - drawn.mean(axis=0))
+    assert sum(one.is_explained for one in judged) >= 0.8 * len(judged)
+    twice = judge(truth(), 2 * (drawn - drawn.mean(axis=0)))
+    assert sum(one.is_explained for one in twice) < 0.7 * len(twice)

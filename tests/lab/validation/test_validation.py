@@ -39,6 +39,29 @@ def test_a_wrong_deduction_is_found() -> None:
     assert ours != pytest.approx(wrong, rel=1e-3)
 
 
+def test_leverages_that_follow_from_liquidated_shares(tmp_path: Path) -> None:
+    """Shares of a known law give the law again; the leverage that is needed is the limit turned around."""
+    needed = recorded.needed_leverage(np.array([0.05, -0.05]), 0.0125, np.array([True, False]))
+    assert float(recorded.limit(needed[0], 0.0125, True)) == pytest.approx(0.05) and math.isinf(needed[1])
+    law, rows = recorded.Leverages(4.0, 1.0), []
+    for asset, low in recorded.LOWEST.items():
+        move = 1 - low / recorded.BEFORE[asset]
+        least = float(recorded.needed_leverage(move, recorded.MAINTENANCE[asset], True))
+        hit = round(10_000 * float(law.above(least, 1e9)[0]))
+        rows += [(asset, "LONG", None, place < hit, False, None) for place in range(10_000)]
+    names = ("asset", "side", "entry_price", "was_liquidated", "was_adl", "leverage_ratio")
+    path = tmp_path / recorded.FOLDER / recorded.POSITIONS
+    path.parent.mkdir(parents=True)
+    table = pl.DataFrame(rows, schema=names, orient="row").with_columns(pl.col("entry_price").cast(pl.Float64))
+    table.write_parquet(path)
+    found = recorded.implied(tmp_path)
+    assert found.median == pytest.approx(4.0, rel=1e-3) and found.deviation == pytest.approx(1.0, rel=1e-3)
+    assert float(law.above(30.0, 20.0)[0]) == 0
+    table.with_columns(pl.lit(False).alias("was_liquidated")).write_parquet(path)
+    with pytest.raises(DataError, match=r"0% of BTC longs were liquidated: no law follows"):
+        recorded.implied(tmp_path)
+
+
 def test_an_account_that_cannot_be_liquidated_has_no_price() -> None:
     assert Account(1e6, [Held(1.0, 100.0, 100.0, (Bracket(LAST_BOUND, 0.05),))]).liquidation_price() is None
 
@@ -115,6 +138,9 @@ if REAL is not None:
         assert recorded.missing_leverage(REAL) == (13_031, 13_031)
         shares = [row["liquidated"] / row["positions"] for row in recorded.by_distance(REAL)]
         assert shares == sorted(shares)
+        # A law of leverage from the others: it liquidates too many, in the right order, within 13 points everywhere.
+        law = [row["implied"] for row in recorded.by_distance(REAL)]
+        assert law == sorted(law) and max(abs(one - other) for one, other in zip(law, shares, strict=True)) < 0.13
         page = validate(500, 1, REAL)
         assert is_sound(page)
         assert "Every bracket of Binance" in render(page)

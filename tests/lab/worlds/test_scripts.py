@@ -5,7 +5,10 @@ import math
 import numpy as np
 import pytest
 
+from bulkhead.lab.choice.sample import lots_of, venue_for
+from bulkhead.lab.kernel import Accounts, run
 from bulkhead.lab.paths import Paths
+from bulkhead.lab.portfolio import Holding, Portfolio
 from bulkhead.lab.prices import DataError
 from bulkhead.lab.worlds import SCRIPTS, WORLDS, script_of, world_of
 
@@ -101,7 +104,7 @@ def test_what_no_script_can_do_is_refused(text: str, message: str) -> None:
 
 
 def test_every_script_has_words_and_works_with_its_defaults() -> None:
-    day = world_of("gaussian+" + "+".join(SCRIPTS), symbols=("BTC", "ETH"))
+    day = world_of("gaussian,extremes=yes+" + "+".join(SCRIPTS), symbols=("BTC", "ETH"))
     (chunk,) = day.chunks(2, 288)
     assert chunk.source.endswith("scripted: " + ", ".join(SCRIPTS)) and np.isfinite(chunk.ratio).all()
     assert all(len(script.words) > 20 for script in SCRIPTS.values())
@@ -141,3 +144,34 @@ def test_markets_that_a_world_does_not_know_are_named() -> None:
         with pytest.raises(DataError, match="HYPE"):
             world_of(name, symbols=("BTC", "HYPE"))
     assert math.isclose(world_of("gaussian", symbols=("BTC",)).step_ms, 300_000) and set(WORLDS) >= {"event"}
+
+
+def test_lows_and_highs_within_steps_are_looked_at_where_asked() -> None:
+    """Three looks a step, in order; what else goes wrong lasts as long as before; without extremes it is refused."""
+    made = script_of("within").apply(script_of("outage:at=5m,last=150s").apply(paths()))
+    first = paths()
+    assert made.steps == 3 * STEPS and made.step_ms == MINUTE_MS // 3 and made.low is None
+    assert first.low is not None and first.high is not None and made.venue_open is not None
+    for place, looked in enumerate((first.low, first.high, first.ratio)):
+        assert (made.ratio[:, place::3] == looked).all()
+    assert np.flatnonzero(~made.venue_open).tolist() == list(range(15, 24))
+    with pytest.raises(DataError, match="knows no lows and highs; `extremes=yes` draws them"):
+        script_of("within").apply(made)
+    with pytest.raises(DataError, match="within: has no settings"):
+        script_of("within:at=1h")
+    with pytest.raises(DataError, match="steps of 1000 ms are not 3"):
+        script_of("within").apply(world_of("regimes,extremes=yes", step_ms=1_000).chunks(1, 5).__next__())
+
+
+def test_who_is_looked_at_within_steps_is_liquidated_no_later() -> None:
+    """On the same draws: every liquidation at the ends of steps is one within, at that step or before; some are new."""
+    held = Portfolio("long", 5_000.0, (Holding("BTC", 1.0, 100_000.0),), "long.toml")
+    venue = venue_for(held)
+    account = Accounts.of_lots(venue, lots_of(venue, held)[None], np.array([held.collateral]))
+    ends, inside = (
+        run(venue, account, next(world_of(name, seed=3, symbols=("BTC",)).chunks(400, 576)))
+        for name in ("regimes,extremes=yes", "regimes,extremes=yes+within")
+    )
+    hit, step = ends.is_liquidated[:, 0], inside.first_step[:, 0]
+    assert inside.is_liquidated[hit, 0].all() and (step[hit] // 3 <= ends.first_step[hit, 0]).all()
+    assert 20 < hit.sum() < inside.is_liquidated.sum()

@@ -13,13 +13,13 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from rich.table import Table
 
 from bulkhead.cli.lab import app
-from bulkhead.cli.lab.compare import PROBLEMS, Collateral, DataFolder, Key, PortfolioName, portfolio_of
+from bulkhead.cli.lab.compare import PROBLEMS, Collateral, DataFolder, Key, PortfolioName, Terms, portfolio_of
 from bulkhead.client import Exchange
 from bulkhead.client.checklist import Answer, Facts, facts_of
-from bulkhead.lab.checklist import answers, as_json, lived, page_of
+from bulkhead.lab.checklist import answers, as_json, lived, page_of, repairs_of
 from bulkhead.lab.choice.comparison import Setting
-from bulkhead.lab.pages import write
-from bulkhead.lab.worlds import world_of
+from bulkhead.lab.pages import version, write
+from bulkhead.lab.worlds import symbols_in, world_of
 
 
 async def _facts(address: str) -> Facts:
@@ -31,7 +31,7 @@ async def _facts(address: str) -> Facts:
 def checklist(
     portfolio: PortfolioName,
     *,
-    venue: Annotated[str | None, typer.Option(help="URL of a running venue, for what only it can say.")] = None,
+    venue: Terms = None,
     world: Annotated[str, typer.Option(help="A world, as `bulkhead lab worlds` lists them.")] = "regimes",
     seed: Annotated[int, typer.Option(min=0, help="One seed, one result.")] = 1,
     paths: Annotated[int, typer.Option(min=100, help="Paths.")] = 10_000,
@@ -46,26 +46,31 @@ def checklist(
     """Answer the practical checklist: tail, margin call, speed of collateral, liquidations, what must be trusted."""
     console = Console(stderr=True)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
-    address = venue or (portfolio if "://" in portfolio else "")
+    address = venue if venue and "://" in venue else portfolio if "://" in portfolio else ""
     try:
-        held = portfolio_of(portfolio, api_key, collateral)
+        held = portfolio_of(portfolio, api_key, collateral, venue)
         setting = Setting(world, seed, days, round(step * 60_000), paths)
-        source = world_of(world, seed=seed, data_dir=data_dir)
-        held.known_in(source.symbols)
+        held.known_in(symbols_in(world, data_dir))
+        source = world_of(world, seed=seed, data_dir=data_dir, symbols=held.symbols)
         with Progress(*columns, console=console, transient=True) as progress:
             task = progress.add_task("checklist", total=paths)
             life = lived(held, setting, data_dir, lambda what, done, total: progress.update(task, completed=done))
         facts = asyncio.run(_facts(address)) if address else None
         given = answers(held, setting, life, facts, address)
+        repairs = (*held.notes, *repairs_of(source))
     except PROBLEMS as error:
         typer.secho(str(error), err=True, fg="red")
         raise typer.Exit(1) from error
     if as_text:
-        typer.echo(json.dumps({"portfolio": held.name, "seed": seed, "answers": as_json(given)}, indent=1))
+        told = {"portfolio": held.name, "seed": seed, "version": version(), "world": source.source, "terms": held.terms}
+        told |= {"answers": as_json(given), "repairs": repairs}
+        typer.echo(json.dumps(told, indent=1))
     else:
         show(held.name, given, Console())
+        for repair in repairs:
+            typer.echo(f"Mended or taken: {repair}")
     if html is not None:
-        page = page_of(held, setting, given, source.source, shlex.join(["bulkhead", *sys.argv[1:]]))
+        page = page_of(held, setting, given, source, shlex.join(["bulkhead", *sys.argv[1:]]))
         console.print(f"{write(page, html)} has the answers", highlight=False)
 
 

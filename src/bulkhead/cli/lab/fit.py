@@ -14,7 +14,7 @@ from rich.table import Table
 
 from bulkhead.cli.lab import app
 from bulkhead.lab.fit_page import fit_page
-from bulkhead.lab.pages import write
+from bulkhead.lab.pages import version, write
 from bulkhead.lab.paths.calibration import YEAR_MS, Calibration
 from bulkhead.lab.paths.fit import REGIMES, T_BLOCKS, Fit, sound_returns
 from bulkhead.lab.paths.fit import fit as fit_to
@@ -95,6 +95,7 @@ def _as_json(found: Fit, judged: list[Judged], seed: int) -> dict[str, Any]:
         "rounds": found.rounds,
         "converged": found.has_converged,
         "seed": seed,
+        "version": version(),
         "goodness": [one._asdict() | {"explained": one.is_explained} for one in judged],
     }
 

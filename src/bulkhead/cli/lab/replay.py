@@ -1,7 +1,6 @@
 """`bulkhead lab replay`: one path of a world again, around one step, and what it did to a portfolio."""
 
 import json
-from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -12,12 +11,11 @@ from rich.table import Table
 
 from bulkhead.cli.lab import app
 from bulkhead.lab.choice.sample import venue_for
-from bulkhead.lab.impact import default_impacts
 from bulkhead.lab.kernel import KernelError, run
 from bulkhead.lab.kernel.terms import MICRO
 from bulkhead.lab.paths.cube import Paths
 from bulkhead.lab.paths.single import path_of
-from bulkhead.lab.portfolio import Portfolio, PortfolioError, load_portfolio
+from bulkhead.lab.portfolio import Portfolio, PortfolioError, load_portfolio, with_strategies
 from bulkhead.lab.prices import DataError
 from bulkhead.lab.stress import accounts_of, event_steps
 from bulkhead.lab.worlds import world_of
@@ -40,12 +38,15 @@ def replay(
     steps: Annotated[int, typer.Option(min=0, help="Of the whole path; a week, or an event to its end.")] = 0,
     symbols: Annotated[str, typer.Option(help="Markets in their order, with commas.")] = "",
     step_ms: Annotated[int, typer.Option(min=0, help="The world's own unless given.")] = 0,
+    strategies: Annotated[str, typer.Option(help="Strategies instead of the file's: BTC+LTC|ETH.")] = "",
     as_json: Annotated[bool, typer.Option("--json", help="Print for machines.")] = False,
     data_dir: DataFolder = None,
 ) -> None:
     """Show a path of a world again, the same to the last bit: what every simulated failure names."""
     try:
         held = None if portfolio is None else load_portfolio(portfolio)
+        if held is not None and strategies:
+            held = with_strategies(held, strategies)
         wanted = tuple(one.strip() for one in symbols.split(",") if one.strip()) or (held.symbols if held else ())
         made = world_of(world, seed=seed, step_ms=step_ms or None, symbols=wanted, data_dir=data_dir)
         is_event = world.startswith("event:") and "+" not in world
@@ -65,7 +66,7 @@ def replay(
 
 def _run(held: Portfolio, one: Paths) -> dict[str, list[dict[str, Any]]]:
     """What became of each account of each mode on this path."""
-    venue = replace(venue_for(held), impact=tuple(default_impacts(held.symbols).values()))
+    venue = venue_for(held)
     told: dict[str, list[dict[str, Any]]] = {}
     for mode, (inside, accounts) in accounts_of(venue, held).items():
         done = run(venue, accounts, one.select(held.symbols))

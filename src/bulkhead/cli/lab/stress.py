@@ -2,6 +2,7 @@
 
 import json
 import shlex
+import sys
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -11,18 +12,18 @@ from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
 from bulkhead.cli.lab import app
-from bulkhead.lab.kernel import KernelError
+from bulkhead.cli.lab.compare import PROBLEMS, Collateral, DataFolder, Key, PortfolioName, Terms, portfolio_of, whole
+from bulkhead.lab.choice.verdict import between_looks
+from bulkhead.lab.impact import books
 from bulkhead.lab.pages import Column, Page, Plot, Section, Source, version, write
 from bulkhead.lab.pages import Table as PageTable
 from bulkhead.lab.pages.plots import Axis, heat
-from bulkhead.lab.portfolio import Portfolio, PortfolioError, load_portfolio
+from bulkhead.lab.portfolio import Portfolio
 from bulkhead.lab.prices import DataError
 from bulkhead.lab.stress import Absent, Row, cases
 from bulkhead.lab.stress import stress as run_stress
+from bulkhead.lab.worlds import symbols_in
 
-DataFolder = Annotated[
-    Path | None, typer.Option("--data", envvar="BULKHEAD_DATA", help="A folder of price sets.", show_default=False)
-]
 TITLES = ("crash", "mode", "liquidated", "all lost", "kept", "kept, worst", "slippage", "debt", "stuck")
 ROW_PIXELS = 30
 UNITS = ("", "", "%", "%", "$", "$", "bp", "$", "%")
@@ -30,7 +31,7 @@ UNITS = ("", "", "%", "%", "$", "$", "bp", "$", "%")
 
 @app.command("stress")
 def stress(
-    portfolio: Annotated[Path, typer.Argument(help="A portfolio: TOML, or ccxt's JSON.")],
+    portfolio: PortfolioName,
     *,
     world: Annotated[str, typer.Option(help="What scripted crashes come on top of.")] = "regimes",
     paths: Annotated[int, typer.Option(min=1, help="Paths a scripted crash.")] = 500,
@@ -39,11 +40,14 @@ def stress(
     step_ms: Annotated[int, typer.Option(min=1_000, help="Of scripted paths; events have their bars'.")] = 300_000,
     as_json: Annotated[bool, typer.Option("--json", help="Print for machines.")] = False,
     html: Annotated[Path | None, typer.Option(help="Write a page here.")] = None,
+    collateral: Collateral = None,
+    api_key: Key = None,
+    venue: Terms = None,
     data_dir: DataFolder = None,
 ) -> None:
     """Run a portfolio through every crash, scripted and recorded; each failure tells the command that replays it."""
     try:
-        held = load_portfolio(portfolio)
+        held = portfolio_of(portfolio, api_key, collateral, venue).known_in(symbols_in(world, data_dir))
         with Progress(
             SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn(), console=Console(stderr=True)
         ) as progress:
@@ -58,19 +62,21 @@ def stress(
                     tell=lambda title: progress.update(task, description=title),
                 )
             )
-    except (DataError, PortfolioError, KernelError) as error:
+        rows = [one for one in found if isinstance(one, Row)]
+        absent = [one for one in found if isinstance(one, Absent)]
+        if not rows:
+            raise DataError(f"no crash could be run; {absent[0].title}: {absent[0].reason}")
+    except PROBLEMS as error:
         typer.secho(str(error), err=True, fg="red")
         raise typer.Exit(1) from error
-    rows = [one for one in found if isinstance(one, Row)]
-    absent = [one for one in found if isinstance(one, Absent)]
     if as_json:
-        typer.echo(json.dumps(_as_json(rows, absent, seed), allow_nan=False))
+        typer.echo(json.dumps(_as_json(held, rows, absent, seed), allow_nan=False))
     else:
         _show(Console(), rows, absent)
+        for repair in _repairs(held, rows):
+            typer.echo(f"Mended or taken: {repair}")
     if html is not None:
-        words = ["bulkhead", "lab", "stress", str(portfolio), "--world", world, "--paths", str(paths)]
-        words += ["--days", f"{days:g}", "--seed", str(seed), "--step-ms", str(step_ms)]
-        page = _page(held, rows, absent, seed, shlex.join(words))
+        page = _page(held, rows, absent, seed, (world, step_ms))
         typer.echo(f"{write(page, html)} has the tables", err=True)
 
 
@@ -93,7 +99,7 @@ def _show(console: Console, rows: list[Row], absent: list[Absent]) -> None:
         title = "" if row.title == last else row.title
         table.add_row(title, mode, *chances, *money, slippage, f"${row.debt:,.0f}", f"{100 * row.stuck:.0f} %")
         last = row.title
-    console.print(table)
+    console.print(whole(table))
     console.print("kept: equity at the end in dollars; stuck: called while no collateral can be moved", style="dim")
     for one in absent:
         console.print(f"not run: {one.title}: {one.reason}", markup=False, highlight=False)
@@ -102,7 +108,7 @@ def _show(console: Console, rows: list[Row], absent: list[Absent]) -> None:
             console.print(str(row.finding), markup=False, highlight=False, soft_wrap=True)
 
 
-def _as_json(rows: list[Row], absent: list[Absent], seed: int) -> dict[str, Any]:
+def _as_json(held: Portfolio, rows: list[Row], absent: list[Absent], seed: int) -> dict[str, Any]:
     made = []
     for row in rows:
         value: dict[str, Any] = dict(zip(TITLES, _cells(row), strict=True))
@@ -112,7 +118,13 @@ def _as_json(rows: list[Row], absent: list[Absent], seed: int) -> dict[str, Any]
         made.append(value)
     units = dict(zip(TITLES, UNITS, strict=True))
     missing = [{"crash": one.title, "reason": one.reason} for one in absent]
-    return {"version": version(), "seed": seed, "units": units, "rows": made, "not run": missing}
+    said = {"version": version(), "seed": seed, "terms": held.terms, "books": books(held.symbols)}
+    return said | {"repairs": _repairs(held, rows), "units": units, "rows": made, "not run": missing}
+
+
+def _repairs(held: Portfolio, rows: list[Row]) -> tuple[str, ...]:
+    """What was mended in the data, or taken for something, each once."""
+    return tuple(dict.fromkeys((*held.notes, *(repair for row in rows for repair in row.repairs))))
 
 
 def _plot(rows: list[Row], collateral: float) -> Plot:
@@ -131,13 +143,17 @@ def _plot(rows: list[Row], collateral: float) -> Plot:
 
 
 def _page(
-    held: Portfolio, rows: list[Row], absent: list[Absent], seed: int, command: str
+    held: Portfolio, rows: list[Row], absent: list[Absent], seed: int, looked: tuple[str, int]
 ) -> Page:
-    name, collateral = held.name, held.collateral
+    name, collateral, (world, step_ms) = held.name, held.collateral, looked
     digits = (None, None, 1, 1, 0, 0, 1, 0, 1)
     columns = tuple(Column(*parts) for parts in zip(TITLES, UNITS, digits, strict=True))
     # Below what is shown there are only remainders of rounding to lots.
-    shown = [tuple(round(cell, 1) + 0.0 if isinstance(cell, float) else cell for cell in _cells(row)) for row in rows]
+    shown = [
+        tuple(round(cell, places) + 0.0 if isinstance(cell, float) else cell
+              for cell, places in zip(_cells(row), digits, strict=True))
+        for row in rows
+    ]  # fmt: skip
     table = PageTable("stress", columns, tuple(shown))
     worst = min(rows, key=lambda row: row.kept_worst)
     replays = "\n".join(str(row.finding) for row in rows if row.finding is not None)
@@ -150,11 +166,13 @@ def _page(
         title=f"Stress of {name}",
         question="What becomes of this portfolio in a crash, under each margin mode?",
         answer=(f"Worst: {worst.title} under {worst.mode} leaves ${worst.kept_worst:,.0f}.",),
-        against=("Scripted crashes say what would happen, not how likely they are.",),
+        against=("Scripted crashes say what would happen, not how likely they are.", *between_looks(step_ms, world)),
         sections=tuple(sections),
         seed=seed,
         version=version(),
         sources=tuple(Source(source, "named with it") for source in dict.fromkeys(row.source for row in rows)),
-        command=command,
+        command=shlex.join(["bulkhead", *sys.argv[1:]]),
         simulated=True,
+        repairs=_repairs(held, rows),
+        settings={"terms": held.terms, "books": books(held.symbols)},
     )

@@ -16,6 +16,7 @@ from bulkhead.lab.kernel import KernelError
 from bulkhead.lab.pages import Page, as_json, write
 from bulkhead.lab.prices import DataError
 from bulkhead.lab.questions import QUESTIONS, question_of
+from bulkhead.lab.questions.common import told
 from bulkhead.lab.sweep import QuestionError, Result, Settings, answer, findings_of
 from bulkhead.rules.terms import ConfigError
 
@@ -56,6 +57,7 @@ def sweep(
                 )
 
             page, results = answer(question, settings, None if fresh else Cache(), cluster, report)
+        page = told(page, settings) if question.worlds else page
     except (QuestionError, DataError, KernelError, ConfigError) as error:
         typer.secho(str(error), err=True, fg="red")
         raise typer.Exit(1) from error
@@ -75,6 +77,8 @@ def show(page: Page, results: Sequence[Result], as_text: bool) -> None:
     console.print(f"[bold]{page.title}[/bold]\n{page.question}\n", highlight=False)
     for sentence in (*page.answer, *page.against):
         console.print(f"  {sentence}\n", highlight=False, markup=False)
+    for repair in page.repairs:
+        console.print(f"Mended: {repair}", highlight=False, markup=False)
     for finding in findings:
         console.print(str(finding), highlight=False, markup=False, soft_wrap=True)
     console.print(f"Code: {page.version}; seed {page.seed}", style="dim", highlight=False)

@@ -40,6 +40,8 @@ def worlds(data_dir: DataFolder = None) -> None:
 
 def _settings(script: type[Script]) -> str:
     """Its settings with their defaults, as they are typed."""
+    if script.is_whole:
+        return ""
     one = script()
     shown = [f"at={one.at_ms // 60_000}m", f"last={one.last_ms // 60_000}m", "symbols=BTC/ETH"]
     own = [each.name for each in fields(script) if each.name not in ("at_ms", "last_ms", "symbols")]

@@ -15,11 +15,9 @@ from bulkhead.lab.choice import verdict
 from bulkhead.lab.choice.cluster import sampled_on
 from bulkhead.lab.choice.estimates import Estimate, difference
 from bulkhead.lab.choice.inputs import inputs_of
-from bulkhead.lab.choice.partitions import EXACT_MOST, Partition, cross, isolated, partitions, search
+from bulkhead.lab.choice.partitions import EXACT_MOST, Partition, cross, partitions
+from bulkhead.lab.choice.plans import broken_name, can_break, labels_of, plans_of
 from bulkhead.lab.choice.result import (
-    AS_WRITTEN,
-    CROSS,
-    ISOLATED,
     SCENARIO,
     STRATEGY,
     Broken,
@@ -34,22 +32,22 @@ from bulkhead.lab.choice.sample import (
     Sample,
     initials_of,
     lots_of,
-    sample_chunk,
     sample_world,
     scenario_initial_of,
     shares_of,
     venue_for,
 )
+from bulkhead.lab.choice.searching import best_partition
 from bulkhead.lab.choice.weigh import Wanted, Weighing
-from bulkhead.lab.finding import Finding
+from bulkhead.lab.finding import Finding, folder_named
+from bulkhead.lab.impact import books
 from bulkhead.lab.pages.provenance import version
 from bulkhead.lab.paths.cube import STEP_MS, World
 from bulkhead.lab.portfolio import Portfolio, PortfolioError
 from bulkhead.lab.prices.bars import Floats
-from bulkhead.lab.worlds import WORLDS, world_of
+from bulkhead.lab.worlds import symbols_in, world_of
 
 DAY_MS = 86_400_000
-SEARCH_PATHS = 1_024  # the search beyond eight positions judges partitions on so many paths
 BREAKS = ("one", "zero", "flipped")
 SHOWN = 8  # of the best partitions, and of the worst
 WORST_PATHS = 3
@@ -98,8 +96,7 @@ class Job:
         cache: Cache | None, cluster: str | None, report: Progress,
     ) -> None:  # fmt: skip
         self.setting, self.data_dir, self.cluster, self.report = setting, data_dir, cluster, report
-        known = world_of(setting.world, seed=setting.seed, data_dir=data_dir).symbols
-        self.portfolio = portfolio.known_in(known)
+        self.portfolio = portfolio.known_in(symbols_in(setting.world, data_dir))
         self.cache = cache
         self.made: list[Path] = []
         self.venue = venue_for(portfolio)
@@ -164,88 +161,6 @@ class Job:
             folder.rmdir()
 
 
-def broken_name(world: str, correlation: str) -> str:
-    """The same world with other correlations, as it can be typed."""
-    base, *scripts = world.split("+")
-    kept = [part for part in base.split(",") if not part.startswith("correlation=")]
-    return "+".join([",".join([*kept, f"correlation={correlation}"]), *scripts])
-
-
-def can_break(world: str) -> bool:
-    """Whether a world has correlations that can be chosen."""
-    return "correlation" in WORLDS[world.split("+")[0].split(",")[0].partition(":")[0]].settings
-
-
-def written(portfolio: Portfolio) -> Partition | None:
-    """The partition that the portfolio's own labels make, None where it has none."""
-    groups: dict[str, int] = {}
-    for place, one in enumerate(portfolio.holdings):
-        groups[one.strategy] = groups.get(one.strategy, 0) | 1 << place
-    return tuple(groups.values()) if any(groups) else None
-
-
-def labels_of(portfolio: Portfolio, partition: Partition) -> list[str]:
-    """Names of a partition's compartments: the owner's where he gave one to the same set, else its markets."""
-    own: dict[int, str] = {}
-    for label in {one.strategy for one in portfolio.holdings if one.strategy}:
-        places = [place for place, one in enumerate(portfolio.holdings) if one.strategy == label]
-        own[sum(1 << place for place in places)] = label
-    symbols = portfolio.symbols
-    return [
-        own.get(mask, "+".join(symbol for place, symbol in enumerate(symbols) if mask >> place & 1))
-        for mask in partition
-    ]
-
-
-def best_partition(job: Job, fixed: list[Partition]) -> tuple[Sample, Masks, list[tuple[float, Partition]], int]:
-    """Samples of every set that matters, and partitions by rising expected shortfall, best first.
-
-    Up to eight positions every partition; beyond, a search on fewer paths, whose end is then measured on all.
-    """
-    count = len(job.portfolio.holdings)
-    if count <= EXACT_MOST:
-        masks = tuple(range(1, 1 << count))
-        sample = job.sample("every set of positions", masks, job.setting.paths)
-        every = list(partitions(count))
-        costs = job.weighing(sample, masks).shortfalls(every)
-        return sample, masks, sorted(zip(costs, every, strict=True)), len(every)
-    found, seen = searched(job, fixed)
-    masks = tuple(sorted({mask for one in (*fixed, found) for mask in one}))
-    sample = job.sample("the sets that were found", masks, job.setting.paths)
-    chosen = list(dict.fromkeys((*fixed, found)))
-    costs = job.weighing(sample, masks).shortfalls(chosen)
-    return sample, masks, sorted(zip(costs, chosen, strict=True)), seen
-
-
-def searched(job: Job, starts: list[Partition]) -> tuple[Partition, int]:
-    """The best partition by search, on the first paths of the world, each set simulated when it is first asked for."""
-    count, paths = len(job.portfolio.holdings), min(SEARCH_PATHS, job.setting.paths)
-    chunks = [chunk.select(job.venue.symbols) for chunk in job.maker()().chunks(paths, job.setting.steps)]
-    known: dict[int, Sample] = {}
-
-    def cost(wanted: list[Partition]) -> list[float]:
-        new = tuple(sorted({mask for one in wanted for mask in one} - known.keys()))
-        if new:
-            made = Sample.joined([
-                sample_chunk(job.venue, job.size, job.shares, new, chunk, scenario_too=False) for chunk in chunks
-            ])
-            for place, mask in enumerate(new):
-                row = slice(place, place + 1)
-                known[mask] = Sample(
-                    made.needs[:, row], made.equity[row], made.cost[row], made.slippage[row], made.debt[row],
-                    made.wiped[row],
-                )  # fmt: skip
-            job.report(f"searching partitions, {len(known)} sets", paths, paths)
-        masks = tuple(sorted({mask for one in wanted for mask in one}))
-        parts = [known[mask] for mask in masks]
-        equity = np.concatenate([part.equity for part in parts])
-        empty = parts[0]
-        joined = Sample(empty.needs, equity, empty.cost, empty.slippage, empty.debt, empty.wiped)
-        return job.weighing(joined, masks).shortfalls(wanted)
-
-    return search(count, cost, starts)
-
-
 def compare(
     portfolio: Portfolio,
     setting: Setting,
@@ -296,24 +211,15 @@ def compare(
         held_out=held_out,
         recommendation=verdict.recommendation(best, runner_up, advantage, setting.level),
         reasons=verdict.reasons(best, modes),
-        against=verdict.against(best, runner_up, modes, advantage, broken) + verdict.held_out(best, held_out, seen),
+        against=verdict.against(best, runner_up, modes, advantage, broken)
+        + verdict.held_out(best, held_out, seen) + verdict.between_looks(setting.step_ms, setting.world),
         findings=tuple(
-            _finding(setting, portfolio, best, int(path), float(losses[best.name][path])) for path in worst
+            _finding(job, best, int(path), float(losses[best.name][path])) for path in worst
         ),
-        repairs=tuple(str(repair) for repair in repairs),
+        repairs=(*portfolio.notes, *(str(repair) for repair in repairs)),
         command=command,
         version=version(),
     )
-
-
-def plans_of(portfolio: Portfolio) -> dict[str, Partition]:
-    """The partitions that are compared whatever comes out: isolated, cross, and the portfolio's own."""
-    count = len(portfolio.holdings)
-    plans = {CROSS: cross(count)} if count == 1 else {ISOLATED: isolated(count), CROSS: cross(count)}
-    own = written(portfolio)
-    if own is not None and own not in plans.values():
-        plans[AS_WRITTEN] = own
-    return plans
 
 
 def _given(portfolio: Portfolio, setting: Setting) -> dict[str, Any]:
@@ -321,6 +227,8 @@ def _given(portfolio: Portfolio, setting: Setting) -> dict[str, Any]:
     return {
         "portfolio": portfolio.name,
         "portfolio_source": portfolio.source,
+        "terms": portfolio.terms,
+        "books": books(portfolio.symbols),
         "collateral": portfolio.collateral,
         "gross": portfolio.gross,
         "positions": tuple((one.symbol, one.size, one.price) for one in portfolio.holdings),
@@ -392,8 +300,9 @@ def _ranked(weighing: Weighing, order: list[tuple[float, Partition]]) -> tuple[R
     )
 
 
-def _finding(setting: Setting, portfolio: Portfolio, mode: Mode, path: int, loss: float) -> Finding:
+def _finding(job: Job, mode: Mode, path: int, loss: float) -> Finding:
+    setting, portfolio = job.setting, job.portfolio
     what = f"{portfolio.name} under {mode.name} loses {loss:,.0f} USD, one of the worst of {setting.paths:,} paths"
-    file = portfolio.source if Path(portfolio.source).is_file() else None  # a live account cannot be had again
-    where = (file, setting.steps, portfolio.symbols, setting.step_ms)
-    return Finding(setting.world, setting.seed, path, setting.steps - 1, what, *where)
+    strategies = "|".join("+".join(one.symbols) for one in mode.compartments) if mode.name == STRATEGY else ""
+    where = (portfolio.file or None, setting.steps, portfolio.symbols, setting.step_ms, strategies)
+    return Finding(setting.world, setting.seed, path, setting.steps - 1, what, *where, folder_named(job.data_dir))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from bulkhead.lab.choice.estimates import Estimate
-from bulkhead.lab.choice.result import SCENARIO, Comparison, Mode
+from bulkhead.lab.choice.result import SCENARIO, Comparison, Compartment, Mode
 from bulkhead.lab.choice.verdict import WORDS, money, title
 from bulkhead.lab.pages import Column, Figure, Page, Plot, Section, Source, Table
 from bulkhead.lab.pages.page import Cell
@@ -40,6 +40,7 @@ def page_of(found: Comparison) -> Page:
             (
                 f"The same {money(found.collateral)} in every mode, split by initial margin, over {horizon} in steps "
                 f"of {found.step_ms // 60_000} minutes, on the same {found.paths:,} paths. Intervals are of 95 %.",
+                f"Margin by the {found.terms}. {found.books}.",
             ),
             (_chances(found), _tails(found, worst)),
             (chances_table(found), money_table(found, worst)),
@@ -68,7 +69,7 @@ def page_of(found: Comparison) -> Page:
         found.version,
         tuple(sections),
         (
-            Figure("recommended", title(best)),
+            Figure("recommended", best.name, title(best).removeprefix(best.name).strip(" ()")),
             Figure("any liquidation", f"{100 * best.any_liquidated.value:.2f} %", f"{found.paths:,} paths"),
             Figure(worst, money(best.shortfall.value), f"of {money(found.collateral)}"),
             Figure("capital needed", money(best.capital.value), f"liquidated in {100 * found.probability:g} %"),
@@ -76,7 +77,11 @@ def page_of(found: Comparison) -> Page:
         found.against,
         found.repairs,
         found.simulated,
-        {name: value for name, value in found.settings.items() if isinstance(value, str | int | float)},
+        {
+            name: value
+            for name, value in (found.settings | {"terms": found.terms, "books": found.books}).items()
+            if isinstance(value, str | int | float)
+        },
     )
 
 
@@ -135,7 +140,6 @@ def compartments_table(found: Comparison) -> Table:
     shown = (
         Column("mode"),
         Column("compartment"),
-        Column("positions"),
         Column("collateral", DOLLARS, 0),
         *columns("liquidated", CHANCE, 2),
         *columns("closed entirely", CHANCE, 2),
@@ -146,8 +150,7 @@ def compartments_table(found: Comparison) -> Table:
     rows = tuple(
         (
             mode.name,
-            one.name,
-            "+".join(one.symbols),
+            called(one, found),
             one.collateral,
             *cells(one.liquidated, 100),
             *cells(one.wiped, 100),
@@ -159,6 +162,14 @@ def compartments_table(found: Comparison) -> Table:
         for one in mode.compartments
     )
     return Table("compartments", shown, rows)
+
+
+def called(one: Compartment, found: Comparison) -> str:
+    """A compartment with its markets, where its name does not say them."""
+    markets = "+".join(one.symbols)
+    if len(one.symbols) == len(found.positions):
+        return "everything"
+    return one.name if one.name == markets else f"{one.name} ({markets})"
 
 
 def _series(name: str, labels: Sequence[str], estimates: Sequence[Estimate], factor: float = 1.0) -> Series:

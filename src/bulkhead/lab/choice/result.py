@@ -100,6 +100,8 @@ class Comparison:
 
     portfolio: str
     portfolio_source: str
+    terms: str  # whose rules
+    books: str  # what liquidations are sold into, and what of it was measured
     collateral: float
     gross: float
     positions: tuple[tuple[str, float, float], ...]  # symbol, coins, USD

@@ -22,8 +22,8 @@ from bulkhead.lab.venue import INITIAL, INITIAL_OTHERS, MAJORS, resolution_of
 from bulkhead.ledger.defaults import market
 from bulkhead.rules import scenario
 from bulkhead.rules.margin import initial_of
-from bulkhead.rules.terms import Position, risk_of
-from bulkhead.units import Fraction, FundingIndex, Price, Quote, Size
+from bulkhead.rules.terms import Position, Risk, open_interest_scale, risk_of
+from bulkhead.units import Fraction, FundingIndex, Price, Quote, Size, Worth
 
 Singles = NDArray[np.float32]
 Masks = tuple[int, ...]
@@ -48,6 +48,12 @@ class Sample:
         """Samples of consecutive paths as one."""
         names = [one.name for one in fields(cls)]
         return cls(*(np.concatenate([getattr(part, name) for part in parts], axis=-1) for name in names))
+
+    def beside(self, other: Sample) -> Sample:
+        """Other sets on the same paths behind these; the row of scenario margin stays the last."""
+        names = [one.name for one in fields(self)]
+        rows = [(getattr(self, name), getattr(other, name)) for name in names]
+        return Sample(*(np.concatenate([mine[..., :-1, :], theirs], axis=-2) for mine, theirs in rows))
 
     @property
     def paths(self) -> int:
@@ -75,7 +81,20 @@ class Sample:
 
 
 def venue_for(portfolio: Portfolio) -> Venue:
-    """The default venue's rules and careful books for the markets of a portfolio, at its prices."""
+    """The rules that count for the markets of a portfolio, its exchange's or the default venue's, at its prices.
+
+    Books are careful ones (lab/impact.py) at either.
+    """
+    impacts = default_impacts(portfolio.symbols)
+    prices = tuple(one.price for one in portfolio.holdings)
+    house = portfolio.house
+    if house is not None:
+        # The exchange counts what the portfolio holds already; one that is not there yet would be on top.
+        open_lots = {
+            one.symbol: max(house.open_lots(one.symbol), round(abs(one.size) * house.markets[one.symbol].resolution))
+            for one in portfolio.holdings
+        }
+        return Venue.of(house.config, dict(zip(portfolio.symbols, prices, strict=True)), impacts, open_lots)
     terms = tuple(
         market(
             place, one.symbol, resolution_of(one.price), is_major=one.symbol in MAJORS,
@@ -83,8 +102,6 @@ def venue_for(portfolio: Portfolio) -> Venue:
         )
         for place, one in enumerate(portfolio.holdings, 1)
     )
-    impacts = default_impacts(portfolio.symbols)
-    prices = tuple(one.price for one in portfolio.holdings)
     return Venue(terms, prices, tuple(impacts[symbol] for symbol in portfolio.symbols))
 
 
@@ -94,11 +111,20 @@ def lots_of(venue: Venue, portfolio: Portfolio) -> Floats:
     return np.array([round(one.size * terms.resolution) for one, terms in pairs], dtype=np.float64)
 
 
+def risks_of(venue: Venue) -> list[Risk]:
+    """What the rules ask in each market at the start; its open interest, where known, raises initial fractions."""
+    found = []
+    for place, (terms, start) in enumerate(zip(venue.markets, venue.start, strict=True)):
+        price = Price(int(start * (1 << FRACTION_BITS)))
+        lots = venue.open_interest[place] if venue.open_interest else 0
+        found.append(risk_of(terms, price, open_interest_scale(terms, Worth(int(price) * lots))))
+    return found
+
+
 def initials_of(venue: Venue, size: Floats) -> Floats:
     """The initial requirement of each position at the start, USD, by the rules themselves."""
     found = []
-    for terms, lots, start in zip(venue.markets, size, venue.start, strict=True):
-        risk = risk_of(terms, Price(int(start * (1 << FRACTION_BITS))))
+    for risk, lots in zip(risks_of(venue), size, strict=True):
         asked = initial_of(risk, Size(int(lots)), Fraction(0))
         found.append(int(asked) / 2.0 ** (2 * FRACTION_BITS) / MICRO)
     return np.array(found)
@@ -106,10 +132,9 @@ def initials_of(venue: Venue, size: Floats) -> Floats:
 
 def scenario_initial_of(venue: Venue, size: Floats) -> float:
     """The initial requirement of all positions together under scenario margin, USD, by the rules themselves."""
-    risks = {}
+    risks = {int(terms.market_id): risk for terms, risk in zip(venue.markets, risks_of(venue), strict=True)}
     held = []
-    for terms, lots, start in zip(venue.markets, size, venue.start, strict=True):
-        risks[int(terms.market_id)] = risk_of(terms, Price(int(start * (1 << FRACTION_BITS))))
+    for terms, lots in zip(venue.markets, size, strict=True):
         held.append(Position(terms.market_id, Size(int(lots)), Quote(0), FundingIndex(0)))
     groups = {int(terms.market_id): terms.group for terms in venue.markets}
     interest = {

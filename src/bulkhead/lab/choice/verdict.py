@@ -127,6 +127,16 @@ def against(
     return tuple(found)
 
 
+def between_looks(step_ms: int, world: str) -> tuple[str, ...]:
+    """The limit of paths in steps, for every report."""
+    minutes = step_ms / 60_000
+    every = "every minute" if minutes == 1 else f"every {minutes:g} minutes"
+    if "+within" in world:
+        return (f"Margin is looked at {every} and at the low and high in between, all markets at theirs together.",)
+    limit = "where a price was worse in between, nothing saw it; worlds with +within look at lows and highs"
+    return (f"Margin is looked at {every}: {limit}.",)
+
+
 def held_out(best: Mode, found: HeldOut | None, partitions: int) -> tuple[str, ...]:
     """What having chosen among many flatters, where that is what is recommended."""
     if found is None or best.name != STRATEGY:

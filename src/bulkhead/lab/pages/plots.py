@@ -20,6 +20,8 @@ GREY, GREY_ON_DARK = "#6f7785", "#98a1b0"
 DASHES = ("solid", "dash", "dot", "dashdot", "longdash", "longdashdot", "solid")
 MARKERS = ("circle", "square", "diamond", "triangle-up", "x", "cross", "star")
 HEIGHT = 380
+MARKED_MOST = 80
+"""Points of a line that are marked; more would hide it."""
 TICKS_MOST = 13
 """So many values on a logarithmic axis are written out; of more, decades."""
 
@@ -63,14 +65,18 @@ def lines(series: Sequence[Series], x: Axis, y: Axis, caption: str, *, marks: Se
             figure.add_trace(_band(one, colour))
         figure.add_trace(
             graph.Scatter(
-                x=list(one.x), y=list(one.y), name=one.name, mode="lines+markers", text=_texts(one),
+                x=list(one.x), y=list(one.y), name=one.name, text=_texts(one),
+                mode="lines+markers" if len(one.x) <= MARKED_MOST else "lines",
                 line={"color": colour, "dash": DASHES[place % len(DASHES)], "width": 2},
-                marker={"symbol": MARKERS[place % len(MARKERS)], "size": 7},
+                marker={"symbol": _marker(place), "size": 7},
             )
         )  # fmt: skip
     values = sorted({value for one in series for value in one.x if isinstance(value, int | float)})
     if x.log and 0 < len(values) <= TICKS_MOST:
         figure.update_xaxes(tickmode="array", tickvals=values, tickformat=x.format or ",~g")
+    heights = [value for one in series for value in one.y if value is not None and value > 0]
+    if y.log and heights and max(heights) < 10 * min(heights):
+        figure.update_yaxes(dtick="D1")  # within a decade its ends would be all that is written
     _mark(figure, marks, x)
     return Plot(figure, caption)
 
@@ -112,7 +118,7 @@ def scatter(series: Sequence[Series], x: Axis, y: Axis, caption: str, *, diagona
             graph.Scatter(
                 x=list(one.x), y=list(one.y), name=one.name, mode="markers", text=_texts(one),
                 marker={
-                    "color": PALETTE[place % len(PALETTE)], "symbol": MARKERS[place % len(MARKERS)],
+                    "color": PALETTE[place % len(PALETTE)], "symbol": _marker(place),
                     "size": 8, "opacity": 0.8,
                 },
             )
@@ -149,6 +155,11 @@ def heat(
     figure.update_xaxes(type="category")
     figure.update_yaxes(type="category")
     return Plot(figure, caption)
+
+
+def _marker(place: int) -> str:
+    """A marker that no other series of the same colour has."""
+    return MARKERS[(place + place // len(PALETTE)) % len(MARKERS)]
 
 
 def _texts(series: Series) -> list[str] | None:

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, field, fields, replace
+from functools import cache
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -25,7 +26,15 @@ from bulkhead.lab.prices.bars import DataError, Floats
 YEAR_MS = 365 * 86_400_000
 FUNDING_MS = 8 * 3_600_000
 NORMAL_TAIL = 200.0  # degrees of freedom from which on a tail is called normal
-DEFAULT_FILE = "binance-hourly.json"
+SHIPPED = ("binance-hourly.json", "binance-hourly-twelve.json")
+"""What comes with the source: the first one that has all the markets that are asked for is taken."""
+
+
+def stationary_of(transition: Floats) -> Floats:
+    """The share of time that a chain spends in each regime."""
+    values, vectors = np.linalg.eig(transition.T)
+    share = np.real(vectors[:, int(np.argmax(np.real(values)))])
+    return np.asarray(share / share.sum())
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -107,9 +116,7 @@ class Calibration:
     @property
     def stationary(self) -> Floats:
         """The share of time in each regime."""
-        values, vectors = np.linalg.eig(self.transition.T)
-        share = np.real(vectors[:, int(np.argmax(np.real(values)))])
-        return np.asarray(share / share.sum())
+        return stationary_of(self.transition)
 
     def annual_volatility(self) -> Floats:
         """Per market, jumps included, averaged over regimes."""
@@ -182,15 +189,37 @@ def _digits(value: Any) -> Any:
     return {key: _digits(each) for key, each in value.items()} if isinstance(value, dict) else value
 
 
+def shipped_symbols() -> tuple[str, ...]:
+    """Every market that some shipped calibration has."""
+    return tuple(dict.fromkeys(symbol for name in SHIPPED for symbol in _shipped(name).symbols))
+
+
+def default_calibration(symbols: tuple[str, ...] = ()) -> Calibration:
+    """The first shipped calibration with all of these markets; DataError where none has them."""
+    for name in SHIPPED:
+        found = _shipped(name)
+        if set(symbols) <= set(found.symbols):
+            return found
+    known = shipped_symbols()
+    missing = ", ".join(one for one in symbols if one not in known)
+    raise DataError(f"no numbers of {missing}; there are {', '.join(known)}")
+
+
+@cache
+def _shipped(name: str) -> Calibration:
+    return _parsed((files("bulkhead.lab.paths") / "shipped" / name).read_text(encoding="utf-8"), name)
+
+
 def load_calibration(path: Path | None = None) -> Calibration:
-    """The calibration in a file, else the one that comes with the source."""
+    """The calibration in a file, else the first one that comes with the source."""
     if path is None:
-        text = (files("bulkhead.lab.paths") / "shipped" / DEFAULT_FILE).read_text(encoding="utf-8")
-    elif not path.is_file():
+        return default_calibration()
+    if not path.is_file():
         raise DataError(f"{path}: no such calibration; `bulkhead lab fit` writes one")
-    else:
-        text = path.read_text(encoding="utf-8")
-    name = str(path or DEFAULT_FILE)
+    return _parsed(path.read_text(encoding="utf-8"), str(path))
+
+
+def _parsed(text: str, name: str) -> Calibration:
     try:
         value = json.loads(text)
         arrays = {key: np.asarray(value[key], dtype=np.float64) for key in ARRAYS}
@@ -205,5 +234,7 @@ def load_calibration(path: Path | None = None) -> Calibration:
             notes=tuple(str(note) for note in value.get("notes", ())),
             **arrays,
         )
+    except DataError as error:
+        raise type(error)(f"{name}: {error}") from error
     except (ValueError, KeyError, TypeError) as error:
         raise DataError(f"{name}: not a calibration of `bulkhead lab fit`: {error!r}") from error

@@ -234,8 +234,16 @@ def _funding(grid: Grid, data: DataSet) -> tuple[dict[str, Floats], dict[str, Fl
     names = ("funding_mean", "funding_persistence", "funding_deviation")
     absent = [symbol for symbol in grid.symbols if symbol not in data.funding]
     if absent:
-        none = dict.fromkeys(names, np.zeros(markets)) | {"funding_correlation": np.eye(markets)}
-        return none, {}, (f"no funding of {', '.join(absent)} in {data.name}: it is zero everywhere",)
+        paid = tuple(symbol for symbol in grid.symbols if symbol in data.funding)
+        at = [grid.symbols.index(symbol) for symbol in paid]
+        values, errors, notes = _funding(replace(grid, symbols=paid), data) if paid else ({}, {}, ())
+        wide = {name: np.zeros(markets) for name in names} | {"funding_correlation": np.eye(markets)}
+        for name, value in values.items():
+            wide[name][np.ix_(at, at) if value.ndim == 2 else at] = value
+        spread = {name: np.zeros(markets) for name in errors}
+        for name, value in errors.items():
+            spread[name][at] = value
+        return wide, spread, (*notes, f"no funding of {', '.join(absent)} in {data.name}: it is zero there")
     # Venues stamp payments some milliseconds late; a payment belongs to the nearest whole eight hours.
     slots = [np.round(data.funding[symbol].time_ms / FUNDING_MS).astype(np.int64) for symbol in grid.symbols]
     numbers = []

@@ -126,6 +126,10 @@ RECORDED = (
 )
 
 
+JOINED = {"twelve-2020-2026": ("hourly-2020-2026", "spot-2020-2026")}
+"""Sets that are several others together, each with markets of its own, over the time that all of them cover."""
+
+
 def folder(data_dir: Path | str | None = None) -> Path | None:
     """The user's folder of price sets: the one named, else BULKHEAD_DATA, else none."""
     named = data_dir or os.environ.get(FOLDER_VARIABLE)
@@ -150,6 +154,8 @@ def load(name: str = DEFAULT, data_dir: Path | str | None = None, *, mends: bool
         return _shipped()
     if match := SIMULATED.fullmatch(name):
         return simulate(int(match[1]))
+    if name in JOINED:
+        return _joined(name, [load(part, data_dir, mends=mends) for part in JOINED[name]])
     recorded = next((found for found in RECORDED if found.name == name), None)
     if place is None:
         where = f"price set {name} {'needs' if recorded else 'is unknown without'} a folder of sets"
@@ -171,8 +177,16 @@ def list_sets(data_dir: Path | str | None = None) -> tuple[SetInfo, ...]:
             SetInfo(one.name, one.title, one.source, one.licence, False, bool(place and (place / one.file).is_file()))
             for one in RECORDED
         ),
+        *(_joined_info(name, place) for name in JOINED),
         *(SetInfo(path.stem, *note, simulated=False, present=True) for path, note in _notes(place)),
     )
+
+
+def _joined_info(name: str, place: Path | None) -> SetInfo:
+    parts = [one for one in RECORDED if one.name in JOINED[name]]
+    present = all(place and (place / one.file).is_file() for one in parts)
+    title, source = (" and ".join(getattr(one, field) for one in parts) for field in ("title", "source"))
+    return SetInfo(name, title, source, " and ".join(dict.fromkeys(one.licence for one in parts)), False, present)
 
 
 SHIPPED_TITLE = "The crash of November 2018, 30 minutes"
@@ -189,7 +203,22 @@ def _table(path: Path, mends: bool) -> DataSet:
     """A user's own table; what it is and under which licence, he knows."""
     repairs: list[Repair] = []
     bars = read_bars(path, repairs=repairs if mends else None)
-    return DataSet(path.stem, path.name, str(path), "not stated", False, bars, repairs=tuple(repairs))
+    return DataSet(str(path), path.name, str(path), "not stated", False, bars, repairs=tuple(repairs))
+
+
+def _joined(name: str, parts: list[DataSet]) -> DataSet:
+    start_ms, end_ms = max(part.start_ms for part in parts), min(part.end_ms for part in parts)
+    bars = {symbol: each.between(start_ms, end_ms) for part in parts for symbol, each in part.bars.items()}
+    return DataSet(
+        name=name,
+        title=" and ".join(part.title for part in parts),
+        source=" and ".join(part.source for part in parts),
+        licence=" and ".join(dict.fromkeys(part.licence for part in parts)),
+        simulated=False,
+        bars=bars,
+        funding={symbol: paid for part in parts for symbol, paid in part.funding.items()},
+        repairs=tuple(repair for part in parts for repair in part.repairs),
+    )
 
 
 def _window(recorded: Recorded, place: Path, mends: bool) -> DataSet:

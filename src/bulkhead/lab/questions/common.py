@@ -13,10 +13,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bulkhead.lab.cascade import STEP_MOST_MS
-from bulkhead.lab.finding import Finding
+from bulkhead.lab.finding import Finding, folder_named
+from bulkhead.lab.impact import books
 from bulkhead.lab.kernel import Outcomes
 from bulkhead.lab.kernel.accounts import Steps
-from bulkhead.lab.pages import Source
+from bulkhead.lab.pages import Page, Source
+from bulkhead.lab.pages.page import Cell
 from bulkhead.lab.paths.cube import Paths, World
 from bulkhead.lab.prices import list_sets
 from bulkhead.lab.sweep.question import Settings
@@ -135,7 +137,7 @@ def worst(
         asdict(
             Finding(
                 name, settings.seed, int(path), int(steps[path]), f"path {path}: debts of ${debts[path]:,.0f}{unit}",
-                None, length, symbols, step_ms or 0,
+                None, length, symbols, step_ms or 0, data=folder_named(settings.data_dir),
             )
         )
         for path in np.argsort(-debts, kind="stable")[:WORST_SHOWN]
@@ -148,6 +150,15 @@ def too_long(made: World) -> tuple[str, ...]:
     if made.step_ms <= STEP_MOST_MS:
         return ()
     return (f"Steps of this world last {made.step_ms / 60_000:g} minutes: what is said of feedback is far too much.",)
+
+
+def told(page: Page, settings: Settings, symbols: tuple[str, ...] = SYMBOLS) -> Page:
+    """The same page with what was mended in its world's data, and what liquidations were sold into."""
+    made = world(settings, symbols)
+    mended = (*page.repairs, *(str(repair) for repair in next(iter(made.chunks(1, 1))).repairs))
+    looks = "at the end of each step; lows and highs within are not looked at"
+    limits: dict[str, Cell] = {"books": books(symbols), "prices": looks}
+    return replace(page, repairs=mended, settings=page.settings | limits)
 
 
 def source(settings: Settings, step_ms: int | None = None) -> Source:

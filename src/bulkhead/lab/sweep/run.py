@@ -12,6 +12,7 @@ from typing import Any
 from bulkhead.lab.cache import Cache, file_digest, key_of
 from bulkhead.lab.pages import Page
 from bulkhead.lab.sweep.question import Point, Question, QuestionError, Result, Settings
+from bulkhead.node.cluster import ClusterError, check_answers
 
 Progress = Callable[[int, int, int], None]
 """Told (points known, points in all, points read from the cache)."""
@@ -76,8 +77,9 @@ def _on(address: str) -> Callable[[Question, Settings, Sequence[tuple[int, Point
         except ImportError as error:
             raise QuestionError("a cluster needs ray: pip install 'bulkhead[cluster]'") from error
         try:
+            check_answers(address)
             ray.init(address=None if address == "local" else address, log_to_driver=False, ignore_reinit_error=True)
-        except (ConnectionError, ValueError, RuntimeError) as error:
+        except (ClusterError, ConnectionError, ValueError, RuntimeError) as error:
             raise QuestionError(f"no Ray cluster at {address}: {error}") from error
         try:
             work: Any = ray.remote(_remote)

@@ -8,7 +8,9 @@ would the margin rule liquidate at the lowest (highest) price of the hour, and w
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
+from statistics import NormalDist
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -107,14 +109,57 @@ def by_side(folder: Path) -> list[dict[str, Any]]:
     return sorted(rows, key=lambda row: (row["asset"], row["side"]))
 
 
+class Leverages(NamedTuple):
+    """A log-normal law of leverage, cut at what the venue allows: its median, and the deviation of its logarithm."""
+
+    median: float
+    deviation: float
+
+    def above(self, needed: Any, most: Any) -> Any:
+        """Share of holders with at least the needed leverage, where nobody may have more than the most."""
+        law = NormalDist(math.log(self.median), self.deviation)
+        chance = np.array([1 - law.cdf(math.log(one)) if np.isfinite(one) else 0.0 for one in np.atleast_1d(needed)])
+        return np.where(np.atleast_1d(needed) > most, 0.0, chance)
+
+
+def needed_leverage(adverse: Any, maintenance: Any, is_long: Any) -> Any:
+    """The least leverage with which that adverse move liquidates: `limit` turned around; infinite where none does."""
+    own = np.where(is_long, 1 - (1 - adverse) * (1 - maintenance), (1 + adverse) * (1 + maintenance) - 1)
+    with np.errstate(divide="ignore"):
+        return np.where(adverse > 0, 1.0 / own, np.inf)
+
+
+def implied(folder: Path) -> Leverages:
+    """The law with which the rule liquidates the recorded shares of longs in BTC and in SOL, of no recorded entry.
+
+    Two shares, two numbers: it fits them exactly, and says nothing by itself. What it says of the others is a test.
+    """
+    points = []
+    for asset in LOWEST:
+        longs = (pl.col("asset") == asset) & (pl.col("side") == "LONG") & ~pl.col("has_entry")
+        was = read(folder).filter(longs)["was_liquidated"].to_numpy()
+        move, share = 1.0 - LOWEST[asset] / BEFORE[asset], was.sum() / max(1, len(was))
+        if not 0 < share < 1:
+            path = folder / FOLDER / POSITIONS
+            raise DataError(f"{path}: {share:.0%} of {asset} longs were liquidated: no law follows")
+        needed = float(needed_leverage(move, MAINTENANCE[asset], True))
+        points.append((math.log(needed), NormalDist().inv_cdf(1 - share)))
+    (one, low), (other, high) = points
+    deviation = (one - other) / (low - high)
+    return Leverages(math.exp(one - low * deviation), deviation)
+
+
 def by_distance(folder: Path) -> list[dict[str, Any]]:
-    """Of those whose entry is recorded: share liquidated by how far the worst price was from it."""
+    """Of those whose entry is recorded: share liquidated by how far the worst price was from it, and by law."""
     table = read(folder).filter("has_entry")
     adverse, was = table["adverse"].to_numpy(), table["was_liquidated"].to_numpy()
+    is_long, maintenance = (table["side"] == "LONG").to_numpy(), table["maintenance"].to_numpy()
+    said = implied(folder).above(needed_leverage(adverse, maintenance, is_long), 1 / (2 * maintenance))
     rows = []
     for low, high in zip(BUCKETS, BUCKETS[1:], strict=False):
         inside = (adverse >= low) & (adverse < high)
-        rows.append({"from": low, "to": high, "positions": int(inside.sum()), "liquidated": int((was & inside).sum())})
+        rows.append({"from": low, "to": high, "positions": int(inside.sum()), "liquidated": int((was & inside).sum()),
+                     "implied": float(said[inside].mean()) if inside.any() else None})  # fmt: skip
     return rows
 
 

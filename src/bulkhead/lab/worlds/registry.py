@@ -9,7 +9,7 @@ from typing import NamedTuple, cast
 import numpy as np
 
 from bulkhead.lab.paths.bootstrap import BootstrapWorld
-from bulkhead.lab.paths.calibration import Calibration, load_calibration
+from bulkhead.lab.paths.calibration import Calibration, default_calibration, load_calibration, shipped_symbols
 from bulkhead.lab.paths.correlation import MIXINGS
 from bulkhead.lab.paths.cube import STEP_MS, World
 from bulkhead.lab.paths.gaussian import GaussianWorld
@@ -92,9 +92,15 @@ def world_of(
     return ScriptedWorld(world, tuple(script_of(text) for text in scripts), name)
 
 
+def symbols_in(name: str, data_dir: Path | str | None = None) -> tuple[str, ...]:
+    """Every market that paths of that world can have. DataError as `world_of`."""
+    head = name.split("+")[0].split(",")[0]
+    return shipped_symbols() if head in FITTED else world_of(name, data_dir=data_dir).symbols
+
+
 def _numbers(asked: Asked) -> Calibration:
-    """The calibration of that file, or the default one; of the wanted markets alone."""
-    found = load_calibration(Path(asked.argument) if asked.argument else None)
+    """The calibration of that file, or the shipped one that has the wanted markets; of these alone."""
+    found = load_calibration(Path(asked.argument)) if asked.argument else default_calibration(asked.symbols)
     return found.select(asked.symbols) if asked.symbols else found
 
 
@@ -162,6 +168,7 @@ def _name(kind: str, asked: Asked) -> str:
     return ",".join([head, *(f"{key}={value}" for key, value in asked.settings.items())])
 
 
+FITTED = ("regimes", "gaussian")  # worlds of a calibration: without a file, of a shipped one
 DATA_SETTINGS = ("gaps", "mend", "order")
 WORLDS = {
     "regimes": Kind(

@@ -20,6 +20,7 @@ from bulkhead.lab.prices.bars import DataError
 
 UNITS_MS = {"s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
 HOUR_MS = UNITS_MS["h"]
+LOOKS = 3
 Shares = NDArray[np.float32]
 
 
@@ -29,6 +30,7 @@ class Script:
 
     name: ClassVar[str]
     words: ClassVar[str]
+    is_whole: ClassVar[bool] = False  # it holds for whole paths, and has no settings
     at_ms: int = 6 * HOUR_MS
     last_ms: int = HOUR_MS
     symbols: tuple[str, ...] = ()
@@ -226,8 +228,40 @@ def _moved(paths: Paths, factor: Shares, columns: list[int]) -> Paths:
     )
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Within(Script):
+    """Nothing goes wrong; but every step is looked at three times: at its low, at its high, and at its end.
+
+    All markets are at their lows together, and then at their highs, as a fall and its recovery would have it.
+    """
+
+    name: ClassVar[str] = "within"
+    words: ClassVar[str] = "no crash: each step is looked at in its low, its high and its end, all markets together"
+    is_whole: ClassVar[bool] = True
+    at_ms: int = 0
+
+    def __post_init__(self) -> None:
+        if (self.at_ms, self.last_ms, self.symbols) != (0, HOUR_MS, ()):
+            raise DataError(f"{self.name}: has no settings; it holds for whole paths")
+
+    def apply(self, paths: Paths) -> Paths:
+        if paths.low is None or paths.high is None:
+            raise DataError(f"{self.name}: {paths.source} knows no lows and highs; `extremes=yes` draws them")
+        if paths.step_ms % LOOKS:
+            raise DataError(f"{self.name}: steps of {paths.step_ms} ms are not {LOOKS} of whole milliseconds")
+        count, steps, markets = paths.ratio.shape
+        ratio = np.stack([paths.low, paths.high, paths.ratio], axis=2).reshape(count, LOOKS * steps, markets)
+        by_step = ("feed_alive", "depth_factor", "venue_open", "withdrawals_open", "collateral_price", "hedge_open")
+        longer: dict[str, Any] = {
+            name: None if old is None else np.repeat(old, LOOKS, axis=0)
+            for name in by_step for old in [getattr(paths, name)]
+        }  # fmt: skip
+        step_ms, payments = paths.step_ms // LOOKS, LOOKS * paths.funding_steps
+        return replace(paths, ratio=ratio, low=None, high=None, step_ms=step_ms, funding_steps=payments, **longer)
+
+
 SCRIPTS: dict[str, type[Script]] = {
-    one.name: one for one in (DeadOracle, ThinBook, Outage, HedgeOutage, OneHand, Depeg, Fall)
+    one.name: one for one in (DeadOracle, ThinBook, Outage, HedgeOutage, OneHand, Depeg, Fall, Within)
 }
 
 
