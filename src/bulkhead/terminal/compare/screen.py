@@ -90,7 +90,7 @@ class Compare:
             with ui.element("div").classes("bh-pair"):
                 self._tick("postOnly", "Post-only")
                 self._tick("reduceOnly", "Reduce-only")
-            self._field("loss", "Size for a loss of, $", kind="number", placeholder="none")
+            self._field("loss", "Size for a loss of, USD", kind="number", placeholder="none")
             self.problem = parts.Text("", "p", "bh-note bh-danger")
             self.problem.props('role="alert" data-mark="problem"')
             parts.button("Copy link to this what-if", self._copy, mark="copy-link")

@@ -133,7 +133,7 @@ class _Entry:
             self.money.show("")
             return
         held, free = numbers.dollars(balance.equity), numbers.dollars(balance.available_for_trade)
-        self.money.show(f"Equity {held} $, free margin {free} $")
+        self.money.show(f"Equity {held} USD, free margin {free} USD")
 
     async def _onboard(self) -> None:
         await self._run(self.onboard, "Onboard", self.page.session.onboard, "Onboarded.")

@@ -45,6 +45,13 @@ class LiveCandles(Topic):
         self._tasks: list[asyncio.Task[None]] = []
 
     @property
+    def begins_ms(self) -> int:
+        """Where the venue's history of this market begins; 0 where there is more than is kept here. A venue has an
+        index price in each span, trades or none."""
+        found = self._found["index"]
+        return min(found) if self.is_known and 0 < len(found) < KEPT else 0
+
+    @property
     def bars(self) -> list[Bar]:
         """By time; a span without a trade has a place, too."""
         times = sorted({time_ms for found in self._found.values() for time_ms in found})[-KEPT:]

@@ -79,7 +79,7 @@ def figure_text(figure: Figure) -> str:
     if figure.unit == "USD":
         return f"{numbers.dollars(figure.value)} USD"
     if figure.unit == "%":
-        return f"{numbers.fixed(figure.value, 2)} %"
+        return f"{numbers.fixed(figure.value, 2)}%"
     if figure.unit == "s":
         return seconds(figure.value)
     return f"{numbers.fixed(figure.value, 0)} {figure.unit}".strip()

@@ -16,8 +16,8 @@ from bulkhead.terminal.session import Session
 CALLS = ((0.66, "margin call"), (0.80, "second margin call"), (1.0, "liquidation"))
 COMPARTMENTS = (
     Column("Account"),
-    Column("Health", hint="maintenance over value; marks at the margin calls (66 %, 80 %) and at liquidation"),
-    Column("Used", True, "maintenance over value: margin is called at 66 % and 80 %, liquidated at 100 %"),
+    Column("Health", hint="maintenance over value; marks at the margin calls (66%, 80%) and at liquidation"),
+    Column("Used", True, "maintenance over value: margin is called at 66% and 80%, liquidated at 100%"),
     Column("Value", True, "balance and positions at index prices"),
     Column("Initial", True, "what new risk needs"),
     Column("Maintenance", True, "below it, it is liquidated step by step"),

@@ -14,7 +14,7 @@ Markets = dict[str, Market]
 
 POSITIONS = (
     Column("Market"), Column("Side"), Column("Size", True), Column("Entry", True), Column("Mark", True),
-    Column("Unrealised, $", True), Column("Realised, $", True), Column("Margin, $", True), Column("Mode"),
+    Column("Unrealised, USD", True), Column("Realised, USD", True), Column("Margin, USD", True), Column("Mode"),
     Column("Leverage", True), Column("Liquidation", True), Column(""),
 )  # fmt: skip
 ORDERS = (
@@ -24,11 +24,11 @@ ORDERS = (
 )  # fmt: skip
 FILLS = (
     Column("Time, UTC"), Column("Market"), Column("Side"), Column("Price", True), Column("Size", True),
-    Column("Value, $", True), Column("Fee, $", True), Column("Role"), Column("Kind"),
+    Column("Value, USD", True), Column("Fee, USD", True), Column("Role"), Column("Kind"),
 )  # fmt: skip
 FUNDING = (
     Column("Time, UTC"), Column("Market"), Column("Side"), Column("Size", True), Column("Rate", True),
-    Column("Received, $", True),
+    Column("Received, USD", True),
 )  # fmt: skip
 PAST_ORDERS = (
     Column("Placed, UTC"), Column("Market"), Column("Type"), Column("Side"), Column("Size", True),
@@ -36,7 +36,7 @@ PAST_ORDERS = (
 )  # fmt: skip
 PAST_POSITIONS = (
     Column("Opened, UTC"), Column("Closed, UTC"), Column("Market"), Column("Side"), Column("Largest", True),
-    Column("Entry", True), Column("Exit", True), Column("Realised, $", True), Column("Ended by"),
+    Column("Entry", True), Column("Exit", True), Column("Realised, USD", True), Column("Ended by"),
 )  # fmt: skip
 
 
@@ -73,10 +73,17 @@ def position_row(markets: Markets, one: Position) -> Row:
         Cell(numbers.dollars(one.unrealised_pnl, sign=True), tone(one.unrealised_pnl)),
         Cell(numbers.dollars(one.realised_pnl, sign=True), tone(one.realised_pnl)),
         Cell(numbers.dollars(one.margin)), Cell(one.margin_mode.title()), Cell(f"{one.leverage.normalize():f}x"),
-        Cell(numbers.price(terms, one.liquidation_price), "bh-danger" if one.liquidation_price else "bh-muted"),
+        _liquidation(terms, one),
         Cell("Close", action="close", title=f"Close the position in {one.market} at market"),
     )  # fmt: skip
     return Row(one.market, cells)
+
+
+def _liquidation(terms: Market, one: Position) -> Cell:
+    """The exchange's price, or that no price of this market alone liquidates it, which is not the same as unknown."""
+    if not one.liquidation_price:
+        return Cell("none", "bh-muted")
+    return Cell(numbers.price(terms, one.liquidation_price), "bh-danger")
 
 
 def order_row(markets: Markets, one: Order) -> Row:

@@ -36,7 +36,7 @@ class Margin:
             self.choice = parts.Field("Margin mode", kind="choice", value="cross", options=MODES)
             with ui.element("div").classes("bh-two"):
                 self.entry = parts.Field("Leverage", kind="number", value="10")
-                self.cap = parts.Field("Top-up at most, $", kind="number", value="0")
+                self.cap = parts.Field("Top-up at most, USD", kind="number", value="0")
             self.note = parts.Text(HINT, "p", "bh-note bh-muted")
             with ui.element("div").classes("bh-two"):
                 parts.button("Sign", self._sign, style="primary", mark="margin-sign")
