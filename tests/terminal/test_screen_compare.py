@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import re
+import statistics
 from collections.abc import Iterator
 from contextlib import ExitStack
 from decimal import Decimal
@@ -75,6 +77,17 @@ def past(live: Live) -> None:
         connection.execute(tables.candles.insert(), rows)
 
 
+def returns(bench: Bench, market: str) -> list[float]:
+    """Hourly log returns of the index, from the exchange's candles, oldest first."""
+
+    async def work(exchange: Exchange) -> list[float]:
+        found = await exchange.candles(market, "PT1H", kind="index-prices", limit=720)
+        closes = [math.log(one.close) for one in sorted(found, key=lambda one: one.time_ms)]
+        return [now - before for before, now in zip(closes, closes[1:], strict=False)]
+
+    return ask(bench.live.url, work)
+
+
 def cell(page: Page, row: str, mode: str) -> Any:
     return page.locator(f'[data-mark="{row}-{mode}"]')
 
@@ -116,7 +129,15 @@ def test_the_comparison_is_the_exchanges(bench: Bench) -> None:
             text = text_in(page, row, name)
             assert text == "none" if price is None else abs(numbers.read(text) - price) <= 1
     assert text_in(page, "shared", "cross") == ETH != text_in(page, "shared", "isolated")
-    assert re.fullmatch(r"\u2212\d+\.\d\d% · \d+\.\d σ", text_in(page, "distance", "isolated"))
+    daily = statistics.stdev(returns(bench, BTC)) * math.sqrt(24)
+    for mode in preview.modes:
+        if mode.liquidation_price is None:
+            assert text_in(page, "distance", mode.margin_mode) == "out of reach"
+            continue
+        share = mode.liquidation_price / 60_000 - 1
+        sigmas = Decimal(repr(abs(math.log1p(float(share))) / daily))
+        said = f"{numbers.percent(share, sign=True)} · {numbers.fixed(sigmas, 1)} σ"
+        assert text_in(page, "distance", mode.margin_mode) == said
     assert "Daily σ of BTC-USD" in page.locator('[data-mark="about"]').inner_text()
     assert "from 200 1-hour bars, scaled to a day" in page.locator('[data-mark="about"]').inner_text()
     assert what_if.modes[0].points[0].equity > 0
@@ -186,18 +207,19 @@ def test_other_markets_move_as_the_correlation_says(bench: Bench) -> None:
     where = page.locator(".bh-section")
     expect(where).to_have_text("If BTC-USD moves by \u221223% to 46,200")
     choice = page.locator('[data-mark="entry-correlation"] select')
-    shares: dict[str, Decimal] = {}
-    for name in ("one", "intact"):
+    first, second = returns(bench, BTC), returns(bench, ETH)
+    ratio = statistics.stdev(second) / statistics.stdev(first)
+    beta = statistics.correlation(first, second) * ratio
+    assert 0 < beta < ratio, "ETH went the other way in every fifth hour"
+    for name, factor in (("one", ratio), ("intact", beta)):  # as many of its own deviations each; each by its beta
         before = where.inner_text()
         choice.select_option(name)
         expect(where).not_to_have_text(before)
-        shares[name] = numbers.read(where.inner_text().split(ETH)[1])
-        cross = text_in(page, "equity", "cross")
-        _, found = told(bench, [{BTC: "-0.23", ETH: str(shares[name] / 100)}])
-        # The share is shown rounded to a tenth of a percent of 60,000 dollars of ETH.
-        assert abs(numbers.read(cross) - found.modes[0].points[0].equity) < 40
-    # All alike: as many deviations; intact: less, for ETH went the other way in every fifth hour.
-    assert shares["one"] < shares["intact"] < 0 and shares["one"] < -26
+        share = Decimal(repr(math.expm1(factor * math.log(0.77)))).quantize(Decimal("0.000001"))
+        assert numbers.read(where.inner_text().split(ETH)[1]) == round(100 * share, 1)
+        _, found = told(bench, [{BTC: "-0.23", ETH: str(share)}])
+        for mode in found.modes:
+            shown_at(page, mode)
     choice.select_option("zero")
     expect(where).to_have_text("If BTC-USD moves by \u221223% to 46,200")
 
@@ -237,8 +259,16 @@ def test_a_link_opens_the_same_what_if_and_the_ticket_is_filled(bench: Bench) ->
     expect(page).to_have_url(re.compile("side=SELL.*size=0.75.*move=12.5"))
     rows = ("margin", "liquidation", "distance", "stake", "worst", "equity", "left", "down")
     shown = [text_in(page, row, mode) for row in rows for mode in MODES]
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    page.locator('[data-mark="copy-link"]').click()
+    expect(page.locator('[data-mark="copied"]')).to_have_text("Copied.")
+    link = page.evaluate("() => navigator.clipboard.readText()")
+    assert link == page.url
+    page.evaluate("() => { navigator.clipboard.writeText = () => Promise.reject(new Error('no')); }")
+    page.locator('[data-mark="copy-link"]').click()
+    expect(page.locator('[data-mark="copied"]')).to_contain_text("copy the address bar")
     again = bench.tab()
-    go(again, page.url)
+    go(again, link)
     expect(again.locator('[data-mark="summary"]')).to_have_text(page.locator('[data-mark="summary"]').inner_text())
     assert [text_in(again, row, mode) for row in rows for mode in MODES] == shown
     again.wait_for_load_state("networkidle")

@@ -110,8 +110,6 @@ def test_money_goes_to_l1s_queue_and_a_request_cannot_be_refused(bench: Bench, f
     bits = bench.page.locator('[data-mark="batches"] [data-cell="bits"]')
     expect(bits.filter(has_text="1")).to_have_count(final)
     bench.check()
-    bench.page.evaluate("scrollTo(0, 0)")
-    bench.shoot("settlement")
 
 
 def test_the_exchange_is_gone_and_the_owner_leaves_with_everything(bench: Bench, found: Settled) -> None:

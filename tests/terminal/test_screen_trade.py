@@ -27,6 +27,15 @@ def mine(bench: Bench, market: str | None = None) -> list[Order]:
     return ask(bench.live.url, work)
 
 
+def past(bench: Bench) -> list[Order]:
+    """The owner's orders that have left, as the exchange tells of them."""
+
+    async def work(exchange: Exchange) -> list[Order]:
+        return await (await owner(exchange, bench.terminal.seed)).orders_history()
+
+    return ask(bench.live.url, work)
+
+
 def held(bench: Bench) -> list[Position]:
     """The owner's positions, as the exchange has them."""
 
@@ -126,7 +135,12 @@ def test_each_type_of_order_is_sent_and_shown(bench: Bench, live: Live, terminal
     expect(rows).to_have_count(0)
     assert mine(bench) == []
     desk.page.locator('[data-mark="tab-orders-past"]').click()
-    expect(desk.page.locator('[data-mark="table-orders-past"] tbody tr[data-id]').first).to_contain_text("cancelled")
+    gone = desk.page.locator('[data-mark="table-orders-past"] tbody tr[data-id]')
+    expect(gone.first).to_contain_text("cancelled")
+    exits = [one for one in past(bench) if one.type == "TPSL" and one.tp_sl_type == "POSITION"]
+    assert [one.quantity for one in exits] == [0, 0], "an exit of a position that never fired had no size"
+    for one in exits:
+        expect(desk.page.locator(f'[data-mark="table-orders-past"] tr[data-id="{one.id}"]')).to_contain_text("whole")
     desk.page.locator('[data-mark="tab-fills"]').click()
     fills = desk.page.locator('[data-mark="table-fills"] tbody tr[data-id]')
     expect(fills).to_have_count(2)

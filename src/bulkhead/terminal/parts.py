@@ -165,6 +165,12 @@ def panel(title: str, *, classes: str = "", mark: str = "") -> Iterator[ui.eleme
         yield made
 
 
+def heading_age(panel: ui.element, *, old_ms: int = OLD_MS, prefix: str = "") -> Age:
+    """An age at the end of a panel's heading: of what the panel shows, or of the answer that told it."""
+    with panel.default_slot.children[0]:
+        return Age(old_ms=old_ms, prefix=prefix)
+
+
 def button(
     text: str,
     on_click: Callable[[], object] | Callable[[], Awaitable[object]],

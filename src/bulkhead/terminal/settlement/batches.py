@@ -155,12 +155,18 @@ def _transaction(batch: int, one: dict[str, Any]) -> Line:
 def forced(page: Page) -> None:
     """L1's queue of forced requests, as the exchange has followed it."""
     asked = venue_of(page.session).forced
-    with parts.panel("Forced requests", mark="forced"):
+    with parts.panel("Forced requests", mark="forced") as made:
+        age = parts.heading_age(made, old_ms=15_000)
         grid = Grid(
             "Forced requests", FORCED, rows=lambda: [_request(one) for one in asked.value or []],
             empty="Nobody has forced anything.",
         )  # fmt: skip
-    page.painter.on(asked, grid.paint)
+
+    def paint() -> None:
+        grid.paint()
+        age.told(asked.changed_ms)
+
+    page.painter.on(asked, paint)
 
 
 def _request(one: dict[str, Any]) -> Line:

@@ -188,4 +188,5 @@ def _told(terms: Market, order: Order, middle: Decimal) -> tuple[Decimal, str]:
             if waits is not None:
                 return waits.trigger_price, name
     price = order.trigger.trigger_price if order.trigger is not None else order.price or middle
-    return price, f"{order.side.title()} {numbers.size(terms, order.quantity - order.filled)}"
+    once = "" if order.trigger is None else " once triggered"
+    return price, f"{order.side.title()} {numbers.size(terms, order.quantity - order.filled)}{once}"

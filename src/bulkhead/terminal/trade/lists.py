@@ -79,6 +79,11 @@ def position_row(markets: Markets, one: Position) -> Row:
     return Row(one.market, cells)
 
 
+def _size(terms: Market, one: Order) -> str:
+    """In all. Exits of a position have none of their own: they close the whole of it, as large as it is then."""
+    return numbers.size(terms, one.quantity) if one.quantity else "whole"
+
+
 def _liquidation(terms: Market, one: Position) -> Cell:
     """The exchange's price, or that no price of this market alone liquidates it, which is not the same as unknown."""
     if not one.liquidation_price:
@@ -94,10 +99,10 @@ def order_row(markets: Markets, one: Order) -> Row:
         flags.append(f"TP {numbers.price(terms, one.take_profit.trigger_price)}")
     if one.stop_loss is not None and one.type != "TPSL":
         flags.append(f"SL {numbers.price(terms, one.stop_loss.trigger_price)}")
-    size = numbers.size(terms, one.quantity) if one.quantity else "whole"
     cells = (
         Cell(at(one.created_time), "bh-muted"), Cell(one.market), Cell(type_of(one)),
-        side_of(one.side), Cell(size), Cell(numbers.size(terms, one.filled)), Cell(numbers.price(terms, one.price)),
+        side_of(one.side), Cell(_size(terms, one)), Cell(numbers.size(terms, one.filled)),
+        Cell(numbers.price(terms, one.price)),
         Cell(waits_for(terms, one)), Cell(STATUSES.get(one.status, one.status.lower())),
         Cell(", ".join(flags), "bh-muted"),
         Cell("Edit", action="edit", title=f"Edit the order {one.id}") if can_be_edited(one) else Cell(""),
@@ -158,7 +163,7 @@ def past_order_row(markets: Markets, one: Order) -> Row:
     terms, why = markets[one.market], words.of_reason(one.status_reason)
     cells = (
         Cell(at(one.created_time), "bh-muted"), Cell(one.market), Cell(type_of(one)),
-        side_of(one.side), Cell(numbers.size(terms, one.quantity)), Cell(numbers.size(terms, one.filled)),
+        side_of(one.side), Cell(_size(terms, one)), Cell(numbers.size(terms, one.filled)),
         Cell(numbers.price(terms, one.price)), Cell(numbers.price(terms, one.average_price)),
         Cell(STATUSES.get(one.status, one.status.lower())), Cell("" if why is None else why.what, "bh-muted"),
     )  # fmt: skip
