@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import time
 from decimal import Decimal
 
 import pytest
@@ -145,6 +146,9 @@ def test_each_type_of_order_is_sent_and_shown(bench: Bench, live: Live, terminal
     fills = desk.page.locator('[data-mark="table-fills"] tbody tr[data-id]')
     expect(fills).to_have_count(2)
     expect(fills.last).to_contain_text("60,100")
+    assert not held(bench)[0].liquidation_price, "no price of this market alone liquidates it"
+    desk.page.locator('[data-mark="tab-positions"]').click()
+    expect(desk.page.locator('[data-mark="table-positions"] tr[data-id="BTC-USD"]')).to_contain_text("none")
     assert not terminal.troubles
 
 
@@ -170,6 +174,10 @@ def test_the_liquidation_line_stands_at_the_price_of_the_exchange(bench: Bench, 
     expect(rows).to_contain_text(numbers.price(terms, position.liquidation_price))
     expect(rows).to_contain_text("Isolated")
 
+    indices = ask(live.url, lambda exchange: exchange.candles(MARKET, "PT1M", kind="index-prices", limit=480))
+    begins_s = min(candle.time_ms for candle in indices) / 1000
+    since = time.strftime("since %H:%M UTC", time.gmtime(begins_s))
+    expect(desk.page.locator('[data-mark="since"]')).to_have_text(since)
     chart = desk.page.locator('[data-mark="chart"] .bh-canvas').first
     expect(chart).to_have_attribute("data-lines", re.compile("liquidation"))
     lines = dict(json.loads(chart.get_attribute("data-lines") or "[]"))
