@@ -2,9 +2,10 @@
 
     python tools/screens.py ADDRESS [--only trade,operator] [--folder docs/screens]
 
-ADDRESS is what `bulkhead up` prints, with its token. Each screen is taken dark and light at 1280 by 800, when the
-exchange is live and the page has come to rest; one on which something overlaps or is cut off is refused. Screens whose
-state has to be made first (a margin call, a way out, a comparison, keys) are taken by their tests: BULKHEAD_SCREENS=1.
+ADDRESS is what `bulkhead up` prints, with its token; in a folder of its own name (`--folder up`) it shows no path of
+your machine. Each screen is taken dark and light at 1280 by 800, when the exchange is live and the page has come to
+rest; one on which something overlaps or is cut off is refused. Screens whose state has to be made first (a margin call,
+a way out, a comparison) are taken by their tests: BULKHEAD_SCREENS=1.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from playwright.sync_api import Page, expect, sync_playwright  # noqa: E402
 from tests.conftest import chromium  # noqa: E402
 from tests.terminal.browser import ARGUMENTS, CUT_OFF, SCREENS, SIZE  # noqa: E402
 
-PATHS = {"trade": "/?market=BTC-USD", "settlement": "/settlement", "operator": "/operator"}
+PATHS = {"trade": "/?market=BTC-USD", "settlement": "/settlement", "operator": "/operator", "keys": "/keys"}
 THEMES = ("dark", "light")
 REST_MS = 4_000  # statistics, candles and what is asked every few seconds are there
 

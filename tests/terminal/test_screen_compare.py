@@ -24,7 +24,7 @@ from bulkhead.node.store.candles import INDICES
 from bulkhead.terminal import numbers
 from bulkhead.terminal.compare.link import MODES
 from tests.api.live import Fixed, Live, settings_for
-from tests.terminal.browser import Bench
+from tests.terminal.browser import SIZE, Bench
 from tests.terminal.venue import NAMED, PASSPHRASE, Terminal, ask, ethereum_key, key_file, quote, rich
 
 BTC, ETH = "BTC-USD", "ETH-USD"
@@ -143,6 +143,7 @@ def test_the_comparison_is_the_exchanges(bench: Bench) -> None:
     assert what_if.modes[0].points[0].equity > 0
     expect(page.locator('[data-mark="summary"]')).to_contain_text("isolated is liquidated")
     bench.check()
+    assert page.evaluate("() => document.documentElement.scrollHeight") <= SIZE[1], "all of it in sight at once"
     bench.shoot("compare")
 
 

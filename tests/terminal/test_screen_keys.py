@@ -51,7 +51,6 @@ def test_from_nothing_to_money(bench: Bench, live: Live, terminal: Terminal) -> 
     expect(page.locator('[data-mark="entry-state"]')).to_contain_text("first trades as account")
     page.locator('[data-mark="claim"]').click()
     expect(page.locator('[data-mark="entry-money"]')).to_contain_text("Equity 100,000.00 USD")
-    bench.shoot("keys")
 
     page.locator('[data-mark="lock-first"]').click()
     expect(page.locator('[data-mark="entry-state"]')).to_contain_text("Nothing is unlocked")
