@@ -22,7 +22,12 @@ from playwright.sync_api import Page, expect, sync_playwright  # noqa: E402
 from tests.conftest import chromium  # noqa: E402
 from tests.terminal.browser import ARGUMENTS, CUT_OFF, SCREENS, SIZE  # noqa: E402
 
-PATHS = {"trade": "/?market=BTC-USD", "settlement": "/settlement", "operator": "/operator", "keys": "/keys"}
+PATHS = {
+    "trade": "/?market=BTC-USD&side=BUY&type=MARKET&size=0.5&price=1",  # with a ticket that is filled in
+    "settlement": "/settlement",
+    "operator": "/operator",
+    "keys": "/keys",
+}
 THEMES = ("dark", "light")
 REST_MS = 4_000  # statistics, candles and what is asked every few seconds are there
 
