@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 import statistics
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack
 from decimal import Decimal
@@ -304,6 +305,22 @@ def test_too_few_bars_are_said_to_be_too_few(bench: Bench) -> None:
     expect(about).to_have_text(re.compile(r"Daily σ of XRP-USD is not known: \d+ 1-minute bars, 30 are needed\."))
     assert "σ" not in text_in(page, "distance", "isolated") + page.locator('[data-mark="summary"]').inner_text()
     expect(page.locator(".bh-section")).not_to_contain_text(ETH)
+
+
+def test_history_begins_where_there_is_nothing_before(bench: Bench) -> None:
+    """Of the index there is one minute in each hour: the bars of a minute are few, and yet not the first."""
+    page = opened(bench)
+    go(page, bench.at(f"/?market={BTC}"))
+    bench.ready()
+    page.wait_for_selector('[data-mark="chart"] [data-candles]')
+    since = page.locator('[data-mark="since"]')
+    page.wait_for_timeout(1_000)  # it is told after the bars, if at all
+    expect(since).to_have_text("")
+    page.locator('[data-mark="interval-1h"]').click()
+    hours = ask(bench.live.url, lambda exchange: exchange.candles(BTC, "PT1H", kind="index-prices", limit=480))
+    begins = time.gmtime(min(one.time_ms for one in hours) / 1000)
+    expect(since).to_have_text(time.strftime("since %d.%m.%Y", begins))
+    page.wait_for_load_state("networkidle")
 
 
 def test_the_wizard_gives_presets_their_modes_with_the_traders_own_numbers(bench: Bench) -> None:
