@@ -152,11 +152,7 @@ class _Candles:
 
 
 def since(begins_ms: int) -> str:
-    """From when a market's history goes: a time of today, or a day.
-
-    >>> since(86_400_000 + 5_000)
-    'since 02.01.1970'
-    """
+    """From when a market's history goes: a time of today, or a day; empty where that is not in sight."""
     if not begins_ms:
         return ""
     moment = time.gmtime(begins_ms / 1000)
