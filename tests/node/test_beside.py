@@ -11,9 +11,10 @@ from types import TracebackType
 from typing import Any, cast
 
 from bulkhead.bridge.errors import Unreachable
+from bulkhead.node.proof_file import FOLDER
 from bulkhead.node.proving import Outcome
 from bulkhead.node.settlement import Settlement
-from bulkhead.node.settling.child import Ended, Job, ProverChild, Proving
+from bulkhead.node.settling.child import NOTES, Ended, Job, ProverChild, Proving
 from bulkhead.node.settling.events import BatchStatus, Event, Halted, Idle, Included, OutOfFunds, Stage, Step
 from bulkhead.node.settling.thread import SettlementThread, Standing
 from bulkhead.node.workers import Died, Progressed
@@ -59,6 +60,28 @@ def test_batches_that_are_given_up_are_named_and_what_hangs_is_ended() -> None:
     began = time.monotonic()
     child.stop()
     assert time.monotonic() - began < 5
+
+
+def proves(job: Job, pipe: Connection) -> None:
+    for word in (Outcome(7, Path("7"), "", 49.7), Outcome(8, Path("8"), "", 12.25)):
+        pipe.send(word)
+    time.sleep(60)
+
+
+def test_how_long_proofs_took_is_known_after_a_restart(tmp_path: Path) -> None:
+    (tmp_path / FOLDER).mkdir()
+    job = Job(tmp_path, "test", 1, 1)
+    child = ProverChild(job, proves)
+    assert child.took_s == {}
+    child.start()
+    until(lambda: 8 in child.took_s)
+    child.stop()
+    assert ProverChild(job, proves).took_s == {7: 49.7, 8: 12.25}
+    with (tmp_path / FOLDER / NOTES).open("a", encoding="ascii") as file:
+        file.write("9 4")  # of "9 49.700": the machine went down
+    assert 9 not in ProverChild(job, proves).took_s
+    (tmp_path / FOLDER / NOTES).write_bytes(b"\xff")
+    assert ProverChild(job, proves).took_s == {}
 
 
 class Service:

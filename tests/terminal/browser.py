@@ -36,6 +36,13 @@ CUT_OFF = """() => {
   }
   for (const one of [...document.querySelectorAll(".bh-scroll")].filter(visible))
     if (one.scrollWidth > one.clientWidth + 1) found.push(one.ariaLabel + " is cut off at its last columns");
+  const pen = document.createElement("canvas").getContext("2d"), ARROW = 20;
+  for (const one of [...document.querySelectorAll("select")].filter(visible)) {
+    const style = getComputedStyle(one), text = one.selectedOptions[0]?.text || "";
+    pen.font = `${style.fontWeight} ${style.fontSize} ${style.fontFamily}`;  // `font` says nothing of tabular figures
+    const room = one.clientWidth - parseFloat(style.paddingLeft) - parseFloat(style.paddingRight) - ARROW;
+    if (pen.measureText(text).width > room + 1) found.push("the choice " + text + " is cut off");
+  }
   for (const one of marked) for (const other of marked) {
     if (one === other || one.contains(other) || other.contains(one)) continue;
     if (!(one.compareDocumentPosition(other) & Node.DOCUMENT_POSITION_FOLLOWING)) continue;

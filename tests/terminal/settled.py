@@ -34,6 +34,7 @@ STEPS = (Step.OPEN, Step.ANSWER, Step.ANSWER, Step.ANSWER, Step.ANSWER, Step.SET
 GAS = (1_913_402, 4_310_877, 5_120_038, 5_093_771, 4_921_760, 5_530_214)
 BLOCK = 70  # of the first batch's first
 PROOF_BYTES = 384_000
+PROVING_S = 20.25  # and a second more for each batch
 OWNER_SEED = 0x22  # the depositor of `tests.bridge.chains` as an owner of the terminal's key store
 TERMINAL = (
     "import bulkhead.client.l1 as l1; from tests.node.escape_world import TERMS; l1.Terms = lambda: TERMS; "
@@ -131,6 +132,7 @@ def at_batch(found: Settled, number: int) -> None:
         note_settled(found.folder, each, is_asked=each == 1)
     block = first_block(number) + len(STEPS) - 1
     last = LastTransaction("settle", number, "0x" + "c" * 64, block, gas_of(number)[-1])
+    found.settles.prover.took_s = {each: PROVING_S + each for each in range(1, number + 1)}
     found.settles.prover.proving = Proving(number + 2, "fold", 0.62)
     published = BatchStatus(number + 1, Stage.PUBLISHED, 2, 5)
     found.settles.standing = Standing(number + 3, number, number, (published,), "", "", last)

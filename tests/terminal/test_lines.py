@@ -52,7 +52,7 @@ def test_a_bar_shows_the_call_and_its_words_the_share(call: int, style: str) -> 
 @pytest.mark.parametrize(
     ("value", "unit", "shown"),
     [
-        ("1234.5", "USD", "1,234.50 USD"), ("8.634", "%", "8.63 %"), ("0.0031", "s", "3.1 ms"), ("42", "s", "42.0 s"),
+        ("1234.5", "USD", "1,234.50 USD"), ("8.634", "%", "8.63%"), ("0.0031", "s", "3.1 ms"), ("42", "s", "42.0 s"),
         ("604800", "s", "7 days"), ("3600", "s", "60 min"), ("12", "bp", "12 bp"), ("3", "", "3"),
     ],
 )  # fmt: skip
@@ -105,6 +105,8 @@ def test_the_way_out_is_told_as_it_is() -> None:
         (calm._replace(is_frozen=True, is_finished=True), "every account's worth is proven"),
     ):
         assert said in state_words(standing)[0]
+    assert state_words(None, "no key is here")[0] == "No answer of L1: no key is here."
+    assert "no contract pays it" in state_words(None, settles=False)[0]
 
 
 def test_what_the_operator_sees_is_what_the_node_tells() -> None:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import re
+import statistics
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack
 from decimal import Decimal
@@ -22,7 +25,7 @@ from bulkhead.node.store.candles import INDICES
 from bulkhead.terminal import numbers
 from bulkhead.terminal.compare.link import MODES
 from tests.api.live import Fixed, Live, settings_for
-from tests.terminal.browser import Bench
+from tests.terminal.browser import SIZE, Bench
 from tests.terminal.venue import NAMED, PASSPHRASE, Terminal, ask, ethereum_key, key_file, quote, rich
 
 BTC, ETH = "BTC-USD", "ETH-USD"
@@ -75,6 +78,17 @@ def past(live: Live) -> None:
         connection.execute(tables.candles.insert(), rows)
 
 
+def returns(bench: Bench, market: str) -> list[float]:
+    """Hourly log returns of the index, from the exchange's candles, oldest first."""
+
+    async def work(exchange: Exchange) -> list[float]:
+        found = await exchange.candles(market, "PT1H", kind="index-prices", limit=720)
+        closes = [math.log(one.close) for one in sorted(found, key=lambda one: one.time_ms)]
+        return [now - before for before, now in zip(closes, closes[1:], strict=False)]
+
+    return ask(bench.live.url, work)
+
+
 def cell(page: Page, row: str, mode: str) -> Any:
     return page.locator(f'[data-mark="{row}-{mode}"]')
 
@@ -116,12 +130,21 @@ def test_the_comparison_is_the_exchanges(bench: Bench) -> None:
             text = text_in(page, row, name)
             assert text == "none" if price is None else abs(numbers.read(text) - price) <= 1
     assert text_in(page, "shared", "cross") == ETH != text_in(page, "shared", "isolated")
-    assert re.fullmatch(r"\u2212\d+\.\d\d% · \d+\.\d σ", text_in(page, "distance", "isolated"))
+    daily = statistics.stdev(returns(bench, BTC)) * math.sqrt(24)
+    for mode in preview.modes:
+        if mode.liquidation_price is None:
+            assert text_in(page, "distance", mode.margin_mode) == "out of reach"
+            continue
+        share = mode.liquidation_price / 60_000 - 1
+        sigmas = Decimal(repr(abs(math.log1p(float(share))) / daily))
+        said = f"{numbers.percent(share, sign=True)} · {numbers.fixed(sigmas, 1)} σ"
+        assert text_in(page, "distance", mode.margin_mode) == said
     assert "Daily σ of BTC-USD" in page.locator('[data-mark="about"]').inner_text()
     assert "from 200 1-hour bars, scaled to a day" in page.locator('[data-mark="about"]').inner_text()
     assert what_if.modes[0].points[0].equity > 0
     expect(page.locator('[data-mark="summary"]')).to_contain_text("isolated is liquidated")
     bench.check()
+    assert page.evaluate("() => document.documentElement.scrollHeight") <= SIZE[1], "all of it in sight at once"
     bench.shoot("compare")
 
 
@@ -186,18 +209,19 @@ def test_other_markets_move_as_the_correlation_says(bench: Bench) -> None:
     where = page.locator(".bh-section")
     expect(where).to_have_text("If BTC-USD moves by \u221223% to 46,200")
     choice = page.locator('[data-mark="entry-correlation"] select')
-    shares: dict[str, Decimal] = {}
-    for name in ("one", "intact"):
+    first, second = returns(bench, BTC), returns(bench, ETH)
+    ratio = statistics.stdev(second) / statistics.stdev(first)
+    beta = statistics.correlation(first, second) * ratio
+    assert 0 < beta < ratio, "ETH went the other way in every fifth hour"
+    for name, factor in (("one", ratio), ("intact", beta)):  # as many of its own deviations each; each by its beta
         before = where.inner_text()
         choice.select_option(name)
         expect(where).not_to_have_text(before)
-        shares[name] = numbers.read(where.inner_text().split(ETH)[1])
-        cross = text_in(page, "equity", "cross")
-        _, found = told(bench, [{BTC: "-0.23", ETH: str(shares[name] / 100)}])
-        # The share is shown rounded to a tenth of a percent of 60,000 dollars of ETH.
-        assert abs(numbers.read(cross) - found.modes[0].points[0].equity) < 40
-    # All alike: as many deviations; intact: less, for ETH went the other way in every fifth hour.
-    assert shares["one"] < shares["intact"] < 0 and shares["one"] < -26
+        share = Decimal(repr(math.expm1(factor * math.log(0.77)))).quantize(Decimal("0.000001"))
+        assert numbers.read(where.inner_text().split(ETH)[1]) == round(100 * share, 1)
+        _, found = told(bench, [{BTC: "-0.23", ETH: str(share)}])
+        for mode in found.modes:
+            shown_at(page, mode)
     choice.select_option("zero")
     expect(where).to_have_text("If BTC-USD moves by \u221223% to 46,200")
 
@@ -237,8 +261,16 @@ def test_a_link_opens_the_same_what_if_and_the_ticket_is_filled(bench: Bench) ->
     expect(page).to_have_url(re.compile("side=SELL.*size=0.75.*move=12.5"))
     rows = ("margin", "liquidation", "distance", "stake", "worst", "equity", "left", "down")
     shown = [text_in(page, row, mode) for row in rows for mode in MODES]
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    page.locator('[data-mark="copy-link"]').click()
+    expect(page.locator('[data-mark="copied"]')).to_have_text("Copied.")
+    link = page.evaluate("() => navigator.clipboard.readText()")
+    assert link == page.url
+    page.evaluate("() => { navigator.clipboard.writeText = () => Promise.reject(new Error('no')); }")
+    page.locator('[data-mark="copy-link"]').click()
+    expect(page.locator('[data-mark="copied"]')).to_contain_text("copy the address bar")
     again = bench.tab()
-    go(again, page.url)
+    go(again, link)
     expect(again.locator('[data-mark="summary"]')).to_have_text(page.locator('[data-mark="summary"]').inner_text())
     assert [text_in(again, row, mode) for row in rows for mode in MODES] == shown
     again.wait_for_load_state("networkidle")
@@ -273,6 +305,22 @@ def test_too_few_bars_are_said_to_be_too_few(bench: Bench) -> None:
     expect(about).to_have_text(re.compile(r"Daily σ of XRP-USD is not known: \d+ 1-minute bars, 30 are needed\."))
     assert "σ" not in text_in(page, "distance", "isolated") + page.locator('[data-mark="summary"]').inner_text()
     expect(page.locator(".bh-section")).not_to_contain_text(ETH)
+
+
+def test_history_begins_where_there_is_nothing_before(bench: Bench) -> None:
+    """Of the index there is one minute in each hour: the bars of a minute are few, and yet not the first."""
+    page = opened(bench)
+    go(page, bench.at(f"/?market={BTC}"))
+    bench.ready()
+    page.wait_for_selector('[data-mark="chart"] [data-candles]')
+    since = page.locator('[data-mark="since"]')
+    page.wait_for_timeout(1_000)  # it is told after the bars, if at all
+    expect(since).to_have_text("")
+    page.locator('[data-mark="interval-1h"]').click()
+    hours = ask(bench.live.url, lambda exchange: exchange.candles(BTC, "PT1H", kind="index-prices", limit=480))
+    begins = time.gmtime(min(one.time_ms for one in hours) / 1000)
+    expect(since).to_have_text(time.strftime("since %d.%m.%Y", begins))
+    page.wait_for_load_state("networkidle")
 
 
 def test_the_wizard_gives_presets_their_modes_with_the_traders_own_numbers(bench: Bench) -> None:

@@ -73,6 +73,7 @@ def test_a_limit_order_takes_the_place_of_the_edited_one(bench: Bench, live: Liv
     hands.fill(price="51000")
     hands.edit(old)
     hands.shows(price="57000", size="0.2", take_profit="59500", stop_loss="55000")
+    expect(hands.banner).to_contain_text("What fills of the old one until then comes on top of the new one's size")
     expect(hands.page.locator('[data-mark="ticket-price"] input')).to_be_focused()
     for hidden in ("ticket-kind", "ticket-force", "ticket-lifetime", "side-buy"):
         expect(hands.page.locator(f'[data-mark="{hidden}"]')).to_be_hidden()

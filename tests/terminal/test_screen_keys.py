@@ -50,8 +50,7 @@ def test_from_nothing_to_money(bench: Bench, live: Live, terminal: Terminal) -> 
     page.locator('[data-mark="onboard"]').click()
     expect(page.locator('[data-mark="entry-state"]')).to_contain_text("first trades as account")
     page.locator('[data-mark="claim"]').click()
-    expect(page.locator('[data-mark="entry-money"]')).to_contain_text("Equity 100,000.00 $")
-    bench.shoot("keys")
+    expect(page.locator('[data-mark="entry-money"]')).to_contain_text("Equity 100,000.00 USD")
 
     page.locator('[data-mark="lock-first"]').click()
     expect(page.locator('[data-mark="entry-state"]')).to_contain_text("Nothing is unlocked")

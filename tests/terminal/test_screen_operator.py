@@ -142,4 +142,3 @@ def test_a_liquidation_is_recomputed_from_its_witness(bench: Bench) -> None:
     panel.get_by_role("button", name="Recompute").first.click()
     expect(panel).to_contain_text("the rules agree with its witness")
     bench.check()
-    bench.shoot("operator")

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from decimal import Decimal
 from pathlib import Path
 
@@ -16,6 +18,7 @@ from tests.api.remote import Remote
 from tests.client.test_restart import free_port
 from tests.terminal.browser import Bench
 from tests.terminal.venue import NAMED, PASSPHRASE, Terminal, ask, ethereum_key, key_file, owner, rich
+from tests.terminal.wire import Wire
 
 SEED, MARKET = 77, "BTC-USD"
 
@@ -127,6 +130,46 @@ def test_an_order_lost_with_a_killed_exchange_is_looked_up(bench: Bench, venue: 
     expect(outcome).to_contain_text("acknowledged")
     assert len(venue.orders()) == 1
     expect(page.locator('[data-mark="tab-orders"]')).to_have_text("Open orders 1")
+
+
+def test_an_order_that_arrived_at_an_exchange_that_then_died_is_found_and_not_sent_again(
+    browser: Browser, venue: Venue, tmp_path: Path
+) -> None:
+    """The worst of all: it is in the journal, and whoever sent it was told nothing before the exchange was killed."""
+    key_file(tmp_path, NAMED, ethereum_key(SEED))
+    ask(venue.url, lambda exchange: rich(exchange, SEED))
+    with ExitStack() as ends:
+        wire = Wire(venue.port)
+        ends.callback(wire.stop)
+        own = Terminal(wire.url, tmp_path, "--unlock", NAMED, "--onboard", passphrase=PASSPHRASE)
+        ends.callback(own.stop)
+        bench = Bench(browser, own, None)
+        ends.callback(bench.close)
+        bench.ready()
+        before, price, outcome = len(venue.orders()), fill(bench, venue), bench.page.locator('[data-mark="outcome"]')
+        wire.is_mute = True
+        bench.page.locator('[data-mark="submit"]').click()
+        expect(outcome).to_contain_text("sent, no answer yet")
+        until(lambda: len(venue.orders()) == before + 1)
+        venue.remote.kill()
+        wire.is_mute = False
+        expect(bench.page.locator('[data-mark="light"]')).to_have_attribute("data-state", "down")
+        expect(bench.page.locator('[data-mark="submit"]')).to_be_disabled()
+        venue.start()
+        expect(outcome).to_contain_text("acknowledged")
+        assert len(venue.orders()) == before + 1, "once"
+        assert price in [order.price for order in venue.orders()]
+        expect(bench.page.locator('[data-mark="tab-orders"]')).to_have_text(f"Open orders {before + 1}")
+        expect(bench.page.locator('[data-mark="submit"]')).to_be_enabled()
+    assert not own.troubles, "".join(own.log)
+
+
+def until(holds: Callable[[], bool]) -> None:
+    """Wait for something that the exchange tells."""
+    end_s = time.monotonic() + 20
+    while not holds():
+        assert time.monotonic() < end_s, "not within 20 s"
+        time.sleep(0.1)
 
 
 def test_a_terminal_waits_for_an_exchange_that_is_not_there(browser: Browser, tmp_path: Path) -> None:

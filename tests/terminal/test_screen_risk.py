@@ -56,6 +56,12 @@ def test_accounts_are_shown_as_the_exchange_has_them(bench: Bench) -> None:
         expect(cell(bench, name, "used")).to_have_text(numbers.percent(one.used))
         worst = one.worst_loss if one.positions else Decimal(0)
         expect(cell(bench, name, "worst")).to_have_text(numbers.dollars(worst))
+    [earned] = by_owner(bench, lambda trader: trader.evidence.profit())
+    profit = Decimal(earned["realisedPnl"]) + Decimal(earned["unrealisedPnl"])
+    assert int(earned["accountId"]) == cross.account_id and profit < 0, "fees were paid"
+    expect(cell(bench, "cross", "profit")).to_have_text(numbers.dollars(profit, sign=True))
+    expect(cell(bench, "Everything", "total-profit")).to_have_text(numbers.dollars(profit, sign=True))
+    expect(cell(bench, "Everything", "total-worst")).to_have_text(numbers.dollars(held.together[0].loss))
     expect(cell(bench, "Everything", "total-value")).to_have_text(numbers.dollars(held.value))
     liquidation = child.positions[0].liquidation_price
     market = ask(bench.live.url, lambda exchange: exchange.market(MARKET))
@@ -124,10 +130,28 @@ def test_a_position_goes_home_and_a_strategy_is_opened(bench: Bench) -> None:
     expect(mode.locator('[data-mark="mode-note"]')).to_contain_text("ETH-USD is isolated")
     expect(bench.page.locator('[data-mark="last-action"]')).to_contain_text("acknowledged")
     placed = by_owner(bench, order_of_strategy)
+    trade_as_the_strategy(bench)
     bench.page.goto(bench.at("/settlement"))
     way = bench.page.locator(f'tr[data-id="order-{placed}"]')
     way.get_by_role("button", name="Check the receipt").click()
     expect(bench.page.locator('[data-mark="ways"]')).to_contain_text("has the order that your key signed")
+
+
+def trade_as_the_strategy(bench: Bench) -> None:
+    """The ticket offers every account of the owner, and trades as the one that is chosen."""
+    bench.page.goto(bench.at(f"/?market={MARKET}"))
+    bench.ready()
+    chosen = bench.page.locator('[data-mark="ticket-account"] select')
+    main = compartments(bench).compartments[0].account_id
+    strategy = by_owner(bench, lambda trader: trader.strategies()).strategies[0]
+    expect(chosen).to_have_value(str(main))
+    chosen.select_option(str(strategy.l2_vault))
+    expect(bench.page.locator('[data-mark="account"] select')).to_have_value(str(strategy.l2_vault))
+    expect(bench.page.locator('[data-mark="margin"]')).to_contain_text("in a strategy")
+    expect(bench.page.locator('[data-mark="equity"]')).to_have_text("2,000.00")
+    bench.check_layout()
+    chosen.select_option(str(main))
+    expect(bench.page.locator('[data-mark="account"] select')).to_have_value(str(main))
 
 
 async def order_of_strategy(trader: Trader) -> int:

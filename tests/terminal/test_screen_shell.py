@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from decimal import Decimal
 
 from playwright.sync_api import expect
@@ -21,6 +22,9 @@ def test_every_screen_opens_clean(bench: Bench) -> None:
         bench.ready()
         expect(bench.page.locator('nav a[aria-current="page"]')).to_have_text(screen.title)
         bench.check()
+        text = bench.page.locator("body").inner_text()
+        assert "$" not in text, "amounts are in USD, everywhere"
+        assert not re.search(r"\d\s%", text), "and percent stand beside their number"
 
 
 def test_two_tabs_show_the_same_and_send_once(bench: Bench, live: Live) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import time
 from decimal import Decimal
 
 import pytest
@@ -23,6 +24,15 @@ def mine(bench: Bench, market: str | None = None) -> list[Order]:
 
     async def work(exchange: Exchange) -> list[Order]:
         return await (await owner(exchange, bench.terminal.seed)).orders(market)
+
+    return ask(bench.live.url, work)
+
+
+def past(bench: Bench) -> list[Order]:
+    """The owner's orders that have left, as the exchange tells of them."""
+
+    async def work(exchange: Exchange) -> list[Order]:
+        return await (await owner(exchange, bench.terminal.seed)).orders_history()
 
     return ask(bench.live.url, work)
 
@@ -126,11 +136,19 @@ def test_each_type_of_order_is_sent_and_shown(bench: Bench, live: Live, terminal
     expect(rows).to_have_count(0)
     assert mine(bench) == []
     desk.page.locator('[data-mark="tab-orders-past"]').click()
-    expect(desk.page.locator('[data-mark="table-orders-past"] tbody tr[data-id]').first).to_contain_text("cancelled")
+    gone = desk.page.locator('[data-mark="table-orders-past"] tbody tr[data-id]')
+    expect(gone.first).to_contain_text("cancelled")
+    exits = [one for one in past(bench) if one.type == "TPSL" and one.tp_sl_type == "POSITION"]
+    assert [one.quantity for one in exits] == [0, 0], "an exit of a position that never fired had no size"
+    for one in exits:
+        expect(desk.page.locator(f'[data-mark="table-orders-past"] tr[data-id="{one.id}"]')).to_contain_text("whole")
     desk.page.locator('[data-mark="tab-fills"]').click()
     fills = desk.page.locator('[data-mark="table-fills"] tbody tr[data-id]')
     expect(fills).to_have_count(2)
     expect(fills.last).to_contain_text("60,100")
+    assert not held(bench)[0].liquidation_price, "no price of this market alone liquidates it"
+    desk.page.locator('[data-mark="tab-positions"]').click()
+    expect(desk.page.locator('[data-mark="table-positions"] tr[data-id="BTC-USD"]')).to_contain_text("none")
     assert not terminal.troubles
 
 
@@ -156,6 +174,10 @@ def test_the_liquidation_line_stands_at_the_price_of_the_exchange(bench: Bench, 
     expect(rows).to_contain_text(numbers.price(terms, position.liquidation_price))
     expect(rows).to_contain_text("Isolated")
 
+    indices = ask(live.url, lambda exchange: exchange.candles(MARKET, "PT1M", kind="index-prices", limit=480))
+    begins_s = min(candle.time_ms for candle in indices) / 1000
+    since = time.strftime("since %H:%M UTC", time.gmtime(begins_s))
+    expect(desk.page.locator('[data-mark="since"]')).to_have_text(since)
     chart = desk.page.locator('[data-mark="chart"] .bh-canvas').first
     expect(chart).to_have_attribute("data-lines", re.compile("liquidation"))
     lines = dict(json.loads(chart.get_attribute("data-lines") or "[]"))

@@ -61,5 +61,5 @@ def test_scenario_is_advised_only_by_the_traders_own_numbers() -> None:
 
 def test_own_numbers_are_told() -> None:
     advice = advise(PRESETS["swing trader"], {"isolated": figure("120.5", is_refused=True), "cross": figure("90")})
-    assert "120.50 of margin" in advice.figures[0] and "15.3 % away" in advice.figures[0]
+    assert "120.50 of margin" in advice.figures[0] and "15.3% away" in advice.figures[0]
     assert "would refuse" in advice.figures[1] and advice.figures[2].startswith("In cross")

@@ -18,6 +18,7 @@ from bulkhead.rules.terms import Health, Position
 from bulkhead.units import AccountId
 
 HUNDREDTH_PLACES = 6
+SIZED = ("NEW", "PARTIALLY_FILLED", "FILLED")  # statuses in which an exit of a position has a size of its own
 
 
 class Lying(NamedTuple):
@@ -72,12 +73,13 @@ def order_shape(api: Api, row: Row, legs: Iterable[Row] = ()) -> dict[str, Any]:
 
 
 def _add_trigger(shape: dict[str, Any], wire: Wire, row: Row, extra: dict[str, Any]) -> None:
-    """What an order waits for. One that closes a whole position knows its size when it fires; until then it says 0."""
+    """What an order waits for. One that closes a whole position knows its size when it fires; its signature names the
+    largest that there may be. Until then, and where it left before, its size is what it filled."""
     trigger = extra["trigger"]
     if row["kind"] == "TPSL":
         shape["tpSlType"] = extra["tpSlType"]
-        if extra["tpSlType"] == "POSITION" and row["status"] == "UNTRIGGERED":
-            shape["qty"] = "0"
+        if extra["tpSlType"] == "POSITION" and row["status"] not in SIZED:
+            shape["qty"], shape["cancelledQty"] = shape["filledQty"], "0"
         shape[_leg_name(row["side"], trigger)] = _leg(wire, row, trigger)
         return
     shape["trigger"] = {

@@ -97,7 +97,7 @@ def tail(held: Compartments) -> Answer:
     broken = max((one for one in held.compartments if one.positions), key=lambda one: one.worst_loss)
     value = held.value
     share = worst.loss / value * PERCENT if value > 0 else None
-    part = "" if share is None else f", {share:.1f} % of everything"
+    part = "" if share is None else f", {share:.1f}% of everything"
     words = f"“{worst.name}” costs {_usd(worst.loss)}{part}."
     if worst.beyond_account > 0:
         words += f" {_usd(worst.beyond_account)} more would be lost and borne by others."
@@ -126,11 +126,11 @@ def margin_call(held: Compartments) -> Answer:
     if called:
         words = f"{len(called)} of {len(exposed)} compartments are called now: {', '.join(map(name_of, called))}."
     elif distance.is_finite():
-        words = f"A move of {distance * PERCENT:.2f} % liquidates {name_of(nearest)} first."
+        words = f"A move of {distance * PERCENT:.2f}% liquidates {name_of(nearest)} first."
     else:
         words = "No joint move in range liquidates anything."
     figures = [Figure("maintenance used", None if nearest.used is None else nearest.used * PERCENT, SHARE)]
-    for level, label in ((66, "move to the call at 66 %"), (80, "move to the call at 80 %"), (100, "to liquidation")):
+    for level, label in ((66, "move to the call at 66%"), (80, "move to the call at 80%"), (100, "to liquidation")):
         move = _nearest(nearest, level)
         figures.append(Figure(label, move * PERCENT if move.is_finite() else None, SHARE))
     return Answer(CALL, words, tuple(figures), source)

@@ -137,8 +137,8 @@ def _words(session: Session, call: MarginCall) -> str:
     place = call.holder_id % CHILDREN_PER_ACCOUNT
     market = next((one.name for one in session.markets.values() if place and one.market_id == place), "")
     return (
-        f"{where}{f', isolated {market},' if market else ''} uses more than {call.level} % of its value as maintenance "
-        f"({numbers.dollars(call.maintenance)} of {numbers.dollars(call.value)} USD); liquidated at 100 %"
+        f"{where}{f', isolated {market},' if market else ''} uses more than {call.level}% of its value as maintenance "
+        f"({numbers.dollars(call.maintenance)} of {numbers.dollars(call.value)} USD); liquidated at 100%"
     )
 
 

@@ -141,12 +141,13 @@ class Text(ui.element):
 class Age(ui.element):
     """How old something is, counted on in the browser: `told` says when it was told."""
 
-    def __init__(self, *, old_ms: int = OLD_MS, prefix: str = "") -> None:
+    def __init__(self, *, old_ms: int = OLD_MS, prefix: str = "", suffix: str = " ago") -> None:
         super().__init__("span")
         self.classes("bh-age")
         self._props["data-at"] = 0
         self._props["data-old"] = old_ms
         self._props["data-prefix"] = prefix
+        self._props["data-suffix"] = suffix
 
     def told(self, at_ms: int) -> None:
         """It is of this moment."""
@@ -163,6 +164,12 @@ def panel(title: str, *, classes: str = "", mark: str = "") -> Iterator[ui.eleme
         with ui.element("h2"):
             Text(title)
         yield made
+
+
+def heading_age(panel: ui.element, *, old_ms: int = OLD_MS, prefix: str = "") -> Age:
+    """An age at the end of a panel's heading: of what the panel shows, or of the answer that told it."""
+    with panel.default_slot.children[0]:
+        return Age(old_ms=old_ms, prefix=prefix)
 
 
 def button(

@@ -197,7 +197,7 @@ def _banner(page: Page) -> None:
     link = page.session.link
     with ui.element("div").classes("bh-banner").props('role="alert" data-mark="banner"') as banner:
         text = parts.Text()
-        age = parts.Age(old_ms=0, prefix="For ")
+        age = parts.Age(old_ms=0, prefix="For ", suffix=".")
 
     def paint() -> None:
         is_bad = link.state in (LinkState.STALE, LinkState.DOWN)

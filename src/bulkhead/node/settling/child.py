@@ -7,6 +7,7 @@ from __future__ import annotations
 import contextlib
 import multiprocessing
 import os
+import re
 import signal
 import sys
 import threading
@@ -19,7 +20,7 @@ from typing import NamedTuple
 
 import structlog
 
-from bulkhead.node.proof_file import ProofFileError
+from bulkhead.node.proof_file import FOLDER, ProofFileError
 from bulkhead.node.proving import Outcome, Prover
 from bulkhead.node.replay import ExchangeError
 from bulkhead.node.segment import JournalError
@@ -33,6 +34,8 @@ PAUSE_FIRST_S, PAUSE_MAX_S = 1.0, 60.0
 WELL_S = 30.0  # who lived so long is started again at once
 STOP_S = 8.0
 LISTEN_S = 0.5
+NOTES = "seconds.txt"  # beside the proofs: a line for each batch, its number and how long its proof took
+_NOTE = re.compile(r"^([0-9]{1,10}) ([0-9]{1,9}\.[0-9]{3})\n", re.MULTILINE)  # a line that was cut off is none
 
 
 class Job(NamedTuple):
@@ -98,7 +101,7 @@ class ProverChild:
     def __init__(self, job: Job, run: Callable[[Job, Connection], None] = follow) -> None:
         self.failure = ""  # why there is no prover now
         self.unprovable: dict[int, str] = {}  # batches that it has given up, and why
-        self.took_s: dict[int, float] = {}  # batches that were proven since the start
+        self.took_s = noted_s(job.folder)  # by batch, of those that this exchange's own prover proved
         self.proving: Proving | None = None
         self.starts = 0
         self.process_id = 0  # 0: none runs
@@ -178,7 +181,26 @@ class ProverChild:
                 log.error("a batch is not proven", batch=number, reason=reason)
             case Outcome(number, _, _, seconds):
                 self.unprovable.pop(number, None)
-                self.took_s[number] = seconds
+                self._note(number, seconds)
                 self.proving = None
                 log.info("batch proven", batch=number, seconds=round(seconds, 1))
         return ""
+
+    def _note(self, number: int, seconds: float) -> None:
+        """Keep how long a proof took. Nothing rests on it, so a disk that is full costs this figure and no more."""
+        self.took_s[number] = seconds
+        path = self._job.folder / FOLDER / NOTES
+        try:
+            with path.open("a", encoding="ascii") as file:
+                file.write(f"{number} {seconds:.3f}\n")
+        except OSError as error:
+            log.warning("how long a proof took is not kept", batch=number, reason=error.strerror or str(error))
+
+
+def noted_s(folder: Path) -> dict[int, float]:
+    """How long the proofs of an exchange took, in seconds by batch, as far as its prover noted it."""
+    try:
+        text = (folder / FOLDER / NOTES).read_text(encoding="ascii")
+    except (OSError, UnicodeDecodeError):  # nothing was proven yet, or it is damaged: then it is not known
+        return {}
+    return {int(number): float(seconds) for number, seconds in _NOTE.findall(text)}

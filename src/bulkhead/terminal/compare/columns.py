@@ -19,7 +19,7 @@ ROWS = (
     ("close-out", "Close-out price", "Index below which liquidation is no longer partial: everything in it is closed"),
     ("stake", "At stake", "What the account that holds it is worth after the fill: a liquidation can take all of it"),
     ("shared", "Goes down with it", "Other positions in the same account: one liquidation takes them too"),
-    ("worst", "Worst stress", "Worst joint move of the grid, correlations intact or broken, closing included"),
+    ("worst", "Worst stress", "Worst joint move of the grid, correlations intact or broken, all costs included"),
     ("free", "Capital left", "Beyond the initial requirement of the signing account, open orders included"),
     ("fees", "Fees, of which to L1", "What the fill costs, and the part set aside for settlement on Ethereum"),
 )

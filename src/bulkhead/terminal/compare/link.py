@@ -153,7 +153,7 @@ def share_in_percent(field: str, text: str) -> Decimal:
     found = number(field, text) / 100
     if not SHARE_LEAST <= found <= SHARE_MOST:
         least, most = text_of(-100 * SHARE_LEAST), text_of(100 * SHARE_MOST)
-        raise BadLink(field, f"a price falls by at most {least} % and rises by at most {most} %")
+        raise BadLink(field, f"a price falls by at most {least}% and rises by at most {most}%")
     return found
 
 

@@ -34,6 +34,7 @@ ENTRIES = (
     "correlation", "replaces",
 )  # fmt: skip
 KINDS = (("LIMIT", "Limit"), ("MARKET", "Market"))
+COPIES = "navigator.clipboard?.writeText(location.href).then(() => true, () => false) ?? false"
 
 
 @screen("/compare", "Compare", order=1)
@@ -90,10 +91,12 @@ class Compare:
             with ui.element("div").classes("bh-pair"):
                 self._tick("postOnly", "Post-only")
                 self._tick("reduceOnly", "Reduce-only")
-            self._field("loss", "Size for a loss of, $", kind="number", placeholder="none")
+            self._field("loss", "Size for a loss of, USD", kind="number", placeholder="none")
             self.problem = parts.Text("", "p", "bh-note bh-danger")
             self.problem.props('role="alert" data-mark="problem"')
             parts.button("Copy link to this what-if", self._copy, mark="copy-link")
+            self.copied = parts.Text("", "p", "bh-note bh-muted")
+            self.copied.props('role="status" data-mark="copied"')
             self.wizard = ui.element("a").classes("bh-button").props('data-mark="to-wizard"')
             self.wizard.props["href"] = self.page.link_to("/compare", view="wizard")
             with self.wizard:
@@ -146,6 +149,7 @@ class Compare:
         """Another entry; asked soon."""
         if self.said.get(name, "") != text:
             self.said[name] = text
+            self.copied.show("")
             if name == "side":
                 self._paint_side()
             self.ask_soon()
@@ -305,8 +309,11 @@ class Compare:
             parts.set_attribute(self.wizard, "href", f"{address}&view=wizard")
             self.page.client.run_javascript(f"history.replaceState(history.state, '', {json.dumps(address)})")
 
-    def _copy(self) -> None:
-        self.page.client.run_javascript("navigator.clipboard.writeText(location.href)")
+    async def _copy(self) -> None:
+        """The address bar's link into the clipboard; browsers may refuse that, and then it is said."""
+        is_done = await self.page.client.run_javascript(COPIES)
+        if not self.page.client.is_deleted:
+            self.copied.show("Copied." if is_done else "Your browser refuses: copy the address bar, which is the link.")
 
     def _take(self, mode: str) -> None:
         """Fill the ticket of the trade screen with this order in a mode."""

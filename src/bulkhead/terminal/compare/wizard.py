@@ -198,4 +198,4 @@ def _dollars(value: Decimal) -> str:
 
 
 def _percent(share: Decimal) -> str:
-    return f"{abs(100 * share):.1f} %"
+    return f"{abs(100 * share):.1f}%"

@@ -17,7 +17,7 @@ from bulkhead.terminal.shell import Page, screen
 WHERE = (
     "Keys are made and kept on this machine, in files that only its owner may read, each encrypted with its passphrase."
     " While an account is unlocked its keys are in the memory of this terminal. The exchange is sent signatures and"
-    " public keys; the browser is sent neither."
+    " public keys; no key is ever sent to the browser."
 )
 
 
@@ -133,7 +133,7 @@ class _Entry:
             self.money.show("")
             return
         held, free = numbers.dollars(balance.equity), numbers.dollars(balance.available_for_trade)
-        self.money.show(f"Equity {held} $, free margin {free} $")
+        self.money.show(f"Equity {held} USD, free margin {free} USD")
 
     async def _onboard(self) -> None:
         await self._run(self.onboard, "Onboard", self.page.session.onboard, "Onboarded.")

@@ -39,11 +39,14 @@ def strip(page: Page) -> None:
             with ui.element("div").classes(f"bh-figure{wide}").props(f'data-figure="{name}" data-mark="figure-{name}"'):
                 parts.Text(label, "small")
                 texts[name] = parts.Text(numbers.NONE, "strong"), parts.Text("", "span", "bh-note")
+                if name == "health":
+                    age = parts.Age()
     problem = parts.Text("", "p", "bh-note bh-warning")
     failures = parts.Text("", "p", "bh-note bh-danger")
     failures.props('data-mark="failures"')
 
     def paint() -> None:
+        age.told(asked.changed_ms)
         problem.show(f"No newer figures: {asked.problem}" if asked.problem else "")
         if asked.value is None:
             return

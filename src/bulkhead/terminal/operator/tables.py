@@ -84,12 +84,14 @@ def _market(market: Market, feed: dict[str, Any] | None) -> Line:
 def oracle(page: Page) -> None:
     """Who signs prices, and when each did so last."""
     asked = venue_of(page.session).oracle
-    with parts.panel("Oracle signers", mark="oracle"):
+    with parts.panel("Oracle signers", mark="oracle") as made:
+        age = parts.heading_age(made)
         said = parts.Text("", "p", "bh-note bh-muted")
         grid = Grid("Oracle signers", SIGNERS, rows=lambda: [_signer(one) for one in rows_of(asked.value, "signers")])
 
     def paint() -> None:
         grid.paint()
+        age.told(asked.changed_ms)
         if asked.value is not None:
             needed, count = asked.value["quorum"], len(asked.value["signers"])
             said.show(f"{needed} of {count} must sign a tick; tick {asked.value['sequence']:,} was the last")
@@ -109,12 +111,14 @@ def _signer(one: dict[str, Any]) -> Line:
 def insurance(page: Page) -> None:
     """The fund, and what each market may still draw from it."""
     asked = venue_of(page.session).insurance
-    with parts.panel("Insurance", mark="insurance"):
+    with parts.panel("Insurance", mark="insurance") as made:
+        age = parts.heading_age(made)
         said = parts.Text("", "p", "bh-note bh-muted")
         grid = Grid("Insurance", BUDGETS, rows=lambda: [_budget(one) for one in rows_of(asked.value, "budgets")])
 
     def paint() -> None:
         grid.paint()
+        age.told(asked.changed_ms)
         if asked.value is not None:
             fund = asked.value["funds"][0]
             insured, fees, aside = (numbers.dollars(Decimal(fund[name])) for name in ("insurance", "fees", "l1"))
@@ -141,12 +145,18 @@ def _budget(one: dict[str, Any]) -> Line:
 def deleveraging(page: Page) -> None:
     """Who would give up lots first, by side, as profit for an unhedged coin; and the own rank."""
     venue, own = venue_of(page.session), own_of(page.session)
-    with parts.panel("Deleveraging ranks", mark="deleveraging"):
+    with parts.panel("Deleveraging ranks", mark="deleveraging") as made:
+        age = parts.heading_age(made)
         grid = Grid(
             "Deleveraging ranks", RANKS, rows=lambda: _ranks(venue.markets.value or {}, own.ranks.value or []),
             empty="Nobody is in profit, so nobody has a rank.",
         )  # fmt: skip
-    page.painter.on(venue.markets, grid.paint)
+
+    def paint() -> None:
+        grid.paint()
+        age.told(venue.markets.changed_ms)
+
+    page.painter.on(venue.markets, paint)
     page.painter.on(own.ranks, grid.paint)
 
 
@@ -189,12 +199,18 @@ def liquidations(page: Page) -> None:
             checked[step] = f"The rules disagree: {faults}" if faults else f"Recomputed: {agreed}"
         grid.paint()
 
-    with parts.panel("Liquidations", mark="liquidations"):
+    with parts.panel("Liquidations", mark="liquidations") as made:
+        age = parts.heading_age(made)
         grid = Grid(
             "Liquidations", LIQUIDATIONS, on_act=check, empty="There was none.",
             rows=lambda: [_liquidation(page, one, checked) for one in venue.liquidations.value or []],
         )  # fmt: skip
-    page.painter.on(venue.liquidations, grid.paint)
+
+    def paint() -> None:
+        grid.paint()
+        age.told(venue.liquidations.changed_ms)
+
+    page.painter.on(venue.liquidations, paint)
 
 
 def _liquidation(page: Page, one: dict[str, Any], checked: dict[str, str]) -> Line:

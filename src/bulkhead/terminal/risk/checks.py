@@ -80,7 +80,7 @@ def figure_text(figure: Figure) -> str:
     if figure.unit == "USD":
         return f"{numbers.dollars(figure.value)} USD"
     if figure.unit == "%":
-        return f"{numbers.fixed(figure.value, 2)} %"
+        return f"{numbers.fixed(figure.value, 2)}%"
     if figure.unit == "s":
         return seconds(figure.value)
     return f"{numbers.fixed(figure.value, 0)} {figure.unit}".strip()
@@ -100,7 +100,8 @@ def seconds(value: Decimal) -> str:
 def liquidations(page: Page) -> None:
     """The account's own liquidations; each can be told as a story, recomputed from its witness."""
     asked = own_of(page.session).liquidations
-    with parts.panel("Your liquidations", mark="own-liquidations"):
+    with parts.panel("Your liquidations", mark="own-liquidations") as made:
+        age = parts.heading_age(made, old_ms=15_000)
         story = parts.Text("", "pre", "bh-story")
         story.props('data-mark="story" tabindex="0" role="region" aria-label="Why it was liquidated"')
         story.set_visibility(False)
@@ -123,7 +124,12 @@ def liquidations(page: Page) -> None:
             empty="None: nothing of yours was ever liquidated.", on_act=explain,
         )  # fmt: skip
         story.move(target_index=-1)
-    page.painter.on(asked, grid.paint)
+
+    def paint() -> None:
+        grid.paint()
+        age.told(asked.changed_ms)
+
+    page.painter.on(asked, paint)
 
 
 def told_story(told: Mapping[str, Any]) -> str:

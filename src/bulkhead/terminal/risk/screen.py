@@ -37,8 +37,7 @@ def build(page: Page) -> None:
 def _accounts(page: Page) -> None:
     own = own_of(page.session)
     with parts.panel("Compartments, in USD", mark="compartments") as made:
-        with made.default_slot.children[0]:
-            age = parts.Age()
+        age = parts.heading_age(made)
         problem = parts.Text("", "p", "bh-note bh-warning")
         grid = Grid(
             "Compartments", COMPARTMENTS,
@@ -57,9 +56,15 @@ def _accounts(page: Page) -> None:
 
 def _positions(page: Page) -> None:
     own = own_of(page.session)
-    with parts.panel("Positions, in USD", mark="positions"):
+    with parts.panel("Positions, in USD", mark="positions") as made:
+        age = parts.heading_age(made)
         grid = Grid(
             "Positions", POSITIONS, rows=lambda: position_lines(page.session, own.compartments.value),
             empty="No position is open.",
         )  # fmt: skip
-    page.painter.on(own.compartments, grid.paint)
+
+    def paint() -> None:
+        grid.paint()
+        age.told(own.compartments.changed_ms)
+
+    page.painter.on(own.compartments, paint)

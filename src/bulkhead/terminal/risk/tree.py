@@ -16,8 +16,8 @@ from bulkhead.terminal.session import Session
 CALLS = ((0.66, "margin call"), (0.80, "second margin call"), (1.0, "liquidation"))
 COMPARTMENTS = (
     Column("Account"),
-    Column("Health", hint="maintenance over value; marks at the margin calls (66 %, 80 %) and at liquidation"),
-    Column("Used", True, "maintenance over value: margin is called at 66 % and 80 %, liquidated at 100 %"),
+    Column("Health", hint="maintenance over value; marks at the margin calls (66%, 80%) and at liquidation"),
+    Column("Used", True, "maintenance over value: margin is called at 66% and 80%, liquidated at 100%"),
     Column("Value", True, "balance and positions at index prices"),
     Column("Initial", True, "what new risk needs"),
     Column("Maintenance", True, "below it, it is liquidated step by step"),
@@ -71,7 +71,7 @@ def _compartment(one: Compartment, earned: Decimal | None) -> Line:
     words = f"{used} of value used: {CONDITIONS.get(one.condition, one.condition)}"
     style = "bh-danger" if one.call >= 80 else "bh-warning" if one.call else ""
     share = 0.0 if one.used is None and not one.maintenance else 1.0 if one.used is None else float(one.used)
-    distance = one.distance(100)
+    distance = one.distance(100) if one.positions else None
     note = "" if one.condition == "HEALTHY" else CONDITIONS.get(one.condition, one.condition).capitalize()
     if not one.has_fresh_prices:
         note = (note + ". " if note else "") + "A price of what it holds is stale: nothing is judged by it now"
@@ -96,8 +96,10 @@ def _compartment(one: Compartment, earned: Decimal | None) -> Line:
 
 
 def _move(distance: Any) -> str:
-    if distance is None or distance.nearest is None:
+    if distance is None:
         return numbers.NONE
+    if distance.nearest is None:
+        return "out of reach"
     if distance.nearest == 0:
         return "now"
     if distance.fall is not None and distance.fall == distance.nearest:
@@ -115,6 +117,7 @@ def position_lines(session: Session, held: Compartments | None) -> list[Line]:
 def _position(session: Session, one: Compartment, held: Held) -> Line:
     market = session.markets[held.market]
     side = "long" if held.size > 0 else "short"
+    liquidation = numbers.price(market, held.liquidation_price) if held.liquidation_price else "none"
     return Line(
         f"{one.account_id}-{held.market}",
         (
@@ -124,7 +127,7 @@ def _position(session: Session, one: Compartment, held: Held) -> Line:
             _dollars(held.value, "value"),
             Cell(numbers.price(market, held.open_price)),
             Cell(numbers.price(market, held.index_price)),
-            Cell(numbers.price(market, held.liquidation_price), mark="liquidation"),
+            Cell(liquidation, mark="liquidation"),
             _signed(held.unrealised_pnl, "unrealised"),
         ),
     )

@@ -119,7 +119,7 @@ def _batch(one: dict[str, Any]) -> Line:
             Cell(f"{one['commands']:,}"),
             Cell(numbers.NONE if proof is None else numbers.fixed(Decimal(proof["bytes"]) / 1000, 0), mark="size"),
             Cell(numbers.NONE if proof is None or proof["bits"] is None else f"{proof['bits']}", mark="bits"),
-            Cell(numbers.NONE if proof is None or proof["seconds"] is None else f"{proof['seconds']:.1f}"),
+            Cell(_seconds(proof), mark="seconds"),
             Cell(f"{len(one['transactions'])}" if one["transactions"] else numbers.NONE),
             Cell(f"{one['gasUsed']:,}" if one["gasUsed"] else numbers.NONE, mark="gas"),
             Cell(numbers.NONE if block is None else f"{block:,}", mark="block"),
@@ -128,6 +128,11 @@ def _batch(one: dict[str, Any]) -> Line:
         note=f"The proof's file is damaged: {proof['fault']}" if proof is not None and "fault" in proof else "",
         note_style="bh-danger",
     )  # fmt: skip
+
+
+def _seconds(proof: dict[str, Any] | None) -> str:
+    """How long proving took; a dash where this exchange's own prover did not do it."""
+    return numbers.NONE if proof is None or proof["seconds"] is None else f"{proof['seconds']:.1f}"
 
 
 def _stage(one: dict[str, Any]) -> str:
@@ -155,12 +160,18 @@ def _transaction(batch: int, one: dict[str, Any]) -> Line:
 def forced(page: Page) -> None:
     """L1's queue of forced requests, as the exchange has followed it."""
     asked = venue_of(page.session).forced
-    with parts.panel("Forced requests", mark="forced"):
+    with parts.panel("Forced requests", mark="forced") as made:
+        age = parts.heading_age(made, old_ms=15_000)
         grid = Grid(
             "Forced requests", FORCED, rows=lambda: [_request(one) for one in asked.value or []],
             empty="Nobody has forced anything.",
         )  # fmt: skip
-    page.painter.on(asked, grid.paint)
+
+    def paint() -> None:
+        grid.paint()
+        age.told(asked.changed_ms)
+
+    page.painter.on(asked, paint)
 
 
 def _request(one: dict[str, Any]) -> Line:

@@ -12,6 +12,7 @@ from nicegui import ui
 from bulkhead.client.l1 import Standing
 from bulkhead.limits import CHILDREN_PER_ACCOUNT
 from bulkhead.terminal import numbers, parts, words
+from bulkhead.terminal.live.venue import venue_of
 from bulkhead.terminal.session import NotReady
 from bulkhead.terminal.settlement.kit import Kit, command, kit_of
 from bulkhead.terminal.settlement.money import amount_in
@@ -40,11 +41,11 @@ class Leaving:
             self.note.props('role="status" data-mark="leaving-note"')
             self.told = parts.Text("", "pre", "bh-story")
             self.told.props('data-mark="leaving-told" tabindex="0" role="region" aria-label="What L1 has done"')
-            with ui.element("details").classes("bh-wide"):
+            with ui.element("details").classes("bh-wide") as self.shell:
                 parts.Text("The same in a shell, without this terminal", "summary", "bh-note bh-muted")
                 self.command = parts.Text("", "p", "bh-code bh-note")
                 self.command.props('data-mark="leaving-command"')
-        for topic in (self._kit, self._kit.standing):
+        for topic in (self._kit, self._kit.standing, venue_of(page.session).settlement):
             page.painter.on(topic, self._paint)
         page.painter.on(page.session.who, self._fill)
         page.painter.every(0.5, self._tell)
@@ -60,19 +61,23 @@ class Leaving:
 
     def _paint(self) -> None:
         standing = self._kit.standing.value
-        self.state.show(*state_words(standing))
+        told = venue_of(self._session).settlement.value
+        settles = self._kit.is_whole or told is None or bool(told["settles"])  # what is kept is of one that did
+        self.state.show(*state_words(standing, self._kit.standing.problem, settles=settles))
         self.kept.show(
             "Genesis and record of the contracts are kept beside your keys."
             if self._kit.is_whole else words.sentence(self._kit.problem or "nothing is kept here yet")
         )  # fmt: skip
         self.command.show(command(self._kit))
+        self.shell.set_visibility(self._kit.is_whole)
         can_leave = standing is not None and (standing.is_overdue or standing.is_frozen)
         parts.set_disabled(self.leave, not can_leave or bool(self._kit.doing))
         parts.set_disabled(self.ask, standing is None or standing.is_frozen or bool(self._kit.doing))
         self._tell()
 
     def _tell(self) -> None:
-        lines = self._kit.told[-TOLD:] + ([f"…  {self._kit.doing}"] if self._kit.doing else [])
+        doing = [f"…  {self._kit.doing}"] if self._kit.doing else []
+        lines = doing + self._kit.told[: -TOLD - 1 : -1]  # newest first: the last of many would be out of sight
         self.told.show("\n".join(lines))
         self.told.set_visibility(bool(lines))
 
@@ -109,10 +114,12 @@ class Leaving:
             self.note.show(text, f"bh-note {style}")
 
 
-def state_words(standing: Standing | None) -> tuple[str, str]:
-    """How things stand for whoever wants to leave, and how it looks."""
+def state_words(standing: Standing | None, problem: str = "", *, settles: bool = True) -> tuple[str, str]:
+    """How things stand for whoever wants to leave, and how it looks. `problem`: why L1 gave no answer."""
+    if not settles:
+        return "This exchange settles nothing on L1: what it owes is its word, and no contract pays it.", "bh-warning"
     if standing is None:
-        return "L1 has not answered yet.", "bh-muted"
+        return words.sentence(f"No answer of L1: {problem}") if problem else "L1 has not answered yet.", "bh-muted"
     waiting = standing.requested - standing.processed
     if standing.is_finished:
         return "Frozen, and every account's worth is proven: claim yours.", "bh-danger"

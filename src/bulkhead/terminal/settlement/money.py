@@ -12,7 +12,7 @@ from bulkhead.client.l1 import Standing
 from bulkhead.terminal import numbers, parts, words
 from bulkhead.terminal.actions import Actions, Stage
 from bulkhead.terminal.live.account import LiveAccount
-from bulkhead.terminal.live.venue import own_of
+from bulkhead.terminal.live.venue import own_of, venue_of
 from bulkhead.terminal.session import NotReady
 from bulkhead.terminal.settlement.kit import Kit, kit_of
 from bulkhead.terminal.shell import Page
@@ -169,7 +169,12 @@ class MoneyForm:
         await own.operations.refresh()
         if action.stage is Stage.DONE:
             self._key, self.amount.value = Actions.new_key(), ""
-            self._say(f"{shown} USD are on their way: claim them when their batch is final.", "bh-up")
+            told = venue_of(self._session).settlement.value
+            if told is not None and not told["settles"]:
+                said = f"{shown} USD are on their way; but this exchange settles nothing, so L1 pays nothing."
+                self._say(said, "bh-warning")
+            else:
+                self._say(f"{shown} USD are on their way: claim them when their batch is final.", "bh-up")
         else:
             self._say(action.text, "bh-danger")
 

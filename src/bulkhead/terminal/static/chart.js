@@ -26,7 +26,7 @@ export default {
         grid: [{ left: 6, right: 74, top: 10, bottom: 88 }, { left: 6, right: 74, height: 46, bottom: 24 }],
         xAxis: [{ type: "category", gridIndex: 0, ...axis, axisLabel: { show: false } },
                 { type: "category", gridIndex: 1, ...axis, axisLabel: { ...axis.axisLabel, formatter: (at) => this.when(Number(at)), hideOverlap: true } }],
-        yAxis: [{ scale: true, gridIndex: 0, position: "right", splitLine: split, ...axis, axisLabel: { ...axis.axisLabel, formatter: (v) => this.price(v) } },
+        yAxis: [{ scale: true, gridIndex: 0, position: "right", splitLine: split, ...axis, axisLabel: { ...axis.axisLabel, formatter: (v) => this.price(v), showMinLabel: false, showMaxLabel: false } },
                 { gridIndex: 1, position: "right", splitNumber: 2, splitLine: { show: false }, ...axis, axisLabel: { ...axis.axisLabel, formatter: (v) => this.short(v), showMinLabel: false } }],
         dataZoom: [{ type: "inside", xAxisIndex: [0, 1], startValue: 0, endValue: 120, minValueSpan: 10 }],
         series: [],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
@@ -41,6 +42,7 @@ def build(page: Page, market: LiveMarket) -> None:
         with head, ui.element("span").classes("bh-switch").props('role="group" aria-label="Interval"'):
             _switches(candles, depth)
         with head:
+            candles.build_since()
             age = parts.Age(old_ms=PRICE_OLD_MS, prefix="index price ")
     page.painter.on(market.priced, lambda: age.told(0 if market.index is None else market.index.time_ms))
 
@@ -76,10 +78,16 @@ class _Candles:
         self.market = market
         self.chart = Chart(f"Candles of {market.name} with volume, mark and index price", page.is_dark)
         self.candles: LiveCandles | None = None
+        self.since: parts.Text | None = None
         self._leave: Callable[[], None] | None = None
         self._lines: list[dict[str, Any]] | None = None
         page.client.on_delete(self.stop)
         page.on_account(lambda account: (account.held, account.orders_changed), self._paint_lines)
+
+    def build_since(self) -> None:
+        """Says from when there are candles at all, where that is in sight."""
+        self.since = parts.Text("", "span", "bh-since")
+        self.since.props('data-mark="since"').props["title"] = "The venue's own history begins here"
 
     def follow(self, interval: str) -> None:
         """Show another interval."""
@@ -102,6 +110,8 @@ class _Candles:
         if not self.candles.is_known:
             return
         bars = self.candles.bars
+        if self.since is not None:
+            self.since.show(since(self.candles.begins_ms))
         limits = self.market.terms.trading_config
         self.chart.run_method("paint", {
             "candles": [_candle(bar.time_ms, bar.traded) for bar in bars],
@@ -141,6 +151,15 @@ class _Candles:
             self.chart.run_method("lines", lines)
 
 
+def since(begins_ms: int) -> str:
+    """From when a market's history goes: a time of today, or a day; empty where that is not in sight."""
+    if not begins_ms:
+        return ""
+    moment = time.gmtime(begins_ms / 1000)
+    is_today = time.strftime("%Y%j", moment) == time.strftime("%Y%j", time.gmtime())
+    return "since " + time.strftime("%H:%M UTC" if is_today else "%d.%m.%Y", moment)
+
+
 def _candle(time_ms: int, candle: Any) -> list[float | None]:
     if candle is None:
         return [time_ms, None, None, None, None, 0.0]
@@ -165,4 +184,5 @@ def _told(terms: Market, order: Order, middle: Decimal) -> tuple[Decimal, str]:
             if waits is not None:
                 return waits.trigger_price, name
     price = order.trigger.trigger_price if order.trigger is not None else order.price or middle
-    return price, f"{order.side.title()} {numbers.size(terms, order.quantity - order.filled)}"
+    once = "" if order.trigger is None else " once triggered"
+    return price, f"{order.side.title()} {numbers.size(terms, order.quantity - order.filled)}{once}"

@@ -40,7 +40,8 @@ class Depth(ui.element, component="../static/depth.js"):
         account = self._page.session.active
         own = [] if account is None else [
             float(order.price) for order in list(account.orders.values())[:200]
-            if order.market == market.name and order.price and low < order.price < top
+            if order.market == market.name and order.status != "UNTRIGGERED"  # what waits is not in the book
+            and order.price and low < order.price < top
         ]  # fmt: skip
         bids, asks = _sums(market.bids, low, top, True), _sums(market.asks, low, top, False)
         most = max([sum_ for _, sum_ in bids + asks], default=0.0)

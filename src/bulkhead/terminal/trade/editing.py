@@ -190,7 +190,8 @@ class Editing:
             f"{numbers.price(terms, order.price)}" + ("" if waits == numbers.NONE else f" once {waits}")
             + (f"; {numbers.size(terms, order.filled)} have filled, the size is what is still to trade"
                if order.filled else "")
-            + ". The new one takes its place at once, or it stays as it is."
+            + ". The new one takes its place at once, or it stays as it is. What fills of the old one until then "
+            "comes on top of the new one's size."
         )  # fmt: skip
 
     # -- sending -----------------------------------------------------------------------------------------------------

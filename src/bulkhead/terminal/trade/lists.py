@@ -14,7 +14,7 @@ Markets = dict[str, Market]
 
 POSITIONS = (
     Column("Market"), Column("Side"), Column("Size", True), Column("Entry", True), Column("Mark", True),
-    Column("Unrealised, $", True), Column("Realised, $", True), Column("Margin, $", True), Column("Mode"),
+    Column("Unrealised, USD", True), Column("Realised, USD", True), Column("Margin, USD", True), Column("Mode"),
     Column("Leverage", True), Column("Liquidation", True), Column(""),
 )  # fmt: skip
 ORDERS = (
@@ -24,11 +24,11 @@ ORDERS = (
 )  # fmt: skip
 FILLS = (
     Column("Time, UTC"), Column("Market"), Column("Side"), Column("Price", True), Column("Size", True),
-    Column("Value, $", True), Column("Fee, $", True), Column("Role"), Column("Kind"),
+    Column("Value, USD", True), Column("Fee, USD", True), Column("Role"), Column("Kind"),
 )  # fmt: skip
 FUNDING = (
     Column("Time, UTC"), Column("Market"), Column("Side"), Column("Size", True), Column("Rate", True),
-    Column("Received, $", True),
+    Column("Received, USD", True),
 )  # fmt: skip
 PAST_ORDERS = (
     Column("Placed, UTC"), Column("Market"), Column("Type"), Column("Side"), Column("Size", True),
@@ -36,7 +36,7 @@ PAST_ORDERS = (
 )  # fmt: skip
 PAST_POSITIONS = (
     Column("Opened, UTC"), Column("Closed, UTC"), Column("Market"), Column("Side"), Column("Largest", True),
-    Column("Entry", True), Column("Exit", True), Column("Realised, $", True), Column("Ended by"),
+    Column("Entry", True), Column("Exit", True), Column("Realised, USD", True), Column("Ended by"),
 )  # fmt: skip
 
 
@@ -73,10 +73,22 @@ def position_row(markets: Markets, one: Position) -> Row:
         Cell(numbers.dollars(one.unrealised_pnl, sign=True), tone(one.unrealised_pnl)),
         Cell(numbers.dollars(one.realised_pnl, sign=True), tone(one.realised_pnl)),
         Cell(numbers.dollars(one.margin)), Cell(one.margin_mode.title()), Cell(f"{one.leverage.normalize():f}x"),
-        Cell(numbers.price(terms, one.liquidation_price), "bh-danger" if one.liquidation_price else "bh-muted"),
+        _liquidation(terms, one),
         Cell("Close", action="close", title=f"Close the position in {one.market} at market"),
     )  # fmt: skip
     return Row(one.market, cells)
+
+
+def _size(terms: Market, one: Order) -> str:
+    """In all. Exits of a position have none of their own: they close the whole of it, as large as it is then."""
+    return numbers.size(terms, one.quantity) if one.quantity else "whole"
+
+
+def _liquidation(terms: Market, one: Position) -> Cell:
+    """The exchange's price, or that no price of this market alone liquidates it, which is not the same as unknown."""
+    if not one.liquidation_price:
+        return Cell("none", "bh-muted")
+    return Cell(numbers.price(terms, one.liquidation_price), "bh-danger")
 
 
 def order_row(markets: Markets, one: Order) -> Row:
@@ -87,10 +99,10 @@ def order_row(markets: Markets, one: Order) -> Row:
         flags.append(f"TP {numbers.price(terms, one.take_profit.trigger_price)}")
     if one.stop_loss is not None and one.type != "TPSL":
         flags.append(f"SL {numbers.price(terms, one.stop_loss.trigger_price)}")
-    size = numbers.size(terms, one.quantity) if one.quantity else "whole"
     cells = (
         Cell(at(one.created_time), "bh-muted"), Cell(one.market), Cell(type_of(one)),
-        side_of(one.side), Cell(size), Cell(numbers.size(terms, one.filled)), Cell(numbers.price(terms, one.price)),
+        side_of(one.side), Cell(_size(terms, one)), Cell(numbers.size(terms, one.filled)),
+        Cell(numbers.price(terms, one.price)),
         Cell(waits_for(terms, one)), Cell(STATUSES.get(one.status, one.status.lower())),
         Cell(", ".join(flags), "bh-muted"),
         Cell("Edit", action="edit", title=f"Edit the order {one.id}") if can_be_edited(one) else Cell(""),
@@ -151,7 +163,7 @@ def past_order_row(markets: Markets, one: Order) -> Row:
     terms, why = markets[one.market], words.of_reason(one.status_reason)
     cells = (
         Cell(at(one.created_time), "bh-muted"), Cell(one.market), Cell(type_of(one)),
-        side_of(one.side), Cell(numbers.size(terms, one.quantity)), Cell(numbers.size(terms, one.filled)),
+        side_of(one.side), Cell(_size(terms, one)), Cell(numbers.size(terms, one.filled)),
         Cell(numbers.price(terms, one.price)), Cell(numbers.price(terms, one.average_price)),
         Cell(STATUSES.get(one.status, one.status.lower())), Cell("" if why is None else why.what, "bh-muted"),
     )  # fmt: skip

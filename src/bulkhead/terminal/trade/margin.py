@@ -14,7 +14,7 @@ from bulkhead.terminal.live.market import LiveMarket
 from bulkhead.terminal.shell import Page
 from bulkhead.terminal.trade.order_form import number
 
-HINT = "A strategy is an account of its own: choose it in the header."
+HINT = "A strategy is an account of its own: choose it above, or make one on the screen Risk."
 MODES = (("cross", "Cross: the whole account"), ("isolated", "Isolated: this position"))
 
 
@@ -29,6 +29,8 @@ class Margin:
         self._changed = changed
         self._key = Actions.new_key()
         self._seen = 0  # number of the last action that was looked at
+        self.account = parts.Field("Account or strategy", kind="choice", on_change=self._choose)
+        self.account.props('data-mark="ticket-account"')
         with ui.element("div").classes("bh-margin").props('data-mark="margin"'):
             self.text = parts.Text("", "span")
             self.open = parts.button("Change", self._open, mark="margin-change")
@@ -36,7 +38,7 @@ class Margin:
             self.choice = parts.Field("Margin mode", kind="choice", value="cross", options=MODES)
             with ui.element("div").classes("bh-two"):
                 self.entry = parts.Field("Leverage", kind="number", value="10")
-                self.cap = parts.Field("Top-up at most, $", kind="number", value="0")
+                self.cap = parts.Field("Top-up cap, USD", kind="number", value="0")
             self.note = parts.Text(HINT, "p", "bh-note bh-muted")
             with ui.element("div").classes("bh-two"):
                 parts.button("Sign", self._sign, style="primary", mark="margin-sign")
@@ -60,8 +62,18 @@ class Margin:
             self._seen = last.number
             self._look()
 
+    def _choose(self) -> None:
+        """Trade as another of the owner's accounts, on all screens."""
+        if self.account.value != str(self.page.session.active_id):
+            self.page.session.choose(int(self.account.value))
+
     def _look(self) -> None:
-        account = self.page.session.active
+        session = self.page.session
+        account = session.active
+        self.account.set_visibility(len(session.accounts) > 1)
+        if account is not None:
+            self.account.choose_from([(str(one.account_id), one.label) for one in session.accounts.values()])
+            self.account.set_value(str(account.account_id))
         self.open.set_visibility(account is not None)
         if account is None:
             self.text.show("Margin mode: unlock an account")

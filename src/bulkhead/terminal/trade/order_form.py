@@ -13,7 +13,7 @@ from bulkhead.terminal import numbers
 
 LIMIT, MARKET, STOP, PROTECT = "limit", "market", "stop", "protect"
 TYPES = ((LIMIT, "Limit"), (MARKET, "Market"), (STOP, "Stop / trigger"), (PROTECT, "TP/SL of position"))
-FORCES = (("GTT", "Until filled"), ("IOC", "At once, or cancel"), ("FOK", "All, or nothing"))
+FORCES = (("GTT", "Until filled"), ("IOC", "At once"), ("FOK", "All at once"))
 SOURCES = (("MARK", "Mark price"), ("INDEX", "Index price"), ("LAST", "Last trade"))
 LIFETIMES = (("3600", "1 hour"), ("86400", "1 day"), ("604800", "7 days"), ("2419200", "28 days"))
 NUMBER = re.compile(r"-?(\d{1,18}(\.\d{0,18})?|\.\d{1,18})")

@@ -39,7 +39,7 @@ def build(page: Page, market: LiveMarket) -> None:
 def _prices(page: Page, market: LiveMarket) -> None:
     last, mark, index = _Figure("Last", "last"), _Figure("Mark", "mark"), _Figure("Index", "index")
     funding, next_in = _Figure("Funding, hourly", "funding"), _Figure("Paid in", "funding-in")
-    volume, interest = _Figure("Volume 24 h, $", "volume"), _Figure("Open interest, $", "open-interest")
+    volume, interest = _Figure("Volume 24 h, USD", "volume"), _Figure("Open interest, USD", "open-interest")
     terms = market.terms
 
     def paint_prices() -> None:
@@ -74,8 +74,8 @@ def _prices(page: Page, market: LiveMarket) -> None:
 
 
 def _money(page: Page) -> None:
-    equity, profit = _Figure("Equity, $", "equity"), _Figure("Unrealised, $", "unrealised")
-    free, ratio = _Figure("Free margin, $", "free"), _Figure("Margin used", "ratio")
+    equity, profit = _Figure("Equity, USD", "equity"), _Figure("Unrealised, USD", "unrealised")
+    free, ratio = _Figure("Free margin, USD", "free"), _Figure("Margin used", "ratio")
 
     def paint() -> None:
         account = page.session.active

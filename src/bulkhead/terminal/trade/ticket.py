@@ -306,7 +306,7 @@ class Ticket:
     def _paint_ahead(self, mode: ModePreview | None, problem: str) -> None:
         shown = dict.fromkeys(self._ahead, numbers.NONE)
         if mode is not None:
-            price = numbers.price(self.market.terms, mode.liquidation_price)
+            price = numbers.price(self.market.terms, mode.liquidation_price) if mode.liquidation_price else "none"
             texts = (numbers.dollars(mode.margin), numbers.dollars(mode.fee), price, numbers.dollars(mode.at_stake))
             shown = dict(zip(self._ahead, texts, strict=True))
         for name, text in shown.items():

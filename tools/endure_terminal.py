@@ -1,0 +1,173 @@
+"""Stream at a terminal and a real browser for hours, and see whether the memory of both stays flat.
+
+    python tools/endure_terminal.py [--minutes 480] [--folder DIR]
+
+A maker changes the book of one market twenty times a second, now and then somebody trades, and the Trade screen stands
+open all the while. Told every minute: changes and paints of the book, the page's objects after a collection, its nodes
+and listeners, and what terminal, browser and node hold in memory. Each of the judged is fitted by a line over the
+second half of the run; a line that rises by more than its bound within that half is a failure, and so is a book that
+changed less than fifteen times a second on the whole, for then nothing was streamed. The bounds are what one machine's
+noise comes to within minutes, so the longer the run, the smaller the leak that it finds. The node is told and not
+judged: `tools/endure.py` does that.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import NamedTuple
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+import psutil  # noqa: E402
+from playwright.sync_api import CDPSession, sync_playwright  # noqa: E402
+
+from benchmarks.terminal import MIB, SEED, Street, heap_of, paints  # noqa: E402
+from tests.api.remote import Remote  # noqa: E402
+from tests.conftest import chromium  # noqa: E402
+from tests.terminal.browser import ARGUMENTS, Bench  # noqa: E402
+from tests.terminal.venue import NAMED, PASSPHRASE, Terminal, ask, ethereum_key, key_file, rich  # noqa: E402
+
+DOLLARS = 10_000_000
+LOOK_S, TOLD_S = 10.0, 60.0
+CHANGES_LEAST = 15.0  # a second, of the twenty that are asked for
+RISE_MAX = {"objects": 2.0, "nodes": 500.0, "listeners": 200.0, "terminal": 4.0, "browser": 16.0}
+"""Of the line through the second half, over that half: MiB, and numbers of nodes and listeners."""
+
+
+class Look(NamedTuple):
+    """What was seen at one moment, in MiB where it is memory."""
+
+    minute: float
+    objects: float  # of the page, after a collection
+    nodes: float
+    listeners: float
+    terminal: float
+    browser: float  # all of its processes, shared pages counted once
+    node: float
+
+
+def resident_mib(pid: int) -> float:
+    """What a process holds in memory now."""
+    return float(psutil.Process(pid).memory_info().rss) / MIB
+
+
+def browser_mib() -> float:
+    """What this process's browser holds. Pages that its processes share are counted by their parts."""
+    found = 0
+    for one in psutil.Process().children(recursive=True):
+        try:
+            if "chrom" in one.name():
+                found += one.memory_full_info().pss
+        except psutil.NoSuchProcess:  # it ended while it was looked at
+            continue
+    return found / MIB
+
+
+def look(session: CDPSession, terminal: int, node: int, minute: float) -> Look:
+    """One of all of them."""
+    objects = heap_of(session) / MIB
+    counted = {one["name"]: float(one["value"]) for one in session.send("Performance.getMetrics")["metrics"]}
+    return Look(
+        minute, objects, counted["Nodes"], counted["JSEventListeners"], resident_mib(terminal), browser_mib(),
+        resident_mib(node),
+    )  # fmt: skip
+
+
+def rise(looks: list[Look], name: str) -> float:
+    """By how much one of them rises within the second half, by least squares."""
+    half = looks[len(looks) // 2 :]
+    values = [float(getattr(one, name)) for one in half]
+    middle, level = sum(one.minute for one in half) / len(half), sum(values) / len(half)
+    spread = sum((one.minute - middle) ** 2 for one in half)
+    slope = sum((one.minute - middle) * (value - level) for one, value in zip(half, values, strict=True))
+    return slope / max(spread, 1e-9) * (half[-1].minute - half[0].minute)
+
+
+def verdicts(looks: list[Look]) -> list[tuple[str, float, float]]:
+    """What is judged, by how much it rose, and by how much it may."""
+    return [(name, rise(looks, name), most) for name, most in RISE_MAX.items()]
+
+
+def stream(bench: Bench, street: Street, node: int, minutes: float) -> list[Look]:
+    """Look every ten seconds, tell every minute."""
+    session = bench.page.context.new_cdp_session(bench.page)
+    session.send("Performance.enable")
+    began_s, told_s, painted, changes = time.perf_counter(), 0.0, paints(bench.page), street.changes
+    looks: list[Look] = []
+    while (passed_s := time.perf_counter() - began_s) < 60 * minutes:
+        if not street.is_alive():
+            raise RuntimeError("whoever trades has stopped: see above")
+        looks.append(look(session, bench.terminal.process.pid, node, passed_s / 60))
+        if passed_s - told_s >= TOLD_S:
+            lately_s, told_s = passed_s - told_s, passed_s
+            rates = (street.changes - changes) / lately_s, (paints(bench.page) - painted) / lately_s
+            changes, painted = street.changes, paints(bench.page)
+            print(told(looks[-1], rates), flush=True)
+        bench.page.wait_for_timeout(1000 * LOOK_S)  # what comes meanwhile is painted
+    return looks
+
+
+def told(one: Look, rates: tuple[float, float]) -> str:
+    """A line of the run."""
+    return (
+        f"{one.minute:6.1f} min  {rates[0]:4.1f} changes/s  {rates[1]:4.1f} paints/s  objects {one.objects:6.2f} MiB  "
+        f"nodes {one.nodes:6,.0f}  listeners {one.listeners:5,.0f}  terminal {one.terminal:6.1f}  "
+        f"browser {one.browser:6.1f}  node {one.node:6.1f} MiB"
+    )
+
+
+def run(folder: Path, program: str, minutes: float) -> tuple[list[Look], float]:
+    """What was seen, and how often the book changed in a second."""
+    with sync_playwright() as driver:
+        remote = Remote(folder, dollars=DOLLARS)
+        key_file(folder / "keys", NAMED, ethereum_key(SEED))
+        ask(remote.url, lambda exchange: rich(exchange, SEED))
+        terminal = Terminal(remote.url, folder / "keys", "--unlock", NAMED, "--onboard", passphrase=PASSPHRASE)
+        browser = driver.chromium.launch(executable_path=program, args=list(ARGUMENTS))
+        street = Street(remote.url)
+        street.start()
+        try:
+            bench = Bench(browser, terminal, None)
+            bench.ready()
+            before, began_s = street.changes, time.perf_counter()
+            looks = stream(bench, street, remote.process.pid, minutes)
+            rate = (street.changes - before) / (time.perf_counter() - began_s)
+            bench.close()
+        finally:
+            street.ended.set()
+            street.join(10)
+            browser.close()
+            terminal.stop()
+            remote.stop()
+    if terminal.troubles:
+        raise RuntimeError("the terminal's log tells of trouble:\n" + "".join(terminal.troubles))
+    return looks, rate
+
+
+def main() -> int:
+    """0 if the memory of both was flat."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
+    parser.add_argument("--minutes", type=float, default=480.0)
+    parser.add_argument("--folder", type=Path, help="where node and keys live; a temporary one by default")
+    chosen = parser.parse_args()
+    program = chromium()
+    if program is None:
+        parser.error("there is no Chromium: install it, or name it by BULKHEAD_CHROMIUM")
+    if chosen.minutes < 1:
+        parser.error("--minutes is at least 1: half of less is nothing to judge")
+    with tempfile.TemporaryDirectory(prefix="bulkhead-endure-") as name:
+        looks, rate = run(chosen.folder or Path(name), program, chosen.minutes)
+    is_flat = rate >= CHANGES_LEAST
+    print(f"{rate:.1f} changes of the book a second (at least {CHANGES_LEAST:.0f})")
+    for what, grown, most in verdicts(looks):
+        is_flat &= grown <= most
+        print(f"{what:>10}  {grown:+9.2f} in the second half, at most {most:g}{'' if grown <= most else '  TOO MUCH'}")
+    return int(not is_flat)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
