@@ -93,7 +93,7 @@ TARGETS = (
     Target("circuit", "A batch, tables filled, 110", 30, False),  # seconds; more than the 64 trades that are asked for
     Target("circuit", "Filling", 15, False),  # percent of proving
     Target("circuit", "Peak memory, 110", 3, False),  # GiB
-    Target("circuit", "Peak memory, 980", 10, False),
+    Target("circuit", "Peak memory, 1300", 10, False),
     Target("lab_paths", "Fitted world", 4, True),  # millions of path-steps a second
 )
 
