@@ -89,7 +89,7 @@ def run() -> list[Row]:
 def _figures(shape: Shape, one: Sealed, trades: int) -> list[Row]:
     system = circuit_of(one.before.config, shape)
     began = time.perf_counter()
-    tables = one.tables(shape)
+    tables = one.tables(shape, threads=2)
     filling = time.perf_counter() - began
     split = split_of(system, tables, trades)
     fixed = prepare(system, shape.log_heights, STANDARD, 2)

@@ -22,6 +22,7 @@ from stark.field import (
     square,
     store,
     subtract,
+    to_ints,
 )
 from stark.field import RADIX as _RADIX
 from stark.kernels import Felt, kernel
@@ -98,19 +99,9 @@ def square_root(value: int) -> int | None:
     while pow(offset * offset - value, half, PRIME) != PRIME - 1:
         offset += 1
     norm = (offset * offset - value) % PRIME
-    result, base = (1, 0), (offset, 1)  # a + b sqrt(norm)
-    exponent = (PRIME + 1) // 2
-    while exponent:
-        if exponent & 1:
-            result = _multiply_pair(result, base, norm)
-        base = _multiply_pair(base, base, norm)
-        exponent >>= 1
-    return result[0]
-
-
-def _multiply_pair(first: tuple[int, int], second: tuple[int, int], norm: int) -> tuple[int, int]:
-    real = first[0] * second[0] + first[1] * second[1] * norm
-    return real % PRIME, (first[0] * second[1] + first[1] * second[0]) % PRIME
+    root = np.empty((1, 4), np.uint64)
+    _root(from_ints([offset, norm]), np.array([int(bit) for bit in f"{(PRIME + 1) // 2:b}"], np.uint8), root)
+    return to_ints(root)[0]
 
 
 # --- kernels ----------------------------------------------------------------------------------------------------------
@@ -217,3 +208,16 @@ def windows_of(point: tuple[int, int], log_window: int, bits: int = 252) -> Felt
     table = np.empty((-(-bits // log_window), (1 << log_window) - 1, 8), np.uint64)
     fill_windows(from_ints(point), log_window, table)
     return table
+
+
+@kernel
+def _root(given: Felts, bits: NDArray[np.uint8], root: Felts) -> None:
+    """The power of offset + sqrt(norm) that has no second part: of pairs (a, b), a + b sqrt(norm)."""
+    offset, norm = load(given, 0), load(given, 1)
+    real, other = offset, ONE  # the first bit is one
+    for bit in bits[1:]:
+        product = multiply(real, other)
+        real, other = add(square(real), multiply(square(other), norm)), add(product, product)
+        if bit:
+            real, other = add(multiply(real, offset), multiply(other, norm)), add(real, multiply(other, offset))
+    store(root, 0, real)

@@ -61,9 +61,9 @@ class Sealed:
     def begin(self, state: State) -> None:
         """What else is in the state before the batch: nothing."""
 
-    def tables(self, shape: Shape = SMALL) -> Tables:
+    def tables(self, shape: Shape = SMALL, threads: int = 1) -> Tables:
         """The circuit's tables."""
-        return trace(self.before, self.after, self.transactions, shape)
+        return trace(self.before, self.after, self.transactions, shape, threads)
 
     def problems(self, shape: Shape = SMALL) -> list[str]:
         """What the row checker finds in them."""

@@ -177,7 +177,7 @@ def test_what_cannot_be_proven_says_why(monkeypatch: pytest.MonkeyPatch) -> None
         def fail(*_: object, raised: Exception = raised) -> Tables:
             raise raised
 
-        monkeypatch.setattr(prove_batch, "trace", fail)
+        monkeypatch.setattr(prove_batch, "tables_of", fail)
         with pytest.raises(Unprovable, match=reason):
             prove_batch.prove_batch(batch, PROFILE, 1, lambda step, share: None)
     monkeypatch.undo()

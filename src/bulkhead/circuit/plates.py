@@ -226,22 +226,23 @@ def fill_plates(frames: Sequence[Given], plates: Sequence[Plate], log_height: in
         return Filled(table, frozenset(), [])
     listed = [(start, _reads(frame.program), frame) for start, frame in placed]
     shown = [_shown(reads, frame) for _, reads, frame in listed]
-    values = from_ints([value for each in shown for value in each])
+    values = from_ints([own[place] for (_, reads, _), own in zip(listed, shown, strict=True) for place in reads.used])
     asked: list[int] = []
     first, one = 0, from_ints([1])
     for (start, reads, _), own in zip(listed, shown, strict=True):
         where = slice(start, start + reads.cells.shape[1])
         table[0, where] = one
-        table[1:, where] = values[first : first + len(own)][reads.cells]
+        table[1:, where] = values[first : first + len(reads.used)][reads.cells]
         asked += [own[place] for place in reads.numbers]
-        first += len(own)
+        first += len(reads.used)
     return Filled(table, frozenset(frame.number for _, frame in placed), asked)
 
 
 class _Reads(NamedTuple):
     """Which values a program's rows read: those of its places, then the frame's number, zero, and ages."""
 
-    cells: Places
+    used: list[int]  # places that any cell reads
+    cells: Places  # by their place in `used`
     accessed: list[int]  # places that use memory
     numbers: list[int]
 
@@ -257,8 +258,9 @@ def _reads(program: Program) -> _Reads:
         variable = row.cells.get(cell, OWN if _is_wired(row, cell) else None)
         return count + 1 if variable is None else where.get(variable, variable)
 
-    cells = np.array([[value(row, cell) for row in rows] for cell in CELLS], np.int64)
-    return _Reads(cells, accessed, [value(row, cell) for row in rows for cell in row.numbers])
+    used, cells = np.unique([[value(row, cell) for row in rows] for cell in CELLS], return_inverse=True)
+    numbers = [value(row, cell) for row in rows for cell in row.numbers]
+    return _Reads(used.tolist(), cells.reshape(len(CELLS), -1), accessed, numbers)
 
 
 def _shown(reads: _Reads, frame: Given) -> list[int]:

@@ -6,8 +6,10 @@ at the end: where it is not, `Mismatch` names the word, for then ledger and circ
 
 from __future__ import annotations
 
+import gc
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import NamedTuple
 
 import numpy as np
@@ -60,21 +62,43 @@ class Tables(NamedTuple):
     traces: list[Felts]
 
 
-def trace(before: State, after: State, transactions: Sequence[Transaction], shape: Shape) -> Tables:
+def trace(
+    before: State, after: State, transactions: Sequence[Transaction], shape: Shape, threads: int = 1
+) -> Tables:
     """The tables of the accepted transactions that lead from one sealed state to the next.
 
     Raises NotProvable for a transaction that has no circuit, ValueError where the shape is too small, Mismatch where
     the frames do not lead to the ledger's state.
     """
-    venue = venue_of(before.config)
-    play = Play(before, venue)
-    for number, transaction in enumerate(transactions):
-        play.take(number, transaction)
-    play.run("close", None)
-    return tables_of(play, after, transactions, shape)
+    return tables_of(played(before, transactions), after, transactions, shape, threads)
 
 
-def tables_of(play: Play, after: State, transactions: Sequence[Transaction], shape: Shape) -> Tables:
+def played(before: State, transactions: Sequence[Transaction]) -> Play:
+    """The frames of the transactions, whatever the shape. Raises as `trace` does, but for a ValueError."""
+    play = Play(before, venue_of(before.config))
+    with _uncollected():
+        for number, transaction in enumerate(transactions):
+            play.take(number, transaction)
+        play.run("close", None)
+    return play
+
+
+@contextmanager
+def _uncollected() -> Iterator[None]:
+    """Millions of values are made, none of which is in a circle: looking for circles would take a tenth of the time."""
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
+
+
+@_uncollected()
+def tables_of(
+    play: Play, after: State, transactions: Sequence[Transaction], shape: Shape, threads: int = 1
+) -> Tables:
     """The tables of what was played."""
     before = play.memory.state
     plates = fill_plates(play.frames, laid_out(play.programs, shape.plates), shape.log_plates)
@@ -106,7 +130,7 @@ def tables_of(play: Play, after: State, transactions: Sequence[Transaction], sha
         orders.table,
         by_rows([row for tree in trees for row in tree.rows], shape.log_tree),
         signatures.table,
-        Poseidon(play.venue.message_prefix).fill(merged(lists), shape.log_poseidon)[0],
+        Poseidon(play.venue.message_prefix).fill(merged(lists), shape.log_poseidon, threads)[0],
         numbers,
         Range().fill(limbs),
         plates.table,
@@ -137,24 +161,28 @@ def _signatures(transactions: Sequence[Transaction], rules: Filled) -> list[Sign
 def record_runs(before: State, after: State, play: Play) -> list[RecordRun]:
     """The records that were touched, each word with its history: accounts by number, then the venue's own."""
     runs = []
-    memory = play.memory
-    touched = {key >> WORD_BITS for key in memory.written if key >> WORD_BITS < ORDER_RECORD}
+    touched: dict[int, set[int]] = {}  # words by record
+    for key in play.memory.written:
+        if key >> WORD_BITS < ORDER_RECORD:
+            touched.setdefault(key >> WORD_BITS, set()).add(key & ((1 << WORD_BITS) - 1))
     # The tree shows at least one leaf: where a batch touches none, the backstop's, as it is.
-    accounts = sorted(touched - set(RECORDS)) or [int(BACKSTOP_ACCOUNT)]
+    accounts = sorted(touched.keys() - set(RECORDS)) or [int(BACKSTOP_ACCOUNT)]
     for record in [*accounts, *RECORDS]:
         old, new = record_words(before, record), record_words(after, record)
         is_account = record not in RECORDS
-        runs.append(RecordRun(record, is_account, _words(record, old, new, play), bool(old), bool(new)))
+        # An account that comes and goes within a batch has its fixed words too.
+        fixed = range(FIXED_WORDS) if is_account else ()
+        words = sorted({*old, *new, *touched.get(record, ()), *fixed})
+        runs.append(RecordRun(record, is_account, _words(record, words, (old, new), play), bool(old), bool(new)))
     return runs
 
 
-def _words(record: int, old: dict[int, int], new: dict[int, int], play: Play) -> dict[int, Word]:
-    memory, base = play.memory, record << WORD_BITS
-    touched = {key - base for key in memory.written if key >> WORD_BITS == record}
+def _words(
+    record: int, words: Iterable[int], states: tuple[dict[int, int], dict[int, int]], play: Play
+) -> dict[int, Word]:
+    (old, new), memory, base = states, play.memory, record << WORD_BITS
     found = {}
-    # An account that comes and goes within a batch has its fixed words too.
-    fixed = () if record in RECORDS else range(FIXED_WORDS)
-    for number in sorted({*old, *new, *touched, *fixed}):
+    for number in words:
         word, expected = old.get(number, 0), new.get(number, 0)
         value, written = memory.look(base + number), memory.written.get(base + number, 0)
         if value != expected:

@@ -10,7 +10,7 @@ from functools import lru_cache
 
 from bulkhead.circuit.batch import ALL_SHAPES, SHAPES, Shape, circuit_of
 from bulkhead.circuit.frame import Mismatch
-from bulkhead.circuit.trace import Tables, trace
+from bulkhead.circuit.trace import Tables, played, tables_of
 from bulkhead.circuit.venue import NotProvable
 from bulkhead.ledger.commitment import config_root
 from bulkhead.ledger.config import VenueConfig
@@ -56,7 +56,7 @@ def prove_batch(
     """The proof of a batch, verified. Raises Unprovable, also where it would need more memory than it may take."""
     config = batch.before.config
     progress(STEPS[0], 0.0)
-    shape, tables = fill(batch, profile)
+    shape, tables = fill(batch, profile, threads)
     fixed = key_for(config, shape, profile)  # a venue that has no key has no tables either
 
     def report(phase: Phase, share: float) -> None:
@@ -78,17 +78,19 @@ def prove_batch(
     return ProofFile(VERSION, batch.number, *venue, shape.words(), profile, key, statement, proof)
 
 
-def fill(batch: JournalledBatch, profile: str) -> tuple[Shape, Tables]:
+def fill(batch: JournalledBatch, profile: str, threads: int = 1) -> tuple[Shape, Tables]:
     """The batch's tables in the smallest shape that holds them, of those that L1 may know where the proof is for L1.
 
     Raises Unprovable.
     """
     reason, shapes = "", SHAPES if profile == FOR_L1 else ALL_SHAPES
-    for shape in sorted(shapes, key=lambda shape: sum(1 << log_height for log_height in shape.log_heights)):
-        try:
-            return shape, trace(batch.before, batch.after, batch.transactions, shape)
-        except ValueError as error:
-            reason = str(error)
-        except (NotProvable, Mismatch) as error:
-            raise Unprovable(str(error)) from error
+    try:
+        play = played(batch.before, batch.transactions)
+        for shape in sorted(shapes, key=lambda shape: sum(1 << log_height for log_height in shape.log_heights)):
+            try:
+                return shape, tables_of(play, batch.after, batch.transactions, shape, threads)
+            except ValueError as error:
+                reason = str(error)
+    except (NotProvable, Mismatch) as error:
+        raise Unprovable(str(error)) from error
     raise Unprovable(f"no shape of the circuit holds the batch ({reason}): seal batches more often")

@@ -32,6 +32,7 @@ from stark.field import ZERO, Felts, add, from_ints, load, multiply, square, sto
 from stark.kernels import Felt, kernel
 from stark.poseidon import HALF, PARTIAL_ROUNDS, ROUNDS, permute, round_constants
 from stark.prime import PRIME, inverse
+from stark.threads import in_ranges
 
 # A permutation absorbs the elements `first` and `second`; the first one of a sponge starts from (0, 0, capacity).
 POSEIDON = Bus("poseidon", ("digest", "left", "is_start", "capacity", "first", "second"))
@@ -200,7 +201,7 @@ class Poseidon(Chip):
         rest[0], rest[1] = ((value + left) % PRIME for value, left in zip(rest[:2], self.begun[:2], strict=True))
         return Sponge(self.begun[2], tuple(rest), sponge.times), True
 
-    def fill(self, sponges: Sequence[Sponge], log_rows: int) -> tuple[Felts, list[int]]:
+    def fill(self, sponges: Sequence[Sponge], log_rows: int, threads: int = 1) -> tuple[Felts, list[int]]:
         """The table for these lists, and their digests. Lists that begin with the prefix start from its state."""
         if any(not sponge.elements or len(sponge.elements) % RATE for sponge in sponges):
             raise ValueError("a sponge absorbs an even number of elements, at least two")
@@ -219,7 +220,12 @@ class Poseidon(Chip):
         constants = from_ints([value for triple in round_constants() for value in triple])
         table = np.zeros((CELLS + 2, 1 << log_rows, 4), np.uint64)
         outcomes = np.empty((room, 4), np.uint64)
-        _fill(from_ints(elements), capacities, begins, constants, table, outcomes)
+        absorbed, bounds = from_ints(elements), [*starts.tolist(), room]
+
+        def work(start: int, stop: int) -> None:
+            _fill(absorbed, capacities, begins, constants, table, outcomes, bounds[start], bounds[stop])
+
+        in_ranges(len(starts), threads, work)
         counts = np.array(lengths)
         digests = outcomes[starts + counts - 1]
         left = np.repeat(starts + counts, counts) - 1 - np.arange(room)
@@ -293,11 +299,12 @@ def _cube(value: Felt) -> Felt:
 
 @kernel
 def _fill(
-    elements: Felts, capacities: Felts, begins: NDArray[np.int64], constants: Felts, table: Felts, outcomes: Felts
-) -> None:
-    """Run every permutation and keep what the rows show of it."""
+    elements: Felts, capacities: Felts, begins: NDArray[np.int64], constants: Felts, table: Felts, outcomes: Felts,
+    start: int, stop: int,
+) -> None:  # fmt: skip
+    """Run permutations, from where a sponge begins, and keep what the rows show of them."""
     x, y, z = ZERO, ZERO, ZERO
-    for index in range(len(outcomes)):
+    for index in range(start, stop):
         if begins[index]:
             x, y, z = ZERO, ZERO, load(capacities, begins[index] - 1)
         x, y = add(x, load(elements, 2 * index)), add(y, load(elements, 2 * index + 1))
