@@ -39,7 +39,7 @@ from tests.parse import ACCOUNTS, KEYS
 TOUCHED = 4  # times that an account trades in the batch
 MARKETS = ("0.1 BTC @ 50000", "1 ETH @ 3000", "10 LTC @ 50", "1000 XRP @ 0.5", "100 EOS @ 5")
 HELD = 3  # fills of each account before the batch
-HELD_BY = {MEDIUM: 110, LARGE: 1300}  # trades that a shape holds
+HELD_BY = {MEDIUM: 110, LARGE: 1500}  # trades that a shape holds
 LIVE = (10_000, 300_000)
 NOW_S = 1_700_000_000
 

@@ -344,11 +344,14 @@ def test_an_exchange_in_an_event_loop_is_fed_from_the_services_thread(
         with at.service(intake=LoopIntake(loop, at.exchange, send)) as service:
             assert fed(await loop.run_in_executor(None, run, service)) == [("Deposit", 1, 1, "")]
         at.deposit(TRADER, 1)
-        monkeypatch.setattr("bulkhead.node.settling.intake.ANSWER_TIMEOUT_S", 0.01)
-        for sending, detail in ((never, "no answer for 0.01 s"), (raising(Busy("9 wait")), "9 wait")):
+        patience = "bulkhead.node.settling.intake.ANSWER_TIMEOUT_S"
+        for sending, detail in ((raising(Busy("9 wait")), "9 wait"), (never, "no answer for 0.01 s")):
+            if sending is never:
+                monkeypatch.setattr(patience, 0.01)
             with at.service(intake=LoopIntake(loop, at.exchange, sending)) as service:
                 told = [await loop.run_in_executor(None, service.step, NOW_MS) for _ in range(2)][-1]
                 assert told == Waiting(Cause.EXCHANGE, detail)
+        monkeypatch.setattr(patience, 60.0)
         with at.service(intake=LoopIntake(loop, at.exchange, raising(Stopped("its disk has failed")))) as service:
             with pytest.raises(SettlementError, match="its disk has failed"):
                 await loop.run_in_executor(None, run, service)
