@@ -27,7 +27,7 @@ from ethereum_types.bytes import Bytes, Bytes0, Bytes32
 from ethereum_types.numeric import U64, U256, Uint
 
 from benchmarks import Row
-from benchmarks.circuit import TRADES, batch
+from benchmarks.circuit import HELD_BY, batch
 from bulkhead.bridge.gas import GAS_MAX, floor_gas, intrinsic_gas
 from bulkhead.circuit.batch import LISTS, MEDIUM, Lists, names_of, public_of
 from bulkhead.circuit.packing import pack
@@ -47,6 +47,7 @@ from tests.contracts.bridge import (
 from tests.contracts.machine import SENDER, Reverted
 from tests.contracts.statement import Layout
 
+HELD = HELD_BY[MEDIUM]
 LAYOUT = Layout(MEDIUM.queue, MEDIUM.forced, MEDIUM.changes)
 STARKEX_FORCED = 86_185  # the average that StarkEx published, over three months to February 2023
 WORD_BYTES = 32
@@ -158,8 +159,8 @@ def published(public: list[int], words: Words) -> list[Row]:
     position, first = (key_of((1 << WORD_BITS) - 1, POSITIONS + 63), (64 << 224) - 1), (1, 0)
     of_position = len(pack(only([first, position]), MEDIUM)) - len(pack(only([first]), MEDIUM))
     return [
-        row(f"Published by a batch of {TRADES} trades (its elements)", packed, plain, "bytes"),
-        row("Published, a trade (its elements)", packed / TRADES, plain / TRADES, "bytes"),
+        row(f"Published by a batch of {HELD} trades (its elements)", packed, plain, "bytes"),
+        row("Published, a trade (its elements)", packed / HELD, plain / HELD, "bytes"),
         row(f"A changed word of the {len(words)}, its key with it", of_words / len(words), 3 * WORD_BYTES, "bytes"),
         row("A changed position, its key with it, at most", of_position, 3 * WORD_BYTES, "bytes"),
     ]
@@ -200,7 +201,7 @@ def settled(bridge: Bridge, deposits: int, paid: int, forced: int, words: Words)
 def run() -> list[Row]:
     """Every figure of settlement."""
     bridge = Bridge(layout=LAYOUT, machine=Osaka())
-    public = batch().tables(MEDIUM).public
+    public = batch(HELD).tables(MEDIUM).public
     words = words_of(public)
     rows = published(public, words) + asked(bridge)
     # The first batch takes what `asked` left in the queues, and makes every slot that later ones change.
