@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+from importlib import import_module
 from pathlib import Path
 
+import numba
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -56,8 +58,14 @@ def test_a_page_is_named_after_its_module(page: Path) -> None:
 
 
 @pages
-def test_the_code_of_a_page_runs(page: Path) -> None:
-    """Blocks of a page share their names; a failure names the page's own line."""
+def test_the_code_of_a_page_runs(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Blocks of a page share their names; a failure names the page's own line.
+
+    A page is no module from which its kernels could be loaded again, so they are not kept; those of modules are.
+    """
+    for module in sorted(modules()):
+        import_module("stark." + module.replace("/", "."))
+    monkeypatch.setattr(numba.config, "CACHE_DIR", str(tmp_path))
     text = page.read_text(encoding="utf-8")
     blocks = list(BLOCK.finditer(text))
     assert blocks, "a page shows its module at work"
