@@ -13,13 +13,15 @@ import random
 import tempfile
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from decimal import Decimal
 from pathlib import Path
 from statistics import median
-from typing import Any
+from typing import Any, NamedTuple
 
 import psutil
-from playwright.sync_api import CDPSession, Page, expect, sync_playwright
+from playwright.sync_api import Browser, CDPSession, Page, expect, sync_playwright
 
 from benchmarks import Row
 from bulkhead.client import ClientError, Exchange, NewOrder
@@ -28,7 +30,7 @@ from tests.conftest import chromium
 from tests.terminal.browser import ARGUMENTS, Bench
 from tests.terminal.venue import NAMED, PASSPHRASE, Terminal, ask, ethereum_key, key_file, rich
 
-MARKET, SEED = "BTC-USD", 7
+MARKET, SEED, DOLLARS = "BTC-USD", 7, 10_000_000
 VIEWS, CLICKS = 7, 100
 PACE_S, INDEX_S, BEHIND_S = 0.05, 0.5, 1.0
 WARM_S, SHORT_S, LONG_S = 20.0, 60.0, 600.0
@@ -88,14 +90,20 @@ class Street(threading.Thread):
                 await asyncio.sleep(max(0.0, due_s - time.perf_counter()))
 
 
-def run(full: bool = False) -> list[Row]:
-    """All rows."""
-    program = chromium()
-    if program is None:
-        raise RuntimeError("there is no Chromium to measure in: install it, or name it by BULKHEAD_CHROMIUM")
-    with tempfile.TemporaryDirectory(prefix="bulkhead-bench-") as name, sync_playwright() as driver:
-        folder = Path(name)
-        remote = Remote(folder, dollars=10_000_000)
+class Stage(NamedTuple):
+    """A node, a terminal with an account's keys, a browser, and somebody who moves the book."""
+
+    remote: Remote
+    terminal: Terminal
+    browser: Browser
+    street: Street
+
+
+@contextmanager
+def stage(folder: Path, program: str) -> Iterator[Stage]:
+    """All of it, while it lasts; `program` is the browser's."""
+    with sync_playwright() as driver:
+        remote = Remote(folder, dollars=DOLLARS)
         key_file(folder / "keys", NAMED, ethereum_key(SEED))
         ask(remote.url, lambda exchange: rich(exchange, SEED))
         terminal = Terminal(remote.url, folder / "keys", "--unlock", NAMED, "--onboard", passphrase=PASSPHRASE)
@@ -103,19 +111,28 @@ def run(full: bool = False) -> list[Row]:
         street = Street(remote.url)
         street.start()
         try:
-            time.sleep(2)
-            rows = first_views(lambda: Bench(browser, terminal, None))
-            bench = Bench(browser, terminal, None)
-            bench.ready()
-            rows += clicks(bench.page, remote.url)
-            rows += streaming(bench.page, terminal.process.pid, street, LONG_S if full else SHORT_S)
-            bench.close()
+            yield Stage(remote, terminal, browser, street)
         finally:
             street.ended.set()
             street.join(10)
             browser.close()
             terminal.stop()
             remote.stop()
+
+
+def run(full: bool = False) -> list[Row]:
+    """All rows."""
+    program = chromium()
+    if program is None:
+        raise RuntimeError("there is no Chromium to measure in: install it, or name it by BULKHEAD_CHROMIUM")
+    with tempfile.TemporaryDirectory(prefix="bulkhead-bench-") as name, stage(Path(name), program) as on:
+        time.sleep(2)
+        rows = first_views(lambda: Bench(on.browser, on.terminal, None))
+        bench = Bench(on.browser, on.terminal, None)
+        bench.ready()
+        rows += clicks(bench.page, on.remote.url)
+        rows += streaming(bench.page, on.terminal.process.pid, on.street, LONG_S if full else SHORT_S)
+        bench.close()
     return rows
 
 

@@ -23,15 +23,12 @@ from typing import NamedTuple
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 import psutil  # noqa: E402
-from playwright.sync_api import CDPSession, sync_playwright  # noqa: E402
+from playwright.sync_api import CDPSession  # noqa: E402
 
-from benchmarks.terminal import MIB, SEED, Street, heap_of, paints  # noqa: E402
-from tests.api.remote import Remote  # noqa: E402
+from benchmarks.terminal import MIB, Street, heap_of, paints, stage  # noqa: E402
 from tests.conftest import chromium  # noqa: E402
-from tests.terminal.browser import ARGUMENTS, Bench  # noqa: E402
-from tests.terminal.venue import NAMED, PASSPHRASE, Terminal, ask, ethereum_key, key_file, rich  # noqa: E402
+from tests.terminal.browser import Bench  # noqa: E402
 
-DOLLARS = 10_000_000
 LOOK_S, TOLD_S = 10.0, 60.0
 CHANGES_LEAST = 15.0  # a second, of the twenty that are asked for
 RISE_MAX = {"objects": 2.0, "nodes": 500.0, "listeners": 200.0, "terminal": 4.0, "browser": 16.0}
@@ -122,29 +119,15 @@ def told(one: Look, rates: tuple[float, float]) -> str:
 
 def run(folder: Path, program: str, minutes: float) -> tuple[list[Look], float]:
     """What was seen, and how often the book changed in a second."""
-    with sync_playwright() as driver:
-        remote = Remote(folder, dollars=DOLLARS)
-        key_file(folder / "keys", NAMED, ethereum_key(SEED))
-        ask(remote.url, lambda exchange: rich(exchange, SEED))
-        terminal = Terminal(remote.url, folder / "keys", "--unlock", NAMED, "--onboard", passphrase=PASSPHRASE)
-        browser = driver.chromium.launch(executable_path=program, args=list(ARGUMENTS))
-        street = Street(remote.url)
-        street.start()
-        try:
-            bench = Bench(browser, terminal, None)
-            bench.ready()
-            before, began_s = street.changes, time.perf_counter()
-            looks = stream(bench, street, remote.process.pid, minutes)
-            rate = (street.changes - before) / (time.perf_counter() - began_s)
-            bench.close()
-        finally:
-            street.ended.set()
-            street.join(10)
-            browser.close()
-            terminal.stop()
-            remote.stop()
-    if terminal.troubles:
-        raise RuntimeError("the terminal's log tells of trouble:\n" + "".join(terminal.troubles))
+    with stage(folder, program) as on:
+        bench = Bench(on.browser, on.terminal, None)
+        bench.ready()
+        before, began_s = on.street.changes, time.perf_counter()
+        looks = stream(bench, on.street, on.remote.process.pid, minutes)
+        rate = (on.street.changes - before) / (time.perf_counter() - began_s)
+        bench.close()
+    if on.terminal.troubles:
+        raise RuntimeError("the terminal's log tells of trouble:\n" + "".join(on.terminal.troubles))
     return looks, rate
 
 

@@ -32,5 +32,5 @@ def small_cells(table: Felts, columns: slice) -> NDArray[np.uint64]:
 
 
 def cells(table: Felts, columns: slice) -> list[int]:
-    """Some columns of a table as integers, for the range table to lend."""
+    """Some columns of a table as integers."""
     return to_ints(table[columns].reshape(-1, 4))
