@@ -21,7 +21,8 @@ from tools import security
 MACHINE = {
     "arithmetic", "casting", "close", "coverage", "decode", "describe", "escape", "escape_batch", "escape_trace",
     "expected", "filling", "frame", "fusing", "instructions", "layout", "listing", "memory", "packing", "plates",
-    "play", "play_force", "play_ticks", "programs", "rebuild", "record", "room", "tags", "trace", "venue", "words",
+    "play", "play_force", "play_ticks", "programs", "rebuild", "record", "replay", "room", "tags", "trace", "venue",
+    "words",
 }  # fmt: skip
 # Parts of a file of the ledger's or the rules' that is cut in several here, with the file.
 PARTS = {

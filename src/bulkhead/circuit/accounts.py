@@ -255,7 +255,7 @@ def account_frame(
         Tag.ACCOUNT: account, Tag.NOW_MS: now, Tag.KIND: kind, Tag.PARENT: parent,
         Tag.POSITIONS: frame.constant(count), Tag.CHOICES: choices, Tag.FRESHNESS: frame.constant(int(freshness)),
     } | sums  # fmt: skip
-    frame.tell_all(own, {tag: answers[tag] for tag in ANSWERS}, int(account))
+    frame.tell_all(own, {tag: answers[tag] for tag in ANSWERS}, account)
 
 
 class Scan(NamedTuple):

@@ -49,7 +49,7 @@ class Value:
         self.frame, self.at = frame, at
 
     def __int__(self) -> int:
-        return self.frame.values[self.at]
+        return self.frame.known[self.at]
 
     def __add__(self, other: Value | Scaled | int) -> Value:
         return self.frame.add(self, *_scaled(self.frame, other))
@@ -108,6 +108,7 @@ class Frame:
         self.in_turn, self.ends = in_turn, False
         self.code: list[Instruction] = []
         self.values: list[int] = []
+        self.known: Sequence[int] = self.values  # what a hint may ask for
         self.written: dict[int, int] = {}
         self.signed: list[tuple[int, int]] = []
         self.hashed: list[tuple[int, ...]] = []
@@ -133,9 +134,9 @@ class Frame:
             self.code.append(Instruction(flags, left, right, constant % PRIME, times, rule))
         else:
             if flags & Flag.NUMBER and not flags & (Flag.HASH | Flag.ZERO) and not 0 <= value < NUMBER_LIMIT:
-                raise Mismatch(f"{self.name}: {rule or 'a number'}: {_shown(value)} has not 64 bits")
+                raise Mismatch(refusal(self.name, flags, rule, value))
             if flags & Flag.ZERO and not flags & Flag.NUMBER and value:
-                raise Mismatch(f"{self.name}: {rule}: differs by {_shown(value)}")
+                raise Mismatch(refusal(self.name, flags, rule, value))
         self.values.append(value)
         return Value(self, at)
 
@@ -221,8 +222,8 @@ class Frame:
         found = written = 0
         if self.memory is not None:
             time = (self.place << PROGRAM_BITS) + self.start + len(self.values)
-            left = None if after is None else int(after)
-            found, written = self.memory.access((int(base) + word) % PRIME, left, time)
+            left = None if after is None else self.values[after.at]
+            found, written = self.memory.access((self.values[base.at] + word) % PRIME, left, time)
             self.written[len(self.values)] = written
         return self._write(Flag.MEMORY, (base, after), word, found)
 
@@ -231,7 +232,7 @@ class Frame:
 
         Both are one access, at this row's moment; so nobody else asks for the word in between.
         """
-        key = (int(base) + word) % PRIME
+        key = (self.values[base.at] + word) % PRIME
         found = self.memory.look(key) if self.memory is not None else 0
         held = self._write(Flag.MEMORY, (base, None), word, found)
         self._borrowed[held.at] = key
@@ -246,6 +247,11 @@ class Frame:
         time = (self.place << PROGRAM_BITS) + self.start + held.at
         found, self.written[held.at] = self.memory.access(key, int(after), time)
         assert found == int(held) and self.written[held.at] < time, "a borrowed word was asked for in between"
+
+    def expect_order(self, place: Value, expiry_s: Value) -> None:
+        """An order that has no word yet has nothing filled, and this expiry."""
+        if self.memory is not None:
+            self.memory.expect_order(int(place), int(expiry_s))
 
     def adjust(self, base: Value, word: int, change: Value) -> tuple[Value, Value]:
         """Add to the word base + word; answers what stood there and what is left."""
@@ -281,23 +287,27 @@ class Frame:
                 found.append(self._write(Flag.GIVEN, (None, None), 0, self._hinted(others[1])))
         return found
 
-    def tell_all(self, about: Value, values: Mapping[int, Value], also: int = 0) -> None:
+    def tell_all(self, about: Value, values: Mapping[int, Value], also: Value | None = None) -> None:
         """Send values by their tags, as `take_all` takes them. `also` is for hints: what else they are about."""
         nothing, tags = self.constant(0), list(values)
         for start in range(0, len(tags), VALUES):
             one, second, third = ([values[tag] for tag in tags[start : start + VALUES]] + [nothing] * 2)[:VALUES]
-            self._write(Flag.GIVEN, (about, one), tags[start], int(one), "", 1)
+            self._write(Flag.GIVEN, (about, one), tags[start], self.values[one.at], "", 1)
             self.add(second, 0, third)
-        if self.memory is not None:
-            self.memory.told |= {(tag, int(about), also): int(value) for tag, value in values.items()}
+        self._note(values, about, also)
 
     def tell(self, tag: int, about: Value, also: Value, value: Value) -> None:
         """Send (tag, about and also, value)."""
         key, nothing = self._key(about, also), self.constant(0)
-        if self.memory is not None:
-            self.memory.told[tag, int(about), int(also)] = int(value)
-        self._write(Flag.GIVEN, (key, value), tag, int(value), "", 1)
+        self._note({tag: value}, about, also)
+        self._write(Flag.GIVEN, (key, value), tag, self.values[value.at], "", 1)
         self.add(nothing, 0, nothing)  # there are no other values
+
+    def _note(self, said: Mapping[int, Value], about: Value, also: Value | None) -> None:
+        """What is sent, for hints of later frames."""
+        if self.memory is not None:
+            for tag, value in said.items():
+                self.memory.told[tag, int(about), 0 if also is None else int(also)] = int(value)
 
     def pair(self, about: Value, also: Value) -> Value:
         """Two numbers, the second one of 32 bits, as one element."""
@@ -320,11 +330,7 @@ class Frame:
         padded = [*elements, self.one]
         if len(padded) % 2:
             padded.append(self.constant(0))
-        listed = (*prefix, *map(int, elements))
-        digest = 0
-        if self.memory is not None:
-            digest = hash_many(list(listed))
-            self.hashed.append(listed)
+        digest = self._digest(elements, prefix)
         permutations = len(padded) // 2
         first: Value | None = None
         for place in range(permutations):
@@ -335,6 +341,13 @@ class Frame:
             first = first or row
         assert first is not None
         return first
+
+    def _digest(self, elements: Sequence[Value], prefix: tuple[int, ...]) -> int:
+        if self.memory is None:
+            return 0
+        listed = (*prefix, *map(int, elements))
+        self.hashed.append(listed)
+        return hash_many(listed)
 
     def signature(self, key: Value, message: Value) -> None:
         """The key has signed the message."""
@@ -361,6 +374,13 @@ class Frame:
         self._end()
         assert len(self.values) == len(program.instructions), f"{self.name} took another path than when assembled"
         return Given(self.place, program, self.values, self.written, self.signed, self.hashed)
+
+
+def refusal(name: str, flags: int, rule: str, value: int) -> str:
+    """Which rule of a program a value breaks."""
+    if flags & Flag.ZERO:
+        return f"{name}: {rule}: differs by {_shown(value)}"
+    return f"{name}: {rule or 'a number'}: {_shown(value)} has not 64 bits"
 
 
 def _shown(value: int) -> int:

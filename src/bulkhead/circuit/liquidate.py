@@ -110,7 +110,7 @@ def liquidation_frame(frame: Frame, venue: Venue, tx: Liquidation | None, *, acc
     account = given_account(frame, lambda: int(tx.account_id) if tx else 0)
     case = open_case(frame, opening.now_ms, account, account_ago)
     place = given_market(frame, venue, lambda: int(fill.market_id) if fill else 0)
-    lots, price = given_fill(frame, int(fill.size) if fill else 0, int(fill.price) if fill else 0)
+    lots, price = given_fill(frame, lambda: int(fill.size) if fill else 0, lambda: int(fill.price) if fill else 0)
     _check_status(frame, place)
     size = held_size(frame, case.settled.base, place.market)
     closing = closing_of(frame, venue, place, size, case.health)

@@ -16,7 +16,7 @@ from bulkhead.circuit.arithmetic import (
 )
 from bulkhead.circuit.frame import ABOUT, Frame, Hint, Value
 from bulkhead.circuit.tags import Tag
-from bulkhead.circuit.venue import TOGETHER, Venue, term_of
+from bulkhead.circuit.venue import TOGETHER, Venue, values_of
 from bulkhead.circuit.words import CHOICES, MARKETS_RECORD, WORD_BITS, Field
 from bulkhead.fixed import FRACTION_BITS
 from bulkhead.ledger.commitment import SIGNED_QUOTE
@@ -75,7 +75,7 @@ def word_of(place: Place, field: int) -> int:
 def term(frame: Frame, venue: Venue, tag: Tag, market: Value, tier: Value | None = None) -> Value:
     """What the configuration says of a market, which exists."""
     about = market if tier is None else frame.pair(market, tier)
-    return frame.message(tag, about, frame.constant(0), -1, lambda: term_of(venue, tag, int(about)))
+    return frame.message(tag, about, frame.constant(0), -1, _hint(venue, tag, about))
 
 
 def terms(frame: Frame, venue: Venue, tag: Tag, market: Value, tier: Value | None = None) -> list[Value]:
@@ -86,7 +86,8 @@ def terms(frame: Frame, venue: Venue, tag: Tag, market: Value, tier: Value | Non
 
 
 def _hint(venue: Venue, tag: Tag, about: Value) -> Hint:
-    return lambda: term_of(venue, tag, int(about))
+    values = values_of(venue)
+    return lambda: values.get((tag, int(about)), 0)
 
 
 def requirement(
@@ -126,8 +127,10 @@ def tier_of(frame: Frame, venue: Venue, place: Place, notional: Value) -> Value:
     def found() -> int:
         return _tier(venue, int(place.market), int(notional))
 
+    values = values_of(venue)
+
     def bound(tag: Tag) -> Hint:
-        return lambda: term_of(venue, tag, int(place.market) * ABOUT + found())
+        return lambda: values.get((tag, int(place.market) * ABOUT + found()), 0)
 
     # The table says which tier it speaks of: it names no other market's.
     hints = [found, bound(Tag.TIER_LOWER), bound(Tag.TIER_UPPER)]
@@ -153,10 +156,7 @@ def leverage_floor(frame: Frame, venue: Venue, base: Value, market: Value) -> Va
 
 def floor_of(frame: Frame, venue: Venue, leverage: Value) -> Value:
     """The fraction that a leverage stands for; 0 for none."""
-    return frame.message(
-        Tag.LEVERAGE_FLOOR, leverage, frame.constant(0), -1,
-        lambda: term_of(venue, Tag.LEVERAGE_FLOOR, int(leverage)),
-    )  # fmt: skip
+    return term(frame, venue, Tag.LEVERAGE_FLOOR, leverage)
 
 
 class Chosen(NamedTuple):

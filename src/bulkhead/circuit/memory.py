@@ -62,10 +62,14 @@ class WordMemory:
 
     def positions(self, account: int) -> list[int]:
         """The markets in which an account holds something now."""
-        base = key_of(account, POSITIONS)
-        return [market for market in range(1, MARKETS_MAX + 1) if self.look(base + market)]
+        return self._markets(key_of(account, POSITIONS))
 
     def choices(self, account: int) -> list[int]:
         """The markets for which an account has a choice now."""
-        base = key_of(account, CHOICES)
-        return [market for market in range(MARKETS_MAX + 1) if self.look(base + market)]
+        return self._markets(key_of(account, CHOICES))
+
+    def _markets(self, base: int) -> list[int]:
+        """The markets, zero among them, whose words from `base` on are not zero."""
+        self.look(base)  # brings the record in
+        words = self.words
+        return [market for market in range(MARKETS_MAX + 1) if words.get(base + market)]

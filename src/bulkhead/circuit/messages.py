@@ -104,8 +104,7 @@ def order_place(frame: Frame, digest: Value) -> Value:
 def fill_order(frame: Frame, digest: Value, expiry_s: Value, filled: Value, most: Value) -> None:
     """So much more of a message is used, and no more of it in all than it allows."""
     place = order_place(frame, digest)
-    if frame.memory is not None:
-        frame.memory.expect_order(int(place), int(expiry_s))
+    frame.expect_order(place, expiry_s)
     unit = 1 << EXPIRY_BITS
     word = frame.borrow(place, ORDER_RECORD << WORD_BITS)
     before = frame.add(frame.constant(0), inverse(unit), word - expiry_s, Flag.NUMBER, "what was filled is a number")
@@ -116,7 +115,6 @@ def fill_order(frame: Frame, digest: Value, expiry_s: Value, filled: Value, most
 def spend(frame: Frame, digest: Value, expiry_s: Value, amount: Value) -> None:
     """A message moves its whole amount, once."""
     place = order_place(frame, digest)
-    if frame.memory is not None:
-        frame.memory.expect_order(int(place), int(expiry_s))
+    frame.expect_order(place, expiry_s)
     found = frame.access(place, ORDER_RECORD << WORD_BITS, expiry_s + (1 << EXPIRY_BITS) * amount)
     frame.equal("nothing of it was spent", found, expiry_s)

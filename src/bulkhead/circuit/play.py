@@ -8,12 +8,14 @@ from typing import Any
 from bulkhead.circuit import play_force, play_ticks
 from bulkhead.circuit.accounts import Freshness
 from bulkhead.circuit.frame import Frame, Given, Mismatch
+from bulkhead.circuit.instructions import Program
 from bulkhead.circuit.judge import Other
 from bulkhead.circuit.margin import MODE_SHIFT
 from bulkhead.circuit.memory import WordMemory
 from bulkhead.circuit.move import other_account
 from bulkhead.circuit.order import Fill, Mode
 from bulkhead.circuit.programs import account_name, move_name, programs, side_name, trade_name, writers
+from bulkhead.circuit.replay import Replay, Unwritten
 from bulkhead.circuit.tags import Tag
 from bulkhead.circuit.venue import NotProvable, Venue
 from bulkhead.circuit.words import (
@@ -32,6 +34,8 @@ from bulkhead.ledger.state import Mode as Settling
 from bulkhead.limits import CHILDREN_PER_ACCOUNT
 from bulkhead.signing import Signature
 
+OFTEN = 8  # frames of a program in one batch: from here on its function is compiled, for it saves more than that takes
+
 
 class Play:
     """Memory as the frames leave it, and the frames."""
@@ -44,13 +48,29 @@ class Play:
         self.frames: list[Given] = []
         self.programs = programs(venue)
         self.writers = writers(venue)
+        self._runs: dict[str, int] = {}
+        self._replays: dict[str, Replay | None] = {}  # None: it has to be written every time
 
     def run(self, name: str, case: Any) -> None:
         """One more frame. Mismatch where a rule of the program does not hold."""
         program = self.programs[name]
+        self._runs[name] = 1 + self._runs.get(name, 0)
+        if self._runs[name] == OFTEN:
+            self._replays[name] = self._replay(program)
+        replay = self._replays.get(name)
+        if replay is not None:
+            self.frames.append(replay.play(self.memory, len(self.frames) + 1, case))
+            return
         frame = Frame(name, len(self.frames) + 1, self.memory, program.start, in_turn=self.in_turn)
         self.writers[name](frame, self.venue, case)
         self.frames.append(frame.played(program))
+
+    def _replay(self, program: Program) -> Replay | None:
+        write = self.writers[program.name]
+        try:
+            return Replay(program, lambda frame, case: write(frame, self.venue, case), in_turn=self.in_turn)
+        except Unwritten:
+            return None
 
     def take(self, number: int, transaction: tx.Transaction) -> None:
         """The frames of a transaction, the `number`-th of its batch."""

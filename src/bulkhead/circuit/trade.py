@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bulkhead.circuit.accounts import add_to, given_market
 from bulkhead.circuit.arithmetic import bit, either, flipped, given_some, nonzero, short, signed, smallest, wide
-from bulkhead.circuit.frame import Frame, Scaled, Value
+from bulkhead.circuit.frame import Frame, Hint, Scaled, Value
 from bulkhead.circuit.margin import Place, market_word, term, terms
 from bulkhead.circuit.messages import Opening, opened
 from bulkhead.circuit.order import told_side
@@ -19,10 +19,10 @@ from bulkhead.limits import BOOK_PRICE_BITS, NOTIONAL_BITS, SIZE_BITS
 from stark.prime import inverse
 
 
-def given_fill(frame: Frame, lots: int, price: int) -> tuple[Value, Value]:
+def given_fill(frame: Frame, lots: Hint, price: Hint) -> tuple[Value, Value]:
     """Lots and price of a fill, in range."""
-    size = given_some(frame, "a fill's lots", lambda: lots, SIZE_BITS, "a fill is of some lots")
-    book_price = given_some(frame, "a fill's price", lambda: price, BOOK_PRICE_BITS, "a price is not zero")
+    size = given_some(frame, "a fill's lots", lots, SIZE_BITS, "a fill is of some lots")
+    book_price = given_some(frame, "a fill's price", price, BOOK_PRICE_BITS, "a price is not zero")
     short(frame, "a fill's value is in range", frame.multiply(size, book_price), NOTIONAL_BITS)
     return size, book_price
 
@@ -46,9 +46,9 @@ def trade_frame(frame: Frame, venue: Venue, tx: Trade | None, *, maker_frames: i
 
     `maker_frames`: how many frames ago the maker's side was filled, for the taker's accounts come in between.
     """
-    opening = opened(frame, int(tx.time_ms) if tx else None)
+    opening = opened(frame, tx.time_ms if tx else None)
     place = given_market(frame, venue, lambda: int(tx.market_id) if tx else 0)
-    lots, price = given_fill(frame, int(tx.size) if tx else 0, int(tx.price) if tx else 0)
+    lots, price = given_fill(frame, lambda: int(tx.size) if tx else 0, lambda: int(tx.price) if tx else 0)
     only_shrinks, index_price = check_market(frame, venue, place, opening)
     maker, taker = told_side(frame, maker_frames, opening), told_side(frame, 1, opening)
     frame.equal("the taker's frames follow the maker's", taker.frames, maker_frames - 1)

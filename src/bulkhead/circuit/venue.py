@@ -118,7 +118,7 @@ ALONE = (Tag.SYNTHETIC, Tag.PRICE_AGE_MAX_MS, Tag.POSITION_BOUND, Tag.LOSS_BUDGE
 @lru_cache(maxsize=16)
 def terms_of(venue: Venue) -> tuple[Term, ...]:
     """Rows (tag, about, values); about a tier is its market times 2**32, and its place."""
-    values = _values(venue)
+    values = values_of(venue)
     rows: list[Term] = []
     for (tag, about), value in values.items():
         tags = TOGETHER.get(Tag(tag), ())
@@ -157,13 +157,12 @@ def _said(venue: Venue) -> list[Said]:
     return rows
 
 
-def term_of(venue: Venue, tag: int, about: int) -> int:
-    """What the configuration says, 0 where it has no such term. That of a tier is about its market and its place."""
-    return _values(venue).get((tag, about), 0)
-
-
 @lru_cache(maxsize=16)
-def _values(venue: Venue) -> dict[tuple[int, int], int]:
+def values_of(venue: Venue) -> dict[tuple[int, int], int]:
+    """What the configuration says by tag and what it is about; a tier is about its market and its place.
+
+    The key of the cache is the whole configuration: who asks often keeps the answer.
+    """
     return {(tag, about): value for tag, about, value in _said(venue)}
 
 
