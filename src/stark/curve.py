@@ -6,6 +6,8 @@ The formulas are complete: equal points are doubled and opposite ones give infin
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -16,7 +18,6 @@ from stark.field import (
     add,
     from_ints,
     invert,
-    limbs_of,
     load,
     multiply,
     square,
@@ -24,9 +25,9 @@ from stark.field import (
     subtract,
     to_ints,
 )
-from stark.field import RADIX as _RADIX
 from stark.kernels import Felt, kernel
 from stark.prime import PRIME, inverse
+from stark.threads import in_ranges
 
 # StarkWare's parameters (public): the curve's constant, its prime order, and the generator of signatures.
 BETA = 3141592653589793238462643383279502884197169399375105820974944592307816406665
@@ -39,7 +40,7 @@ GENERATOR = (
 Point = tuple[int, int] | None  # None is the point at infinity
 Jacobian = tuple[Felt, Felt, Felt]
 
-_BETA = limbs_of(BETA * _RADIX % PRIME)
+_HALF, _HALF_UP = (np.array([int(bit) for bit in f"{power:b}"], np.uint8) for power in (PRIME >> 1, (PRIME + 1) >> 1))
 
 
 # --- plain integers ---------------------------------------------------------------------------------------------------
@@ -82,26 +83,27 @@ def multiply_point(scalar: int, point: Point) -> Point:
 
 def lift_x(x: int) -> Point:
     """The point with this x and the smaller y; None if there is none. The other is its opposite."""
-    if not 0 <= x < PRIME:
-        return None
-    y = square_root((x**3 + x + BETA) % PRIME)
-    return None if y is None else (x, min(y, PRIME - y))
+    return lift_all([x])[0]
 
 
-def square_root(value: int) -> int | None:
-    """A root modulo the prime, or None (Cipolla: the field has so many roots of unity that others are slow)."""
-    if value == 0:
-        return 0
-    half = (PRIME - 1) // 2
-    if pow(value, half, PRIME) != 1:
-        return None
-    offset = 0
-    while pow(offset * offset - value, half, PRIME) != PRIME - 1:
-        offset += 1
-    norm = (offset * offset - value) % PRIME
-    root = np.empty((1, 4), np.uint64)
-    _root(from_ints([offset, norm]), np.array([int(bit) for bit in f"{(PRIME + 1) // 2:b}"], np.uint8), root)
-    return to_ints(root)[0]
+def lift_all(xs: Sequence[int], threads: int = 1) -> list[Point]:
+    """`lift_x` of each."""
+    possible = [x for x in xs if 0 <= x < PRIME]
+    roots = dict(zip(possible, square_roots([x**3 + x + BETA for x in possible], threads), strict=True))
+    lifted = [(x, roots.get(x)) for x in xs]
+    return [None if root is None else (x, min(root, PRIME - root)) for x, root in lifted]
+
+
+def square_roots(values: Sequence[int], threads: int = 1) -> list[int | None]:
+    """A root of each modulo the prime, or None."""
+    given = from_ints([value % PRIME for value in values])
+    roots, found = np.empty((len(values), 4), np.uint64), np.zeros(len(values), np.bool_)
+
+    def work(start: int, stop: int) -> None:
+        _root_each(given, roots, found, start, stop)
+
+    in_ranges(len(values), threads, work)
+    return [root if is_there else None for root, is_there in zip(to_ints(roots), found, strict=True)]
 
 
 # --- kernels ----------------------------------------------------------------------------------------------------------
@@ -211,13 +213,38 @@ def windows_of(point: tuple[int, int], log_window: int, bits: int = 252) -> Felt
 
 
 @kernel
-def _root(given: Felts, bits: NDArray[np.uint8], root: Felts) -> None:
-    """The power of offset + sqrt(norm) that has no second part: of pairs (a, b), a + b sqrt(norm)."""
-    offset, norm = load(given, 0), load(given, 1)
+def _power(value: Felt, bits: NDArray[np.uint8]) -> Felt:
+    result = ONE
+    for bit in bits:
+        result = square(result)
+        if bit:
+            result = multiply(result, value)
+    return result
+
+
+@kernel
+def _root(value: Felt) -> Felt:
+    """A root of a square that is not zero (Cipolla: the field has so many roots of unity that others are slow).
+
+    Where offset**2 - value is no square, the power (P + 1) / 2 of offset + sqrt(offset**2 - value) has no second part.
+    """
+    offset, norm = ZERO, subtract(ZERO, value)
+    while _power(norm, _HALF) == ONE or norm == ZERO:
+        offset = add(offset, ONE)
+        norm = subtract(square(offset), value)
     real, other = offset, ONE  # the first bit is one
-    for bit in bits[1:]:
+    for bit in _HALF_UP[1:]:
         product = multiply(real, other)
         real, other = add(square(real), multiply(square(other), norm)), add(product, product)
         if bit:
             real, other = add(multiply(real, offset), multiply(other, norm)), add(real, multiply(other, offset))
-    store(root, 0, real)
+    return real
+
+
+@kernel
+def _root_each(values: Felts, roots: Felts, found: NDArray[np.bool_], start: int, stop: int) -> None:
+    """Of each a root, if there is one."""
+    for index in range(start, stop):
+        value = load(values, index)
+        found[index] = value == ZERO or _power(value, _HALF) == ONE
+        store(roots, index, _root(value) if found[index] and value != ZERO else ZERO)

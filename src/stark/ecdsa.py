@@ -76,7 +76,8 @@ class KnownKeys:
 
 
 @cache
-def _generator_windows() -> Felts:
+def generator_windows() -> Felts:
+    """The multiples of the generator that `multiple_by` adds up."""
     return windows_of(GENERATOR, LOG_WINDOW)
 
 
@@ -100,14 +101,14 @@ def _verify_run(
     chosen = [index for index in possible if places[index] >= 0]
     if not chosen:
         return
-    inverses = _invert_all([signatures[index].s for index in chosen])
+    inverses = invert_modulo_order([signatures[index].s for index in chosen])
     first = [signatures[index].message * inverse % ORDER for index, inverse in zip(chosen, inverses, strict=True)]
     second = [signatures[index].r * inverse % ORDER for index, inverse in zip(chosen, inverses, strict=True)]
-    scalars = _digits(first), _digits(second)
+    scalars = digits_of(first), digits_of(second)
     where = np.array([places[index] for index in chosen], np.int64)
     expected = from_ints([signatures[index].r for index in chosen])
     valid = np.zeros(len(chosen), np.bool_)
-    generator, tables = _generator_windows(), keys.tables
+    generator, tables = generator_windows(), keys.tables
 
     def work(start: int, stop: int) -> None:
         _verify_each(generator, tables, where, scalars[0], scalars[1], expected, start, stop, valid)
@@ -117,7 +118,7 @@ def _verify_run(
         result[offset + index] = bool(is_valid)
 
 
-def _invert_all(values: list[int]) -> list[int]:
+def invert_modulo_order(values: list[int]) -> list[int]:
     """1 / value modulo the curve's order, with one inversion (Montgomery). The values are between 1 and the order."""
     products, running = [], 1
     for value in values:
@@ -131,7 +132,7 @@ def _invert_all(values: list[int]) -> list[int]:
     return inverses[::-1]
 
 
-def _digits(scalars: list[int]) -> NDArray[np.uint8]:
+def digits_of(scalars: list[int]) -> NDArray[np.uint8]:
     """Scalars as bytes, least significant first."""
     data = b"".join([scalar.to_bytes(SCALAR_BYTES, "little") for scalar in scalars])
     return np.frombuffer(data, np.uint8).reshape(-1, SCALAR_BYTES)
@@ -150,11 +151,7 @@ def _verify_each(
     valid: NDArray[np.bool_],
 ) -> None:
     for index in range(start, stop):
-        one = (ONE, ONE, ZERO)
-        for window in range(32):
-            digit = int(first[index, window])
-            if digit:
-                one = _add_entry(one, generator[window], digit - 1)
+        one = multiple_by(generator, first[index])
         other = (ONE, ONE, ZERO)
         table = tables[places[index]]
         for window in range(63):
@@ -162,6 +159,17 @@ def _verify_each(
             if digit:
                 other = _add_entry(other, table[window], digit - 1)
         valid[index] = _has_x(one, other, load(expected, index))
+
+
+@kernel
+def multiple_by(generator: Felts, digits: NDArray[np.uint8]) -> Jacobian:
+    """A multiple of the generator, from its windows."""
+    point = (ONE, ONE, ZERO)
+    for window in range(len(digits)):
+        digit = int(digits[window])
+        if digit:
+            point = _add_entry(point, generator[window], digit - 1)
+    return point
 
 
 @kernel

@@ -29,12 +29,12 @@ from stark.chips.ecdsa_rows import (
     Affine,
 )
 from stark.chips.ecdsa_scalars import HALF, Scalars, scalars_of
-from stark.chips.ecdsa_side import SIDE, Side, Sums, copies_of, meeting, side_of
 from stark.chips.ecdsa_table import points_of
 from stark.curve import add_points, negate_point
 from stark.ecdsa import Signed
 from stark.field import Felts, from_ints
 from stark.prime import PRIME, inverse
+from tests.stark.ecdsa_plain import SIDE, Side, Sums, copies_of, meeting, side_of
 
 NAMES = column_names(Ecdsa.columns)
 LIKED = 7  # a slope, where the line leaves it free

@@ -20,13 +20,13 @@ from stark.chips.ecdsa_rows import (
     Affine,
 )
 from stark.chips.ecdsa_scalars import scalars_of
-from stark.chips.ecdsa_side import copies_of
 from stark.chips.ecdsa_table import fill_ecdsa
 from stark.curve import GENERATOR, ORDER, lift_x
 from stark.ecdsa import ELEMENT_LIMIT, KnownKeys, Signed, verify_batch
 from stark.field import from_ints, to_ints
 from stark.prime import PRIME
 from tests.stark.ecdsa_lies import NOTHING, changed, faults, forged, minus, of_claim, plus, times
+from tests.stark.ecdsa_plain import copies_of
 from tests.stark.ecdsa_signing import signing
 from tests.stark.ecdsa_witness import NAMES, Claim, block, claim_of
 

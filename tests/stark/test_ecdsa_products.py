@@ -12,11 +12,11 @@ from stark.chips.ecdsa_rows import (
     limb_rows,
     periodic_columns,
 )
-from stark.chips.ecdsa_side import copies_of
 from stark.curve import ORDER
 from stark.ecdsa import ELEMENT_LIMIT
 from stark.prime import PRIME
 from tests.stark.ecdsa_lies import LIMB, NOTHING, changed, of_claim
+from tests.stark.ecdsa_plain import copies_of
 from tests.stark.ecdsa_signing import signing
 from tests.stark.ecdsa_witness import block, claim_of
 from tests.stark.test_ecdsa_chip import stating_tables

@@ -120,8 +120,8 @@ def tables_of(
     lists += map(list_sponge, stated)
     asked = [*rules.asked, *plates.asked, *asked_by(runs), *orders.asked]
     numbers = Numbers().fill(asked, shape.log_numbers)
-    signatures = _signed_table(transactions, rules, shape)
-    limbs = np.concatenate([small_cells(numbers, slice(0, NUMBER_LIMBS)), np.array(signatures.limbs, np.uint64)])
+    signatures = _signed_table(transactions, rules, shape, threads)
+    limbs = np.concatenate([small_cells(numbers, slice(0, NUMBER_LIMBS)), signatures.limbs])
     traces = [
         rules.rules,
         rules.programs,
@@ -142,10 +142,10 @@ def tables_of(
     return Tables(public_of(values, lists_stated, shape), traces)
 
 
-def _signed_table(transactions: Sequence[Transaction], rules: Filled, shape: Shape) -> Signatures:
+def _signed_table(transactions: Sequence[Transaction], rules: Filled, shape: Shape, threads: int) -> Signatures:
     """The table of signatures: an order that fills several times is signed once, and taken as often as it fills."""
     times = Counter(_signatures(transactions, rules))
-    return fill_ecdsa(list(times), list(times.values()), shape.log_signatures)
+    return fill_ecdsa(list(times), list(times.values()), shape.log_signatures, threads)
 
 
 def _signatures(transactions: Sequence[Transaction], rules: Filled) -> list[Signed]:

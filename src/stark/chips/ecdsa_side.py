@@ -1,9 +1,12 @@
-"""What stands beside a signature's ladder: its limbs, products, sums and points, in plain integers."""
+"""What stands beside the ladders of signatures: limbs, products, sums and points, for many signatures at once."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
 
 from stark.chips.ecdsa_rows import (
     BLOCKS,
@@ -24,6 +27,7 @@ from stark.chips.ecdsa_rows import (
     NONCE,
     NONCE_AGAIN,
     OFFSET,
+    PART_BITS,
     POINTS,
     POINTS_OF_CHECK,
     RATIO,
@@ -39,13 +43,33 @@ from stark.chips.ecdsa_rows import (
     Affine,
     added_to,
 )
-from stark.chips.ecdsa_scalars import HALF, Scalars, parts, split, value_at
+from stark.chips.ecdsa_scalars import HALF, Scalars
 from stark.chips.ranges import LIMB_BITS
 from stark.ecdsa import Signed
-from stark.prime import PRIME, inverse
+from stark.field import (
+    ONE,
+    RADIX,
+    RADIX_SQUARED,
+    ZERO,
+    Felts,
+    add,
+    from_ints,
+    invert,
+    limbs_of,
+    load,
+    multiply,
+    plain_from_ints,
+    square,
+    store,
+    subtract,
+)
+from stark.kernels import Felt, kernel
+from stark.prime import PRIME
 
 SIDE = 3  # columns
 NO_PROOF = "two points of a signature are opposite: it was made to have no proof"
+LIMBS = 3 * sum(LONG_LIMBS) + 6 * SHORT_LIMBS + 2  # that a signature asks for
+Places = NDArray[np.int64]
 
 
 class Points(NamedTuple):
@@ -55,193 +79,283 @@ class Points(NamedTuple):
     nonce: Affine
 
 
-class Sums(NamedTuple):
-    """Points by their rows, with the slopes of the lines that lead on, and the slope from A + Q to V."""
-
-    points: dict[int, Affine]
-    slopes: dict[int, int]
-    across: int
-
-
-def inverses(values: Sequence[int]) -> list[int]:
-    """Inverses of field elements with one inversion (Montgomery); ValueError if one is zero."""
-    running, products = 1, []
-    for value in values:
-        products.append(running)
-        running = running * value % PRIME
-    if running == 0:
-        raise ValueError(NO_PROOF)
-    rest, found = inverse(running), [0] * len(values)
-    for place in range(len(values) - 1, -1, -1):
-        found[place] = rest * products[place] % PRIME
-        rest = rest * values[place] % PRIME
-    return found
+@kernel
+def invert_all(values: Felts, inverses: Felts, count: int) -> bool:
+    """Inverses of the first values with one inversion (Montgomery); False if one is zero."""
+    running = ONE
+    for index in range(count):
+        store(inverses, index, running)
+        running = multiply(running, load(values, index))
+    if running == ZERO:
+        return False
+    rest = invert(running)
+    for index in range(count - 1, -1, -1):
+        value = load(values, index)
+        store(inverses, index, multiply(rest, load(inverses, index)))
+        rest = multiply(rest, value)
+    return True
 
 
-def sum_by(slope: int, left: Affine, right: Affine) -> Affine:
-    """The sum of two points by the slope of the line through them."""
-    x = (slope * slope - left[0] - right[0]) % PRIME
-    return x, (slope * (left[0] - x) - left[1]) % PRIME
+# --- points -----------------------------------------------------------------------------------------------------------
+
+# Of each signature x, y and slope of every row of points, by its place; and the slope from A + Q to V.
+DERIVED = 3 * (LAST_POINT + 1 - KEY) + 1
+ACROSS = DERIVED - 1
 
 
-def slopes_of(pairs: Sequence[tuple[Affine, Affine]]) -> list[int]:
-    """Of the line through each two points, the tangent where they are one; ValueError for opposite ones."""
-    over, under = [], []
-    for (x, y), (other_x, other_y) in pairs:
-        if x == other_x and y == other_y:
-            over.append(3 * x * x + 1)
-            under.append(2 * y % PRIME)
-        else:
-            over.append(y - other_y)
-            under.append((x - other_x) % PRIME)
-    return [above * below % PRIME for above, below in zip(over, inverses(under), strict=True)]
+def place_of(row: int) -> int:
+    """Where a row's point stands among what is derived of a signature; its slope is two places further."""
+    return 3 * (row - KEY)
 
 
-def meeting(row: int) -> Affine:
-    """The constant on the line of a row's point."""
-    constant = added_to(row)
-    assert constant is not None, f"row {row} has no point"
-    return constant
+def _lines() -> tuple[list[Places], Felts]:
+    """Lines in the order in which they can be drawn, those of one array together; and the constant points.
 
+    A line: the place of a point, that of another (or, if negative, of a constant, counted from -1), where the slope
+    goes, and where the sum of both goes (-1: nowhere).
+    """
+    constants = [each for row in range(KEY, LAST_POINT + 1) for each in (added_to(row) or OFFSET)]
 
-def sums_of(many: Sequence[Points]) -> list[Sums]:
-    """The points of each signature, all signatures together: six inversions."""
-    found = [
-        Sums({KEY: each.key, KEY_AGAIN: each.key, NONCE: each.nonce, NONCE_AGAIN: each.nonce}, {}, 0) for each in many
-    ]
-    _lead(found, [KEY, NONCE], [KEY_MOVED, NONCE_AGAIN + 1])
-    across = slopes_of([(each.points[KEY_MOVED], each.points[NONCE]) for each in found])
-    found = [each._replace(across=slope) for each, slope in zip(found, across, strict=True)]
-    for each in found:
-        each.points[BOTH] = sum_by(each.across, each.points[KEY_MOVED], each.points[NONCE])
-        each.points[KEY_AGAIN + 1] = each.points[KEY_MOVED]
-        each.slopes.update({KEY_AGAIN: each.slopes[KEY], NONCE_AGAIN: each.slopes[NONCE]})
-    rows = [BOTH, KEY_AGAIN + 1, NONCE_AGAIN + 1]
+    def line(row: int, following: int | None) -> list[int]:
+        return [place_of(row), KEY - row - 1, place_of(row) + 2, -1 if following is None else place_of(following)]
+
+    drawn = [[line(KEY, KEY_MOVED), line(NONCE, NONCE_AGAIN + 1)]]
+    drawn.append([[place_of(KEY_MOVED), place_of(NONCE), ACROSS, place_of(BOTH)]])
     for place in range(GROUP_SIZE):
-        following = [row + place + 1 for row in rows] if place < GROUP_SIZE - 1 else [None] * len(rows)
-        _lead(found, [row + place for row in rows], following)
-    for each in found:
-        each.slopes[KEY_MOVED] = each.slopes[KEY_AGAIN + 1]
-        each.points.update(CONSTANT_SUMS.points)
-        each.slopes.update(CONSTANT_SUMS.slopes)
+        rows = [first + place for first in (BOTH, KEY_AGAIN + 1, NONCE_AGAIN + 1)]
+        drawn.append([line(row, row + 1 if place < GROUP_SIZE - 1 else None) for row in rows])
+    return [np.array(each, np.int64) for each in drawn], from_ints(constants)
+
+
+def derived_of(many: Sequence[Points]) -> Felts:
+    """All that follows from the points of signatures, (signatures * DERIVED, 4). ValueError for opposite points."""
+    lines, constants = _lines()
+    found = np.zeros((len(many) * DERIVED, 4), np.uint64)
+    every = found.reshape(len(many), DERIVED, 4)
+    given = from_ints([value for each in many for point in each for value in point]).reshape(-1, 4, 4)
+    every[:, place_of(KEY) : place_of(KEY) + 2] = given[:, :2]
+    every[:, place_of(NONCE) : place_of(NONCE) + 2] = given[:, 2:]
+    every[:, place_of(CONSTANTS) : ACROSS] = _constant_points(constants)
+    for step, drawn in enumerate(lines):
+        if not _draw(found, DERIVED, drawn, constants):
+            raise ValueError(NO_PROOF)
+        if step == 0:
+            for row, again in ((KEY, KEY_AGAIN), (NONCE, NONCE_AGAIN), (KEY_MOVED, KEY_AGAIN + 1)):
+                every[:, place_of(again) : place_of(again) + 3] = every[:, place_of(row) : place_of(row) + 3]
+    every[:, place_of(KEY_MOVED) + 2] = every[:, place_of(KEY_AGAIN + 1) + 2]
     return found
 
 
-def _lead(found: Sequence[Sums], rows: Sequence[int], following: Sequence[int | None]) -> None:
-    """The slopes of rows, and the points they lead to."""
-    slopes = iter(slopes_of([(each.points[row], meeting(row)) for each in found for row in rows]))
-    for each in found:
-        for row, after in zip(rows, following, strict=True):
-            slope = each.slopes[row] = next(slopes)
-            if after is not None:
-                each.points[after] = sum_by(slope, each.points[row], meeting(row))
-
-
-def _constant_sums() -> Sums:
-    found = Sums({CONSTANTS: OFFSET}, {}, 0)
+def _constant_points(constants: Felts) -> Felts:
+    """The points without Q and V: equal for all signatures."""
+    found = np.zeros((DERIVED, 4), np.uint64)
+    first = place_of(CONSTANTS)
+    found[first : first + 2] = from_ints(list(OFFSET))
     for row in range(CONSTANTS, LAST_POINT + 1):
-        _lead([found], [row], [row + 1 if row < LAST_POINT else None])
+        leads = place_of(row + 1) if row < LAST_POINT else -1
+        drawn = np.array([[place_of(row), KEY - row - 1, place_of(row) + 2, leads]], np.int64)
+        assert _draw(found, DERIVED, drawn, constants), "constants were chosen whose sums are not infinity"
+    return found[first:ACROSS]
+
+
+@kernel
+def _draw(found: Felts, size: int, lines: Places, constants: Felts) -> bool:
+    """The slopes of some lines of every signature, tangents where both points are one; and the sums of their points.
+
+    Of each signature there are so many places. False where points are opposite.
+    """
+    count = len(found) // size * len(lines)
+    over, under = np.empty((count, 4), np.uint64), np.empty((count, 4), np.uint64)
+    inverses = np.empty((count, 4), np.uint64)
+    for number in range(count):
+        first, other = number // len(lines) * size, lines[number % len(lines), 1]
+        at = first + lines[number % len(lines), 0]
+        x, y = load(found, at), load(found, at + 1)
+        if other < 0:
+            other_x, other_y = load(constants, 2 * (-1 - other)), load(constants, 2 * (-1 - other) + 1)
+        else:
+            other_x, other_y = load(found, first + other), load(found, first + other + 1)
+        if x == other_x and y == other_y:
+            squared = square(x)
+            store(over, number, add(add(add(squared, squared), squared), ONE))
+            store(under, number, add(y, y))
+        else:
+            store(over, number, subtract(y, other_y))
+            store(under, number, subtract(x, other_x))
+    if not invert_all(under, inverses, count):
+        return False
+    for number in range(count):
+        first, line = number // len(lines) * size, number % len(lines)
+        at, other, after = first + lines[line, 0], lines[line, 1], lines[line, 3]
+        slope = multiply(load(over, number), load(inverses, number))
+        store(found, first + lines[line, 2], slope)
+        if after >= 0:
+            x, y = load(found, at), load(found, at + 1)
+            other_x = load(constants, 2 * (-1 - other)) if other < 0 else load(found, first + other)
+            total = subtract(subtract(square(slope), x), other_x)
+            store(found, first + after, total)
+            store(found, first + after + 1, subtract(multiply(slope, subtract(x, total)), y))
+    return True
+
+
+# --- cells ------------------------------------------------------------------------------------------------------------
+
+# The numbers of a signature that cells are made of, in this order.
+MESSAGE, NONCE_X, QUOTIENT, SCALED_R, SCALED_S, LOW, HIGH, CARRY = range(8)
+NUMBERS = 10  # with three carries
+SHORTS = (  # column, last row and number of what is cut into SHORT_LIMBS
+    (0, MIDDLE, HIGH), (1, MIDDLE, SCALED_R), (2, MIDDLE, CARRY + 1),
+    (0, LOWER, LOW), (2, LOWER, CARRY), (2, LEAST, CARRY + 2),
+)  # fmt: skip
+CARRIES_OF = (CARRY, CARRY + 1, CARRY + 2, CARRY)  # by the point of check
+_SHIFTED = limbs_of((1 << HALF_BITS - PART_BITS) * RADIX % PRIME)
+_CHECKED = tuple(limbs_of(point * RADIX % PRIME) for point in POINTS_OF_CHECK)
+_BOTH, _LAST = place_of(BOTH), LAST_POINT + 1
+
+
+def numbers_of(signatures: Sequence[Signed], scalars: Sequence[Scalars]) -> Felts:
+    """What cells are made of, NUMBERS plain values a signature."""
+    return plain_from_ints([
+        number
+        for signed, (scaled_r, scaled_s, scaled_z, _, quotient, carries) in zip(signatures, scalars, strict=True)
+        for number in (
+            signed.message, signed.r, quotient, scaled_r, scaled_s, scaled_z % HALF, scaled_z >> HALF_BITS, *carries,
+        )
+    ])  # fmt: skip
+
+
+@kernel
+def _cut(number: Felt, low: int, bits: int) -> Felt:
+    """So many bits of a plain number, from the bit `low` on."""
+    shift, first = np.uint64(low & 63), low >> 6
+    found = ZERO
+    for place in range(4):
+        rest = bits - 64 * place
+        part: Any = ZERO[0]
+        if rest > 0 and first + place < 4:
+            part = number[first + place] >> shift
+            if shift > 0 and first + place < 3:
+                part |= number[first + place + 1] << np.uint64(64) - shift
+            if rest < 64:
+                part &= (np.uint64(1) << np.uint64(rest)) - np.uint64(1)
+        found = (found[1], found[2], found[3], part)
     return found
 
 
-CONSTANT_SUMS = _constant_sums()
+@kernel
+def _element(plain: Felt) -> Felt:
+    """A plain value below the prime as an element."""
+    return multiply(plain, RADIX_SQUARED)
 
 
-def copies_of(scalars: Scalars) -> list[list[int]]:
-    """How many copies of each point the steps take, group by group."""
-    full = (1 << ROWS) - 1
-    r, s, (base, high) = scalars.scaled_r, scalars.scaled_s, (scalars.scaled_z % HALF, scalars.scaled_z >> HALF_BITS)
-    return [
-        [group & ~base & ~high, group & base & ~high, group & base & high, group & ~base & high]
-        for group in (s & ~r, s & r, r & ~s, full & ~(r | s))
-    ]
+@kernel
+def _chain(number: Felt, low: int, column: Felts, end: int, limbs: NDArray[np.uint64]) -> None:
+    """Bits of a number from `low` on, limb by limb, the highest first, whole in row `end`."""
+    count = len(limbs)
+    for place in range(count):
+        state = _cut(number, low + LIMB_BITS * (count - 1 - place), LIMB_BITS * (place + 1))
+        store(column, end - count + 1 + place, _element(state))
+        limbs[place] = state[0] & np.uint64((1 << LIMB_BITS) - 1)
 
 
-class Side:
-    """The cells of a signature's rows beside the ladder, (row, column), and the limbs asked for."""
-
-    def __init__(self, signed: Signed, scalars: Scalars):
-        self.cells = [0] * (SIDE * ROWS)
-        self.limbs: list[int] = []
-        self.signed, self.scalars = signed, scalars
-
-    def write(self, row: int, *values: int) -> None:
-        """The first cells of a row."""
-        self.cells[SIDE * row : SIDE * row + len(values)] = [value % PRIME for value in values]
-
-    def chain(self, column: int, end: int, count: int, number: int) -> None:
-        """A number limb by limb, the highest first, whole in row `end`."""
-        for place in range(count):
-            state = number >> LIMB_BITS * (count - 1 - place)
-            self.cells[SIDE * (end - count + 1 + place) + column] = state
-            self.limbs.append(state % (1 << LIMB_BITS))
-
-
-def side_of(signed: Signed, scalars: Scalars, sums: Sums, inverse_s: int, copies: list[list[int]]) -> Side:
-    """All cells but for how often the signature is lent; `inverse_s` is that of s' in the field."""
-    side = Side(signed, scalars)
-    _limbs(side)
-    _products(side)
-    _sums(side, copies, inverse_s)
-    _points(side, sums, copies)
-    return side
-
-
-def _limbs(side: Side) -> None:
-    (r, z), (scaled_r, _, scaled_z, _, quotient, carries) = (side.signed.r, side.signed.message), side.scalars
-    for column, number in enumerate((z, r, quotient)):
-        for end, count, part in zip(LONG_ENDS, LONG_LIMBS, reversed(parts(number)), strict=True):
-            side.chain(column, end, count, part)
-    for column, end, number in (
-        (0, MIDDLE, scaled_z >> HALF_BITS), (1, MIDDLE, scaled_r), (2, MIDDLE, carries[1]),
-        (0, LOWER, scaled_z % HALF), (2, LOWER, carries[0]), (2, LEAST, carries[2]),
-    ):  # fmt: skip
-        side.chain(column, end, SHORT_LIMBS, number)
+@kernel
+def _limbs(numbers: Felts, side: Felts, base: int, limbs: NDArray[np.uint64]) -> None:
+    asked = 0
+    for column in range(SIDE):  # z, r and the quotient
+        for part in range(3):
+            count = LONG_LIMBS[part]
+            low = PART_BITS * (2 - part)
+            _chain(load(numbers, column), low, side[column], base + LONG_ENDS[part], limbs[asked : asked + count])
+            asked += count
+    for column, end, number in SHORTS:
+        _chain(load(numbers, number), 0, side[column], base + end, limbs[asked : asked + SHORT_LIMBS])
+        asked += SHORT_LIMBS
+    scaled_r = _element(load(numbers, SCALED_R))
     for row in range(MIDDLE, LEAST):
-        side.cells[SIDE * (row + 1) + 1] = scaled_r
-    highest = [number >> (256 - LIMB_BITS) for number in (z, r)]
-    side.write(TOP_AGAIN, highest[1])
-    side.limbs += [each << TOP_BITS for each in highest]
+        store(side[1], base + row + 1, scaled_r)
+    for number in (MESSAGE, NONCE_X):
+        limbs[asked] = load(numbers, number)[3] >> np.uint64(64 - LIMB_BITS) << np.uint64(TOP_BITS)
+        asked += 1
+    store(side[0], base + TOP_AGAIN, _element(_cut(load(numbers, NONCE_X), 256 - LIMB_BITS, LIMB_BITS)))
 
 
-def _products(side: Side) -> None:
-    (r, z), (scaled_r, _, scaled_z, _, quotient, carries) = (side.signed.r, side.signed.message), side.scalars
-    low, high = scaled_z % HALF, scaled_z >> HALF_BITS
-    known = zip(BLOCKS, VALUES, POINTS_OF_CHECK, (*carries, carries[0]), strict=True)
-    polynomials = [parts(number) for number in (z, r, quotient)]
-    for start, row, point, carry in known:
-        values = [0] * SIDE
-        for place in range(SIDE):  # the value of the highest part, of the two highest, and of all
-            values = [value * point + part[2 - place] for value, part in zip(values, polynomials, strict=True)]
-            side.write(start + place, *values)
-        for following in range(start + SIDE, row + 1):
-            side.write(following, *values)
-        side.write(row + 1, value_at(split(scaled_z), point), scaled_r, carry)
-        side.write(row + 2, low, high, high >> 64)
+@kernel
+def _products(numbers: Felts, side: Felts, base: int) -> None:
+    scaled_r, low = _element(load(numbers, SCALED_R)), _element(load(numbers, LOW))
+    high, above = _element(load(numbers, HIGH)), _element(_cut(load(numbers, HIGH), 64, 64))
+    middle = multiply(_element(_cut(load(numbers, HIGH), 0, 64)), _SHIFTED)  # z' in powers of 2**96, but for its cut
+    for check in range(4):
+        point, start, row = _CHECKED[check], base + BLOCKS[check], base + VALUES[check]
+        for column in range(SIDE):
+            number, value = load(numbers, column), ZERO
+            for place in range(3):  # the value of the highest part, of the two highest, and of all
+                part = _cut(number, PART_BITS * (2 - place), PART_BITS)
+                value = add(multiply(value, point), _element(part))
+                store(side[column], start + place, value)
+            for following in range(start + 3, row + 1):
+                store(side[column], following, value)
+        store(side[0], row + 1, add(low, multiply(point, add(middle, multiply(point, above)))))
+        store(side[1], row + 1, scaled_r)
+        store(side[2], row + 1, _element(load(numbers, CARRIES_OF[check])))
+        store(side[0], row + 2, low)
+        store(side[1], row + 2, high)
+        store(side[2], row + 2, above)
 
 
-def _sums(side: Side, copies: list[list[int]], inverse_s: int) -> None:
-    with_nonce, with_both = sum(copies[0]), sum(copies[1])
-    side.write(WEIGHT, with_nonce + with_both, inverse_s, with_both)
-    base, high, every = 0, 0, -with_nonce
-    for start, group in zip(GROUPS, copies, strict=True):
-        for place, count in enumerate(group):
-            side.write(start + place, base, high, every)
-            base, high = base + count * (place in (1, 2)), high + count * (place in (2, 3))
-            every += count
-        if start + GROUP_SIZE in (SHARE, RATIO):
-            side.write(start + GROUP_SIZE, base, high, every)
-    side.write(TOTALS, base, high, every)
-    for row in range(TOTALS + 1, SPLIT + 1):
-        side.write(row, base, high, high >> 64)
+@kernel
+def _sums(numbers: Felts, inverse: Felt, side: Felts, base: int) -> None:
+    """How many copies of each point the steps take, group by group, and what they add up to."""
+    r, s, low, high = load(numbers, SCALED_R), load(numbers, SCALED_S), load(numbers, LOW), load(numbers, HIGH)
+    with_both = _element((r[0] & s[0], r[1] & s[1], ZERO[0], ZERO[0]))
+    with_nonce = subtract(_element(s), with_both)
+    store(side[0], base + WEIGHT, _element(s))
+    store(side[1], base + WEIGHT, inverse)
+    store(side[2], base + WEIGHT, with_both)
+    low_sum, high_sum, every = ZERO, ZERO, subtract(ZERO, with_nonce)
+    for group in range(4):  # with V, with both, with Q, with neither
+        is_r, is_s = group in (1, 2), group in (0, 1)
+        for place in range(GROUP_SIZE):
+            has_low, has_high = place in (1, 2), place in (2, 3)
+            row, count = base + GROUPS[group] + place, ZERO
+            for limb in range(1, -1, -1):
+                one = r[limb] if is_r else ~r[limb]
+                one &= s[limb] if is_s else ~s[limb]
+                one &= low[limb] if has_low else ~low[limb]
+                one &= high[limb] if has_high else ~high[limb]
+                count = (one, count[0], count[1], count[2])
+            taken = _element(count)
+            store(side[0], row, low_sum)
+            store(side[1], row, high_sum)
+            store(side[2], row, every)
+            store(side[2], base + POINTS[group] + place, taken)
+            low_sum = add(low_sum, taken) if has_low else low_sum
+            high_sum = add(high_sum, taken) if has_high else high_sum
+            every = add(every, taken)
+        row = base + GROUPS[group] + GROUP_SIZE
+        if row - base == SHARE or row - base == RATIO or row - base == TOTALS:
+            store(side[0], row, low_sum)
+            store(side[1], row, high_sum)
+            store(side[2], row, every)
+    for row in range(base + TOTALS + 1, base + SPLIT + 1):
+        store(side[0], row, low_sum)
+        store(side[1], row, high_sum)
+        store(side[2], row, _element(_cut(high, 64, 64)))
 
 
-def _points(side: Side, sums: Sums, copies: list[list[int]]) -> None:
-    for row, (x, _) in sums.points.items():
-        side.write(row, x, sums.slopes[row])
-    side.write(KEY, sums.points[KEY][0], sums.slopes[KEY], side.signed.message)
-    side.cells[SIDE * KEY_MOVED + 2] = sums.points[BOTH][0]
-    side.cells[SIDE * NONCE + 2] = sums.across
-    for first, group in zip(POINTS, copies, strict=True):
-        for place, count in enumerate(group):
-            side.cells[SIDE * (first + place) + 2] = count
+@kernel
+def fill_side(
+    numbers: Felts, inverses: Felts, derived: Felts, side: Felts, limbs: NDArray[np.uint64], start: int, stop: int
+) -> None:
+    """All cells of some signatures but for how often they are lent, and the limbs that they ask for."""
+    for index in range(start, stop):
+        own, base = numbers[NUMBERS * index : NUMBERS * (index + 1)], ROWS * index
+        _limbs(own, side, base, limbs[index])
+        _products(own, side, base)
+        _sums(own, load(inverses, index), side, base)
+        at = DERIVED * index
+        for row in range(KEY, _LAST):
+            store(side[0], base + row, load(derived, at + 3 * (row - KEY)))
+            store(side[1], base + row, load(derived, at + 3 * (row - KEY) + 2))
+        store(side[2], base + KEY, _element(load(own, MESSAGE)))
+        store(side[2], base + KEY_MOVED, load(derived, at + _BOTH))
+        store(side[2], base + NONCE, load(derived, at + ACROSS))

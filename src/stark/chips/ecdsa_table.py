@@ -11,14 +11,40 @@ from numpy.typing import NDArray
 
 from stark.air.chip import column_names
 from stark.chips.ecdsa import ROWS, TIMES, Ecdsa
-from stark.chips.ecdsa_rows import HALF_BITS, POINTS, START, Affine
+from stark.chips.ecdsa_rows import HALF_BITS, POINTS, START
 from stark.chips.ecdsa_scalars import HALF, Scalars, scalars_of
-from stark.chips.ecdsa_side import NO_PROOF, SIDE, Points, copies_of, inverses, side_of, sums_of
-from stark.curve import GENERATOR, ORDER, add_affine, lift_x, multiply_point, scale, to_affine
-from stark.ecdsa import ELEMENT_LIMIT, Signed
-from stark.field import ONE, ZERO, Felts, add, from_ints, invert, load, multiply, square, store, subtract, to_ints
+from stark.chips.ecdsa_side import (
+    DERIVED,
+    LIMBS,
+    NO_PROOF,
+    SIDE,
+    Places,
+    Points,
+    derived_of,
+    fill_side,
+    invert_all,
+    numbers_of,
+    place_of,
+)
+from stark.curve import GENERATOR, ORDER, add_affine, lift_all, multiply_point, scale, to_affine
+from stark.ecdsa import ELEMENT_LIMIT, Signed, digits_of, generator_windows, invert_modulo_order, multiple_by
+from stark.field import (
+    ZERO,
+    Felts,
+    add,
+    from_ints,
+    from_small,
+    invert_array,
+    load,
+    multiply,
+    square,
+    store,
+    subtract,
+    to_ints,
+)
 from stark.kernels import kernel
 from stark.prime import PRIME
+from stark.threads import in_ranges
 
 Bits = NDArray[np.uint8]
 GROUP_OF = (3, 2, 0, 1)  # of the points with neither, with Q, with V, with both: its place in POINTS
@@ -31,25 +57,26 @@ class Filled(NamedTuple):
     """The table, and the limbs that it asks a range table for."""
 
     table: Felts
-    limbs: list[int]
+    limbs: NDArray[np.uint64]
 
 
-def fill_ecdsa(signatures: Sequence[Signed], times: Sequence[int], log_rows: int) -> Filled:
+def fill_ecdsa(signatures: Sequence[Signed], times: Sequence[int], log_rows: int, threads: int = 1) -> Filled:
     """The chip's table; signature i is sent times[i] times. ValueError for one that is not valid, naming its place."""
     room = (1 << log_rows) // ROWS
     if len(signatures) > room or len(signatures) != len(times):
         raise ValueError(f"{len(signatures)} signatures, {len(times)} counts; 2**{log_rows} rows hold {room}")
     shown = [*signatures, nobodys()][:room]
     table = np.zeros((len(PLACE), 1 << log_rows, 4), np.uint64)
-    limbs = _fill_places(shown, points_of(shown), table)
-    filled = ROWS * len(shown)
-    for start in range(filled, 1 << log_rows, ROWS):
-        table[:, start : start + ROWS] = table[:, filled - ROWS : filled]
-    table[PLACE["number"]] = np.repeat(from_ints(list(range(room))), ROWS, axis=0)
+    limbs = np.empty((room, LIMBS), np.uint64)
+    _fill_places(shown, points_of(shown, threads), table, limbs, threads)
+    limbs[len(shown) :] = limbs[len(shown) - 1]
+    blocks = table.reshape(len(PLACE), room, ROWS, 4)
+    blocks[:, len(shown) :] = blocks[:, len(shown) - 1 : len(shown)]
+    table[PLACE["number"]] = np.repeat(from_small(np.arange(room)), ROWS, axis=0)
     if times:
         row, column = TIMES
-        table[PLACE[column], row : ROWS * len(times) : ROWS] = from_ints(list(times))
-    return Filled(table, [limb for each in [*limbs, *[limbs[-1]] * (room - len(shown))] for limb in each])
+        table[PLACE[column], row : ROWS * len(times) : ROWS] = from_small(np.array(times))
+    return Filled(table, limbs.ravel())
 
 
 @cache
@@ -69,21 +96,27 @@ def nobodys() -> Signed:
 # --- points -----------------------------------------------------------------------------------------------------------
 
 
-def points_of(signatures: Sequence[Signed]) -> list[Points]:
+def points_of(signatures: Sequence[Signed], threads: int = 1) -> list[Points]:
     """The points of each signature; ValueError for one that has none: it is not valid."""
-    lifted = {key: lift_x(key) for key in {signed.public_key for signed in signatures}}
+    known = list({signed.public_key for signed in signatures})
+    lifted = dict(zip(known, lift_all(known, threads), strict=True))
     keys = []
     for place, (public_key, message, r, s) in enumerate(signatures):
         key = lifted[public_key]
         if key is None or not (0 < r < ELEMENT_LIMIT and 0 < s < ELEMENT_LIMIT and 0 <= message < ELEMENT_LIMIT):
             raise ValueError(f"signature {place} is not valid")
         keys.append(key)
-    inverses = [pow(signed.s, -1, ORDER) for signed in signatures]
-    scalars = [signed.message * each % ORDER for signed, each in zip(signatures, inverses, strict=True)]
-    scalars += [signed.r * each % ORDER for signed, each in zip(signatures, inverses, strict=True)]
-    bits = bits_of(scalars, ORDER.bit_length()).reshape(2, len(signatures), -1)
+    inverses = invert_modulo_order([signed.s for signed in signatures])
+    first = digits_of([signed.message * each % ORDER for signed, each in zip(signatures, inverses, strict=True)])
+    second = [signed.r * each % ORDER for signed, each in zip(signatures, inverses, strict=True)]
+    bits, flat = bits_of(second, ORDER.bit_length()), from_ints([value for key in keys for value in key])
     sums = np.empty((2, 2, len(signatures), 4), np.uint64)
-    _combine(_flat([GENERATOR]), _flat(keys), bits, sums)
+    generator = generator_windows()
+
+    def work(start: int, stop: int) -> None:
+        _combine(generator, flat, first, bits, sums, start, stop)
+
+    in_ranges(len(signatures), threads, work)
     (plus_x, plus_y), (minus_x, minus_y) = [[to_ints(part) for part in signed] for signed in sums]
     found = []
     for place, (signed, (key_x, key_y)) in enumerate(zip(signatures, keys, strict=True)):
@@ -103,16 +136,17 @@ def bits_of(scalars: Sequence[int], count: int) -> Bits:
     return np.ascontiguousarray(bits[:, 256 - count :])
 
 
-def _flat(points: Sequence[Affine]) -> Felts:
-    return from_ints([value for point in points for value in point])
-
-
 @kernel
-def _combine(generator: Felts, keys: Felts, bits: Bits, sums: Felts) -> None:
-    """sums[sign, part, i]: x and y of (first scalar) G + or - (second scalar) key; zeros stand for infinity."""
-    for index in range(bits.shape[1]):
-        base = scale(load(generator, 0), load(generator, 1), bits[0, index])
-        other = scale(load(keys, 2 * index), load(keys, 2 * index + 1), bits[1, index])
+def _combine(
+    generator: Felts, keys: Felts, first: Bits, second: Bits, sums: Felts, start: int, stop: int
+) -> None:
+    """sums[sign, part, i]: x and y of (first scalar) G + or - (second scalar) key; zeros stand for infinity.
+
+    The first scalars come as digits, the second ones as bits.
+    """
+    for index in range(start, stop):
+        base = multiple_by(generator, first[index])
+        other = scale(load(keys, 2 * index), load(keys, 2 * index + 1), second[index])
         other_x, other_y = to_affine(other)
         for sign in range(2):
             y = subtract(ZERO, other_y) if sign == 1 else other_y
@@ -125,19 +159,26 @@ def _combine(generator: Felts, keys: Felts, bits: Bits, sums: Felts) -> None:
 # --- rows -------------------------------------------------------------------------------------------------------------
 
 
-def _fill_places(signatures: Sequence[Signed], points: Sequence[Points], table: Felts) -> list[list[int]]:
-    """Every row of every signature's place, from the first place on; answers the limbs of each."""
+def _fill_places(
+    signatures: Sequence[Signed], points: Sequence[Points], table: Felts, limbs: NDArray[np.uint64], threads: int
+) -> None:
+    """Every row of every signature's place, from the first place on, and the limbs of each."""
     scalars = [scalars_of(signed.r, signed.s, signed.message) for signed in signatures]
-    sums = sums_of([_as_positive(each, own) for each, own in zip(points, scalars, strict=True)])
-    added = _flat([each.points[row] for each in sums for row in ROW_OF])
-    if not _climb(_flat([START]), added, kinds_of(scalars), table):
-        raise ValueError(NO_PROOF)
-    weights = inverses([each.scaled_s for each in scalars])
-    counts = [copies_of(each) for each in scalars]
-    sides = [side_of(*each) for each in zip(signatures, scalars, sums, weights, counts, strict=True)]
-    cells = from_ints([cell for side in sides for cell in side.cells]).reshape(-1, SIDE, 4)
-    table[PLACE["side[0]"] :, : len(cells)] = cells.transpose(1, 0, 2)
-    return [side.limbs for side in sides]
+    positive = [_as_positive(each, own) for each, own in zip(points, scalars, strict=True)]
+    numbers, kinds = numbers_of(signatures, scalars), kinds_of(scalars)
+    inverses = invert_array(from_ints([each.scaled_s for each in scalars]))
+    side, first = table[PLACE["side[0]"] : PLACE["side[0]"] + SIDE], from_ints(list(START))
+
+    derived = np.empty((DERIVED * len(signatures), 4), np.uint64)
+    slots = np.array([place_of(row) for row in ROW_OF], np.int64)
+
+    def work(start: int, stop: int) -> None:
+        derived[DERIVED * start : DERIVED * stop] = derived_of(positive[start:stop])
+        if not _climb(first, derived, slots, kinds, table, start, stop):
+            raise ValueError(NO_PROOF)
+        fill_side(numbers, inverses, derived, side, limbs, start, stop)
+
+    in_ranges(len(signatures), threads, work)
 
 
 def _as_positive(points: Points, scalars: Scalars) -> Points:
@@ -157,56 +198,41 @@ def kinds_of(scalars: Sequence[Scalars]) -> Bits:
 
 
 @kernel
-def _climb(start: Felts, added: Felts, kinds: Bits, table: Felts) -> bool:
-    """The ladder of every place. `added` holds each place's points by selector; `kinds` says what a step adds.
+def _climb(
+    begin: Felts, derived: Felts, slots: Places, kinds: Bits, table: Felts, start: int, stop: int
+) -> bool:
+    """The ladders of some places. `slots` says where the points of each selector are; `kinds`, what a step adds.
 
     Columns go by their places in the chip. False if a step's points have one x coordinate. The last step's end is not
     written: it is a constant.
     """
-    count, steps = kinds.shape
+    count, steps = stop - start, kinds.shape[1]
     across, inverses = np.empty((count, 4), np.uint64), np.empty((count, 4), np.uint64)
-    for index in range(count):
-        store(table[0], steps * index, load(start, 0))
-        store(table[1], steps * index, load(start, 1))
+    for index in range(start, stop):
+        store(table[0], steps * index, load(begin, 0))
+        store(table[1], steps * index, load(begin, 1))
     for step in range(steps):
-        for index in range(count):
-            point = 2 * (16 * index + int(kinds[index, step]))
-            store(across, index, subtract(load(table[0], steps * index + step), load(added, point)))
-        if not _invert_all(across, inverses, count):
+        for index in range(start, stop):
+            point = DERIVED * index + slots[kinds[index, step]]
+            store(across, index - start, subtract(load(table[0], steps * index + step), load(derived, point)))
+        if not invert_all(across, inverses, count):
             return False
-        for index in range(count):
-            at, point = steps * index + step, 2 * (16 * index + int(kinds[index, step]))
-            x, added_x, added_y = load(table[0], at), load(added, point), load(added, point + 1)
-            slope = multiply(subtract(load(table[1], at), added_y), load(inverses, index))
+        for index in range(start, stop):
+            at, point = steps * index + step, DERIVED * index + slots[kinds[index, step]]
+            x, added_x, added_y = load(table[0], at), load(derived, point), load(derived, point + 1)
+            slope = multiply(subtract(load(table[1], at), added_y), load(inverses, index - start))
             store(table[2], at, slope)
-            store(across, index, subtract(subtract(subtract(square(slope), x), added_x), x))
-        if not _invert_all(across, inverses, count):
+            store(across, index - start, subtract(subtract(subtract(square(slope), x), added_x), x))
+        if not invert_all(across, inverses, count):
             return False
-        for index in range(count):
+        for index in range(start, stop):
             at = steps * index + step
             x, y = load(table[0], at), load(table[1], at)
-            second = subtract(ZERO, add(load(table[2], at), multiply(add(y, y), load(inverses, index))))
+            part = multiply(add(y, y), load(inverses, index - start))
+            second = subtract(ZERO, add(load(table[2], at), part))
             store(table[3], at, second)
             if step + 1 < steps:
-                between = add(load(across, index), x)
-                next_x = subtract(subtract(square(second), x), between)
+                next_x = subtract(subtract(square(second), x), add(load(across, index - start), x))
                 store(table[0], at + 1, next_x)
                 store(table[1], at + 1, subtract(multiply(second, subtract(x, next_x)), y))
-    return True
-
-
-@kernel
-def _invert_all(values: Felts, inverses: Felts, count: int) -> bool:
-    """Inverses of the first values with one inversion (Montgomery); False if one is zero."""
-    running = ONE
-    for index in range(count):
-        store(inverses, index, running)
-        running = multiply(running, load(values, index))
-    if running == ZERO:
-        return False
-    rest = invert(running)
-    for index in range(count - 1, -1, -1):
-        value = load(values, index)
-        store(inverses, index, multiply(rest, load(inverses, index)))
-        rest = multiply(rest, value)
     return True
