@@ -14,6 +14,7 @@ from stark.poseidon import (
     hash2,
     hash2_batch,
     hash2_list,
+    hash_lists,
     hash_many,
     hash_many_batch,
     permute,
@@ -121,6 +122,12 @@ def test_batches_of_rows_equal_single_hashes(length: int) -> None:
     array = from_ints([value for row in rows for value in row]).reshape(5, length, 4)
     for threads in (1, 2, 7):
         assert to_ints(hash_many_batch(array, threads)) == [hash_many(row) for row in rows]
+
+
+def test_lists_of_any_lengths_equal_single_hashes() -> None:
+    lists = [draw(length % 7, seed=length) for length in range(40)]
+    assert hash_lists(lists) == [hash_many(values) for values in lists]
+    assert hash_lists([]) == []
 
 
 def test_nothing_hashes_to_nothing() -> None:

@@ -39,14 +39,13 @@ class Sizes(Protocol):
 
 
 class Filled(NamedTuple):
-    """The tables, and what they ask of others: numbers, lists to hash, messages that must be signed."""
+    """The tables, and what they ask of others: numbers, and lists to hash."""
 
     rules: Felts
     programs: Felts
     terms: Felts
     asked: list[int]
     hashed: list[Sponge]
-    signed: list[tuple[int, int]]
 
 
 class Code(NamedTuple):
@@ -118,9 +117,13 @@ def fill_rules(
         from_small(counts).reshape(1, -1, 4),
         _terms(every, terms, shape),
         [*asked, *ages],
-        [list_sponge(listed) for frame in every for listed in frame.hashed],
-        [pair for frame in every for pair in frame.signed],
+        lists_of(every),
     )
+
+
+def lists_of(frames: Sequence[Given]) -> list[Sponge]:
+    """The lists that frames hash."""
+    return [list_sponge(listed) for frame in frames for listed in frame.hashed]
 
 
 def _written(frames: Sequence[Given], starts: Places, column: Felts) -> list[int]:
@@ -140,12 +143,18 @@ def _written(frames: Sequence[Given], starts: Places, column: Felts) -> list[int
 def _terms(frames: Sequence[Given], terms: Sequence[Term], shape: Sizes) -> Felts:
     """How often each term is taken."""
     row_of = {term[:3]: row for row, term in enumerate(terms)}
-    counts: Counter[int] = Counter()
+    tags = {term[0] for term in terms}
+    alike: dict[str, list[Given]] = {}
     for frame in frames:
-        for row in code_of(frame.program).messages.tolist():
-            instruction = frame.program.instructions[row]
-            place = row_of.get((instruction.constant, frame.values[instruction.left], frame.values[row]))
-            if place is not None and instruction.times < 0:
-                counts[place] += 1
-    column = [counts[row] for row in range(1 << shape.log_terms)]
-    return from_ints(column).reshape(1, -1, 4)
+        alike.setdefault(frame.program.name, []).append(frame)
+    counts = np.zeros(1 << shape.log_terms, np.int64)
+    for given in alike.values():
+        program = given[0].program
+        for row in code_of(program).messages.tolist():
+            tag, left = program.instructions[row].constant, program.instructions[row].left
+            if tag not in tags or program.instructions[row].times > 0:
+                continue
+            for (about, value), times in Counter((frame.values[left], frame.values[row]) for frame in given).items():
+                if (tag, about, value) in row_of:
+                    counts[row_of[tag, about, value]] += times
+    return from_small(counts).reshape(1, -1, 4)

@@ -18,7 +18,8 @@ from typing import NamedTuple
 
 from bulkhead.circuit.listing import Side, constrain_runs
 from bulkhead.circuit.words import CHANGED, EXPIRY_BITS, HISTORY, ORDER_RECORD, ORDER_ROOT, ORDERS, WORD_BITS
-from bulkhead.ledger.orders import LIST_SHIFT, Entry, digest_of, list_of, packed
+from bulkhead.ledger.orders import LIST_SHIFT, list_of, packed
+from bulkhead.ledger.tree import EMPTY_LEAF
 from bulkhead.limits import FILLED_BITS, ORDER_TREE_DEPTH, TIME_S_BITS
 from stark.air.chip import Chip, Must, Row
 from stark.air.expr import FIRST, Expr, Source, leaf
@@ -27,6 +28,7 @@ from stark.chips.poseidon import Sponge, list_sponge
 from stark.chips.ranges import NUMBER_BITS, is_number
 from stark.chips.tables import by_rows
 from stark.field import Felts, from_ints
+from stark.poseidon import hash_lists
 from stark.prime import PRIME
 
 BEFORE, AFTER = Side("before"), Side("after")
@@ -141,21 +143,26 @@ class LiveOrders(Chip):
         """The table for the entries of all lists that were touched, by rising key; `root` is the tree's before them."""
         rows: list[list[int]] = []
         gaps: list[tuple[int, tuple[int, int]]] = []  # by row
-        hashed: list[Sponge] = []
+        groups = [(number, list(group)) for number, group in groupby(shown, lambda entry: list_of(entry.key))]
+        sides = [side for _, entries in groups for side in _sides(entries, now_s)]
+        listed = [[value for value in side if value is not None] for side in sides]
+        digests = [digest if own else EMPTY_LEAF for digest, own in zip(hash_lists(listed), listed, strict=True)]
+        hashed = [list_sponge(own) for own in listed if own]
         asked = [number for entry in shown for number in _asked_by(entry, now_s)]
         leaves: dict[int, Change] = {}
-        for number, group in groupby(shown, lambda entry: list_of(entry.key)):
-            entries = list(group)
+        for place, (number, entries) in enumerate(groups):
             # The gap before the first key stands in the row before: the end of another list, or the table's last row.
             gaps += enumerate((divmod(gap % PRIME, HALF) for gap in _gaps(entries)), len(rows) - 1)
-            own, lists, leaves[number] = _rows_of(number, entries, now_s)
-            rows += own
-            hashed += lists
+            own = slice(2 * place, 2 * place + 2)
+            leaves[number] = Change(*digests[own])
+            rows += _rows_of(number, entries, now_s, sides[own], leaves[number])
         table = by_rows(rows, log_rows, len(self.columns))
         place_of = {name: place for place, name in enumerate(self.columns)}
-        for row, gap in gaps:
-            table[place_of["gap_high"], row], table[place_of["gap_low"], row] = from_ints(list(gap))
-            asked += gap
+        parts = [part for _, gap in gaps for part in gap]
+        where = [row for row, _ in gaps]
+        table[place_of["gap_high"], where] = from_ints(parts[::2])
+        table[place_of["gap_low"], where] = from_ints(parts[1::2])
+        asked += parts
         table[place_of["now_s"]] = from_ints([now_s])[0]
         if not rows:
             table[place_of["key"], 0] = from_ints([root])[0]
@@ -167,17 +174,21 @@ def _first() -> Expr:
     return leaf(Source.SELECTOR, FIRST)
 
 
-def _rows_of(number: int, entries: Sequence[Shown], now_s: int) -> tuple[list[list[int]], list[Sponge], Change]:
-    """The rows of one list, without gaps; what is to be hashed; and its leaf before and after."""
+def _sides(entries: Sequence[Shown], now_s: int) -> tuple[list[int | None], list[int | None]]:
+    """The elements of a list before and after; None where an entry is not in it."""
     befores = [_entry(entry, entry.filled_before) for entry in entries]
     afters = [_entry(entry, entry.filled_after if entry.expiry_s >= now_s else None) for entry in entries]
-    sides, hashed, digests = [], [], []
-    for side, found in ((BEFORE, befores), (AFTER, afters)):
-        listed = tuple(entry for entry in found if entry is not None)
-        digests.append(digest_of(listed))
-        values = [None if entry is None else packed(entry) for entry in found]
-        sides.append(side.fill(digests[-1], values, bool(listed)))
-        hashed += [list_sponge([packed(entry) for entry in listed])] * bool(listed)
+    return befores, afters
+
+
+def _rows_of(
+    number: int, entries: Sequence[Shown], now_s: int, found: Sequence[Sequence[int | None]], leaf: Change
+) -> list[list[int]]:
+    """The rows of one list, without gaps, of what was found on both sides."""
+    sides = [
+        side.fill(digest, values, any(value is not None for value in values))
+        for side, values, digest in zip((BEFORE, AFTER), found, leaf, strict=True)
+    ]
     rows, seen = [], 0
     for place, entry in enumerate(entries):
         rows.append([
@@ -187,7 +198,7 @@ def _rows_of(number: int, entries: Sequence[Shown], now_s: int) -> tuple[list[li
         seen += bool(entry.written)
     inverse = pow(seen, -1, PRIME) if seen else 0
     rows.append([0, 1, now_s, number, *[0] * 6, seen, inverse, *sides[0][-1], *sides[1][-1]])
-    return rows, hashed, Change(*digests)
+    return rows
 
 
 def _asked_by(entry: Shown, now_s: int) -> Iterable[int]:
@@ -204,5 +215,5 @@ def _gaps(entries: Sequence[Shown]) -> list[int]:
     return [after - before - 1 for before, after in zip(keys, keys[1:], strict=False)]
 
 
-def _entry(entry: Shown, filled: int | None) -> Entry | None:
-    return None if filled is None else (entry.key, filled, entry.expiry_s)
+def _entry(entry: Shown, filled: int | None) -> int | None:
+    return None if filled is None else packed((entry.key, filled, entry.expiry_s))

@@ -41,7 +41,8 @@ from stark.air.chip import Bus, Chip, Must, Row
 from stark.air.expr import total
 from stark.chips.ecdsa import SIGNED
 from stark.chips.poseidon import LIST, POSEIDON
-from stark.chips.ranges import NUMBER
+from stark.chips.ranges import NUMBER, NUMBER_BITS, numbers_of
+from stark.chips.tables import from_columns
 from stark.field import Felts, from_ints
 from stark.prime import PRIME
 
@@ -212,7 +213,7 @@ class Filled(NamedTuple):
 
     table: Felts
     frames: frozenset[int]
-    asked: list[int]
+    asked: NDArray[np.uint64]
 
 
 def fill_plates(frames: Sequence[Given], plates: Sequence[Plate], log_height: int) -> Filled:
@@ -220,22 +221,26 @@ def fill_plates(frames: Sequence[Given], plates: Sequence[Plate], log_height: in
     free: dict[str, list[int]] = {}
     for plate in reversed(plates):
         free.setdefault(plate.program.name, []).append(plate.start)
+    placed: dict[str, list[tuple[int, Given]]] = {}
+    for each in frames:
+        if free.get(each.program.name):
+            placed.setdefault(each.program.name, []).append((free[each.program.name].pop(), each))
     table = np.zeros((len(Plates.columns), 1 << log_height, 4), np.uint64)
-    placed = [(free[each.program.name].pop(), each) for each in frames if free.get(each.program.name)]
-    if not placed:
-        return Filled(table, frozenset(), [])
-    listed = [(start, _reads(frame.program), frame) for start, frame in placed]
-    shown = [_shown(reads, frame) for _, reads, frame in listed]
-    values = from_ints([own[place] for (_, reads, _), own in zip(listed, shown, strict=True) for place in reads.used])
-    asked: list[int] = []
-    first, one = 0, from_ints([1])
-    for (start, reads, _), own in zip(listed, shown, strict=True):
-        where = slice(start, start + reads.cells.shape[1])
-        table[0, where] = one
-        table[1:, where] = values[first : first + len(reads.used)][reads.cells]
-        asked += [own[place] for place in reads.numbers]
-        first += len(reads.used)
-    return Filled(table, frozenset(frame.number for _, frame in placed), asked)
+    asked = [_fill(table, group) for group in placed.values()]
+    taken = frozenset(frame.number for group in placed.values() for _, frame in group)
+    return Filled(table, taken, np.concatenate([*asked, np.zeros(0, np.uint64)]))
+
+
+def _fill(table: Felts, placed: Sequence[tuple[int, Given]]) -> NDArray[np.uint64]:
+    """The frames of one program, with the first rows of their plates; answers the numbers that they ask for."""
+    reads = _reads(placed[0][1].program)
+    shown = np.array([_shown(reads, frame) for _, frame in placed], object)
+    rows = np.array([start for start, _ in placed])[:, None] + np.arange(reads.cells.shape[1])
+    table[0, rows] = from_ints([1])[0]
+    values = from_columns(shown[:, reads.used])
+    for cell, places in enumerate(reads.cells, 1):
+        table[cell, rows] = values[:, places]
+    return numbers_of(shown[:, reads.numbers].ravel().tolist(), NUMBER_BITS)
 
 
 class _Reads(NamedTuple):

@@ -26,7 +26,7 @@ from stark.chips.poseidon import Sponge, list_sponge
 from stark.chips.ranges import NUMBER, NUMBER_BITS, is_number, numbers_asked
 from stark.chips.tables import by_rows
 from stark.field import Felts
-from stark.poseidon import hash_many
+from stark.poseidon import hash_lists
 from stark.prime import PRIME, inverse
 
 BEFORE, AFTER = Side("before"), Side("after")
@@ -175,11 +175,13 @@ class Records(Chip):
     def fill(self, runs: Sequence[RecordRun], log_rows: int) -> tuple[Felts, list[Sponge]]:
         """The table, records in the order given, and the lists that are to be hashed."""
         rows: list[list[int]] = []
-        hashed: list[Sponge] = []
-        for run in runs:
-            made, sponges = _rows_of(run)
-            rows += made
-            hashed += sponges
+        shown = [side for run in runs for side in _sides(run)]
+        listed = [[value for value in side.values if value is not None] for side in shown]
+        digests = hash_lists(listed)
+        for place, run in enumerate(runs):
+            own = slice(2 * place, 2 * place + 2)
+            rows += _rows_of(run, shown[own], digests[own])
+        hashed = [list_sponge(own) for own, side in zip(listed, shown, strict=True) if side.exists]
         return by_rows(rows, log_rows, len(self.columns)), hashed
 
 
@@ -216,19 +218,33 @@ def _asked_by_place(number: int, before: int) -> list[int]:
     return [*parts, parts[3] << NUMBER_BITS - POSITION_TOP_BITS, last]
 
 
-def _rows_of(run: RecordRun) -> tuple[list[list[int]], list[Sponge]]:
+class _Shown(NamedTuple):
+    """A record on one side: its elements by word, None where there is none."""
+
+    values: list[int | None]
+    exists: bool
+
+
+def _sides(run: RecordRun) -> tuple[_Shown, _Shown]:
+    fixed = FIXED_WORDS if run.is_account else len(run.words)
+    words = sorted(run.words.items())
+
+    def side(values: Sequence[tuple[int, int]], exists: bool) -> _Shown:
+        return _Shown([value if exists and (number < fixed or value) else None for number, value in values], exists)
+
+    return (
+        side([(number, word.before) for number, word in words], run.existed),
+        side([(number, word.after) for number, word in words], run.exists),
+    )
+
+
+def _rows_of(run: RecordRun, shown: Sequence[_Shown], digests: Sequence[int]) -> list[list[int]]:
     numbers = sorted(run.words)
     fixed = FIXED_WORDS if run.is_account else len(numbers)
-    sides, hashed = [], []
-    for side, exists in ((BEFORE, run.existed), (AFTER, run.exists)):
-        values = [getattr(run.words[number], side.name) for number in numbers]
-        pairs = zip(numbers, values, strict=True)
-        shown = [value if exists and (number < fixed or value) else None for number, value in pairs]
-        listed = [value for value in shown if value is not None]
-        digest = hash_many(listed) if exists else 0
-        if exists:
-            hashed.append(list_sponge(listed))
-        sides.append(side.fill(digest, shown, exists))
+    sides = [
+        side.fill(digest if own.exists else 0, own.values, own.exists)
+        for side, own, digest in zip((BEFORE, AFTER), shown, digests, strict=True)
+    ]
     rows = []
     for place, number in enumerate(numbers):
         word, is_fixed = run.words[number], number < fixed
@@ -241,4 +257,4 @@ def _rows_of(run: RecordRun) -> tuple[list[list[int]], list[Sponge]]:
         ])  # fmt: skip
     child = run.record & CHILDREN_PER_ACCOUNT - 1 if run.is_account else 0
     end = [0, 1, 0, int(run.is_account), run.record, child, *[0] * 6, *sides[0][-1], *sides[1][-1], *[0] * 5]
-    return [*rows, end], hashed
+    return [*rows, end]

@@ -8,14 +8,15 @@ from __future__ import annotations
 
 import gc
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from bulkhead.circuit.batch import CIRCUIT_VERSION, Lists, Shape, public_of
-from bulkhead.circuit.filling import Filled, fill_rules
+from bulkhead.circuit.filling import fill_rules, lists_of
 from bulkhead.circuit.forced import forced_of
 from bulkhead.circuit.frame import Mismatch
 from bulkhead.circuit.orders import LiveOrders, Shown, ShownLists
@@ -46,7 +47,7 @@ from stark.chips.ecdsa_table import Filled as Signatures
 from stark.chips.ecdsa_table import fill_ecdsa
 from stark.chips.merkle_update import Change, Climb, climb
 from stark.chips.poseidon import Poseidon, Sponge, list_sponge
-from stark.chips.ranges import NUMBER_LIMBS, Numbers, Range
+from stark.chips.ranges import NUMBER_BITS, NUMBER_LIMBS, Numbers, Range, numbers_of
 from stark.chips.tables import by_rows, small_cells
 from stark.ecdsa import Signed
 from stark.field import Felts
@@ -101,40 +102,31 @@ def tables_of(
 ) -> Tables:
     """The tables of what was played."""
     before = play.memory.state
-    plates = fill_plates(play.frames, laid_out(play.programs, shape.plates), shape.log_plates)
-    rules = fill_rules(play.frames, list(play.programs.values()), terms_of(play.venue), shape, plates.frames)
-    runs = record_runs(before, after, play)
-    tree = AccountTree({account_id: leaf_of(account) for account_id, account in before.accounts.items()})
-    changes = {
-        leaf_place(account_id): Change(tree.leaf(account_id), leaf_of(after.accounts.get(account_id)))
-        for account_id in sorted(run.record for run in runs if run.is_account)
-    }
-    entries = entries_shown(before, play)
-    records, record_lists = Records().fill(runs, shape.log_records)
-    orders, order_trees = order_lists(before, after, entries, shape.log_orders)
-    accounts = climb(TREE_DEPTH, changes, tree.node)
-    trees = [accounts, *order_trees]
-    roots = zip((before, after), accounts.root, strict=True)
-    stated = [felts for state, root in roots for felts in _stated(state, root)]
-    lists = [*rules.hashed, *record_lists, *orders.hashed, *(one for tree in trees for one in tree.hashed)]
-    lists += map(list_sponge, stated)
-    asked = [*rules.asked, *plates.asked, *asked_by(runs), *orders.asked]
-    numbers = Numbers().fill(asked, shape.log_numbers)
-    signatures = _signed_table(transactions, rules, shape, threads)
-    limbs = np.concatenate([small_cells(numbers, slice(0, NUMBER_LIMBS)), signatures.limbs])
-    traces = [
-        rules.rules,
-        rules.programs,
-        rules.terms,
-        records,
-        orders.table,
-        by_rows([row for tree in trees for row in tree.rows], shape.log_tree),
-        signatures.table,
-        Poseidon(play.venue.message_prefix).fill(merged(lists), shape.log_poseidon, threads)[0],
-        numbers,
-        Range().fill(limbs),
-        plates.table,
-    ]
+    with _beside(threads) as beside:
+        # Signatures and hashes are work of kernels, which hold no lock: meanwhile other tables are made of integers.
+        signatures = beside(_signed_table, transactions, play, shape, threads)
+        runs, entries = record_runs(before, after, play), entries_shown(before, play)
+        accounts = _climb_accounts(before, after, runs)
+        records, record_lists = Records().fill(runs, shape.log_records)
+        orders, order_trees = order_lists(before, after, entries, shape.log_orders)
+        trees = [accounts, *order_trees]
+        roots = zip((before, after), accounts.root, strict=True)
+        stated = [felts for state, root in roots for felts in _stated(state, root)]
+        lists = [*lists_of(play.frames), *record_lists, *orders.hashed, *(one for tree in trees for one in tree.hashed)]
+        lists += map(list_sponge, stated)
+        chip = Poseidon(play.venue.message_prefix)
+        hashes = beside(chip.fill, merged(lists), shape.log_poseidon, threads)
+        plates = fill_plates(play.frames, laid_out(play.programs, shape.plates), shape.log_plates)
+        rules = fill_rules(play.frames, list(play.programs.values()), terms_of(play.venue), shape, plates.frames)
+        others = numbers_of([*rules.asked, *asked_by(runs), *orders.asked], NUMBER_BITS)
+        numbers = Numbers().fill(np.concatenate([plates.asked, others]), shape.log_numbers)
+        nodes = by_rows([row for tree in trees for row in tree.rows], shape.log_tree)
+        table, asked = signatures()
+        limbs = np.concatenate([small_cells(numbers, slice(0, NUMBER_LIMBS)), asked])
+        traces = [
+            rules.rules, rules.programs, rules.terms, records, orders.table, nodes, table, hashes()[0], numbers,
+            Range().fill(limbs), plates.table,
+        ]  # fmt: skip
     lists_stated = _lists(transactions, play, runs, entries)
     values = _values(before, after, stated) | {
         "chain": short_string(before.config.chain_id), "version": CIRCUIT_VERSION, "shape": shape.number,
@@ -142,19 +134,44 @@ def tables_of(
     return Tables(public_of(values, lists_stated, shape), traces)
 
 
-def _signed_table(transactions: Sequence[Transaction], rules: Filled, shape: Shape, threads: int) -> Signatures:
+@contextmanager
+def _beside(threads: int) -> Iterator[Callable[..., Callable[[], Any]]]:
+    """Starts a function beside what goes on, and answers where its result can be had; with one thread, at once."""
+    if threads == 1:
+
+        def now(function: Callable[..., Any], *given: Any) -> Callable[[], Any]:
+            found = function(*given)
+            return lambda: found
+
+        yield now
+        return
+    with ThreadPoolExecutor(1) as pool:
+        yield lambda function, *given: pool.submit(function, *given).result
+
+
+def _climb_accounts(before: State, after: State, runs: Sequence[RecordRun]) -> Climb:
+    tree = AccountTree({account_id: leaf_of(account) for account_id, account in before.accounts.items()})
+    changes = {
+        leaf_place(account_id): Change(tree.leaf(account_id), leaf_of(after.accounts.get(account_id)))
+        for account_id in sorted(run.record for run in runs if run.is_account)
+    }
+    return climb(TREE_DEPTH, changes, tree.node)
+
+
+def _signed_table(transactions: Sequence[Transaction], play: Play, shape: Shape, threads: int) -> Signatures:
     """The table of signatures: an order that fills several times is signed once, and taken as often as it fills."""
-    times = Counter(_signatures(transactions, rules))
+    times = Counter(_signatures(transactions, play))
     return fill_ecdsa(list(times), list(times.values()), shape.log_signatures, threads)
 
 
-def _signatures(transactions: Sequence[Transaction], rules: Filled) -> list[Signed]:
+def _signatures(transactions: Sequence[Transaction], play: Play) -> list[Signed]:
     """The signatures over the messages that frames have taken, in their order."""
     found = [signature for transaction in transactions for signature in signatures_of(transaction)]
-    assert len(found) == len(rules.signed)  # a program takes as many signatures as its transaction carries
+    taken = [pair for frame in play.frames for pair in frame.signed]
+    assert len(found) == len(taken)  # a program takes as many signatures as its transaction carries
     return [
         Signed(key, message, signature.r, signature.s)
-        for (key, message), signature in zip(rules.signed, found, strict=True)
+        for (key, message), signature in zip(taken, found, strict=True)
     ]
 
 
@@ -251,10 +268,11 @@ def _stated(state: State, accounts_root: int) -> list[list[int]]:
 
 def merged(sponges: Iterable[Sponge]) -> list[Sponge]:
     """Equal lists once, as often as all of them together are taken."""
-    counts: Counter[Sponge] = Counter()
-    for sponge in sponges:
-        counts[sponge._replace(times=0)] += sponge.times
-    return [sponge._replace(times=times) for sponge, times in counts.items()]
+    counts: dict[tuple[int, tuple[int, ...]], int] = {}
+    for capacity, elements, times in sponges:
+        key = capacity, elements
+        counts[key] = counts.get(key, 0) + times
+    return [Sponge(*key, times) for key, times in counts.items()]
 
 
 def _values(before: State, after: State, stated: list[list[int]]) -> dict[str, int]:

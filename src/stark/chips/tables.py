@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from stark.field import Felts, from_ints, from_montgomery, to_ints
+from stark.field import Felts, from_montgomery, plain_from_ints, to_ints, to_montgomery
 
 
 def by_rows(rows: Sequence[Sequence[int]], log_rows: int, width: int | None = None) -> Felts:
@@ -16,11 +16,28 @@ def by_rows(rows: Sequence[Sequence[int]], log_rows: int, width: int | None = No
     if len(rows) > count:
         raise ValueError(f"{len(rows)} rows; a table of 2**{log_rows} holds {count}")
     width = len(rows[0]) if width is None else width
-    flat = [value for row in rows for value in row]
-    if len(flat) != width * len(rows):
-        raise ValueError(f"a row has not {width} cells")
-    flat += [0] * (width * (count - len(rows)))
-    return from_ints(flat).reshape(count, width, 4).transpose(1, 0, 2).copy()
+    table = np.zeros((width, count, 4), np.uint64)
+    if rows:
+        if any(len(row) != width for row in rows):
+            raise ValueError(f"a row has not {width} cells")
+        table[:, : len(rows)] = from_columns(np.array(rows, object)).transpose(1, 0, 2)
+    return table
+
+
+def from_columns(values: NDArray[np.object_]) -> Felts:
+    """Integers of an array (rows, columns) as elements (rows, columns, 4).
+
+    A column of numbers below 2**64 becomes an array at once; of others each has to be written out.
+    """
+    plain, large = np.zeros((*values.shape, 4), np.uint64), []
+    for column in range(values.shape[1]):
+        try:
+            plain[:, column, 0] = np.array(values[:, column].tolist(), np.uint64)
+        except OverflowError:
+            large.append(column)
+    if large:
+        plain[:, large] = plain_from_ints(values[:, large].ravel().tolist()).reshape(len(values), -1, 4)
+    return to_montgomery(plain.reshape(-1, 4)).reshape(plain.shape)
 
 
 def small_cells(table: Felts, columns: slice) -> NDArray[np.uint64]:
