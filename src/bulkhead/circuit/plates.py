@@ -42,14 +42,14 @@ from stark.air.expr import total
 from stark.chips.ecdsa import SIGNED
 from stark.chips.poseidon import LIST, POSEIDON
 from stark.chips.ranges import NUMBER, NUMBER_BITS, numbers_of
-from stark.chips.tables import from_columns
-from stark.field import Felts, from_ints
+from stark.chips.tables import Places, from_columns, spread
+from stark.field import Felts
 from stark.prime import PRIME
+from stark.threads import in_ranges
 
 SEATS = Bus("seats", ("seat", "value"))
 BIRTHS = len(BORN)  # seats of a row
 ASKS = {"memory": Flag.MEMORY, "hash": Flag.HASH, "signed": Flag.SIGNED}
-Places = NDArray[np.int64]
 Asked = Sequence[tuple[str, int]]  # names of programs, and how many plates of each a shape has
 
 
@@ -216,7 +216,7 @@ class Filled(NamedTuple):
     asked: NDArray[np.uint64]
 
 
-def fill_plates(frames: Sequence[Given], plates: Sequence[Plate], log_height: int) -> Filled:
+def fill_plates(frames: Sequence[Given], plates: Sequence[Plate], log_height: int, threads: int = 1) -> Filled:
     """The frames that find a plate of their program; the first ones come first."""
     free: dict[str, list[int]] = {}
     for plate in reversed(plates):
@@ -226,28 +226,32 @@ def fill_plates(frames: Sequence[Given], plates: Sequence[Plate], log_height: in
         if free.get(each.program.name):
             placed.setdefault(each.program.name, []).append((free[each.program.name].pop(), each))
     table = np.zeros((len(Plates.columns), 1 << log_height, 4), np.uint64)
-    asked = [_fill(table, group) for group in placed.values()]
+    asked = [_fill(table, group, threads) for group in placed.values()]
     taken = frozenset(frame.number for group in placed.values() for _, frame in group)
     return Filled(table, taken, np.concatenate([*asked, np.zeros(0, np.uint64)]))
 
 
-def _fill(table: Felts, placed: Sequence[tuple[int, Given]]) -> NDArray[np.uint64]:
+def _fill(table: Felts, placed: Sequence[tuple[int, Given]], threads: int) -> NDArray[np.uint64]:
     """The frames of one program, with the first rows of their plates; answers the numbers that they ask for."""
     reads = _reads(placed[0][1].program)
     shown = np.array([_shown(reads, frame) for _, frame in placed], object)
-    rows = np.array([start for start, _ in placed])[:, None] + np.arange(reads.cells.shape[1])
-    table[0, rows] = from_ints([1])[0]
-    values = from_columns(shown[:, reads.used])
-    for cell, places in enumerate(reads.cells, 1):
-        table[cell, rows] = values[:, places]
+    starts, values = np.array([start for start, _ in placed], np.int64), from_columns(shown[:, reads.used])
+
+    def work(start: int, stop: int) -> None:
+        spread(values, reads.cells, starts, table, start, stop)
+
+    in_ranges(len(placed), threads, work)
     return numbers_of(shown[:, reads.numbers].ravel().tolist(), NUMBER_BITS)
 
 
 class _Reads(NamedTuple):
-    """Which values a program's rows read: those of its places, then the frame's number, zero, and ages."""
+    """Which values a program's rows read: those of its places, then the frame's number, zero, and ages.
+
+    `live` is one in every row: the value of the first place.
+    """
 
     used: list[int]  # places that any cell reads
-    cells: Places  # by their place in `used`
+    cells: Places  # by their place in `used`, of the table's columns
     accessed: list[int]  # places that use memory
     numbers: list[int]
 
@@ -263,9 +267,11 @@ def _reads(program: Program) -> _Reads:
         variable = row.cells.get(cell, OWN if _is_wired(row, cell) else None)
         return count + 1 if variable is None else where.get(variable, variable)
 
-    used, cells = np.unique([[value(row, cell) for row in rows] for cell in CELLS], return_inverse=True)
+    assert program.instructions[0].flags & Flag.FIRST, "a program begins with one"
+    shown = [[0] * len(rows), *([value(row, cell) for row in rows] for cell in CELLS)]
+    used, cells = np.unique(shown, return_inverse=True)
     numbers = [value(row, cell) for row in rows for cell in row.numbers]
-    return _Reads(used.tolist(), cells.reshape(len(CELLS), -1), accessed, numbers)
+    return _Reads(used.tolist(), cells.reshape(len(shown), -1), accessed, numbers)
 
 
 def _shown(reads: _Reads, frame: Given) -> list[int]:

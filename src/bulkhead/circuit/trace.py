@@ -116,7 +116,7 @@ def tables_of(
         lists += map(list_sponge, stated)
         chip = Poseidon(play.venue.message_prefix)
         hashes = beside(chip.fill, merged(lists), shape.log_poseidon, threads)
-        plates = fill_plates(play.frames, laid_out(play.programs, shape.plates), shape.log_plates)
+        plates = fill_plates(play.frames, laid_out(play.programs, shape.plates), shape.log_plates, threads)
         rules = fill_rules(play.frames, list(play.programs.values()), terms_of(play.venue), shape, plates.frames)
         others = numbers_of([*rules.asked, *asked_by(runs), *orders.asked], NUMBER_BITS)
         numbers = Numbers().fill(np.concatenate([plates.asked, others]), shape.log_numbers)

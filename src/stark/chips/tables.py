@@ -8,6 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stark.field import Felts, from_montgomery, plain_from_ints, to_ints, to_montgomery
+from stark.kernels import kernel
+
+Places = NDArray[np.int64]
 
 
 def by_rows(rows: Sequence[Sequence[int]], log_rows: int, width: int | None = None) -> Felts:
@@ -38,6 +41,19 @@ def from_columns(values: NDArray[np.object_]) -> Felts:
     if large:
         plain[:, large] = plain_from_ints(values[:, large].ravel().tolist()).reshape(len(values), -1, 4)
     return to_montgomery(plain.reshape(-1, 4)).reshape(plain.shape)
+
+
+@kernel
+def spread(values: Felts, cells: Places, starts: Places, table: Felts, start: int, stop: int) -> None:
+    """Blocks of rows that show some values each: `cells` says which, by column and row of a block.
+
+    `values` are (blocks, values, 4), `starts` the first rows of the blocks; only blocks from `start` on are written.
+    """
+    for block in range(start, stop):
+        for column in range(len(cells)):
+            for row in range(cells.shape[1]):
+                for part in range(4):
+                    table[column, starts[block] + row, part] = values[block, cells[column, row], part]
 
 
 def small_cells(table: Felts, columns: slice) -> NDArray[np.uint64]:
