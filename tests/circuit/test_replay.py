@@ -6,9 +6,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import pytest
 
 from bulkhead.circuit import play as playing
+from bulkhead.circuit.batch import SMALL
 from bulkhead.circuit.frame import Frame
 from bulkhead.circuit.instructions import Program
 from bulkhead.circuit.order import Mode
@@ -48,6 +50,17 @@ def test_frames_played_again_leave_what_their_functions_write(monkeypatch: pytes
         found |= both_ways(monkeypatch, before, accepted)
     assert {side_name(mode) for mode in Mode} <= found
     assert {name.partition(",")[0] for name in found} >= {"account", "side", "trade", "close"}
+
+
+def test_tables_are_the_same_on_any_number_of_threads() -> None:
+    batch = Sealed(TRADES, START)
+    alone, together = batch.tables(), batch.tables(threads=3)
+    assert alone.public == together.public
+    assert all(np.array_equal(*pair) for pair in zip(alone.traces, together.traces, strict=True))
+    few = SMALL._replace(log_signatures=7)
+    for threads in (1, 2):
+        with pytest.raises(ValueError, match="signatures"):
+            batch.tables(few, threads)
 
 
 CHANGES: tuple[dict[str, Any], ...] = (

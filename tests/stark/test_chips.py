@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 
+import numpy as np
 import pytest
 
 from stark.air.check import check
@@ -22,7 +23,7 @@ from stark.chips.poseidon import (
     take_hash,
 )
 from stark.chips.ranges import Numbers, Range, cut, is_number, limbs_of, numbers_asked
-from stark.chips.tables import by_rows, cells
+from stark.chips.tables import by_rows, cells, from_columns
 from stark.field import Felts, from_ints, to_ints
 from stark.fixed import prepare
 from stark.parameters import Parameters
@@ -86,6 +87,18 @@ def test_numbers_are_cut_into_limbs() -> None:
     system, traces = cutting(values)
     assert not unnoticed(system, values, traces)
     assert is_proven(system, values, traces)
+
+
+def test_columns_of_integers_are_elements_whatever_their_size() -> None:
+    edges = [0, 1, (1 << 64) - 1, 1 << 64, PRIME - 1]
+    values = [[edge, row, edges[row], DRAW.randrange(PRIME)] for row, edge in enumerate(reversed(edges))]
+    flat = [value for row in values for value in row]
+    assert from_columns(np.array(values, object)).reshape(-1, 4).tolist() == from_ints(flat).tolist()
+    for wrong in (-1, PRIME, 1 << 256):
+        with pytest.raises(ValueError, match="element"):
+            from_columns(np.array([[1], [wrong]], object))
+    with pytest.raises(ValueError, match="a row has not 2 cells"):
+        by_rows([[1, 2], [3]], 2)
 
 
 @pytest.mark.parametrize("value", [4096, PRIME - 1, 1 << 200])

@@ -154,7 +154,8 @@ def _terms(frames: Sequence[Given], terms: Sequence[Term], shape: Sizes) -> Felt
             tag, left = program.instructions[row].constant, program.instructions[row].left
             if tag not in tags or program.instructions[row].times > 0:
                 continue
-            for (about, value), times in Counter((frame.values[left], frame.values[row]) for frame in given).items():
+            said = zip([each.values[left] for each in given], [each.values[row] for each in given], strict=True)
+            for (about, value), times in Counter(said).items():
                 if (tag, about, value) in row_of:
                     counts[row_of[tag, about, value]] += times
     return from_small(counts).reshape(1, -1, 4)

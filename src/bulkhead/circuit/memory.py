@@ -13,7 +13,6 @@ from bulkhead.circuit.words import (
     record_words,
 )
 from bulkhead.ledger.state import State
-from bulkhead.limits import MARKETS_MAX
 
 
 class WordMemory:
@@ -21,6 +20,7 @@ class WordMemory:
 
     def __init__(self, state: State):
         self.state = state
+        self._known = range(1 + max((terms.market_id for terms in state.config.markets), default=0))
         self.words: dict[int, int] = {}
         self.written: dict[int, int] = {}
         self.records: dict[int, None] = {}  # touched, in order
@@ -69,7 +69,7 @@ class WordMemory:
         return self._markets(key_of(account, CHOICES))
 
     def _markets(self, base: int) -> list[int]:
-        """The markets, zero among them, whose words from `base` on are not zero."""
+        """The markets whose words from `base` on are not zero; a choice may be for all others, number zero."""
         self.look(base)  # brings the record in
         words = self.words
-        return [market for market in range(MARKETS_MAX + 1) if words.get(base + market)]
+        return [market for market in self._known if words.get(base + market)]

@@ -93,6 +93,10 @@ def _uncollected() -> Iterator[None]:
         yield
     finally:
         if was_enabled:
+            if not gc.get_freeze_count():
+                # What was made counts as old now, or the next allocation would look through all of it.
+                gc.freeze()
+                gc.unfreeze()
             gc.enable()
 
 
