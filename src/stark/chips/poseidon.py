@@ -28,7 +28,7 @@ from numpy.typing import NDArray
 
 from stark.air.chip import Bus, Chip, Must, Row
 from stark.air.expr import Expr, lift
-from stark.field import ZERO, Felts, add, from_ints, load, multiply, square, store, subtract, to_ints
+from stark.field import ZERO, Felts, add, from_ints, from_small, load, multiply, square, store, subtract, to_ints
 from stark.kernels import Felt, kernel
 from stark.poseidon import HALF, PARTIAL_ROUNDS, ROUNDS, permute, round_constants
 from stark.prime import PRIME, inverse
@@ -210,33 +210,34 @@ class Poseidon(Chip):
         lengths = [len(sponge.elements) // RATE for sponge in sponges]
         if sum(lengths) > room:
             raise ValueError(f"{sum(lengths)} permutations; 2**{log_rows} rows hold {room}")
-        padding = room - sum(lengths)
-        elements = [element for sponge in sponges for element in sponge.elements] + [0] * (RATE * padding)
-        lengths += [1] * padding
-        capacities = from_ints([sponge.capacity for sponge in sponges] + [0] * padding)
+        if sum(lengths) < room:  # one permutation of zeros, which all others that are unused repeat
+            sponges, lengths = [*sponges, Sponge(0, (0,) * RATE, 0)], [*lengths, 1]
+        used = sum(lengths)
+        capacities = from_ints([sponge.capacity for sponge in sponges])
         starts = np.cumsum([0, *lengths[:-1]])
-        begins = np.zeros(room, np.int64)
+        begins = np.zeros(used, np.int64)
         begins[starts] = 1 + np.arange(len(lengths))  # one more than the sponge's number
         constants = from_ints([value for triple in round_constants() for value in triple])
         table = np.zeros((CELLS + 2, 1 << log_rows, 4), np.uint64)
-        outcomes = np.empty((room, 4), np.uint64)
-        absorbed, bounds = from_ints(elements), [*starts.tolist(), room]
+        outcomes = np.empty((used, 4), np.uint64)
+        absorbed = from_ints([element for sponge in sponges for element in sponge.elements])
+        bounds = [*starts.tolist(), used]
 
         def work(start: int, stop: int) -> None:
             _fill(absorbed, capacities, begins, constants, table, outcomes, bounds[start], bounds[stop])
 
         in_ranges(len(starts), threads, work)
-        counts = np.array(lengths)
+        blocks, counts = table.reshape(CELLS + 2, room, ROWS, 4), np.array(lengths)
         digests = outcomes[starts + counts - 1]
-        left = np.repeat(starts + counts, counts) - 1 - np.arange(room)
-        table[CELLS] = np.repeat(np.repeat(digests, counts, axis=0), ROWS, axis=0)
-        table[CELLS + 1] = np.repeat(from_ints(left.tolist()), ROWS, axis=0)
-        times = [sponge.times for sponge in sponges] + [0] * padding
-        table[COUNT, ::ROWS] = np.repeat(from_ints(times), counts, axis=0)
-        table[COUNT, LAST::ROWS] = from_ints([int(number > 0) for number in left.tolist()])
+        left = np.repeat(starts + counts, counts) - 1 - np.arange(used)
+        blocks[CELLS, :used] = np.repeat(digests, counts, axis=0)[:, None]
+        blocks[CELLS + 1, :used] = from_small(left)[:, None]
+        blocks[COUNT, :used, 0] = np.repeat(from_ints([sponge.times for sponge in sponges]), counts, axis=0)
+        blocks[COUNT, :used, LAST] = from_small(left > 0)
         prefixed = starts[[place for place, (_, is_prefixed) in enumerate(shown) if is_prefixed]]
-        table[SPARE, ROWS * prefixed] = from_ints([1])[0]
-        return table, to_ints(digests)[: len(sponges)]
+        blocks[SPARE, prefixed, 0] = from_ints([1])[0]
+        blocks[:, used:] = blocks[:, used - 1 : used]
+        return table, to_ints(digests)[: len(shown)]
 
 
 class _Base:
