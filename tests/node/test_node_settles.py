@@ -93,6 +93,8 @@ def test_from_a_deposit_on_l1_to_a_claim_there(live: Live) -> None:
     assert int(custody.call("claimable", wallet)) == 70 * DOLLAR
     custody.transact(FAUCET, "claim", wallet)  # anybody may, and the money goes to its owner
     assert int(token.call("balanceOf", wallet)) == 70 * DOLLAR
+    [paid] = until(live, lambda: maker.get("/user/assetOperations", type="WITHDRAWAL", status="COMPLETED"), "paid")
+    assert paid["id"] == operation["id"] and paid["finality"] == "CLAIMED" and paid["claim"]["block"] > 0
     assert live.node.failures == {}
     shown = live.client().get("/metrics").text
     assert "bulkhead_settled_batches 1.0" in shown and "bulkhead_l1_gas" in shown

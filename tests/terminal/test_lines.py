@@ -11,6 +11,7 @@ import pytest
 from bulkhead.client import Compartments
 from bulkhead.client.checklist import Figure
 from bulkhead.client.l1 import Standing
+from bulkhead.client.models import Operation, Paid
 from bulkhead.terminal.operator.figures import figures
 from bulkhead.terminal.risk.checks import figure_text
 from bulkhead.terminal.risk.tree import compartment_lines
@@ -18,7 +19,7 @@ from bulkhead.terminal.settlement.batches import now_doing
 from bulkhead.terminal.settlement.checks import judged
 from bulkhead.terminal.settlement.kit import in_dollars
 from bulkhead.terminal.settlement.leaving import state_words
-from bulkhead.terminal.settlement.ways import Way, way_cells
+from bulkhead.terminal.settlement.ways import Way, claim_cell, way_cells, ways_of
 
 MONEY = dict.fromkeys(("balance", "value", "initial", "maintenance", "closeOut", "toppedUp"), "0")
 ONE: dict[str, Any] = {
@@ -72,6 +73,17 @@ def test_a_way_tells_what_is_behind_it_and_no_more() -> None:
 
     assert shown(12) == ["12", "7", "+1.0 s", "+32 s", "–", "–"]
     assert shown(21)[1] == "open" and shown(3)[1] == "older"
+
+
+def test_a_withdrawal_is_told_on_to_its_claim() -> None:
+    told: dict[str, Any] = {"id": 9, "type": "SLOW_WITHDRAWAL", "status": "READY_FOR_CLAIM", "amount": Decimal(-5), "time": 4_000}
+    paid = Paid(block=1_200, time=130_000, transaction="0xabc")
+    ready, done, moved = ways_of([], [
+        Operation(**told, sequence=3), Operation(**{**told, "status": "COMPLETED"}, claim=paid, sequence=2),
+        Operation(**{**told, "type": "TRANSFER", "status": "COMPLETED"}, sequence=1),
+    ])  # fmt: skip
+    assert [claim_cell(one).text for one in (ready, done, moved)] == ["ready", "+2 min", ""]
+    assert claim_cell(done).title == "block 1,200, 0xabc" and "completed" in done.what
 
 
 def test_solvency_is_judged_by_both_sides_and_by_l1() -> None:
