@@ -76,7 +76,8 @@ def test_a_way_tells_what_is_behind_it_and_no_more() -> None:
 
 
 def test_a_withdrawal_is_told_on_to_its_claim() -> None:
-    told: dict[str, Any] = {"id": 9, "type": "SLOW_WITHDRAWAL", "status": "READY_FOR_CLAIM", "amount": Decimal(-5), "time": 4_000}
+    told: dict[str, Any] = {"id": 9, "type": "SLOW_WITHDRAWAL", "status": "READY_FOR_CLAIM"}
+    told |= {"amount": Decimal(-5), "time": 4_000}
     paid = Paid(block=1_200, time=130_000, transaction="0xabc")
     ready, done, moved = ways_of([], [
         Operation(**told, sequence=3), Operation(**{**told, "status": "COMPLETED"}, claim=paid, sequence=2),

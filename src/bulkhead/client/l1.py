@@ -24,6 +24,7 @@ from bulkhead.fixed import quote_floor
 from bulkhead.ledger.accounts import health_of, settled
 from bulkhead.node import leave
 from bulkhead.node.leave import Errand, NoExit, Terms
+from bulkhead.node.liabilities import settled_liabilities
 from bulkhead.node.rebuild import NotRebuilt, rebuild
 from bulkhead.node.replay import ExchangeError, read_genesis
 from bulkhead.signing import SigningError
@@ -65,12 +66,15 @@ class Proven(NamedTuple):
 
 
 class FromCalldata(NamedTuple):
-    """What was rebuilt: up to which batch and block, and the owner's accounts in it."""
+    """What was rebuilt: up to which batch and block, the owner's accounts in it, and what is owed to all accounts. An
+    exchange that shows another `liabilities` for this batch (`client.settled`) has told somebody what is not so."""
 
     batches: int
     block: int
     root: int
     accounts: tuple[Proven, ...]
+    total: Decimal
+    liabilities: str  # the root of the tree of sums
 
 
 class L1:
@@ -142,7 +146,9 @@ class L1:
                 accounts.append(
                     Proven(int(account.account_id), account.kind.name, worth, Decimal(int(now.balance)) / MONEY)
                 )
-        return FromCalldata(found.batches, found.block, found.root, tuple(accounts))
+        owed = settled_liabilities(found.state, found.root).root
+        total = Decimal(owed.total) / MONEY
+        return FromCalldata(found.batches, found.block, found.root, tuple(accounts), total, owed.digest.hex())
 
     # -- money in and out ----------------------------------------------------------------------------------------------
 

@@ -103,7 +103,7 @@ class Node:
         self.writer.listeners += [self.store.heard, self.metrics.heard]
         if settles is not None:
             self.writer.gate = settles.gate
-            self.writer.listeners.append(settles.gate.heard)
+            self.writer.listeners += [settles.gate.heard, settles.openings.heard]
 
     async def start(self) -> None:
         """Begin to work. The first tick is done when this returns, so that there are prices. Raises SettlementError."""
