@@ -15,7 +15,7 @@ import pytest
 
 from bulkhead.api.solvency import own_settled_solvency, settled_solvency
 from bulkhead.client.l1 import L1
-from bulkhead.client.settled import Anchor, Settled, anchored, batch_of, check
+from bulkhead.client.settled import Anchor, Settled, anchored, batch_of, check, settled
 from bulkhead.client.solvency import MICRO, SolvencyError
 from bulkhead.ledger.config import VenueConfig
 from bulkhead.ledger.state import Account
@@ -94,6 +94,24 @@ def test_an_account_is_in_the_state_that_l1_has_and_counted_in_its_total(case: C
     alone = L1(case.at.chain, case.at.deployment, DEPOSITOR).from_calldata(case.at.folder)
     assert (alone.root, alone.batches) == (found.state, found.batch)
     assert (alone.liabilities, alone.total) == (found.root, found.total), "whoever makes it from L1 has the same tree"
+
+
+def test_the_owner_asks_for_himself(case: Case) -> None:
+    """His wallet is the one that could leave with the account."""
+    class Asked:
+        account_id, signer = case.maker.account_id, SimpleNamespace(key=case.maker.owner_key)
+
+        async def settled_solvency(self) -> Any:
+            return case.told[2]
+
+    def asked_by(address: int) -> Settled:
+        owner: Any = SimpleNamespace(address=f"{address:#042x}")
+        here: Any = Asked()
+        return asyncio.run(settled(here, L1(case.at.chain, case.at.deployment, owner), case.at.folder))
+
+    assert asked_by(case.maker.l1_owner) == case.check()
+    with pytest.raises(SolvencyError, match="of another address on L1"):
+        asked_by(case.maker.l1_owner + 1)
 
 
 def test_a_batch_that_is_not_the_last_is_found_in_l1s_events(case: Case) -> None:

@@ -12,11 +12,12 @@ from bulkhead.client import Compartments
 from bulkhead.client.checklist import Figure
 from bulkhead.client.l1 import Standing
 from bulkhead.client.models import Operation, Paid
+from bulkhead.client.settled import Settled
 from bulkhead.terminal.operator.figures import figures
 from bulkhead.terminal.risk.checks import figure_text
 from bulkhead.terminal.risk.tree import compartment_lines
 from bulkhead.terminal.settlement.batches import now_doing
-from bulkhead.terminal.settlement.checks import judged
+from bulkhead.terminal.settlement.checks import judged, settled_words
 from bulkhead.terminal.settlement.kit import in_dollars
 from bulkhead.terminal.settlement.leaving import state_words
 from bulkhead.terminal.settlement.ways import Way, claim_cell, way_cells, ways_of
@@ -97,6 +98,16 @@ def test_solvency_is_judged_by_both_sides_and_by_l1() -> None:
     ):
         words, style = judged(told, on_l1)
         assert said in words and style == "bh-danger"
+
+
+def test_what_l1s_state_has_is_told_with_what_everybody_must_see() -> None:
+    one = Settled(7, 1, 1_000, "0xR", 0xABC, "f00d", (), *map(Decimal, ("2.5", "80", "5", "90", "85", "5")))
+    said, style = settled_words([one, one._replace(owed=Decimal(1))])
+    assert style == "bh-note bh-up" and said.startswith("Batch 7 of rollup 0xR") and "with 3.50 USD" in said
+    assert "owed 80.00 USD, of 85.00 USD that custody backs and 90.00 USD" in said and "the root f00d" in said
+    said, style = settled_words([one._replace(surplus=Decimal(-1))])
+    assert style == "bh-note bh-warning" and "More is owed than is held" in said
+    assert settled_words([])[0] == "Unlock an account first."
 
 
 def test_amounts_of_l1_are_told_in_dollars() -> None:

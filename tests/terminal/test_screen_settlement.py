@@ -146,3 +146,6 @@ def test_solvency_is_computed_here_from_both_sides(bench: Bench) -> None:
     gap = Decimal(told["custody"]) - Decimal(told["accounts"]) - Decimal(told["funds"])
     assert 0 <= gap < Decimal("0.001")
     expect(panel.locator('[data-cell="gap"]')).to_have_text(f"{numbers.fixed(gap, 6, sign=True)} USD")
+    held = bench.page.locator('[data-mark="settled"]')
+    held.locator('[data-mark="hold"]').click()
+    expect(held.locator('[data-mark="settled-note"]')).to_contain_text("this exchange settles nothing")

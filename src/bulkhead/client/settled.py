@@ -10,8 +10,10 @@ what that shows and what it does not.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from decimal import Decimal
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from bulkhead.bridge.chain import Chain
@@ -72,14 +74,11 @@ class Settled(NamedTuple):
     surplus: Decimal
 
 
-async def settled(trader: Trader, l1: L1, config: VenueConfig, wallet: int = 0) -> Settled:
-    """Ask the exchange for the newest final batch, L1 for its state, and hold the one to the other. `config` is that of
-    the genesis, kept by oneself. Raises SolvencyError, what the exchange's client raises, and ChainError."""
-    import asyncio
-
+async def settled(trader: Trader, l1: L1, exchange: Path) -> Settled:
+    """Ask the exchange for the newest final batch, and L1 for its state; hold the one to the other. `exchange` is a
+    folder with the genesis, kept by oneself. Raises SolvencyError, and what the exchange's client and L1 raise."""
     told = await trader.settled_solvency()
-    anchor = await asyncio.to_thread(anchored, l1.chain, l1.deployment, batch_of(told))
-    return check(told, anchor, config, trader.account_id, trader.signer.key, wallet)
+    return await asyncio.to_thread(l1.settled, told, exchange, trader.account_id, trader.signer.key)
 
 
 def batch_of(told: Mapping[str, Any]) -> int:
@@ -197,7 +196,9 @@ def _accounts(
             if account.owner_key != key:
                 raise SolvencyError(f"account {number} is of another key in the state that L1 has")
     if account_id not in accounts:
-        raise SolvencyError(f"account {account_id} is not in the state of batch {told['batch']}")
+        raise SolvencyError(
+            f"account {account_id} is not in the state of batch {told['batch']}: unless it is newer, it was left out"
+        )
     if wallet and accounts[account_id].l1_owner != wallet:
         raise SolvencyError(f"account {account_id} is of another address on L1: {accounts[account_id].l1_owner:#042x}")
     return accounts
