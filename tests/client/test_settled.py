@@ -62,12 +62,12 @@ def case(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Case]:
             if machine.state.counters.batches > before:
                 maker = min(one for one in machine.state.accounts if one >= 128)
                 told[before + 1] = ask(openings, begin.config, before + 1, maker)
-                monkey_old(openings)
+                make_old(openings)
         anchors = {batch: anchored(at.chain, at.deployment, batch) for batch in told}
         yield Case(at, begin.config, machine.state.accounts[maker], told, anchors, openings)
 
 
-def monkey_old(openings: Openings) -> None:
+def make_old(openings: Openings) -> None:
     """What was opened is old by now."""
     assert openings._kept is not None
     openings._kept = openings._kept._replace(made_s=-1e9)
@@ -233,10 +233,10 @@ def test_what_is_not_open_is_said(case: Case) -> None:
         with pytest.raises(NotOpen, match=said):
             asyncio.run(openings.newest(final))
 
-    monkey_old(case.openings)
+    make_old(case.openings)
     refused(case.openings, 1, "L1 went back to batch 1")
     refused(case.openings, 0, "no batch is final on L1 yet")
     begin = read_genesis(case.at.folder)
     again = Openings(Machine(begin).state, case.at.folder / FOLDER, PROFILE)
-    refused(again, 2, "sealed before this exchange was started again: ask when batch 1 is final")
+    refused(again, 2, "older than what is kept here since this exchange was started: ask when batch 1")
     asyncio.run(case.openings.newest(2))

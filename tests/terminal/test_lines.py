@@ -10,14 +10,14 @@ import pytest
 
 from bulkhead.client import Compartments
 from bulkhead.client.checklist import Figure
-from bulkhead.client.l1 import Standing
+from bulkhead.client.l1 import FromCalldata, Standing
 from bulkhead.client.models import Operation, Paid
 from bulkhead.client.settled import Settled
 from bulkhead.terminal.operator.figures import figures
 from bulkhead.terminal.risk.checks import figure_text
 from bulkhead.terminal.risk.tree import compartment_lines
 from bulkhead.terminal.settlement.batches import now_doing
-from bulkhead.terminal.settlement.checks import judged, settled_words
+from bulkhead.terminal.settlement.checks import compared, judged, settled_words
 from bulkhead.terminal.settlement.kit import in_dollars
 from bulkhead.terminal.settlement.leaving import state_words
 from bulkhead.terminal.settlement.ways import Way, claim_cell, way_cells, ways_of
@@ -108,6 +108,16 @@ def test_what_l1s_state_has_is_told_with_what_everybody_must_see() -> None:
     said, style = settled_words([one._replace(surplus=Decimal(-1))])
     assert style == "bh-note bh-warning" and "More is owed than is held" in said
     assert settled_words([])[0] == "Unlock an account first."
+
+
+def test_what_the_exchange_tells_of_a_batch_is_held_to_what_was_rebuilt() -> None:
+    made = FromCalldata(7, 9, 0xABC, (), Decimal("80.5"), "f00d")
+    told: Any = {"batch": 7, "liabilities": {"root": "f00d", "total": "80.5", "accounts": 3}}
+    assert compared(made, told) == ("The exchange tells the same.", "bh-note bh-up")
+    assert compared(made, {**told, "batch": 6}) is None
+    for change in ({"root": "beef"}, {"total": "80.4"}):
+        said, style = compared(made, {**told, "liabilities": told["liabilities"] | change}) or ("", "")
+        assert "another root for this batch" in said and style == "bh-note bh-danger"
 
 
 def test_amounts_of_l1_are_told_in_dollars() -> None:

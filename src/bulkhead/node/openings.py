@@ -139,7 +139,7 @@ class Openings:
         if final > at and not (self._sealed and self._sealed[0].batch <= final <= self._sealed[-1].batch):
             first = self._sealed[0].batch if self._sealed else self._state.counters.batches + 1
             raise NotOpen(
-                f"batch {final} is final on L1, and was sealed before this exchange was started again: "
+                f"batch {final} is final on L1, and older than what is kept here since this exchange was started: "
                 f"ask when batch {first} is final"
             )
         while self._sealed and self._sealed[0].batch <= final:

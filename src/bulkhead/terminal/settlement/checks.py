@@ -8,6 +8,7 @@ from typing import Any
 from nicegui import ui
 
 from bulkhead.client import ClientError, Refused, Trader
+from bulkhead.client.answers_venue import SettledSolvency
 from bulkhead.client.l1 import FromCalldata
 from bulkhead.client.settled import Settled
 from bulkhead.terminal import numbers, parts, words
@@ -144,9 +145,26 @@ def rebuilt(page: Page) -> None:
             owed = f"All accounts are owed {numbers.dollars(made.total)} USD, under the root {made.liabilities}."
             note.show(f"{said} {root[:12]}…{root[-6:]}. {owed}", "bh-note bh-up")
             grid.paint()
+            try:
+                told = await page.session.exchange.books.settled_solvency()
+            except ClientError:
+                return  # it is gone, or settles nothing: then there is nothing to compare
+            judgement = compared(made, told)
+            if judgement is not None:
+                note.show(f"{note.text} {judgement[0]}", judgement[1])
 
         parts.button("Rebuild from L1", rebuild, mark="rebuild")
         grid = Grid("Your accounts from L1 alone", PROVEN, rows=lambda: _lines(found), empty="")
+
+
+def compared(made: FromCalldata, told: SettledSolvency) -> tuple[str, str] | None:
+    """What the exchange tells everybody of the batch that was rebuilt, beside that; None where it tells of another."""
+    if told["batch"] != made.batches:
+        return None
+    liabilities = told["liabilities"]
+    if (liabilities["root"], Decimal(liabilities["total"])) == (made.liabilities, made.total):
+        return "The exchange tells the same.", "bh-note bh-up"
+    return f"The exchange tells another root for this batch, {liabilities['root']}: keep both.", "bh-note bh-danger"
 
 
 def _lines(found: list[FromCalldata]) -> list[Line]:
