@@ -135,6 +135,7 @@ class Tour:
                      "deleveraging", "compartments", "client/info", "account/info", "accounts"):  # fmt: skip
             self.call(main, "GET", f"{OPEN}/{path}")
         self.call(main, "GET", f"{OPEN}/solvency")
+        self.call(main, "GET", f"{OPEN}/solvency/settled", status=404)
         self.call(main, "GET", OPEN + "/orders/{id}", fill={"id": order_id})
         self.call(main, "GET", OPEN + "/orders/external/{external_id}", fill={"external_id": resting["id"]})
         self.call(main, "GET", OPEN + "/orders/{id}/receipt", fill={"id": order_id})
@@ -230,7 +231,8 @@ class Tour:
         for path in ("markets", "assets", "settings", "starknet", "solvency", "oracle", "operator", "settlement",
                      "genesis", "forced"):  # fmt: skip
             self.call(None, "GET", f"{INFO}/{path}")
-        self.call(None, "GET", f"{INFO}/deployment", status=404)
+        for path in ("deployment", "solvency/settled"):
+            self.call(None, "GET", f"{INFO}/{path}", status=404)
         for path in ("stats", "orderbook", "trades"):
             self.call(None, "GET", INFO + "/markets/{market}/" + path, fill={"market": "BTC-USD"})
         filled = {"market": "BTC-USD", "type": "trades"}

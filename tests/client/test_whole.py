@@ -154,8 +154,8 @@ async def look(exchange: Exchange, trader: Trader) -> None:
                 books.oracle, books.operator, books.health, books.genesis, exchange.assets):  # fmt: skip
         assert await ask() is not None  # type: ignore[operator]
     missing: list[Callable[[], Coroutine[Any, Any, Any]]] = [
-        books.deployment, lambda: books.batch(999), lambda: books.check_liquidation(1),
-        lambda: trader.evidence.explain(1),
+        books.deployment, books.settled_solvency, trader.settled_solvency, lambda: books.batch(999),
+        lambda: books.check_liquidation(1), lambda: trader.evidence.explain(1),
     ]  # fmt: skip
     for one in missing:
         with pytest.raises(Refused):

@@ -24,6 +24,7 @@ from bulkhead.fixed import quote_floor
 from bulkhead.ledger.accounts import health_of, settled
 from bulkhead.node import leave
 from bulkhead.node.leave import Errand, NoExit
+from bulkhead.node.liabilities import settled_liabilities
 from bulkhead.node.rebuild import FromL1, NotRebuilt, published, rebuild
 from bulkhead.node.replay import write_genesis
 from bulkhead.units import TimeMs
@@ -245,6 +246,9 @@ def test_the_commands(here: World, tmp_path: Path, monkeypatch: pytest.MonkeyPat
         leaving = ["exit", "--key-file", str(tmp_path / "key"), "--profile", "test"]
         told = run("rebuild")
         assert "2 batches lead to" in told and f"{len(story().last.accounts)} accounts with 4 positions" in told
+        owed = settled_liabilities(story().last, story().statements[-1][1]).root
+        assert f"owed to accounts: {owed.total:,} of the 105,000,000,000 smallest units that custody backs" in told
+        assert f"root of what is owed: {owed.digest.hex()}" in told
         assert "no forced request is overdue" in run(*leaving, code=1)
         assert "request 1: come back" in run(*leaving, "--ask", "256")
         here.wait(WEEK + 60)

@@ -15,7 +15,8 @@ import pytest
 from eth_account import Account as Ethereum
 from msgspec import structs
 
-from bulkhead.client import Exchange, Owner, answers
+from bulkhead.client import Exchange, Owner, answers, answers_venue
+from bulkhead.client.settled import anchored, check
 from bulkhead.engine.command import SealBatch
 from bulkhead.ledger.config import VenueConfig
 from bulkhead.ledger.defaults import default_config
@@ -93,6 +94,8 @@ def test_from_a_deposit_on_l1_to_a_claim_there(live: Live) -> None:
     assert int(custody.call("claimable", wallet)) == 70 * DOLLAR
     custody.transact(FAUCET, "claim", wallet)  # anybody may, and the money goes to its owner
     assert int(token.call("balanceOf", wallet)) == 70 * DOLLAR
+    [paid] = until(live, lambda: maker.get("/user/assetOperations", type="WITHDRAWAL", status="COMPLETED"), "paid")
+    assert paid["id"] == operation["id"] and paid["finality"] == "CLAIMED" and paid["claim"]["block"] > 0
     assert live.node.failures == {}
     shown = live.client().get("/metrics").text
     assert "bulkhead_settled_batches 1.0" in shown and "bulkhead_l1_gas" in shown
@@ -105,6 +108,13 @@ def test_from_a_deposit_on_l1_to_a_claim_there(live: Live) -> None:
     assert told["lastTransaction"]["hash"] in hashes and all(one["succeeded"] for one in hashes.values())
     assert public(live, "/api/v1/info/deployment")["rollup"]["address"] == settles.deployment.rollup.address
     agree(answers.Batch, batch, "a batch that is final")
+    told = maker.get("/user/solvency/settled")
+    agree(answers_venue.OwnSettledSolvency, told, "an account in a settled state")
+    anchor, config = anchored(settles.chain, settles.deployment, told["batch"]), live.node.exchange.state.config
+    found = check(told, anchor, config, maker.vault, maker.key, int(wallet, 16))
+    assert (found.batch, found.behind, found.funds) == (1, 0, found.surplus) and found.tokens == 10_000 - 70
+    assert found.total == found.backing - found.funds and 4_900 < found.owed < 4_930
+    assert public(live, "/api/v1/info/solvency/settled")["liabilities"]["root"] == found.root
 
 
 def test_a_forced_request_is_followed_to_what_became_of_it(live: Live) -> None:
@@ -171,6 +181,8 @@ def test_the_next_start_goes_on_and_ends_the_batch_that_was_open(live: Live) -> 
         assert again.node.exchange.state.counters.batches == 4
         until(again, lambda: again.node.settles.standing.final == 1, "what is final")  # type: ignore[union-attr]
         assert again.node.settles.status(1).stage == "final"
+        answer = again.client().get("/api/v1/info/solvency/settled")
+        assert answer.status_code == 503 and "ask when batch 4 is final" in answer.json()["error"]["message"]
     finally:
         again.stop()
 

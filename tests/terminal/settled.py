@@ -27,6 +27,7 @@ from bulkhead.node.settling.child import Proving
 from bulkhead.node.settling.events import BatchStatus, Stage, Step
 from bulkhead.node.settling.store import FOLDER, SCHEMA
 from bulkhead.node.settling.thread import LastTransaction, Standing
+from bulkhead.node.settling.watch import PLACE_BITS
 from tests.api.live import Live
 from tests.node.escape_world import World, story, world
 
@@ -123,6 +124,16 @@ def note_settled(folder: Path, number: int, *, is_asked: bool = True) -> None:
             asked = {"kind": 1, "account": 128, "subject": 5_000_000, "sender": "0x" + "1" * 40}
             asked["included_ms"] = 1000 * now_s
             file.execute("INSERT INTO told VALUES ('request', 1, ?, ?)", (BLOCK, json.dumps(asked)))
+        file.commit()
+
+
+def note_claimed(folder: Path, batch: int, recipient: str) -> None:
+    """What a settlement service notes of a claim, in the block after a batch has settled."""
+    block = first_block(batch) + len(STEPS)
+    body = {"recipient": recipient, "amount": 1, "batches": batch, "time_s": int(time.time()) + 3}
+    row = (block << PLACE_BITS, block, json.dumps({**body, "transaction": "0x" + "d" * 64}))
+    with closing(sqlite3.connect(folder / FOLDER / "state.sqlite")) as file:
+        file.execute("INSERT INTO told VALUES ('claimed', ?, ?, ?)", row)
         file.commit()
 
 

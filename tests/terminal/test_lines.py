@@ -10,15 +10,17 @@ import pytest
 
 from bulkhead.client import Compartments
 from bulkhead.client.checklist import Figure
-from bulkhead.client.l1 import Standing
+from bulkhead.client.l1 import FromCalldata, Standing
+from bulkhead.client.models import Operation, Paid
+from bulkhead.client.settled import Settled
 from bulkhead.terminal.operator.figures import figures
 from bulkhead.terminal.risk.checks import figure_text
 from bulkhead.terminal.risk.tree import compartment_lines
 from bulkhead.terminal.settlement.batches import now_doing
-from bulkhead.terminal.settlement.checks import judged
+from bulkhead.terminal.settlement.checks import compared, judged, settled_words
 from bulkhead.terminal.settlement.kit import in_dollars
 from bulkhead.terminal.settlement.leaving import state_words
-from bulkhead.terminal.settlement.ways import Way, way_cells
+from bulkhead.terminal.settlement.ways import Way, claim_cell, way_cells, ways_of
 
 MONEY = dict.fromkeys(("balance", "value", "initial", "maintenance", "closeOut", "toppedUp"), "0")
 ONE: dict[str, Any] = {
@@ -74,6 +76,18 @@ def test_a_way_tells_what_is_behind_it_and_no_more() -> None:
     assert shown(21)[1] == "open" and shown(3)[1] == "older"
 
 
+def test_a_withdrawal_is_told_on_to_its_claim() -> None:
+    told: dict[str, Any] = {"id": 9, "type": "SLOW_WITHDRAWAL", "status": "READY_FOR_CLAIM"}
+    told |= {"amount": Decimal(-5), "time": 4_000}
+    paid = Paid(block=1_200, time=130_000, transaction="0xabc")
+    ready, done, moved = ways_of([], [
+        Operation(**told, sequence=3), Operation(**{**told, "status": "COMPLETED"}, claim=paid, sequence=2),
+        Operation(**{**told, "type": "TRANSFER", "status": "COMPLETED"}, sequence=1),
+    ])  # fmt: skip
+    assert [claim_cell(one).text for one in (ready, done, moved)] == ["ready", "+2 min", ""]
+    assert claim_cell(done).title == "block 1,200, 0xabc" and "completed" in done.what
+
+
 def test_solvency_is_judged_by_both_sides_and_by_l1() -> None:
     even = {"custody": "100", "accounts": "90", "funds": "9.999999"}
     assert judged(even, None)[1] == judged(even, Decimal(100))[1] == "bh-up"
@@ -84,6 +98,26 @@ def test_solvency_is_judged_by_both_sides_and_by_l1() -> None:
     ):
         words, style = judged(told, on_l1)
         assert said in words and style == "bh-danger"
+
+
+def test_what_l1s_state_has_is_told_with_what_everybody_must_see() -> None:
+    one = Settled(7, 1, 1_000, "0xR", 0xABC, "f00d", (), *map(Decimal, ("2.5", "80", "5", "90", "85", "5")))
+    said, style = settled_words([one, one._replace(owed=Decimal(1))])
+    assert style == "bh-note bh-up" and said.startswith("Batch 7 of rollup 0xR") and "with 3.50 USD" in said
+    assert "owed 80.00 USD, of 85.00 USD that custody backs and 90.00 USD" in said and "the root f00d" in said
+    said, style = settled_words([one._replace(surplus=Decimal(-1))])
+    assert style == "bh-note bh-warning" and "More is owed than is held" in said
+    assert settled_words([])[0] == "Unlock an account first."
+
+
+def test_what_the_exchange_tells_of_a_batch_is_held_to_what_was_rebuilt() -> None:
+    made = FromCalldata(7, 9, 0xABC, (), Decimal("80.5"), "f00d")
+    told: Any = {"batch": 7, "liabilities": {"root": "f00d", "total": "80.5", "accounts": 3}}
+    assert compared(made, told) == ("The exchange tells the same.", "bh-note bh-up")
+    assert compared(made, {**told, "batch": 6}) is None
+    for change in ({"root": "beef"}, {"total": "80.4"}):
+        said, style = compared(made, {**told, "liabilities": told["liabilities"] | change}) or ("", "")
+        assert "another root for this batch" in said and style == "bh-note bh-danger"
 
 
 def test_amounts_of_l1_are_told_in_dollars() -> None:

@@ -13,7 +13,7 @@ from bulkhead.client.signer import AssetLeg
 from bulkhead.terminal import numbers
 from tests.terminal.browser import Bench
 from tests.terminal.owner import by_owner
-from tests.terminal.settled import PROOF_BYTES, first_block, gas_of, note_settled
+from tests.terminal.settled import PROOF_BYTES, first_block, gas_of, note_claimed, note_settled
 from tests.terminal.venue import ask
 
 MARKET = "BTC-USD"
@@ -86,6 +86,16 @@ def test_a_withdrawal_is_asked_for_and_seen_on_its_way(bench: Bench) -> None:
     assert by_owner(bench, lambda trader: trader.balance()).balance == before - Decimal("1250.5")
     form.locator('[data-mark="claim"]').click()
     expect(form.locator('[data-mark="money-note"]')).to_contain_text("settles nothing")
+    [gone] = by_owner(bench, lambda trader: trader.operations(1))
+    way = bench.page.locator(f'tr[data-id="money-{gone.id}"]')
+    expect(way.locator('[data-cell="claimed"]')).to_have_text("")
+    number = sealed(bench, gone.sequence)["batch"]
+    note_settled(bench.live.settings.place, number, is_asked=False)
+    expect(way.locator('[data-cell="claimed"]')).to_have_text("ready", timeout=15_000)
+    note_claimed(bench.live.settings.place, number, "0x" + "ab" * 20)
+    expect(way.locator('[data-cell="claimed"]')).to_contain_text("+", timeout=15_000)
+    expect(bench.page.locator('[data-mark="ways"]')).to_contain_text("slow withdrawal 1,250.50 USD, completed")
+    bench.check()
 
 
 def test_a_strategys_money_leaves_by_itself(bench: Bench) -> None:
@@ -136,3 +146,6 @@ def test_solvency_is_computed_here_from_both_sides(bench: Bench) -> None:
     gap = Decimal(told["custody"]) - Decimal(told["accounts"]) - Decimal(told["funds"])
     assert 0 <= gap < Decimal("0.001")
     expect(panel.locator('[data-cell="gap"]')).to_have_text(f"{numbers.fixed(gap, 6, sign=True)} USD")
+    held = bench.page.locator('[data-mark="settled"]')
+    held.locator('[data-mark="hold"]').click()
+    expect(held.locator('[data-mark="settled-note"]')).to_contain_text("this exchange settles nothing")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import Table, and_, or_, select
+from sqlalchemy import Select, Table, and_, or_, select
 from sqlalchemy.sql import ColumnElement
 
 from bulkhead.api import errors, shapes
@@ -259,11 +259,13 @@ async def set_leverage(call: Call) -> dict[str, Any]:
 
 
 async def page(
-    call: Call, table: Table, key: str, wheres: list[ColumnElement[bool]], most: int, sort: str = ""
-) -> tuple[list[Row], int | None]:
+    call: Call, table: Table, key: str, wheres: list[ColumnElement[bool]], most: int, sort: str = "",
+    *, base: Select[Any] | None = None,
+) -> tuple[list[Row], int | None]:  # fmt: skip
     """A part of a table, newest first: below the cursor where there is one. Markets are asked of every table alike.
 
     `sort` is a column that goes before the key; the cursor is a key all the same, of a row that was given before.
+    `base` is a query of the table's rows with more columns.
     """
     column = table.c[key]
     chosen = call.chosen_markets()
@@ -274,7 +276,8 @@ async def page(
         wheres.append(await _below(call, table, key, whole(cursor, "cursor"), sort))
     limit = call.limit(most)
     order_by = [table.c[sort].desc()] if sort else []
-    query = select(table).where(*wheres).order_by(*order_by, column.desc()).limit(limit + 1)
+    chosen_from = select(table) if base is None else base
+    query = chosen_from.where(*wheres).order_by(*order_by, column.desc()).limit(limit + 1)
     rows = await call.api.node.store.rows(query)
     if len(rows) <= limit:
         return rows, None

@@ -8,10 +8,8 @@ import time
 from typing import Any, NamedTuple
 
 from bulkhead.api.numbers import money
-from bulkhead.ledger.accounts import settled
-from bulkhead.ledger.state import Account, State
 from bulkhead.node.app import Node
-from bulkhead.node.liabilities import Liabilities
+from bulkhead.node.liabilities import Liabilities, settlement_asset, value_of
 
 AGE_S = 5.0
 REST = 20  # and no newer than so many times what the last one took: a hundred thousand accounts take seconds
@@ -57,9 +55,9 @@ async def _take(node: Node) -> Moment:
     """The sums are of one moment, between two commands; the hashing is done beside the event loop."""
     began_s = time.monotonic()
     state, sequence = node.exchange.state, node.exchange.sequence
-    asset_id = state.config.assets[0].asset_id
+    asset_id = settlement_asset(state)
     held = [one for one in state.accounts.values() if one.asset_id == asset_id]
-    values = [(int(one.account_id), int(one.owner_key), _value(state, one)) for one in held]
+    values = [(int(one.account_id), int(one.owner_key), value_of(state, one)) for one in held]
     fund = state.funds[asset_id]
     sums = {
         "custody": money(state.custody.get(asset_id, 0)),
@@ -73,9 +71,3 @@ async def _take(node: Node) -> Moment:
     liabilities = {"root": owed.root.digest.hex(), "total": money(owed.root.total), "accounts": owed.count}
     now_s = time.monotonic()
     return Moment(now_s, now_s - began_s, sequence, {**sums, "liabilities": liabilities}, owed)
-
-
-def _value(state: State, account: Account) -> int:
-    """Balance and positions at index prices, funding paid up to now, in whole 10^-6 USD, rounded down."""
-    now = settled(state, account)[0] if account.positions else account
-    return int(now.balance) + (sum(int(one.size * state.risks[one.market_id].price) for one in now.positions) >> 32)

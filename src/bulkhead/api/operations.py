@@ -4,26 +4,28 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import or_
 
 from bulkhead.api.account import page
 from bulkhead.api.call import Call, Endpoint, Page
 from bulkhead.api.numbers import money
 from bulkhead.api.settlement import final
+from bulkhead.node.claims import CLAIMABLE, COMPLETED, IN_PROGRESS, of_status, status_of, with_claims
+from bulkhead.node.finality import Finality
 from bulkhead.node.store import tables
 from bulkhead.node.store.staging import Row
 
 PAGE = 50
-CLAIMABLE = "READY_FOR_CLAIM"
-OPERATION_STATES = ("UNKNOWN", "CREATED", "IN_PROGRESS", "REJECTED", CLAIMABLE, "COMPLETED")
+OPERATION_STATES = ("UNKNOWN", "CREATED", IN_PROGRESS, "REJECTED", CLAIMABLE, COMPLETED)
 OPERATION_TYPES = ("CLAIM", "DEPOSIT", "FAST_WITHDRAWAL", "SLOW_WITHDRAWAL", "TRANSFER")
 BOTH_WITHDRAWALS = "WITHDRAWAL"  # ccxt's name
 
 
 async def operations(call: Call) -> Page:
     """Deposits, withdrawals, transfers and claims, newest first. A withdrawal is READY_FOR_CLAIM when its batch is
-    final on L1; `finality` says how far it has come until then."""
-    table = tables.operations
+    final on L1, and COMPLETED when custody has paid its recipient there: `claim` has the transaction. `finality` says
+    how far it has come."""
+    table, settled = tables.operations, await call.api.node.withdrawals.look()
     wheres = [table.c.account_id == call.account_id]
     if call.text("id"):
         wheres.append(table.c.operation_id == call.number("id", 0))
@@ -32,25 +34,17 @@ async def operations(call: Call) -> Page:
         wheres.append(table.c.type.in_(_kinds(kinds)))
     states = call.words("status", OPERATION_STATES)
     if states:
-        wheres.append(table.c.status.in_(["IN_PROGRESS" if state == CLAIMABLE else state for state in states]))
+        wheres.append(or_(*(of_status(state, settled) for state in states)))
     if call.text("startTime"):
         wheres.append(table.c.time_ms >= call.number("startTime", 0))
     if call.text("endTime"):
         wheres.append(table.c.time_ms <= call.number("endTime", 0))
-    rows, cursor = await page(call, table, "operation_id", wheres, PAGE)
-    settled = await _settled(call)
+    rows, cursor = await page(call, table, "operation_id", wheres, PAGE, base=with_claims())
     found = await final(call.api, [operation_shape(row, settled) for row in rows])
-    return Page([one for one in found if not states or one["status"] in states], cursor)
-
-
-async def _settled(call: Call) -> int:
-    """The last command that is final on L1: withdrawals up to it can be claimed there."""
-    newest = call.api.node.progress.final
-    if not newest:
-        return 0
-    query = select(tables.batches.c.sequence_last).where(tables.batches.c.batch == newest)
-    rows = await call.api.node.store.rows(query)
-    return int(rows[0]["sequence_last"]) if rows else 0
+    for shape in found:
+        if "claim" in shape:
+            shape["finality"] = Finality.CLAIMED
+    return Page(found, cursor)
 
 
 def _kinds(asked: list[str]) -> list[str]:
@@ -63,13 +57,10 @@ def _kinds(asked: list[str]) -> list[str]:
 
 def operation_shape(row: Row, settled: int = 0) -> dict[str, Any]:
     """An operation on an account's money. `settled`: the last command that is final on L1."""
-    status = row["status"]
-    if status == "IN_PROGRESS" and row["sequence"] <= settled:
-        status = CLAIMABLE
     shape: dict[str, Any] = {
         "id": str(row["operation_id"]),
         "type": row["type"],
-        "status": status,
+        "status": status_of(row, settled),
         "amount": money(row["amount"]),
         "fee": money(row["fee"]),
         "asset": row["asset_id"],
@@ -82,6 +73,8 @@ def operation_shape(row: Row, settled: int = 0) -> dict[str, Any]:
     if row["recipient"]:
         shape["recipient"] = row["recipient"]
         shape["chain"] = "ETH"
+    if row.get("claim_id") is not None:
+        shape["claim"] = {"block": row["claim_block"], "time": row["claim_ms"], "transaction": row["claim_hash"]}
     return shape
 
 

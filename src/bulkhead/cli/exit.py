@@ -22,12 +22,18 @@ Exchange = Annotated[Path, typer.Option(help=f"A folder with the exchange's {GEN
 
 def rebuild(*, exchange: Exchange, where: Where = DEFAULT_L1, record: RecordFile = DEFAULT_RECORD) -> None:
     """Make the full state from L1's calldata, and see that it is the state that the rollup has."""
+    from bulkhead.node.liabilities import settled_liabilities, settlement_asset
+
     with _telling(), _opened(where, record, read_only=True) as (chain, deployment):
         found = _rebuilt(chain, deployment, exchange)
     state = found.state
     held = sum(len(account.positions) for account in state.accounts.values())
     typer.echo(f"block {found.block:,}: {found.batches:,} batches lead to {found.root:#066x}, as the rollup has it")
     typer.echo(f"{len(state.accounts):,} accounts with {held:,} positions in {len(state.markets):,} markets")
+    owed = settled_liabilities(state, found.root).root
+    backed = state.custody[settlement_asset(state)]
+    typer.echo(f"owed to accounts: {owed.total:,} of the {backed:,} smallest units that custody backs")
+    typer.echo(f"root of what is owed: {owed.digest.hex()}, as the exchange must show it to everybody")
 
 
 def leave(

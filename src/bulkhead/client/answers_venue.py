@@ -51,6 +51,42 @@ class OwnSolvency(TypedDict):
     parts: list[OwnPart]
 
 
+class SettledSolvency(TypedDict):
+    """What S of a batch that is final on L1 is made of; words are elements of the field in hexadecimal. `liabilities`
+    is the tree of sums over that state, the same for whoever makes it."""
+
+    batch: int
+    state: str
+    parts: list[str]
+    markets: list[str]
+    money: list[str]
+    counters: list[str]
+    liabilities: LiabilitiesRoot
+
+
+class CountedPart(TypedDict):
+    """Where an account stands in that tree of sums."""
+
+    amount: str
+    place: int
+    path: list[Sibling]
+
+
+class SettledAccount(TypedDict):
+    """An account in that state: its words by number, none of one that is not there, and its path to the root."""
+
+    accountId: int
+    words: dict[str, str]
+    path: list[str]
+    owed: CountedPart | None
+
+
+class OwnSettledSolvency(SettledSolvency):
+    """The same with one's own account and its isolated position in every market."""
+
+    accounts: list[SettledAccount]
+
+
 class Fund(TypedDict):
     """The venue's money of one asset."""
 

@@ -20,7 +20,7 @@ from bulkhead.client.answers import (
     Settlement,
     Step,
 )
-from bulkhead.client.answers_venue import Health, Insurance, Operator, Oracle, Solvency
+from bulkhead.client.answers_venue import Health, Insurance, Operator, Oracle, SettledSolvency, Solvency
 from bulkhead.client.models import MarginCall
 from bulkhead.client.transport import Transport
 
@@ -80,6 +80,10 @@ class Books:
     async def solvency(self) -> Solvency:
         """What the exchange holds beside what it owes, and the root of what it owes."""
         return await self._ask("/solvency", Solvency)
+
+    async def settled_solvency(self) -> SettledSolvency:
+        """What the state of the newest batch that is final on L1 is made of, and the root of what it owes."""
+        return await self._ask("/solvency/settled", SettledSolvency)
 
     async def insurance(self, limit: int = 100, cursor: int | None = None) -> Insurance:
         """The insurance fund, what each market may still lose, and entries."""

@@ -7,11 +7,11 @@ Each may raise what `bridge.chain.Chain` raises, all of it a ChainError.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from decimal import Decimal
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from eth_account.signers.local import LocalAccount
 
@@ -19,18 +19,21 @@ from bulkhead.bridge.chain import Chain, Receipt, signer_of
 from bulkhead.bridge.errors import ChainError
 from bulkhead.bridge.open import is_url, open_chain
 from bulkhead.bridge.record import Deployment, check_record, read_record
+from bulkhead.client.settled import Settled, anchored, batch_of, check
 from bulkhead.client.signer import units_of
+from bulkhead.client.solvency import SolvencyError
 from bulkhead.fixed import quote_floor
 from bulkhead.ledger.accounts import health_of, settled
 from bulkhead.node import leave
 from bulkhead.node.leave import Errand, NoExit, Terms
+from bulkhead.node.liabilities import settled_liabilities
 from bulkhead.node.rebuild import NotRebuilt, rebuild
 from bulkhead.node.replay import ExchangeError, read_genesis
 from bulkhead.signing import SigningError
 
 MONEY = 1_000_000  # smallest units of a dollar
 FAILURES: tuple[type[Exception], ...] = (
-    ChainError, NoExit, NotRebuilt, ExchangeError, SigningError, ValueError, OSError,
+    ChainError, NoExit, NotRebuilt, ExchangeError, SigningError, SolvencyError, ValueError, OSError,
 )  # fmt: skip
 """What any call here may raise; each says what to do."""
 WEI = 10**18  # in an ether
@@ -65,12 +68,15 @@ class Proven(NamedTuple):
 
 
 class FromCalldata(NamedTuple):
-    """What was rebuilt: up to which batch and block, and the owner's accounts in it."""
+    """What was rebuilt: up to which batch and block, the owner's accounts in it, and what is owed to all accounts. An
+    exchange that shows another `liabilities` for this batch (`client.settled`) has told somebody what is not so."""
 
     batches: int
     block: int
     root: int
     accounts: tuple[Proven, ...]
+    total: Decimal
+    liabilities: str  # the root of the tree of sums
 
 
 class L1:
@@ -142,7 +148,18 @@ class L1:
                 accounts.append(
                     Proven(int(account.account_id), account.kind.name, worth, Decimal(int(now.balance)) / MONEY)
                 )
-        return FromCalldata(found.batches, found.block, found.root, tuple(accounts))
+        owed = settled_liabilities(found.state, found.root).root
+        total = Decimal(owed.total) / MONEY
+        return FromCalldata(found.batches, found.block, found.root, tuple(accounts), total, owed.digest.hex())
+
+    def settled(self, told: Mapping[str, Any], exchange: Path, account_id: int, key: int) -> Settled:
+        """Hold what the exchange tells of an account of this owner (`Trader.settled_solvency`) to L1's state.
+
+        `exchange` is a folder with the exchange's genesis; `key` the account's. Raises SolvencyError.
+        """
+        anchor = anchored(self.chain, self.deployment, batch_of(told))
+        owner = int(str(self.signer.address), 16)
+        return check(told, anchor, read_genesis(exchange).config, account_id, key, owner)
 
     # -- money in and out ----------------------------------------------------------------------------------------------
 

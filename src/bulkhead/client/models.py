@@ -341,8 +341,17 @@ class Preview(Model, frozen=True):
     modes: list[ModePreview]
 
 
+class Paid(Model, frozen=True):
+    """Where custody has paid a withdrawal on L1."""
+
+    block: int
+    time: int
+    transaction: str
+
+
 class Operation(Model, frozen=True):
-    """Money that came, went or moved; a negative amount left."""
+    """Money that came, went or moved; a negative amount left. A withdrawal is IN_PROGRESS until its batch is final on
+    L1, then READY_FOR_CLAIM, and COMPLETED with its `claim`; where L1 takes the claim back, so does this."""
 
     id: int
     type: str
@@ -350,8 +359,10 @@ class Operation(Model, frozen=True):
     amount: Decimal
     time: int
     sequence: int = 0
-    finality: str = ""
+    finality: str = ""  # as of orders; CLAIMED when custody has paid
     account_id: int = 0
+    recipient: str = ""
+    claim: Paid | None = None
 
 
 class MarginCall(Model, frozen=True):

@@ -38,10 +38,10 @@ async def counted(trader: Trader) -> Counted:
 def check(published: Mapping[str, Any], own: Mapping[str, Any], account_id: int, key: int) -> Counted:
     """The same of answers that are there. Raises SolvencyError."""
     try:
-        root = Node(bytes.fromhex(published["liabilities"]["root"]), _micro(published["liabilities"]["total"]))
+        root = Node(bytes.fromhex(published["liabilities"]["root"]), micro(published["liabilities"]["total"]))
         parts = [_part(one) for one in own["parts"]]
         custody, sequence = Decimal(published["custody"]), int(published["sequence"])
-        stated = own["sequence"], bytes.fromhex(own["root"]), _micro(own["total"])
+        stated = own["sequence"], bytes.fromhex(own["root"]), micro(own["total"])
     except (KeyError, TypeError, ValueError, ArithmeticError) as error:
         raise SolvencyError(f"this is no proof of solvency: {error!r}") from error
     if stated != (sequence, root.digest, root.total):
@@ -60,7 +60,8 @@ def check(published: Mapping[str, Any], own: Mapping[str, Any], account_id: int,
     return Counted(sequence, owed, total, custody, custody - total)
 
 
-def _micro(text: str) -> int:
+def micro(text: str) -> int:
+    """Dollars as smallest units. ValueError for what is no whole number of them."""
     value = Decimal(text) * MICRO
     if value != int(value):
         raise ValueError(f"{text} is no whole number of 10^-6 USD")
@@ -69,7 +70,7 @@ def _micro(text: str) -> int:
 
 def _part(told: Mapping[str, Any]) -> Part:
     owed = Owed(
-        int(told["accountId"]), int(told["ownerKey"], 16), _micro(told["owed"]), bytes.fromhex(told["salt"])
+        int(told["accountId"]), int(told["ownerKey"], 16), micro(told["owed"]), bytes.fromhex(told["salt"])
     )
-    path = tuple(Node(bytes.fromhex(one["digest"]), _micro(one["total"])) for one in told["path"])
+    path = tuple(Node(bytes.fromhex(one["digest"]), micro(one["total"])) for one in told["path"])
     return Part(owed, int(told["place"]), path)

@@ -8,7 +8,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from bulkhead.client.answers import FundingPayment, PastPosition
-from bulkhead.client.answers_venue import OwnSolvency
+from bulkhead.client.answers_venue import OwnSettledSolvency, OwnSolvency
 from bulkhead.client.compartments import Compartments, MovePlan
 from bulkhead.client.errors import Refused, Unreachable
 from bulkhead.client.evidence import Evidence
@@ -136,6 +136,10 @@ class Trader:
         """This account in the exchange's tree of what it owes; `client.solvency.counted` checks it. `sequence` names
         the moment of an answer of `Books.solvency`; none: the newest."""
         return await self._whole("/solvency", OwnSolvency, {"sequence": sequence})
+
+    async def settled_solvency(self) -> OwnSettledSolvency:
+        """This account in the newest batch that is final on L1; `client.settled.settled` checks it against L1."""
+        return await self._whole("/solvency/settled", OwnSettledSolvency, {})
 
     # -- orders --------------------------------------------------------------------------------------------------------
 

@@ -22,6 +22,7 @@ from bulkhead.ledger.defaults import USD, default_config
 from bulkhead.ledger.state import Kind, MarginRule
 from bulkhead.ledger.tx import Register
 from bulkhead.limits import CHILDREN_PER_ACCOUNT
+from bulkhead.node.claims import Withdrawals
 from bulkhead.node.clock import ClockService, Signers
 from bulkhead.node.directory import Directory
 from bulkhead.node.exchange import Exchange
@@ -89,6 +90,7 @@ class Node:
         self.store = Store(database, exchange.state.config, exchange.machine.authority)
         self.clock = ClockService(self.writer, source, Signers(keys, exchange.state.config), settings.clock)
         self.progress = Progress(settings.place)
+        self.withdrawals = Withdrawals(self.store, lambda: self.progress)
         self.settles = settles
         self.is_stopping = False
         self.faucet_times: dict[int, float] = {}  # by owner: when he claimed last
@@ -101,7 +103,7 @@ class Node:
         self.writer.listeners += [self.store.heard, self.metrics.heard]
         if settles is not None:
             self.writer.gate = settles.gate
-            self.writer.listeners.append(settles.gate.heard)
+            self.writer.listeners += [settles.gate.heard, settles.openings.heard]
 
     async def start(self) -> None:
         """Begin to work. The first tick is done when this returns, so that there are prices. Raises SettlementError."""
@@ -113,6 +115,7 @@ class Node:
             await self._register_backstop()
         await self.clock.tick()
         self._tasks.append(asyncio.create_task(self.clock.run(), name="clock"))
+        self._tasks.append(asyncio.create_task(self.withdrawals.run(), name="withdrawals"))
         if self.settles is not None:
             await self.settles.start(self.writer)
         log.info("node started", sequence=self.exchange.sequence, chain=self.exchange.state.config.chain_id)
@@ -146,6 +149,7 @@ class Node:
         found = {
             "writer": self.writer.failure,
             "store": self.store.failure,
+            "claims": self.withdrawals.failure,
             "prices": self.clock.source_failure,
             "clock": "" if self._is_ticking() else "no tick for too long",
             **({} if self.settles is None else self.settles.failures),

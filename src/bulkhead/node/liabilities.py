@@ -14,9 +14,17 @@ from collections.abc import Iterable, Sequence
 from hashlib import sha256
 from typing import NamedTuple
 
+from bulkhead.ledger.accounts import settled
+from bulkhead.ledger.state import Account, State
+from bulkhead.units import AssetId
+
 SALT_BYTES = 16
 TOTAL_BITS = 127
 _TOTAL_BYTES = 16
+
+
+class NotOpen(Exception):
+    """There is no settled batch whose state can be opened now; the text says why."""
 
 
 class Owed(NamedTuple):
@@ -106,3 +114,28 @@ class Liabilities:
 def salt_of(secret: bytes, account_id: int) -> bytes:
     """An account's salt in one tree."""
     return hmac.digest(secret, account_id.to_bytes(8, "big"), "sha256")[:SALT_BYTES]
+
+
+def value_of(state: State, account: Account) -> int:
+    """Balance and positions at index prices, funding paid up to now, in whole 10^-6 USD, rounded down."""
+    now = settled(state, account)[0] if account.positions else account
+    return int(now.balance) + (sum(int(one.size * state.risks[one.market_id].price) for one in now.positions) >> 32)
+
+
+def settled_liabilities(state: State, root: int) -> Liabilities:
+    """What a settled state owes, as the one tree that follows from it: `root` is S, which makes the salts. They hide
+    nothing, for what L1 was given names every account; they make the tree the same for whoever makes it."""
+    asset_id = settlement_asset(state)
+    held = [one for _, one in sorted(state.accounts.items()) if one.asset_id == asset_id]
+    owed = [(int(one.account_id), int(one.owner_key), max(0, value_of(state, one))) for one in held]
+    return Liabilities(owed, secret_of(root))
+
+
+def secret_of(root: int) -> bytes:
+    """What makes the salts of a settled state's tree."""
+    return root.to_bytes(32, "big")
+
+
+def settlement_asset(state: State) -> AssetId:
+    """In which accounts are kept."""
+    return state.config.assets[0].asset_id

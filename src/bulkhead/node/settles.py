@@ -28,6 +28,7 @@ from bulkhead.circuit.batch import SHAPES, Shape
 from bulkhead.circuit.venue import NotProvable
 from bulkhead.node.exchange import Exchange
 from bulkhead.node.gate import BatchGate
+from bulkhead.node.openings import Openings
 from bulkhead.node.proof_file import FOLDER, Proofs
 from bulkhead.node.prove_batch import key_for
 from bulkhead.node.settings import Settings, SettlementSettings
@@ -91,6 +92,7 @@ class Settles:
         self.chain, self.deployment, self.exchange = chain, deployment, exchange
         self.profile = settings.settlement.profile
         self.gate = BatchGate(exchange, _shapes(exchange, deployment, self.profile))
+        self.openings = Openings(exchange.state, settings.place / FOLDER, self.profile)
         self.faucet: L1Faucet | None = None
         if settings.faucet.enabled:
             self.faucet = L1Faucet(chain, deployment, _signer(settings.settlement.faucet_key_file))

@@ -50,6 +50,10 @@ class AccountTopic(Topic):
         """A row of this account."""
         self._rows[table](row)
 
+    def progressed(self, row: Row) -> None:
+        """A withdrawal of this account has come further on L1, or L1 went back. `row` has its claim."""
+        self._tell_operation(row)
+
     def flush(self) -> None:
         """The group is over: tell what it did."""
         orders, self._orders = self._orders, {}
@@ -109,8 +113,9 @@ class AccountTopic(Topic):
 
     def _tell_operation(self, row: Row) -> None:
         kind = OPERATIONS.get(row["type"], "WITHDRAWAL")
-        rpc: dict[str, Any] = {"operation": operation_shape(row)}
-        stated = {"assetId": row["asset_id"], "amount": money(abs(row["amount"])), "status": row["status"]}
+        shape = operation_shape(row, self._api.node.withdrawals.settled)
+        rpc: dict[str, Any] = {"operation": shape}
+        stated = {"assetId": row["asset_id"], "amount": money(abs(row["amount"])), "status": shape["status"]}
         if kind == "DEPOSIT":
             rpc["deposit"] = {
                 **stated, "timestamp": row["time_ms"], "status": DEPOSITED.get(row["status"], "CREATED"),

@@ -84,6 +84,7 @@ class Hub:
         }
         api.node.store.staging.watch = self._row
         api.node.writer.listeners.append(self.heard)
+        api.node.withdrawals.listeners.append(self._progressed)
 
     # -- topics ------------------------------------------------------------------------------------------------------
 
@@ -188,6 +189,18 @@ class Hub:
     def _holds(self, account_id: int) -> bool:
         opened = self.api.node.store.deriver.held.open
         return any((account_id, market_id) in opened for market_id in self.books)
+
+    def _progressed(self, rows: list[Row]) -> None:
+        """Withdrawals have another status on L1. Never raises: the tables must not suffer from a stream."""
+        for row in rows:
+            topic = self.accounts.get(row["account_id"])
+            if topic is None:
+                continue
+            try:
+                topic.progressed(row)
+            except Exception:
+                log.exception("a stream failed", account=row["account_id"])
+                topic.fail()
 
     # -- events ------------------------------------------------------------------------------------------------------
 

@@ -66,7 +66,7 @@ class Attempt(NamedTuple):
 
 
 class Told(NamedTuple):
-    """What a contract told in a confirmed block: an entry of a queue, its cancellation, a settled batch."""
+    """What a contract told in a confirmed block: an entry of a queue, its cancellation, a settled batch, a claim."""
 
     kind: str
     number: int
@@ -154,11 +154,28 @@ class Store:
             file.executemany("INSERT OR REPLACE INTO told VALUES (?, ?, ?, ?)", rows)
             file.executemany("INSERT OR IGNORE INTO finals VALUES (?, ?)", finals)
             file.execute("INSERT OR REPLACE INTO blocks VALUES (?, ?)", (number, digest))
+            file.execute("INSERT OR REPLACE INTO meta VALUES ('claims to', ?)", (str(number),))
             file.execute("DELETE FROM blocks WHERE number <= ?", (number - BLOCKS_KEPT,))
 
-    def rewind(self, number: int) -> None:
-        """Forget what was read of later blocks."""
+    def add_claims(self, number: int, told: Sequence[Told]) -> None:
+        """The claims in blocks that were read before, up to this one."""
+        rows = [(each.kind, each.number, each.block, json.dumps(each.body, sort_keys=True)) for each in told]
         with self._commit() as file:
+            file.executemany("INSERT OR REPLACE INTO told VALUES (?, ?, ?, ?)", rows)
+            file.execute("INSERT OR REPLACE INTO meta VALUES ('claims to', ?)", (str(number),))
+
+    def settled_before(self, block: int) -> int:
+        """The last batch that settled in a block before this one; 0 where none did."""
+        query = "SELECT max(number) FROM told WHERE kind = 'settled' AND block < ?"
+        return int(self._file.execute(query, (block,)).fetchone()[0] or 0)
+
+    def rewind(self, number: int) -> None:
+        """Forget what was read of later blocks. How often that happened is counted, for those who only read on."""
+        with self._commit() as file:
+            rewinds = "(SELECT 1 + coalesce(max(CAST(value AS INTEGER)), 0) FROM meta WHERE name = 'rewinds')"
+            file.execute(f"INSERT OR REPLACE INTO meta VALUES ('rewinds', CAST({rewinds} AS TEXT))")
+            claims = "UPDATE meta SET value = ? WHERE name = 'claims to' AND CAST(value AS INTEGER) > ?"
+            file.execute(claims, (str(number), number))
             lost = "SELECT number FROM told WHERE kind = 'settled' AND block > ?"
             file.execute(f"DELETE FROM finals WHERE batch IN ({lost})", (number,))
             file.execute("DELETE FROM told WHERE block > ?", (number,))

@@ -1,7 +1,7 @@
 """The tables. Money is whole 10^-6 USD, sizes are lots, prices whole quote per lot: as the ledger has them.
 
 Everything but `users`, `accounts_named`, `api_keys` and `webhooks` is derived: it may be dropped, and is then made anew
-from the journal. Those four are what traders told this node and no journal knows.
+from the journal, `claims` from L1. Those four are what traders told this node and no journal knows.
 """
 
 from __future__ import annotations
@@ -182,6 +182,21 @@ operations = _table(
     _number("time_ms"),
     _number("sequence"),
     Index("operations_of_account", "account_id", "operation_id"),
+    Index("operations_of_recipient", "recipient", "sequence"),
+    Index("operations_by_sequence", "sequence"),
+)
+
+claims = _table(
+    "claims",
+    _number("claim_id", key=True),  # rises with its place on L1
+    _text("recipient"),
+    _number("amount"),
+    _number("batch"),  # the last that had settled
+    _number("sequence_last"),  # in the journal: the recipient's withdrawals up to it are paid
+    _number("block"),
+    _number("time_ms"),
+    _text("hash"),
+    Index("claims_of_recipient", "recipient", "sequence_last", "claim_id"),
 )
 
 batches = _table(
@@ -218,7 +233,7 @@ progress = _table("progress", _text("name", key=True), _text("value"))
 
 DERIVED = (
     orders, fills, positions, funding_payments, funding_rates, candles, liquidations, operations, batches, insurance,
-    calls, progress,
+    calls, claims, progress,
 )  # fmt: skip
 
 users = _table(

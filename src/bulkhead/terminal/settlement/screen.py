@@ -34,6 +34,7 @@ def build(page: Page) -> None:
                 with ui.element("div").classes("bh-halves"):
                     checks.solvency(page)
                     checks.rebuilt(page)
+                checks.held_to_l1(page)
             with ui.element("div").classes("bh-column"):
                 MoneyForm(page)
                 Leaving(page)

@@ -1,4 +1,6 @@
-"""The way of each order and each operation with money: accepted, sealed, proven, on L1, final; with its receipt."""
+"""The way of each order and each operation with money: accepted, sealed, proven, on L1, final; a withdrawal's on to its
+claim; an order's receipt.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +10,7 @@ from typing import Any, NamedTuple
 
 from bulkhead.client import ClientError, Order
 from bulkhead.client.draft import DraftError, config_of
-from bulkhead.client.models import Operation
+from bulkhead.client.models import Operation, Paid
 from bulkhead.client.receipts import ReceiptError, Receipts
 from bulkhead.terminal import numbers, parts, words
 from bulkhead.terminal.grid import Cell, Column, Grid, Line
@@ -20,10 +22,12 @@ STAGES = ("SEALED", "PROVEN", "SETTLED", "FINAL")
 WAYS = (
     Column("What"), Column("Accepted"), Column("Record", True, "its place in the exchange's journal"),
     Column("Batch", True), Column("Sealed", True, "after it was accepted"), Column("Proven", True),
-    Column("On L1", True), Column("Final", True), Column("Receipt"),
+    Column("On L1", True), Column("Final", True), Column("Claimed", True, "a withdrawal that L1's custody has paid"),
+    Column("Receipt"),
 )  # fmt: skip
 ROWS = 40
 RECEIPTS = "receipts.json"
+CLAIMABLE = "READY_FOR_CLAIM"
 HOLDS = "The receipt holds"
 
 
@@ -36,6 +40,8 @@ class Way(NamedTuple):
     time_ms: int
     order_id: int
     account_id: int = 0
+    claim: Paid | None = None
+    is_claimable: bool = False
 
 
 def ways_of(orders: Sequence[Order], operations: Sequence[Operation]) -> list[Way]:
@@ -50,7 +56,7 @@ def ways_of(orders: Sequence[Order], operations: Sequence[Operation]) -> list[Wa
     found += [
         Way(
             f"money-{one.id}", f"{_words(one.type)} {numbers.dollars(abs(one.amount))} USD, {_words(one.status)}",
-            one.sequence, one.time, 0, one.account_id,
+            one.sequence, one.time, 0, one.account_id, one.claim, one.status == CLAIMABLE,
         )
         for one in operations
     ]  # fmt: skip
@@ -85,6 +91,14 @@ def way_cells(way: Way, batches: Rows) -> list[Cell]:
         title = f"block {step['block']:,}, {step['hash']}" if "hash" in step else ""
         cells.append(Cell(f"+{after(step['time'] - way.time_ms)}", title=title, mark=stage.lower()))
     return cells
+
+
+def claim_cell(way: Way) -> Cell:
+    """When custody paid a withdrawal, or that it can be claimed now; nothing of what is none."""
+    if way.claim is not None:
+        title = f"block {way.claim.block:,}, {way.claim.transaction}"
+        return Cell(f"+{after(way.claim.time - way.time_ms)}", title=title, mark="claimed")
+    return Cell("ready" if way.is_claimable else "", "bh-up" if way.is_claimable else "", mark="claimed")
 
 
 def after(duration_ms: int) -> str:
@@ -129,7 +143,7 @@ class Ways:
         check = Cell("Check", action="check", title=f"Check the receipt of {way.what}") if way.order_id else Cell("")
         account = self._session.accounts.get(way.account_id)
         whose = "" if account is None or account is self._session.main else f" · {account.label}"
-        cells = [Cell(way.what + whose), Cell(at_ms=way.time_ms), *way_cells(way, batches), check]
+        cells = [Cell(way.what + whose), Cell(at_ms=way.time_ms), *way_cells(way, batches), claim_cell(way), check]
         note = self._notes.get(way.id, "")
         return Line(way.id, cells, note=note, note_style="bh-up" if note.startswith(HOLDS) else "bh-danger")
 
