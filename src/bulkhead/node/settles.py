@@ -219,11 +219,12 @@ def _signer(file: str) -> LocalAccount:
 
 def _shapes(exchange: Exchange, deployment: Deployment, profile: str) -> list[Shape]:
     """Shapes of batches that L1 has verifiers for. SettlementError where there is none of this venue."""
-    keys = {door.key for door in deployment.doors}
+    doors = deployment.every_door
+    keys = {door.key for door in doors}
     config = exchange.state.config
     found = []
     for shape in SHAPES:
-        if any(door.shape == shape.number for door in deployment.doors):
+        if any(door.shape == shape.number for door in doors):
             key = key_for(config, shape, profile).key
             if key.digest.hex() in keys:
                 found.append(shape)
