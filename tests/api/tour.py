@@ -222,7 +222,7 @@ class Tour:
     def be_public(self) -> None:
         """What everybody may see."""
         for path in ("markets", "assets", "settings", "starknet", "solvency", "oracle", "operator", "settlement",
-                     "genesis", "forced"):  # fmt: skip
+                     "genesis", "forced", "proposals"):  # fmt: skip
             self.call(None, "GET", f"{INFO}/{path}")
         self.call(None, "GET", f"{INFO}/deployment", status=404)
         for path in ("stats", "orderbook", "trades"):

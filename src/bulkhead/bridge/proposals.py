@@ -9,7 +9,7 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from bulkhead.bridge.chain import Chain
-from bulkhead.bridge.contract import Event
+from bulkhead.bridge.contract import Contract, Event
 from bulkhead.bridge.record import Deployment
 
 DAY_S = 86_400
@@ -72,6 +72,11 @@ class Proposals:
         self._rollup = deployment.contract(chain, "rollup")
         self._told: list[Event] = []
         self._block = deployment.block
+
+    def over(self, chain: Chain) -> Proposals:
+        """The same, which goes on over another connection."""
+        self._chain, self._rollup = chain, Contract(chain, self._rollup.address, self._rollup.abi)
+        return self
 
     def forget(self) -> None:
         """L1 went back behind what was read: read it anew."""

@@ -1,8 +1,8 @@
 """Drafts of other parameters: what an exchange's configuration is, what would change, and whether the rules allow it.
 
 Nothing is applied. A configuration is part of what is proven: its digest is in every statement, and a verifier on L1 is
-of one. A draft is the paper that `bulkhead l1 propose` makes other verifiers from, which wait behind L1's timelock; what
-an exchange cannot do when they are enacted, `node.succession` says.
+of one. A draft is the paper that `bulkhead l1 propose` makes other verifiers from, which wait behind the timelock. What
+an exchange cannot do then, `node.succession` says.
 """
 
 from __future__ import annotations
