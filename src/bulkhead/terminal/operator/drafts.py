@@ -34,7 +34,7 @@ class Drafting:
         with parts.panel("Draft of other parameters", mark="draft"), ui.element("div").classes("bh-entry bh-drafting"):
             note = (
                 "Nothing here is applied. The council announces verifiers of such a file to L1, where they wait behind "
-                "the timelock. No proof leads from an exchange's state to another configuration: enacted, it ends batches."
+                "the timelock. No proof leads from an exchange's state to another configuration: its batches end then."
             )
             parts.Text(note, "p", "bh-note bh-muted")
             self.group = parts.Field("Of", kind="choice", on_change=self._grouped)
