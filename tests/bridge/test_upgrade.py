@@ -102,8 +102,12 @@ def test_one_that_begins_at_once_is_taken_at_once(chain: Chain) -> None:
     assert [(one.stage, one.from_batch) for one in seen.proposals] == [(Stage.ENACTED, BATCHES + 1)]
     [pin] = seen.pins
     assert (pin.pinned, pin.key, pin.is_pinned) == (door.reader.address, door.key, True)
-    with pytest.raises(UpgradeError, match="takes the verifier .* already"):
+    with pytest.raises(UpgradeError, match="takes all these verifiers already"):
         proposed(chain, made)
+    mixed = [other(), other(2)._replace(shape=8)]
+    more = propose(chain, DEPLOYER, made, mixed, SAME, keep=lambda made: None)
+    assert [each.door.key for each in more.proposed] == [each.key for each in mixed], "the second alone is new"
+    assert [one.shape for one in Proposals(chain, more).look()] == [7, 8]
 
 
 def test_what_is_taken_back_or_forgotten_is_told_and_may_be_announced_anew(chain: Chain) -> None:
@@ -149,7 +153,7 @@ def test_nothing_is_deployed_for_what_cannot_be_announced(chain: Chain) -> None:
         (STRANGER, [other()], "only the council may"),
         (DEPLOYER, [], "at least one verifier"),
         (DEPLOYER, [other(1), other(2)], "one alone for each version and shape"),
-        (DEPLOYER, [system()], "already: nothing would change"),
+        (DEPLOYER, [system()], "takes all these verifiers already: nothing would change"),
     ):
         with pytest.raises(UpgradeError, match=problem):
             propose(chain, signer, known, systems, SAME, keep=kept.append)

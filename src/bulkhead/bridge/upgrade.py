@@ -43,7 +43,8 @@ def propose(
     keep: Keep,
     progress: Progress = lambda done, gas: None,
 ) -> Deployment:
-    """Deploy the verifiers that the record does not have, and announce them all. The record with them.
+    """Deploy the verifiers that the record does not have, and announce all that the rollup does not take already. The
+    record with them.
 
     `keep` gets the record before anything is announced, so that a run that broke off is taken up by the next one.
     Raises UpgradeError, and what `Chain` raises.
@@ -57,12 +58,15 @@ def propose(
     for each in systems:
         known = next((door for door in deployment.every_door if door.key == each.key), None)
         if known is not None and rollup.call("reader_of", known.version, known.shape) == known.reader.address:
-            raise UpgradeError(f"the rollup takes the verifier of key {each.key[:16]}… already: nothing would change")
+            progress(f"the rollup takes version {each.version}, shape {each.shape} with this key already", 0)
+            continue
         door = deploy_doors(chain, signer, [each], progress)[0] if known is None else known
         others = tuple(one for one in deployment.proposed if one.door.key != door.key)
         deployment = deployment._replace(proposed=(*others, Proposed(door, aim.from_batch, *aim[:2])))
         keep(deployment)
         doors.append(door)
+    if not doors:
+        raise UpgradeError("the rollup takes all these verifiers already: nothing would change")
     for door in doors:
         reader = door.reader.address
         receipt = rollup.transact(signer, "propose_reader", door.version, door.shape, reader, aim.from_batch)
