@@ -21,10 +21,13 @@ from tests.contracts.machine import CONTRACTS
 from tests.programs import L1_KINDS
 
 
-@pytest.fixture(params=L1_KINDS)
+@pytest.fixture
 def chain(request: pytest.FixtureRequest) -> Iterator[Chain]:
-    with running(request.param) as made:
+    with running(getattr(request, "param", "embedded")) as made:
         yield made
+
+
+on_both = pytest.mark.parametrize("chain", L1_KINDS, indirect=True)
 
 
 SAME = Aim("0xa", (), 0)
@@ -60,6 +63,7 @@ def test_the_delays_are_those_of_the_contracts() -> None:
         assert getattr(proposals, f"{name}_S") == found[name]
 
 
+@on_both
 def test_a_verifier_is_announced_waits_and_is_taken_from_its_batch(chain: Chain, tmp_path: Path) -> None:
     path, known = tmp_path / "record.json", deployed(chain, system())
     before = known.doors[0]
@@ -145,6 +149,7 @@ def test_two_that_differ_in_their_batch_alone_are_not_mistaken_for_each_other(ch
     assert [one.stage for one in Proposals(chain, known).look()] == [Stage.READY, Stage.ENACTED]
 
 
+@on_both
 def test_nothing_is_deployed_for_what_cannot_be_announced(chain: Chain) -> None:
     known = deployed(chain, system())
     before = chain.nonce(str(DEPLOYER.address)), chain.nonce(str(STRANGER.address))
@@ -182,6 +187,7 @@ def test_what_broke_off_before_it_was_announced_is_taken_up(chain: Chain, monkey
     assert only(chain, kept[0]).address == kept[0].proposed[0].door.reader.address
 
 
+@on_both
 def test_a_request_that_is_made_in_time_stops_what_it_flees(chain: Chain) -> None:
     made = proposed(chain, deployed(chain, system()))
     one = only(chain, made)
