@@ -126,6 +126,13 @@ class Live:
         assert not self._thread.is_alive()
 
 
+def most(live: Live, price: int) -> str:
+    """What a client signs of the first market for a whole position: fifty times the largest."""
+    wire = live.node.exchange.state.config.markets[0]
+    lots = int(wire.tiers[-1].bound) * 50 * wire.resolution // (price * 1_000_000)
+    return f"{lots // wire.resolution}.{lots % wire.resolution:06d}"
+
+
 class Trader:
     """An owner with an Ethereum key who has onboarded, and signs."""
 

@@ -62,7 +62,7 @@ def trader(live: Live) -> Trader:
         ({"fee": "0.0006"}, (400, 1101)),
         ({"reduceOnly": True}, (422, 1137)),
         ({"qty": 1}, (400, 1133)),
-        ({"type": "TPSL", "reduceOnly": True, "cancelId": "x"}, (400, 1133)),
+        ({"type": "TPSL", "reduceOnly": True, "cancelId": "x"}, (400, 1131)),
         ({"cancelId": "x" * 129}, (400, 1133)),
     ],
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import msgspec
 import pytest
@@ -10,6 +11,7 @@ import pytest
 from bulkhead.api.limits import BUCKETS_MAX, Limiter
 from bulkhead.node.app import Node
 from bulkhead.node.journal import JournalError
+from bulkhead.node.settling.thread import Standing
 from bulkhead.node.writer import Writer
 from tests.api.live import Fixed, Live, Trader, settings_for
 
@@ -87,6 +89,18 @@ def test_a_node_is_browned_out_by_what_waits_and_by_what_is_not_proven(
     assert not live.node.is_browned_out
     monkeypatch.setattr(Node, "unproven", 2)
     assert live.node.is_browned_out
+
+
+def test_a_node_that_l1_takes_no_batch_of_takes_no_new_risk_and_says_why(
+    live: Live, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trader = Trader(live, 903)
+    standing = SimpleNamespace(standing=Standing(is_cut_off=True), status=None)
+    monkeypatch.setattr(live.node, "settles", standing)
+    refused = trader.place(trader.order("BUY", "0.01", "59000"))
+    monkeypatch.undo()
+    assert (refused.status_code, refused.json()["error"]["code"]) == (429, 1012)
+    assert "L1 takes no further batch of this exchange" in refused.json()["error"]["message"]
 
 
 def test_a_failed_disk_is_maintenance_and_health_says_why(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -19,7 +19,7 @@ from bulkhead.node import app
 from bulkhead.node.settings import Settings
 from bulkhead.signing import move_hash, registration_hash
 from bulkhead.units import TimeMs
-from tests.api.live import Fixed, Live, Trader
+from tests.api.live import Fixed, Live, Trader, most
 from tests.api.test_modes import choose
 
 MINUTE_MS, MINUTES = 60_000, 61
@@ -128,7 +128,7 @@ class Tour:
         resting = main.order("BUY", "0.01", "59000")
         order_id = self.call(main, "POST", f"{OPEN}/order", resting)["id"]
         parent = main.order("SELL", "0", "0", reduceOnly=True, type="TPSL", tpSlType="POSITION")
-        leg = main.leg("SELL", self._most(66_000), "66000", "66000", parent)
+        leg = main.leg("SELL", most(self.live, 66_000), "66000", "66000", parent)
         del parent["settlement"], parent["price"]
         assert main.place({**parent, "takeProfit": leg}).status_code == 200
         for path in ("orders", "positions", "trades", "balance", "spot/balances", "fees", "leverage", "profit",
@@ -148,12 +148,6 @@ class Tour:
         self.call(main, "GET", f"{OPEN}/orders/history", params={"limit": 2})
         self.call(main, "PATCH", f"{OPEN}/leverage", {"market": "BTC-USD", "leverage": "5"})
         self.call(main, "POST", f"{OPEN}/order/rfq", resting, status=422)
-
-    def _most(self, price: int) -> str:
-        """What a client signs for a whole position: fifty times the largest."""
-        wire = self.live.node.exchange.state.config.markets[0]
-        lots = int(wire.tiers[-1].bound) * 50 * wire.resolution // (price * 1_000_000)
-        return f"{lots // wire.resolution}.{lots % wire.resolution:06d}"
 
     def look_ahead(self) -> None:
         """Orders that are not sent."""
@@ -229,7 +223,7 @@ class Tour:
     def be_public(self) -> None:
         """What everybody may see."""
         for path in ("markets", "assets", "settings", "starknet", "solvency", "oracle", "operator", "settlement",
-                     "genesis", "forced"):  # fmt: skip
+                     "genesis", "forced", "proposals"):  # fmt: skip
             self.call(None, "GET", f"{INFO}/{path}")
         for path in ("deployment", "solvency/settled"):
             self.call(None, "GET", f"{INFO}/{path}", status=404)

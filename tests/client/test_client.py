@@ -108,8 +108,15 @@ def test_a_position_is_protected_whatever_its_size(live: Live) -> None:
         await trader.place(NewOrder(market="XRP-USD", side="BUY", quantity=1_000, price="0.6"))
         levels = (("0.65", "0.63"), ("0.55", "0.54"))
         profit, loss = (Exit(trigger=trigger, price=price, source="INDEX") for trigger, price in levels)
-        await trader.protect("XRP-USD", take_profit=profit, stop_loss=loss)
+        early = Exit(trigger="0.58", price="0.57", source="INDEX")
+        first = await trader.protect("XRP-USD", take_profit=profit, stop_loss=early, external_id="exits-1")
+        assert first.external_id == "exits-1"
+        second = await trader.protect("XRP-USD", take_profit=profit, stop_loss=loss, replaces="exits-1")
+        assert (await trader.order(first.id)).status_reason == "ORDER_REPLACED"
         assert [one.status for one in await trader.orders()] == ["UNTRIGGERED"] * 2
+        assert second.id in {one.id for one in await trader.orders()}
+        with pytest.raises(Refused, match="1142"):
+            await trader.protect("XRP-USD", stop_loss=early, replaces="exits-1")
         await maker.place(NewOrder(market="XRP-USD", side="BUY", quantity=400, price="0.6"))
         await trader.place(NewOrder(market="XRP-USD", side="SELL", quantity=400, price="0.6", reduce_only=True))
         await maker.place(NewOrder(market="XRP-USD", side="BUY", quantity=5_000, price="0.57"))

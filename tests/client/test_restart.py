@@ -7,7 +7,7 @@ import socket
 from decimal import Decimal
 from pathlib import Path
 
-from bulkhead.client import Exchange, NewOrder, Owner
+from bulkhead.client import Exchange, Exit, NewOrder, Owner
 from tests.api.remote import Remote
 
 MARKET = "BTC-USD"
@@ -55,6 +55,15 @@ async def follow(folder: Path, port: str) -> None:
                 while len(account.orders) != 3 or account.size(MARKET) != Decimal("0.1"):
                     await account.next()
             assert feeds.socket.reconnects >= 1
+            first = await taker.protect(MARKET, stop_loss=Exit(trigger=price + 4_000, price=price + 5_000))
+            remote.kill()
+            remote = Remote(folder, BULKHEAD_HTTP__PORT=port)
+            stop = Exit(trigger=price + 3_000, price=price + 5_000)
+            second = await taker.protect(MARKET, stop_loss=stop, replaces=first.external_id)
+            [left] = await taker.orders(MARKET)
+            assert left.id == second.id and left.stop_loss is not None
+            assert left.stop_loss.trigger_price == price + 3_000
+            assert (await taker.order(first.id)).status_reason == "ORDER_REPLACED"
     finally:
         remote.stop()
 

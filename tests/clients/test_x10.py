@@ -23,6 +23,8 @@ def test_the_unmodified_sdk_onboards_trades_protects_and_withdraws(live: Live, m
         ["TPSL", "UNTRIGGERED"],
         ["TPSL", "UNTRIGGERED"],
     ]
+    assert found["exits_replaced"] == ["CANCELLED", "ORDER_REPLACED"]
+    assert found["stops"] == ["57000", "58000"]
     assert found["protecting"] == [["ORDER", "0.01"], ["POSITION", "0"], ["POSITION", "0"]]
     assert found["leverage"] == "10"
     assert found["transfer"] and found["withdrawal"]

@@ -165,15 +165,22 @@ async def protect(client: RestApiClient, found: dict) -> None:
         MARKET, Decimal("0.01"), Decimal("59500"), OrderSide.BUY, Decimal("0.0005"), tp_sl_type=OrderTpslType.ORDER,
         take_profit=leg("63000", "62500"), stop_loss=leg("58000", "57500"),
     )  # fmt: skip
+    exits = {
+        "amount_of_synthetic": Decimal("0"), "price": Decimal("0"), "side": OrderSide.SELL,
+        "order_type": OrderType.TPSL, "tp_sl_type": OrderTpslType.POSITION, "reduce_only": True,
+        "take_profit": leg("64000", "63500"),
+    }  # fmt: skip
+    first = await orders.place_order(create_order_object(**exits, stop_loss=leg("55000", "54500"), **common))
     await orders.place_order(
         create_order_object(
-            amount_of_synthetic=Decimal("0"), price=Decimal("0"), side=OrderSide.SELL, order_type=OrderType.TPSL,
-            tp_sl_type=OrderTpslType.POSITION, reduce_only=True, take_profit=leg("64000", "63500"),
-            stop_loss=leg("57000", "56500"), **common,
+            **exits, stop_loss=leg("57000", "56500"), previous_order_external_id=first.data.external_id, **common
         )
-    )  # fmt: skip
+    )
+    gone = (await client.account.get_order_by_id(first.data.id)).data
+    found["exits_replaced"] = [str(gone.status), str(gone.status_reason)]
     opened = (await client.account.get_open_orders()).data
     found["waiting"] = sorted((str(order.type), str(order.status)) for order in opened)
+    found["stops"] = sorted(str(order.stop_loss.trigger_price) for order in opened if order.stop_loss)
     found["protecting"] = sorted((str(order.tp_sl_type), str(order.qty)) for order in opened if order.tp_sl_type)
     await orders.mass_cancel(cancel_all=True)
 

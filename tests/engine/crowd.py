@@ -128,6 +128,8 @@ class Crowd:
             side = -1 if order.base_amount > 0 else 1
             legs = [self.leg(order.account_id, order.market_id, side) for _ in range(2)]
         replaced = self.random.choice(self.external) if chance() < 0.1 else ""
+        if chance() < 0.01:
+            replaced = self.exits(account_id, market_id)[2]
         protects = self.random.choice(list(Protects))
         return ask.PlaceOrder(self.floor.time_ms, order, terms, replaced, *legs, protects)
 
@@ -136,7 +138,22 @@ class Crowd:
         side = -1 if self.floor.sequencer.desk.held(account_id, market_id) > 0 else 1
         size = self.random.choice((0, self.random.randint(1, 10)))
         legs = [self.leg(account_id, market_id, side) for _ in range(2)]
-        return ask.PlaceProtection(self.floor.time_ms, account_id, market_id, self.external_id(), size, *legs)
+        replaced = ""
+        if self.random.random() < 0.4:
+            account_id, market_id, replaced = self.exits(account_id, market_id)
+            legs = [self.leg(account_id, market_id, side) for _ in range(2)]
+        name = self.external_id()
+        return ask.PlaceProtection(self.floor.time_ms, account_id, market_id, name, size, *legs, replaced)
+
+    def exits(self, account_id: int, market_id: int) -> tuple[int, int, str]:
+        """The account, market and name of an open take-profit or stop-loss; now and then of anything else."""
+        orders = list(self.floor.sequencer.desk.orders.values())
+        exits = [order for order in orders if order.terms.kind is OrderType.TPSL] or orders
+        if not exits or self.random.random() < 0.1:
+            return account_id, market_id, self.random.choice(self.external)
+        order = self.random.choice(orders if self.random.random() < 0.1 else exits)
+        name = order.terms.external_id or str(order.order_id)
+        return order.signed.account_id, order.signed.market_id, name
 
     def cancel(self) -> ask.Command:
         account_id = self.random.choice(self.accounts)
@@ -149,7 +166,8 @@ class Crowd:
             ids = tuple(sorted({some_id, some_id + 3}))
             return ask.MassCancel(now, account_id, ids, (self.random.choice(self.external),), (1,), draw < 0.022)
         if draw < 0.4:
-            return ask.CancelOrder(now, account_id, external_id=self.random.choice(self.external))
+            name = self.random.choice(self.external) if self.random.random() < 0.9 else str(some_id)
+            return ask.CancelOrder(now, account_id, external_id=name)
         order = self.floor.sequencer.order(some_id)
         return ask.CancelOrder(now, account_id if order is None else order.signed.account_id, some_id)
 

@@ -132,7 +132,7 @@ class Floor:
 
     def play(self, table: str) -> None:
         """Run every line and compare what it publishes."""
-        for line in re.sub(r"\s*\n\s*;", ";", table).strip().splitlines():
+        for line in re.sub(r"\s*\n\s*(;|=>)", r"\1", table).strip().splitlines():
             line = line.split("#")[0].strip()
             if not line:
                 continue
@@ -209,18 +209,18 @@ class Floor:
     def run_protect(self, who: str, rest: list[str]) -> list[said.Event]:
         """`protect SIZE tp=mark>1100 sl=mark<900`: closes a long; size 0 is the whole position."""
         legs: dict[str, Leg] = {}
-        external_id = ""
+        external_id = replaced = ""
         side = -1 if self.held(who) > 0 else 1
         for word in rest[1:]:
             key, _, value = word.partition("=")
-            if key == "id":
-                external_id = value
+            if key in ("id", "replaces"):
+                external_id, replaced = (value, replaced) if key == "id" else (external_id, value)
                 continue
             price = int(re.split("[<>]", value)[1].split(",")[0])
             legs[key] = Leg(self.signed(who, side * (int(rest[0]) or 10_000), price), trigger_of(value))
         return self.send(
             ask.PlaceProtection(
-                self.time_ms, self.ids[who], 1, external_id, int(rest[0]), legs.get("tp"), legs.get("sl")
+                self.time_ms, self.ids[who], 1, external_id, int(rest[0]), legs.get("tp"), legs.get("sl"), replaced
             )
         )
 

@@ -117,6 +117,17 @@ def test_replace_is_atomic() -> None:
     )
 
 
+def test_what_waits_is_nobody_that_a_post_only_order_in_its_place_would_meet() -> None:
+    Floor().play(
+        """
+        maker  sell 5 @ 1000                         => accepted 5; rests 5
+        taker  sell 9 @ 990 when=index>1005,limit id=a => accepted 9
+        taker  buy 5 @ 1000 post_only replaces=a     => rejected post_only_would_trade
+        taker  buy 5 @ 1000 replaces=a               => replaced 9; accepted 5; trades 5 @ 1000 maker taker
+        """
+    )
+
+
 def test_replace_frees_the_margin_of_the_old_order() -> None:
     floor = Floor()
     floor.open_account("thin", 25)

@@ -47,6 +47,7 @@ class Reached:
             self._placed(command, events)
         elif isinstance(command, PlaceProtection) and accepted:
             self.found["position protected", bool(command.size)] += 1
+            self.found["protection replaced", sum(event[0] == "Replaced" for event in events)] += 1
         for event in events:
             if event[0] == "Triggered":
                 trigger = self.triggers[event[3]]
@@ -75,6 +76,7 @@ class Reached:
             *product(SelfTrade, ["makers give way"]),
             (SelfTrade.CLIENT, "the taker stops"),
             *product(["position protected"], (False, True)),
+            *product(["protection replaced"], (1, 2)),
             *Protects,
             "post_only",
             "reduce_only",

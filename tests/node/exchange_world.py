@@ -161,6 +161,8 @@ class Scribe:
         account_id, market_id, size = self.draw()
         up, down = (self.leg(account_id, market_id, size, direction) for direction in Direction)
         whole = self.random.random() < 0.5
+        known = [external_id for other_id, external_id in self.recent if other_id == account_id]
+        replaced = self.random.choice(known) if known and self.random.random() < 0.5 else ""
         return PlaceProtection(
             self.now(),
             AccountId(account_id),
@@ -169,6 +171,7 @@ class Scribe:
             Size(0 if whole else abs(size)),
             up,
             down,
+            replaced,
         )
 
     def cancel(self) -> Command:

@@ -84,7 +84,7 @@ def put_on_chain(settings: Settings, rich: list[LocalAccount]) -> None:
     genesis = new_chain({str(role.address): 1_000 * ETHER for role in (OPERATOR, FAUCET, *rich)}, now_s - 60)
     system = contracts_of(begun.config, SMALL, PROFILE)
     with open_embedded(settings.settlement.l1, lambda: now_s - 30, genesis=genesis) as embedded:
-        beginning = beginning_of(begun.config, TimeMs(begun.time_ms), council=str(OPERATOR.address), fee=1_000)
+        beginning = beginning_of(begun.config, TimeMs(begun.time_ms), council=str(FAUCET.address), fee=1_000)
         made = deploy(Chain(EmbeddedProvider(embedded)), OPERATOR, [system], beginning)
         write_record(Path(settings.settlement.record), made)
 

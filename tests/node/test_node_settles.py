@@ -15,6 +15,7 @@ import pytest
 from eth_account import Account as Ethereum
 from msgspec import structs
 
+from bulkhead.bridge.record import Proposed, write_record
 from bulkhead.client import Exchange, Owner, answers, answers_venue
 from bulkhead.client.settled import anchored, check
 from bulkhead.engine.command import SealBatch
@@ -26,12 +27,13 @@ from bulkhead.node.keys import Keys
 from bulkhead.node.proof_file import FOLDER, Proofs
 from bulkhead.node.settling.events import SettlementError
 from bulkhead.node.settling.store import FOLDER as SETTLEMENT
+from bulkhead.node.succession import digest_of
 from bulkhead.units import AccountId
 from tests.api.live import Fixed, Live, Trader
 from tests.client.test_whole import agree
 from tests.node.settles_world import FAUCET, Settling, begin, put_on_chain, settings_for, until
 
-DOLLAR = 1_000_000
+DOLLAR, DAY_MS = 1_000_000, 86_400_000
 STOP_S = 15.0
 
 
@@ -128,6 +130,30 @@ def test_a_forced_request_is_followed_to_what_became_of_it(live: Live) -> None:
     [request] = public(live, "/api/v1/info/forced")
     assert (request["kind"], request["amount"], request["reason"]) == ("WITHDRAWAL", "5", "wrong_owner")
     assert request["sender"] == str(FAUCET.address) and request["answeredTime"] >= request["includedTime"]
+
+
+def test_what_the_council_announces_is_told_with_what_the_record_says_of_it(live: Live) -> None:
+    settles = live.node.settles
+    assert settles is not None and public(live, "/api/v1/info/proposals") == []
+    door, rollup = settles.deployment.doors[0], settles.deployment.contract(settles.chain, "rollup")
+    stranger = settles.deployment.custody  # any contract that is no reader of this exchange
+    rollup.transact(FAUCET, "propose_reader", door.version, door.shape, stranger.address, 90)
+    [told] = until(live, lambda: public(live, "/api/v1/info/proposals"), "told")
+    agree(answers.Proposal, told, "a proposal")
+    assert (told["kind"], told["stage"], told["address"]) == ("READER", "WAITING", stranger.address)
+    assert (told["fromBatch"], told["configuration"], told["follows"]) == (90, None, None)
+    assert told["readyTime"] - told["leaveBefore"] == 7 * DAY_MS and told["leaveBefore"] > time.time() * 1000
+    path = Path(live.node.settings.settlement.record)
+    for digest, changes, follows in (
+        ("0xb", ("ETH-USD.band: 5 to 6 %",), False), (digest_of(live.node.exchange.state.config), (), True),
+    ):  # fmt: skip
+        later = Proposed(door._replace(reader=stranger, key="0b"), 90, digest, changes)
+        write_record(path, settles.deployment._replace(proposed=(later,)))
+        [told] = public(live, "/api/v1/info/proposals")
+        assert (told["configuration"], told["changes"], told["follows"]) == (digest, list(changes), follows)
+    path.write_text("nothing")
+    assert public(live, "/api/v1/info/proposals") == [told], "what was known is kept"
+    write_record(path, settles.deployment)
 
 
 def test_the_sdk_signs_a_registration_that_a_circuit_can_check(live: Live) -> None:

@@ -10,9 +10,12 @@ import pytest
 from typer.testing import CliRunner
 
 from bulkhead.bridge.chain import Chain
+from bulkhead.bridge.proposals import Stage as Proposed
+from bulkhead.bridge.record import Proposed as Later
 from bulkhead.cli.main import app
 from bulkhead.node.journey import Journey
 from bulkhead.node.proof_file import FOLDER, Proofs, read_proof, write_proof
+from bulkhead.node.replay import read_genesis
 from bulkhead.node.settling.events import (
     Cause,
     Event,
@@ -26,6 +29,7 @@ from bulkhead.node.settling.events import (
     Stage,
     Waiting,
 )
+from bulkhead.node.succession import digest_of
 from stark.split import Split, split
 from tests.bridge.chains import DEPOSITOR, STRANGER
 from tests.node.settling_world import (
@@ -226,6 +230,42 @@ def test_a_pause_is_waited_for_and_a_freeze_is_the_end(at: World) -> None:
         rollup.transact(STRANGER, "freeze")
         told = [service.step(NOW_MS) for _ in range(3)][-1]
         assert told == Halted(0, "the rollup is frozen: no batch settles again")
+
+
+def test_other_readers_are_told_while_they_wait_and_are_the_end_when_enacted(at: World) -> None:
+    rollup, door = at.deployment.contract(at.chain, "rollup"), at.deployment.doors[0]
+    words = (door.version, door.shape, at.deployment.custody.address)  # any contract that is no reader of these batches
+    for from_batch in (2, 0):
+        rollup.transact(SETTLER, "propose_reader", *words, from_batch)
+    with at.service() as service:
+        assert [each.stage for each in service.proposals(0)] == [Proposed.WAITING, Proposed.WAITING]
+        at.chain.ask("evm_increaseTime", 22 * 86_400)
+        at.mine()
+        assert [each.stage for each in service.proposals(0)] == [Proposed.READY, Proposed.READY]
+        rollup.transact(STRANGER, "enact_reader", *words, 2)
+        told = [service.step(NOW_MS) for _ in range(3)]
+        assert not any(isinstance(each, Halted) and each.is_cut_off for each in told), "the first batch is still ours"
+    with at.service() as service:
+        rollup.transact(STRANGER, "enact_reader", *words, 0)
+        told = [service.step(NOW_MS) for _ in range(3)][-1]
+        assert isinstance(told, Halted) and told.is_cut_off
+        assert "from batch 1 on L1 takes none of the readers" in told.reason
+        assert [each.stage for each in service.proposals(0)] == [Proposed.ENACTED, Proposed.ENACTED]
+
+
+def test_a_proof_for_circuits_of_before_is_named_and_the_new_ones_are_this_exchanges(at: World) -> None:
+    rollup, door = at.deployment.contract(at.chain, "rollup"), at.deployment.doors[0]
+    config = read_genesis(at.folder).config
+    newer = Later(door._replace(reader=at.deployment.custody, key="0b"), 0, digest_of(config), ())
+    words = (door.version, door.shape, newer.door.reader.address, 0)
+    rollup.transact(SETTLER, "propose_reader", *words)
+    at.chain.ask("evm_increaseTime", 22 * 86_400)
+    rollup.transact(STRANGER, "enact_reader", *words)
+    upgraded = at._replace(deployment=at.deployment._replace(proposed=(newer,)))
+    with upgraded.service() as service:
+        told = [service.step(NOW_MS) for _ in range(3)][-1]
+        assert isinstance(told, Halted) and not told.is_cut_off and told.batch == 1
+        assert f"is for the reader {door.reader.address}, which L1 takes no more" in told.reason
 
 
 def test_a_batch_that_is_too_old_stops_the_service(at: World) -> None:

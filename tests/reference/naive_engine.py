@@ -69,18 +69,9 @@ class NaiveEngine(NaiveMarket):
             self.say("Rejected", reason, signed.account_id, terms.external_id, "")
             return
         entry = self.entry(signed, terms)
-        replaced = self.by_external(signed.account_id, command.cancel_external_id)
+        replaced = self.by_name(signed.account_id, command.cancel_external_id)
         if replaced is not None:
-            self.say(
-                "Replaced",
-                entry.order_id,
-                replaced.order_id,
-                replaced.account,
-                replaced.market,
-                replaced.terms.external_id,
-                replaced.left,
-            )
-            self.gone(replaced)
+            self.take_over(entry, replaced)
         if self.status[entry.market] is Status.REDUCE_ONLY:
             entry.reduce_only = True
         self.enter(entry)
@@ -98,22 +89,33 @@ class NaiveEngine(NaiveMarket):
         if entry.stage == RESTING:
             self.start(entry)
 
+    def take_over(self, entry: Entry, replaced: Entry) -> None:
+        place = (replaced.account, replaced.market)
+        self.say(
+            "Replaced", entry.order_id, replaced.order_id, *place, replaced.terms.external_id, replaced.left
+        )  # fmt: skip
+        self.gone(replaced)
+
     def on_PlaceProtection(self, command: ask.PlaceProtection) -> None:
         reason = self.protection_problem(command)
         if reason is not None:
             self.say("Rejected", reason, command.account_id, command.external_id, "")
             return
-        legs = []
+        leaving, legs = self.leaving(command), []
+        parent = self.find(leaving[0].parent) if leaving and leaving[0].parent else None
         for leg in (command.take_profit, command.stop_loss):
             if leg is not None:
                 external_id = "" if legs else command.external_id
                 entry = self.entry(leg.order, Terms(external_id, OrderType.TPSL, trigger=leg.trigger))
                 entry.reduce_only, entry.whole = True, command.size == 0
                 entry.left = command.size or abs(leg.order.base_amount)
+                entry.parent = 0 if parent is None else parent.order_id
                 self.enter(entry)
                 legs.append(entry)
         self.move(command.market_id)
         self.pair(legs)
+        for old, new in zip(leaving, [*legs, legs[-1]], strict=False):
+            self.take_over(new, old)
 
     def pair(self, legs: list[Entry]) -> None:
         if len(legs) == 2:
@@ -127,7 +129,7 @@ class NaiveEngine(NaiveMarket):
             entry = self.find(order_id)
             entry = entry if entry is not None and entry.account == account else None
         else:
-            entry = self.by_external(account, external_id)
+            entry = self.by_name(account, external_id)
         if entry is None:
             self.say("Rejected", Reject.UNKNOWN_ORDER, account, external_id, str(order_id or ""))
             return

@@ -100,6 +100,11 @@ class NaiveMarket:
         named = [entry for entry in self.orders if entry.account == account and external_id]
         return next((entry for entry in named if entry.terms.external_id == external_id), None)
 
+    def by_name(self, account: int, name: str) -> Entry | None:
+        nameless = (entry for entry in self.orders if entry.account == account and not entry.terms.external_id)
+        numbered = next((entry for entry in nameless if str(entry.order_id) == name), None)
+        return self.by_external(account, name) or numbered
+
     def closable(self, account: int, market: int, side: int) -> int:
         held = self.positions.get((account, market), 0)
         return max(0, -held) if side == BUY else max(0, held)
@@ -180,9 +185,11 @@ class NaiveMarket:
         reason = self.message_problem(signed, terms.external_id)
         replaced = None
         if command.cancel_external_id:
-            replaced = self.by_external(signed.account_id, command.cancel_external_id)
+            replaced = self.by_name(signed.account_id, command.cancel_external_id)
             if replaced is None or replaced.market != signed.market_id:
                 return reason if reason is not None and reason < Reject.UNKNOWN_ORDER else Reject.UNKNOWN_ORDER
+            if replaced.terms.kind is OrderType.TPSL:
+                return reason if reason is not None and reason < Reject.WRONG_KIND else Reject.WRONG_KIND
         if reason is not None:
             return reason
         legs = [leg for leg in (command.take_profit, command.stop_loss) if leg is not None]
@@ -233,8 +240,9 @@ class NaiveMarket:
     def protection_problem(self, command: ask.PlaceProtection) -> Reject | None:
         legs = [leg for leg in (command.take_profit, command.stop_loss) if leg is not None]
         reason = self.legs_problem(legs, command.account_id, command.market_id)
-        if reason is not None:
-            return reason
+        worse = self.leaving_problem(command)
+        if reason is not None or worse is not None:
+            return min(one for one in (reason, worse) if one is not None)
         if self.by_external(command.account_id, command.external_id) is not None:
             return Reject.DUPLICATE
         if any(command.size > abs(leg.order.base_amount) for leg in legs):
@@ -244,9 +252,26 @@ class NaiveMarket:
             if not self.closable(command.account_id, command.market_id, side):
                 return Reject.REDUCE_ONLY_WOULD_GROW
         count = sum(other.account == command.account_id for other in self.orders) + len(legs)
-        if count > self.orders_max:
+        if count - len(self.leaving(command)) > self.orders_max:
             return Reject.TOO_MANY_ORDERS
         return None if legs else Reject.TRIGGER_INVALID
+
+    def leaving(self, command: ask.PlaceProtection) -> list[Entry]:
+        named = self.by_name(command.account_id, command.cancel_external_id)
+        if named is None:
+            return []
+        return [entry for entry in self.orders if entry is named or (entry.twin and entry.twin == named.order_id)]
+
+    def leaving_problem(self, command: ask.PlaceProtection) -> Reject | None:
+        named = self.by_name(command.account_id, command.cancel_external_id)
+        if not command.cancel_external_id:
+            return None
+        if named is None or named.market != command.market_id or named.stage == DORMANT:
+            return Reject.UNKNOWN_ORDER
+        if named.terms.kind is not OrderType.TPSL:
+            return Reject.WRONG_KIND
+        follows = named.parent and self.find(named.parent) is not None
+        return Reject.ORDERS_OPEN if follows and (command.size or not named.whole) else None
 
     def entry_problem(self, entry: Entry, replaced: Entry | None) -> Reject | None:
         status = self.status[entry.market]

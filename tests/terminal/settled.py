@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from bulkhead.bridge.embedded.provider import serving
-from bulkhead.bridge.record import write_record
+from bulkhead.bridge.record import Proposed, write_record
 from bulkhead.circuit.batch import SMALL
 from bulkhead.node.finality import Progress
 from bulkhead.node.proof_file import ProofFile, write_proof
@@ -53,6 +53,7 @@ class Settles:
         self.prover = SimpleNamespace(proving=Proving(4, "fold", 0.62), starts=1, unprovable={}, took_s={})
         self.failures: dict[str, str] = {}
         self.faucet, self.gas = None, 0
+        self.proposed: tuple[Proposed, ...] = ()
 
     def status(self, number: int) -> BatchStatus:
         """Of a batch."""

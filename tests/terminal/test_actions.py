@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from bulkhead.client import NewOrder, Order, Refused, Unreachable
+from bulkhead.client import Exit, NewOrder, Order, Refused, Unreachable
 from bulkhead.client.models import Placed
 from bulkhead.terminal import actions as module
 from bulkhead.terminal.actions import Actions, Stage
@@ -42,6 +42,10 @@ class Account:
             raise self._placed
         return Placed(id=self._placed, external_id=order.external_id)
 
+    async def protect(self, market: str, **given: Any) -> Placed:
+        names = {name: given[name] for name in ("replaces", "external_id")}
+        return await self.place(NewOrder(market=market, side="SELL", quantity=0, price=0, **names))
+
     async def orders_named(self, external_id: str) -> list[Order]:
         assert external_id == self.sent[0].external_id
         found = self._found.pop(0) if self._found else []
@@ -69,6 +73,23 @@ def test_one_key_is_sent_once() -> None:
         actions.follow_order(left(7, "NO_LIQUIDITY"))
         again = actions.all["other"]
         assert "Then it was cancelled: Nothing more rested" in again.text, "the newest with that order"
+
+    run(work)
+
+
+def test_exits_that_take_the_place_of_others_are_followed_as_orders_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "LOOK_S", 0.0)
+    stop = Exit(trigger=55_000, price=54_000)
+
+    async def work(actions: Actions) -> None:
+        account: Any = Account(Unreachable("gone"), [], [left(9, "NONE", "UNTRIGGERED")])
+        for _ in range(2):
+            action = await actions.protect("key", account, "BTC-USD", (None, stop), "Other exits", replaces="old")
+        assert action.stage is Stage.LOOKING
+        while not action.is_over:
+            await asyncio.sleep(0)
+        assert (action.stage, action.order_id) == (Stage.DONE, 9)
+        assert [(one.replaces, one.external_id) for one in account.sent] == [("old", "terminal-key")]
 
     run(work)
 

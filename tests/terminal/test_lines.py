@@ -10,16 +10,19 @@ import pytest
 
 from bulkhead.client import Compartments
 from bulkhead.client.checklist import Figure
-from bulkhead.client.l1 import FromCalldata, Standing
+from bulkhead.client.l1 import FromCalldata, Kind, Proposal, ProposalStage, Standing
 from bulkhead.client.models import Operation, Paid
 from bulkhead.client.settled import Settled
+from bulkhead.terminal import numbers
+from bulkhead.terminal.numbers import DAY_MS
 from bulkhead.terminal.operator.figures import figures
+from bulkhead.terminal.operator.upgrades import proposal_line
 from bulkhead.terminal.risk.checks import figure_text
 from bulkhead.terminal.risk.tree import compartment_lines
 from bulkhead.terminal.settlement.batches import now_doing
 from bulkhead.terminal.settlement.checks import compared, judged, settled_words
 from bulkhead.terminal.settlement.kit import in_dollars
-from bulkhead.terminal.settlement.leaving import state_words
+from bulkhead.terminal.settlement.leaving import announced_words, state_words
 from bulkhead.terminal.settlement.ways import Way, claim_cell, way_cells, ways_of
 
 MONEY = dict.fromkeys(("balance", "value", "initial", "maintenance", "closeOut", "toppedUp"), "0")
@@ -141,6 +144,36 @@ def test_the_way_out_is_told_as_it_is() -> None:
         assert said in state_words(standing)[0]
     assert state_words(None, "no key is here")[0] == "No answer of L1: no key is here."
     assert "no contract pays it" in state_words(None, settles=False)[0]
+
+
+def test_a_proposal_says_what_it_means_for_whoever_trades_here() -> None:
+    waiting = {
+        "id": "0x12", "kind": "READER", "stage": "WAITING", "address": "0x34", "version": 1, "shape": 2, "fromBatch": 0,
+        "proposedTime": 0, "readyTime": 3 * DAY_MS, "untilTime": 4 * DAY_MS, "leaveBefore": DAY_MS,
+        "configuration": None, "changes": [], "follows": None,
+    }  # fmt: skip
+    line = proposal_line(waiting)
+    shown = {cell.mark: cell.text for cell in line.cells if cell.mark}
+    assert line.cells[0].text == "Verifiers, version 1, shape 2, from the next batch"
+    assert shown["leave-before"] == "02.01.1970 00:00 UTC" and shown["until"] == "05.01.1970 00:00 UTC"
+    assert "does not know the reader" in line.note
+    same = proposal_line({**waiting, "configuration": "0x5", "follows": True, "stage": "ENACTED", "fromBatch": 1_200})
+    assert "the exchange goes on" in same.note and same.cells[3].text == numbers.NONE
+    assert same.cells[0].text.endswith("from batch 1,200") and same.cells[1].text == "enacted"
+    other = proposal_line({**waiting, "configuration": "0x5", "follows": False, "changes": ["a: 1 to 2 %"]})
+    assert other.note.startswith("a: 1 to 2 %. Configuration 0x5: no proof leads there")
+    assert "retires" in proposal_line({**waiting, "address": "0x" + 40 * "0"}).note
+    council = {**waiting, "kind": "COUNCIL", "version": None, "shape": None, "fromBatch": None}
+    assert "no power over funds" in proposal_line(council).note
+
+
+def test_what_waits_on_l1_is_told_to_whoever_may_leave() -> None:
+    one = Proposal("12", Kind.READER, "0x34", 1, 2, 0, 30 * 86_400, ProposalStage.WAITING)
+    said = announced_words([one, one._replace(stage=ProposalStage.WITHDRAWN)])
+    assert said.count("Announced on L1") == 1 and "before 24.01.1970 00:00 UTC is out by then" in said
+    ready = announced_words([one._replace(kind=Kind.COUNCIL, stage=ProposalStage.READY)])
+    assert "another council. Anybody may enact it now, until 14.02.1970" in ready
+    assert announced_words([]) == ""
 
 
 def test_what_the_operator_sees_is_what_the_node_tells() -> None:

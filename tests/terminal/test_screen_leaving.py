@@ -11,12 +11,14 @@ import msgspec
 import pytest
 from playwright.sync_api import Browser, expect
 
+from bulkhead.bridge.proposals import Proposals
+from bulkhead.bridge.record import Proposed
 from bulkhead.fixed import quote_floor
 from bulkhead.ledger.accounts import health_of
 from bulkhead.ledger.accounts import settled as funded
 from bulkhead.terminal import numbers
 from tests.api.live import Fixed, Live, settings_for
-from tests.bridge.chains import DEPOSITOR
+from tests.bridge.chains import DEPLOYER, DEPOSITOR
 from tests.node.escape_world import WEEK, story
 from tests.terminal import venue
 from tests.terminal.browser import Bench
@@ -111,6 +113,34 @@ def test_money_goes_to_l1s_queue_and_a_request_cannot_be_refused(bench: Bench, f
     expect(shown).to_have_text(f"{PROVING_S + final:.1f}")
     bits = bench.page.locator('[data-mark="batches"] [data-cell="bits"]')
     expect(bits.filter(has_text="1")).to_have_count(final)
+    bench.check()
+
+
+def test_what_the_council_announces_is_told_with_the_time_to_leave(bench: Bench, found: Settled) -> None:
+    here, settles = found.here, found.settles
+    door, follower = here.deployment.doors[0], Proposals(here.chain, here.deployment)
+    words = (door.version, door.shape, here.deployment.custody.address)  # any contract that is no reader of batches
+    here.contract("rollup").transact(DEPLOYER, "propose_reader", *words, 12)
+    here.contract("rollup").transact(DEPLOYER, "propose_council", str(DEPOSITOR.address))
+    change = "BTC-USD.tier1.maintenance: 1.2 to 1.1 %"
+    settles.proposed = (Proposed(door._replace(reader=here.deployment.custody), 12, "0x" + "b" * 60, (change,)),)
+    settles.standing = settles.standing._replace(proposals=follower.look())
+    [council, reader] = ask(found.live.url, lambda exchange: exchange.books.proposals())
+    assert (council["kind"], reader["follows"], reader["changes"]) == ("COUNCIL", False, [change])
+    bench.page.goto(bench.at("/operator"))
+    bench.ready()
+    panel = bench.page.locator('[data-mark="proposals"]')
+    expect(panel).to_contain_text(f"Verifiers, version 1, shape {door.shape}, from batch 12")
+    expect(panel).to_contain_text(f"{change}. Configuration 0xbbbbbbbb…bbbbbb: no proof leads there")
+    for name, field in (("ready", "readyTime"), ("until", "untilTime"), ("leave-before", "leaveBefore")):
+        cells = panel.locator(f'[data-cell="{name}"]')
+        expect(cells).to_have_text([numbers.moment(one[field]) for one in (council, reader)])
+    bench.check()
+    bench.page.goto(bench.at("/settlement"))
+    told = bench.page.locator('[data-mark="leaving-announced"]')
+    expect(told).to_contain_text("other verifiers for batches of version 1")
+    expect(told).to_contain_text("another council")
+    expect(told).to_contain_text(f"who asks to leave by force before {numbers.moment(reader['leaveBefore'])}")
     bench.check()
 
 

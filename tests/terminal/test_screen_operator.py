@@ -98,6 +98,7 @@ def test_a_parameter_is_drafted_checked_saved_and_never_applied(bench: Bench) ->
     form.get_by_label("Why").fill("wider")
     form.locator('[data-mark="draft-save"]').click()
     expect(verdict).to_contain_text("Saved as")
+    expect(verdict).to_contain_text("bulkhead l1 propose --exchange FOLDER --draft ")
     saved = bench.terminal.keys.parent / "drafts" / "tier.json"
     with bench.page.expect_download() as download:
         form.locator('[data-mark="draft-export"]').click()

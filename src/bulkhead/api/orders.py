@@ -36,15 +36,21 @@ FORCES = {"GTT": TimeInForce.GTT, "IOC": TimeInForce.IOC, "FOK": TimeInForce.FOK
 LEVELS = {"DISABLED": SelfTrade.DISABLED, "ACCOUNT": SelfTrade.ACCOUNT, "CLIENT": SelfTrade.CLIENT}
 SOURCES = {"MARK": PriceSource.MARK, "INDEX": PriceSource.INDEX, "LAST": PriceSource.LAST}
 COUNTDOWN_MAX_S = 86_400
+CANCEL_PROBLEMS = {
+    Reject.WRONG_KIND: "a TPSL order takes the place of a TPSL order, and any other of one that is none",
+    Reject.ORDERS_OPEN: "that protection follows an order which may still fill; cancel the order's rest before, or "
+    "protect the whole position in the place of one that does",
+}
 
 
 async def place(call: Call) -> dict[str, Any]:
-    """Place an order; with `cancelId` it takes the place of another, atomically."""
+    """Place an order; with `cancelId` it takes the place of another, atomically. An order of type TPSL takes that of
+    another TPSL order, and of its other side with it."""
     body = await call.body(NewOrder)
     wire = call.api.market(body.market)
     _check_kind(body)
     if call.api.node.is_browned_out and not body.reduce_only:
-        raise errors.browned_out()
+        raise errors.browned_out(is_cut_off=call.api.node.is_cut_off)
     collateral = collateral_resolution(call, wire)
     if body.type == "TPSL":
         make, signed = _protection(call, wire, collateral, body)
@@ -57,7 +63,7 @@ async def place(call: Call) -> dict[str, Any]:
     if isinstance(answer, Answer):
         problem, order_id, external_id = _outcome(answer, body.id)
     if problem is not None:
-        raise _refusal(call, wire, problem, signed)
+        raise _refusal(call, wire, problem, signed, body)
     return {"id": order_id, "externalId": external_id}
 
 
@@ -88,8 +94,6 @@ def _check_kind(body: NewOrder) -> None:
         raise ApiError(400, errors.PARAMETERS, "TOB needs postOnly")
     if body.type == "TPSL" and not body.reduce_only:
         raise ApiError(400, errors.ONLY_REDUCE, "a TPSL order must be reduceOnly")
-    if body.type == "TPSL" and body.cancel_id:
-        raise bad("cancelId: a TPSL order replaces none; place the new protection, then cancel the old one")
     if not body.id:
         raise bad("id must not be empty")
 
@@ -161,10 +165,10 @@ def _protection(call: Call, wire: Wire, collateral: int, body: NewOrder) -> tupl
         if made is not None:
             signed.append(made[0])
         legs.append(None if made is None else made[1])
-    account_id, market_id, size = call.account_id, wire.terms.market_id, Size(lots)
+    account_id, market_id, size, cancelled = call.account_id, wire.terms.market_id, Size(lots), body.cancel_id or ""
 
     def make(now: Any) -> PlaceProtection:
-        return PlaceProtection(now, account_id, market_id, body.id, size, legs[0], legs[1])
+        return PlaceProtection(now, account_id, market_id, body.id, size, legs[0], legs[1], cancelled)
 
     return make, signed
 
@@ -217,9 +221,11 @@ def _check_signer(call: Call, signed: SignedOrder) -> None:
         raise ApiError(400, errors.PUBLIC_KEY, "starkKey is not the key of this account")
 
 
-def _refusal(call: Call, wire: Wire, problem: Reject, signed: list[SignedOrder]) -> ApiError:
+def _refusal(call: Call, wire: Wire, problem: Reject, signed: list[SignedOrder], body: NewOrder) -> ApiError:
     """A refusal with what its reader needs: of a bad signature the hash and the amounts that were expected."""
     first = signed[0]
+    if body.cancel_id and problem in (Reject.WRONG_KIND, Reject.ORDERS_OPEN):
+        return rejected(problem, f"cancelId: {CANCEL_PROBLEMS[problem]}")
     if problem is Reject.WRONG_SIGNATURE:
         expected = [_expected(call, one) for one in signed]
         debug = "; ".join(f"{name}={value}" for name, value in expected[0].items())

@@ -9,7 +9,10 @@ from bulkhead.api import errors
 from bulkhead.api.call import Api, Call, Endpoint
 from bulkhead.api.errors import ApiError
 from bulkhead.bridge.errors import ChainError
+from bulkhead.bridge.proposals import Kind, Proposal
+from bulkhead.bridge.record import Proposed
 from bulkhead.node.app import Node
+from bulkhead.node.succession import digest_of
 from bulkhead.units import AccountId
 
 
@@ -66,6 +69,37 @@ async def settlement(call: Call) -> dict[str, Any]:
     }  # fmt: skip
 
 
+async def proposals(call: Call) -> list[dict[str, Any]]:
+    """What L1's council has announced, the newest first: other verifiers, or another council. Whoever asks to leave by
+    force before `leaveBefore` is out before it can happen. `follows` says whether this exchange goes on under it; null
+    where nobody here knows."""
+    settles = call.api.node.settles
+    if settles is None:
+        return []
+    own, known = digest_of(call.api.state.config), {each.door.reader.address: each for each in settles.proposed}
+    return [_proposal(one, known.get(one.address), own) for one in reversed(settles.standing.proposals)]
+
+
+def _proposal(one: Proposal, later: Proposed | None, own: str) -> dict[str, Any]:
+    is_council = one.kind is Kind.COUNCIL
+    return {
+        "id": f"0x{one.id}",
+        "kind": one.kind.upper(),
+        "stage": one.stage.upper(),
+        "address": one.address,
+        "version": None if is_council else one.version,
+        "shape": None if is_council else one.shape,
+        "fromBatch": None if is_council else one.from_batch,
+        "proposedTime": 1000 * one.proposed_s,
+        "readyTime": 1000 * one.ready_s,
+        "untilTime": 1000 * one.until_s,
+        "leaveBefore": 1000 * one.leave_before_s,
+        "configuration": None if later is None else later.configuration,
+        "changes": [] if later is None else list(later.changes),
+        "follows": True if is_council else None if later is None else later.configuration == own,
+    }
+
+
 async def claim_on_l1(call: Call, account_id: AccountId, amount: int) -> dict[str, Any]:
     """Have the faucet deposit on L1: the place in custody's queue. The account is credited when that is confirmed."""
     assert call.api.node.settles is not None, "whoever settles nothing has another faucet"
@@ -81,4 +115,5 @@ async def claim_on_l1(call: Call, account_id: AccountId, amount: int) -> dict[st
 
 ENDPOINTS = [
     Endpoint("GET", "/api/v1/info/settlement", settlement, ""),
+    Endpoint("GET", "/api/v1/info/proposals", proposals, ""),
 ]

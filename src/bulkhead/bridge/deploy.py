@@ -84,6 +84,19 @@ def deploy(
     return Deployment(chain.chain_id, block, str(signer.address), money, custody, rollup, made, leaving)
 
 
+def deploy_doors(
+    chain: Chain,
+    signer: LocalAccount,
+    systems: Sequence[SystemArtifacts],
+    progress: Progress = lambda done, gas: None,
+) -> tuple[Door, ...]:
+    """Verifiers and readers beside those of a rollup that is there; it takes none of them by itself."""
+    if any(each.is_escape for each in systems):
+        raise DeployError("the contracts of an escape settle no batches")
+    work = _Work(chain, signer, progress)
+    return tuple(work.door(each) for each in systems)
+
+
 class Pure(NamedTuple):
     """What a verifier trusts: two contracts without a state, and the addresses of the rules."""
 

@@ -44,6 +44,19 @@ class Door(NamedTuple):
     data: tuple[str, ...]  # addresses of the rules: tapes, then constants
 
 
+class Proposed(NamedTuple):
+    """A verifier that was deployed later and proposed to the rollup, which takes it when that is enacted.
+
+    `configuration` is the digest of the one whose batches it verifies; `changes` are in words, none where it is that of
+    the exchange as before.
+    """
+
+    door: Door
+    from_batch: int
+    configuration: str
+    changes: tuple[str, ...]
+
+
 class Exit(NamedTuple):
     """The escape with its verifier: what settles all accounts after a freeze."""
 
@@ -67,6 +80,16 @@ class Deployment(NamedTuple):
     rollup: Place
     doors: tuple[Door, ...]
     exit: Exit | None = None  # of a rollup that was deployed without, nobody leaves after a freeze
+    proposed: tuple[Proposed, ...] = ()
+
+    @property
+    def every_door(self) -> tuple[Door, ...]:
+        """Those that the rollup began with, and what was proposed since: it says itself which it takes."""
+        return (*self.doors, *(each.door for each in self.proposed))
+
+    def doors_of(self, configuration: str) -> tuple[Door, ...]:
+        """Those that verify batches of the configuration that the rollup began with, which has this digest."""
+        return (*self.doors, *(each.door for each in self.proposed if each.configuration == configuration))
 
     def contract(self, chain: Chain, name: str) -> Contract:
         """`token`, `custody` or `rollup`, to be called."""
@@ -74,7 +97,7 @@ class Deployment(NamedTuple):
         return Contract(chain, place.address, place.abi)
 
     def door(self, version: int, shape: int) -> Door:
-        """The verifier of a version and shape, as deployed. RecordError when there is none."""
+        """The verifier of a version and shape that the rollup began with. RecordError when there is none."""
         for each in self.doors:
             if (each.version, each.shape) == (version, shape):
                 return each
@@ -85,17 +108,22 @@ class Deployment(NamedTuple):
         """Every contract that has an ABI, by name."""
         found = {"token": self.token, "custody": self.custody, "rollup": self.rollup}
         for each in self.doors:
-            suffix = f"{each.version}/{each.shape}"
-            found |= {
-                f"reader {suffix}": each.reader,
-                f"verifier {suffix}": each.verifier,
-                f"opening {suffix}": each.opening,
-                f"queries {suffix}": each.queries,
-            }
+            found |= _places(each, f"{each.version}/{each.shape}")
+        for number, later in enumerate(self.proposed, 1):
+            found |= _places(later.door, f"{later.door.version}/{later.door.shape}, proposed {number}")
         if self.exit is not None:
             found |= {"escape": self.exit.escape, "escape's verifier": self.exit.verifier}
             found |= {"escape's opening": self.exit.opening, "escape's queries": self.exit.queries}
         return found
+
+
+def _places(door: Door, suffix: str) -> dict[str, Place]:
+    return {
+        f"reader {suffix}": door.reader,
+        f"verifier {suffix}": door.verifier,
+        f"opening {suffix}": door.opening,
+        f"queries {suffix}": door.queries,
+    }
 
 
 def place_of(chain: Chain, address: str, abi: Abi) -> Place:
@@ -124,6 +152,7 @@ def write_record(path: Path, deployment: Deployment) -> None:
         fields[name] = fields[name]._asdict()
     fields["doors"] = [_flat(door) for door in deployment.doors]
     fields["exit"] = None if deployment.exit is None else _flat(deployment.exit)
+    fields["proposed"] = [{**each._asdict(), "door": _flat(each.door)} for each in deployment.proposed]
     write_text(path, json.dumps(fields, indent=1) + "\n")
 
 
@@ -137,7 +166,8 @@ def read_record(path: Path) -> Deployment:
         token, custody, rollup = (_place(fields[name]) for name in ("token", "custody", "rollup"))
         chain_id, block = int(fields["chain_id"]), int(fields["block"])
         leaving = None if fields.get("exit") is None else _exit(fields["exit"])
-        return Deployment(chain_id, block, _address(fields["deployer"]), token, custody, rollup, doors, leaving)
+        deployer, proposed = _address(fields["deployer"]), tuple(map(_proposed, fields.get("proposed", [])))
+        return Deployment(chain_id, block, deployer, token, custody, rollup, doors, leaving, proposed)
     except FileNotFoundError:
         raise RecordError(
             f"{path} is not there: `bulkhead l1 deploy` writes it, or name another with --record"
@@ -162,6 +192,11 @@ def _door(fields: Mapping[str, Any]) -> Door:
     version, shape = int(fields["version"]), int(fields["shape"])
     key, artifacts = str(fields["key"]), str(fields["artifacts"])
     return Door(version, shape, key, artifacts, reader, verifier, opening, queries, data)
+
+
+def _proposed(fields: Mapping[str, Any]) -> Proposed:
+    changes = tuple(map(str, fields["changes"]))
+    return Proposed(_door(fields["door"]), int(fields["from_batch"]), str(fields["configuration"]), changes)
 
 
 def _place(fields: Mapping[str, Any]) -> Place:

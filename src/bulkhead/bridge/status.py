@@ -8,11 +8,13 @@ from eth_utils.crypto import keccak
 
 from bulkhead.bridge.chain import Block, Chain
 from bulkhead.bridge.contract import Contract
+from bulkhead.bridge.proposals import Proposal, Proposals
 from bulkhead.bridge.record import Deployment
 
 
 class Pin(NamedTuple):
-    """One verifier: `pinned` is the reader that the rollup takes for its version and shape now."""
+    """A version and shape: `pinned` is the reader that the rollup takes for the next batch, with its key where the
+    record has it, else the first of the record's own."""
 
     version: int
     shape: int
@@ -23,7 +25,7 @@ class Pin(NamedTuple):
 
     @property
     def is_pinned(self) -> bool:
-        """Whether the rollup takes the reader of the record."""
+        """Whether the rollup takes a reader of the record."""
         return self.reader == self.pinned
 
 
@@ -36,13 +38,14 @@ class Status(NamedTuple):
     changed: tuple[str, ...]  # contracts whose code is not what the record says
     views: dict[str, dict[str, Any]]
     pins: tuple[Pin, ...]
+    proposals: tuple[Proposal, ...]
     custody_balance: int
     deployer: str
     deployer_wei: int
 
 
-def status(chain: Chain, deployment: Deployment) -> Status:
-    """Read a deployment, all at one block. Raises what `Chain` raises."""
+def status(chain: Chain, deployment: Deployment, now_s: int = 0) -> Status:
+    """Read a deployment, all at one block; `now_s` as in `Proposals.look`. Raises what `Chain` raises."""
     block = chain.head()
     at = block.number
     places = deployment.places()
@@ -52,17 +55,8 @@ def status(chain: Chain, deployment: Deployment) -> Status:
         if name in ("rollup", "custody", "escape")
     }
     rollup = deployment.contract(chain, "rollup")
-    pins = tuple(
-        Pin(
-            each.version,
-            each.shape,
-            each.key,
-            each.reader.address,
-            rollup.call("reader_of", each.version, each.shape, at=at),
-            each.verifier.address,
-        )
-        for each in deployment.doors
-    )
+    pairs = dict.fromkeys((each.version, each.shape) for each in deployment.every_door)
+    pins = tuple(_pin(deployment, pair, rollup.call("reader_of", *pair, at=at)) for pair in pairs)
     return Status(
         chain.chain_id,
         block,
@@ -70,10 +64,17 @@ def status(chain: Chain, deployment: Deployment) -> Status:
         tuple(name for name, place in places.items() if keccak(chain.code(place.address, at)).hex() != place.code),
         views,
         pins,
+        Proposals(chain, deployment).look(now_s),
         deployment.contract(chain, "token").call("balanceOf", deployment.custody.address, at=at),
         deployment.deployer,
         chain.balance(deployment.deployer, at),
     )
+
+
+def _pin(deployment: Deployment, pair: tuple[int, int], pinned: str) -> Pin:
+    doors = [each for each in deployment.every_door if (each.version, each.shape) == pair]
+    door = next((each for each in doors if each.reader.address == pinned), doors[0])
+    return Pin(*pair, door.key, door.reader.address, pinned, door.verifier.address)
 
 
 def _views(contract: Contract, at: int) -> dict[str, Any]:

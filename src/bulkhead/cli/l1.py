@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import secrets
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -20,7 +20,10 @@ if TYPE_CHECKING:  # what talks to Ethereum takes seconds to import; the other c
     from bulkhead.bridge.chain import Chain
     from bulkhead.bridge.deploy import Beginning
     from bulkhead.bridge.embedded.node import Genesis
+    from bulkhead.bridge.proposals import Proposal
+    from bulkhead.bridge.record import Deployment
     from bulkhead.bridge.status import Status
+    from bulkhead.ledger.config import VenueConfig
 
 ETHER = 10**18
 RICH = 10_000 * ETHER  # what an embedded chain gives to whoever deploys on it
@@ -63,7 +66,7 @@ def deploy(
     from bulkhead.bridge.errors import ChainError
     from bulkhead.bridge.open import open_chain
     from bulkhead.bridge.record import write_record
-    from bulkhead.node.replay import ExchangeError
+    from bulkhead.node.replay import ExchangeError, read_genesis
     from bulkhead.node.segment import JournalError
 
     if record.exists() and not overwrite:
@@ -71,7 +74,7 @@ def deploy(
     try:
         for option, address in (("--council", council), ("--token", token)):
             _check_address(option, address)
-        systems, leaving = _systems(exchange, profile, artifacts or [])
+        systems, leaving = _systems(read_genesis(exchange).config, exchange, profile, artifacts or [])
         beginning = _beginning(exchange, fee)
         signer = find_signer(where, key_file)
         beginning = beginning._replace(council=to_checksum_address(council or str(signer.address)))
@@ -86,7 +89,7 @@ def deploy(
 
 @l1.command()
 def status(where: Where = DEFAULT_L1, record: RecordFile = DEFAULT_RECORD) -> None:
-    """Addresses, state, counters, queues, pinned verifiers and balances of a deployment."""
+    """Addresses, state, counters, queues, pinned verifiers, what waits behind the timelock, and balances."""
     from bulkhead.bridge.errors import ChainError
     from bulkhead.bridge.open import open_chain
 
@@ -199,7 +202,7 @@ def _beginning(exchange: Path, fee: int) -> Beginning:
 
 
 def _systems(
-    exchange: Path, profile: str, files: list[Path]
+    config: VenueConfig, exchange: Path, profile: str, files: list[Path]
 ) -> tuple[list[SystemArtifacts], SystemArtifacts | None]:
     """A verifier for each shape of batch, and the escape: as somebody compiled them, or compiled here."""
     from bulkhead.bridge.artifacts import compile_escape, read_system
@@ -207,17 +210,23 @@ def _systems(
     if files:
         read = [read_system(path) for path in files]
         return [each for each in read if not each.is_escape], next((each for each in read if each.is_escape), None)
-    from bulkhead.circuit.batch import SHAPES
     from bulkhead.circuit.escape_batch import USUAL, escape_module
-    from bulkhead.circuit.venue import NotProvable
     from bulkhead.node.leave import escape_key
+
+    made = verifiers_of(config, exchange, profile)
+    typer.echo("compiling the verifier of the escape")
+    return made, compile_escape(escape_key(config, USUAL, profile).key, escape_module(USUAL))
+
+
+def verifiers_of(config: VenueConfig, exchange: Path, profile: str) -> list[SystemArtifacts]:
+    """A verifier for each shape of batch, compiled here. ValueError where there are none of this configuration."""
+    from bulkhead.circuit.batch import SHAPES
+    from bulkhead.circuit.venue import NotProvable
     from bulkhead.node.on_chain import contracts_of
     from bulkhead.node.proving import profiles
-    from bulkhead.node.replay import read_genesis
 
     if profile not in profiles():
         raise ValueError(f"{profile!r} is no profile; there are {', '.join(profiles())}")
-    config = read_genesis(exchange).config
     made = []
     for shape in SHAPES:
         typer.echo(f"compiling the verifier of shape {shape.number}")
@@ -225,8 +234,7 @@ def _systems(
             made.append(contracts_of(config, shape, profile))
         except NotProvable as error:
             raise ValueError(f"{exchange}: {error}") from error
-    typer.echo("compiling the verifier of the escape")
-    return made, compile_escape(escape_key(config, USUAL, profile).key, escape_module(USUAL))
+    return made
 
 
 def _show(chain: Chain, record: Path) -> bool:
@@ -234,9 +242,10 @@ def _show(chain: Chain, record: Path) -> bool:
     from bulkhead.bridge.record import read_record
     from bulkhead.bridge.status import status as read
 
-    found = read(chain, read_record(record))
+    known = read_record(record)
+    found = read(chain, known, clock())
     console = Console()
-    for title, rows in _tables(found):
+    for title, rows in [*_tables(found), *proposal_tables(known, found.proposals)]:
         table = Table(title=title, title_justify="left", show_header=False)
         table.add_column(no_wrap=True)
         table.add_column(overflow="fold")
@@ -269,6 +278,32 @@ def _tables(found: Status) -> Iterator[tuple[str, list[tuple[str, str]]]]:
             (f"deployer {found.deployer}", f"{found.deployer_wei / ETHER:,.4f} ether"),
         ],
     )
+
+
+def proposal_tables(known: Deployment, found: Sequence[Proposal]) -> Iterator[tuple[str, list[tuple[str, str]]]]:
+    """Each proposal in words, the newest first."""
+    from bulkhead.bridge.proposals import Kind, Stage
+    from bulkhead.node.succession import short
+
+    for one in reversed(found):
+        rows = [("id", one.id), ("stage", one.stage.value)]
+        if one.kind is Kind.READER:
+            later = next((each for each in known.proposed if each.door.reader.address == one.address), None)
+            rows += [("version, shape", f"{one.version}, {one.shape}"), ("reader", one.address)]
+            rows += [("from batch", f"{one.from_batch:,}" if one.from_batch else "the next one when enacted")]
+            if later is None:
+                rows += [("configuration", "not known: the reader is not in the record")]
+            else:
+                rows += [("configuration", short(later.configuration)), *(("change", each) for each in later.changes)]
+        else:
+            rows += [("council", one.address)]
+        rows += [("proposed", _utc(one.proposed_s))]
+        if one.stage in (Stage.WAITING, Stage.READY):
+            rows += [
+                ("may be enacted from", _utc(one.ready_s)), ("and until", _utc(one.until_s)),
+                ("ask to leave before", f"{_utc(one.leave_before_s)}, to be out by force before it happens"),
+            ]  # fmt: skip
+        yield f"Proposal: another {one.kind.value}", rows
 
 
 def _value(name: str, value: object) -> str:

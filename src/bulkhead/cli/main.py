@@ -8,6 +8,7 @@ from bulkhead.cli.demo import demo
 from bulkhead.cli.exit import leave, rebuild
 from bulkhead.cli.explain import explain
 from bulkhead.cli.l1 import l1
+from bulkhead.cli.l1_upgrade import enact, propose, withdraw
 from bulkhead.cli.lab import app as lab
 from bulkhead.cli.node import node
 from bulkhead.cli.prove import prove, verify
@@ -26,6 +27,9 @@ app = typer.Typer(
 app.add_typer(data, name="data")
 app.add_typer(l1, name="l1")
 app.add_typer(lab, name="lab")
+l1.command()(propose)
+l1.command()(enact)
+l1.command()(withdraw)
 app.command()(circuit)
 app.command()(demo)
 app.command()(explain)

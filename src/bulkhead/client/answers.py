@@ -237,6 +237,26 @@ class Settlement(TypedDict):
     contracts: NotRequired[Contracts]
 
 
+class Proposal(TypedDict):
+    """What L1's council has announced: a READER of batches, or a COUNCIL. Stages are WAITING, READY, ENACTED,
+    WITHDRAWN, FORGOTTEN. `follows`: whether the exchange goes on under it; None where it does not know."""
+
+    id: str
+    kind: str
+    stage: str
+    address: str
+    version: int | None
+    shape: int | None
+    fromBatch: int | None
+    proposedTime: int
+    readyTime: int
+    untilTime: int
+    leaveBefore: int
+    configuration: str | None
+    changes: list[str]
+    follows: bool | None
+
+
 class ForcedRequest(TypedDict):
     """A request of L1's queue: WAITING, DONE, or FAILED for a reason."""
 

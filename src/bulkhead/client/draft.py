@@ -1,7 +1,8 @@
 """Drafts of other parameters: what an exchange's configuration is, what would change, and whether the rules allow it.
 
-Nothing is applied. A configuration is part of what is proven (its digest is in every statement), so it changes only
-with another genesis or an upgrade that L1's timelock carries; a draft is the paper that such an upgrade is made from.
+Nothing is applied. A configuration is part of what is proven: its digest is in every statement, and a verifier on L1 is
+of one. A draft is the paper that `bulkhead l1 propose` makes other verifiers from, which wait behind the timelock. What
+an exchange cannot do then, `node.succession` says.
 """
 
 from __future__ import annotations
@@ -14,9 +15,9 @@ from typing import Any, Literal, NamedTuple
 
 from bulkhead.codec import CodecError
 from bulkhead.fixed import FRACTION_BITS, ONE, fraction
-from bulkhead.ledger.commitment import config_root
 from bulkhead.ledger.config import VenueConfig
 from bulkhead.node.records import GENESIS
+from bulkhead.node.succession import digest_of as digest_of
 from bulkhead.rules.grid import check_grid
 from bulkhead.rules.terms import ConfigError, MarketTerms, check_terms
 from bulkhead.units import Fraction, Quote
@@ -159,6 +160,10 @@ class Draft:
         known = parameters(config)
         return [(known[path], value) for path, value in sorted(self.changes.items()) if path in known]
 
+    def words(self, config: VenueConfig) -> tuple[str, ...]:
+        """Each change in a line."""
+        return tuple(f"{one.path}: {one.value:,f} to {value:,f} {one.unit}" for one, value in self.difference(config))
+
     def to_json(self, config: VenueConfig) -> str:
         """The file: what is drafted, on what, and the digest that L1 would pin. Raises DraftError."""
         body = {
@@ -185,11 +190,6 @@ class Draft:
             return cls(str(body["chainId"]), str(body["base"]), str(body["note"]), changes)
         except (ValueError, KeyError, TypeError, InvalidOperation) as error:
             raise DraftError(f"the file is no draft of parameters: {error!r}") from error
-
-
-def digest_of(config: VenueConfig) -> str:
-    """What a statement binds of a configuration."""
-    return hex(config_root(config))
 
 
 def _finite(text: str) -> Decimal:

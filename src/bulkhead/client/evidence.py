@@ -13,6 +13,7 @@ from bulkhead.client.answers import (
     ExplainedStep,
     ForcedRequest,
     Profit,
+    Proposal,
     PublicStep,
     Rank,
     Receipt,
@@ -106,6 +107,10 @@ class Books:
     async def settlement(self) -> Settlement:
         """How many batches are sealed, proven, settled and final, and what is being done."""
         return await self._ask("/settlement", Settlement)
+
+    async def proposals(self) -> list[Proposal]:
+        """What waits behind L1's timelock, and what came of it, the newest first."""
+        return await self._ask("/proposals", list[Proposal])
 
     async def forced(self, limit: int = 100, cursor: int | None = None) -> list[ForcedRequest]:
         """Forced requests of L1's queue and what became of them."""

@@ -18,6 +18,8 @@ from eth_account.signers.local import LocalAccount
 from bulkhead.bridge.chain import Chain, Receipt, signer_of
 from bulkhead.bridge.errors import ChainError
 from bulkhead.bridge.open import is_url, open_chain
+from bulkhead.bridge.proposals import Kind, Proposal, Proposals
+from bulkhead.bridge.proposals import Stage as ProposalStage
 from bulkhead.bridge.record import Deployment, check_record, read_record
 from bulkhead.client.settled import Settled, anchored, batch_of, check
 from bulkhead.client.signer import units_of
@@ -31,12 +33,14 @@ from bulkhead.node.rebuild import NotRebuilt, rebuild
 from bulkhead.node.replay import ExchangeError, read_genesis
 from bulkhead.signing import SigningError
 
+__all__ = ["FAILURES", "L1", "FromCalldata", "Kind", "Proposal", "ProposalStage", "Proposals", "Proven", "Standing"]
 MONEY = 1_000_000  # smallest units of a dollar
 FAILURES: tuple[type[Exception], ...] = (
     ChainError, NoExit, NotRebuilt, ExchangeError, SigningError, SolvencyError, ValueError, OSError,
 )  # fmt: skip
 """What any call here may raise; each says what to do."""
 WEI = 10**18  # in an ether
+CONFIRMATIONS = 12  # of what is not read again
 Report = Callable[[str, int], None]  # what was done, and the gas it took
 
 
@@ -132,6 +136,11 @@ class L1:
             Decimal(custody.call("claimable", address)) / MONEY,
             Decimal(self.chain.balance(address)) / WEI,
         )
+
+    def proposals(self, known: Proposals | None = None) -> Proposals:
+        """What L1's council has announced, read from L1 itself: ask the result to `look`. `known` is one of before,
+        which goes on where it was."""
+        return Proposals(self.chain, self.deployment, CONFIRMATIONS) if known is None else known.over(self.chain)
 
     def from_calldata(self, exchange: Path) -> FromCalldata:
         """The state that L1's calldata leads to, which is held to the rollup's root; the owner's accounts in it.

@@ -98,13 +98,20 @@ def body_of(order: NewOrder, market: Market, signer: Signer) -> dict[str, Any]:
 
 
 def protection_of(
-    market: Market, signer: Signer, is_long: bool, take_profit: Exit | None, stop_loss: Exit | None
+    market: Market,
+    signer: Signer,
+    is_long: bool,
+    take_profit: Exit | None,
+    stop_loss: Exit | None,
+    *,
+    replaces: str = "",
+    external_id: str = "",
 ) -> dict[str, Any]:
     """The body that protects a whole position, whatever its size is when a trigger fires. What is signed is a cap: as
-    other client libraries do, fifty of the largest positions."""
+    other client libraries do, fifty of the largest positions. `replaces` names open protection whose place it takes."""
     nonce, expiry_ms = new_salt(), (int(time.time()) + PROTECTION_S) * 1000
     body: dict[str, Any] = {
-        "id": f"protection-{nonce}",
+        "id": external_id or f"protection-{nonce}",
         "market": market.name,
         "type": "TPSL",
         "side": "SELL" if is_long else "BUY",
@@ -118,6 +125,8 @@ def protection_of(
         "nonce": str(nonce),
         "tpSlType": "POSITION",
     }
+    if replaces:
+        body["cancelId"] = replaces
     for name, leg in (("takeProfit", take_profit), ("stopLoss", stop_loss)):
         if leg is not None:
             price = Decimal(leg.price)

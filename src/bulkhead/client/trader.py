@@ -149,8 +149,10 @@ class Trader:
         Without an answer, it asks what became of the order and sends the same message again, which the exchange takes
         once at most. Unreachable where nothing is heard in the end: then the order may or may not be there.
         """
-        body = body_of(order, await self.exchange.market(order.market), self.signer)
-        late = (DUPLICATE, NOT_OPEN) if order.replaces else (DUPLICATE,)  # of the same message, once it was taken
+        return await self._placed(body_of(order, await self.exchange.market(order.market), self.signer))
+
+    async def _placed(self, body: dict[str, Any]) -> Placed:
+        late = (DUPLICATE, NOT_OPEN) if "cancelId" in body else (DUPLICATE,)  # of the same message, once it was taken
         try:
             return await self._ask("POST", "/order", Placed, body=body)
         except Unreachable as error:
@@ -184,14 +186,26 @@ class Trader:
         )
         return await self.order((await self.place(order)).id)
 
-    async def protect(self, market: str, *, take_profit: Exit | None = None, stop_loss: Exit | None = None) -> Placed:
-        """Close the whole position of a market when a trigger fires. Refused (1137) where there is none."""
+    async def protect(
+        self,
+        market: str,
+        *,
+        take_profit: Exit | None = None,
+        stop_loss: Exit | None = None,
+        replaces: str = "",
+        external_id: str = "",
+    ) -> Placed:
+        """Close the whole position of a market when a trigger fires. Refused (1137) where there is none.
+
+        `replaces` is the external id of an open take-profit or stop-loss: it leaves with its other side in the step in
+        which these enter, or everything stays as it was; refused (1142) where it has left. Sent as `place` sends.
+        """
         held = await self.positions(market)
         if not held:
             raise Refused(422, NO_POSITION, f"there is no position in {market}")
         is_long = held[0].side == "LONG"
-        body = protection_of(await self.exchange.market(market), self.signer, is_long, take_profit, stop_loss)
-        return await self._ask("POST", "/order", Placed, body=body)
+        terms, names = await self.exchange.market(market), {"replaces": replaces, "external_id": external_id}
+        return await self._placed(protection_of(terms, self.signer, is_long, take_profit, stop_loss, **names))
 
     async def cancel(self, order_id: int) -> None:
         """Cancel an order. Refused (1142) where it has left already."""

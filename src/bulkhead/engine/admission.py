@@ -11,7 +11,7 @@ from typing import NamedTuple
 from bulkhead.engine.book import BUY, SELL
 from bulkhead.engine.desk import Desk, is_market
 from bulkhead.engine.match import fills_whole
-from bulkhead.engine.order import Leg, OpenOrder, OrderType, Terms, TimeInForce
+from bulkhead.engine.order import Leg, OpenOrder, OrderType, Stage, Terms, TimeInForce
 from bulkhead.engine.reserve import change_of
 from bulkhead.fixed import div_floor, remainder
 from bulkhead.ledger.orders import key_of
@@ -181,10 +181,9 @@ def waiting(desk: Desk, order: OpenOrder) -> Reject | None:
     return None
 
 
-def has_room(desk: Desk, account_id: int, more: int, replaced: OpenOrder | None) -> bool:
-    """An account may have so many more open orders."""
-    count = len(desk.accounts.get(account_id, ())) - (replaced is not None)
-    return count + more <= ORDERS_PER_ACCOUNT_MAX
+def has_room(desk: Desk, account_id: int, more: int, leaving: int) -> bool:
+    """An account may have so many more open orders, when so many others leave in the same step."""
+    return len(desk.accounts.get(account_id, ())) - leaving + more <= ORDERS_PER_ACCOUNT_MAX
 
 
 def _status(desk: Desk, order: OpenOrder, status: Status) -> Reject | None:
@@ -226,8 +225,8 @@ def _would_trade(desk: Desk, order: OpenOrder, replaced: OpenOrder | None) -> bo
     limit = limit_of(desk, order)
     if best is None or (best > limit if order.side == BUY else best < limit):
         return False
-    if replaced is None or replaced.side == order.side:
-        return True
+    if replaced is None or replaced.side == order.side or replaced.stage is not Stage.RESTING:
+        return True  # what waits is not in the book, so nothing of what rests there is the replaced one's
     rest = book.fillable(order.side, limit, replaced.left + Size(1))
     within = replaced.price <= limit if order.side == BUY else replaced.price >= limit
     return rest > (replaced.left if within else Size(0))

@@ -17,7 +17,7 @@ def cancel_order(desk: Desk, command: CancelOrder) -> None:
     if command.order_id:
         order = _by_id(desk, command.account_id, command.order_id)
     else:
-        order = _by_external_id(desk, command.account_id, command.external_id)
+        order = desk.named(command.account_id, command.external_id)
     if order is None:
         desk.reject(Reject.UNKNOWN_ORDER, command.account_id, command.external_id, str(command.order_id or ""))
         return
@@ -28,10 +28,6 @@ def _by_id(desk: Desk, account_id: int, order_id: int) -> OpenOrder | None:
     """Another account's order is as unknown as none."""
     order = desk.orders.get(order_id)
     return order if order is not None and order.signed.account_id == account_id else None
-
-
-def _by_external_id(desk: Desk, account_id: int, external_id: str) -> OpenOrder | None:
-    return desk.orders.get(desk.external.get((account_id, external_id), 0)) if external_id else None
 
 
 def _cancel(desk: Desk, order: OpenOrder) -> None:
@@ -67,7 +63,7 @@ def mass_cancel(desk: Desk, command: MassCancel) -> None:
         else:
             _cancel(desk, order)
     for external_id in command.external_ids:
-        order = _by_external_id(desk, account_id, external_id)
+        order = desk.named(account_id, external_id)
         if order is None:
             desk.reject(Reject.UNKNOWN_ORDER, account_id, external_id)
         else:

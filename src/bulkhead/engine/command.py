@@ -61,6 +61,9 @@ class PlaceProtection:
     """Take-profit and stop-loss of a position that exists, without a parent order. One cancels the other.
 
     `size` 0: the whole position, whatever it is when the trigger fires; the signed amounts are a cap.
+    With `cancel_external_id` it takes the place of protection that is there, of the pair where it is one, atomically:
+    the position is never without. Where an order that may still fill has brought that protection, both must be of the
+    whole position, and what fills then is protected by the new one.
     """
 
     time_ms: TimeMs
@@ -70,6 +73,7 @@ class PlaceProtection:
     size: Size
     take_profit: Leg | None
     stop_loss: Leg | None
+    cancel_external_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)

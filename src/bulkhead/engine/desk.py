@@ -24,6 +24,8 @@ from bulkhead.ledger.state import State
 from bulkhead.reject import Reject
 from bulkhead.units import AccountId, MarketId, Price, Size, TimeMs
 
+NUMBER_DIGITS_MAX = 19  # of an order's number: below 2^63
+
 
 class Desk:
     """What the engine knows beside the ledger's state."""
@@ -255,6 +257,18 @@ class Desk:
             return self.state.markets[market_id].price
         quoted = self.marks.by_market[market_id]
         return quoted.mark if source is PriceSource.MARK else index_price(quoted.last)
+
+    def named(self, account_id: int, name: str) -> OpenOrder | None:
+        """An open order of an account by its external id. One that was given none, as the second of a pair or what
+        protects an order, answers to its number in decimals; a name that somebody chose goes before that."""
+        chosen = self.external.get((account_id, name))
+        if chosen is not None:
+            return self.orders[chosen]
+        if not (name.isascii() and name.isdigit()) or name[0] == "0" or len(name) > NUMBER_DIGITS_MAX:
+            return None
+        order = self.orders.get(int(name))
+        is_meant = order is not None and order.signed.account_id == account_id and not order.terms.external_id
+        return order if is_meant else None
 
     def of_account(self, account_id: int) -> list[OpenOrder]:
         """Open orders of a signable account, oldest first."""

@@ -64,8 +64,11 @@ def judge(desk: Desk, command: PlaceOrder) -> Reject | Judged:
     replaced = None
     if command.cancel_external_id:
         replaced = replaced_by(desk, signed, command.cancel_external_id)
-        if replaced is None and not (isinstance(judged, Reject) and judged < Reject.UNKNOWN_ORDER):
-            return Reject.UNKNOWN_ORDER
+        problem = Reject.UNKNOWN_ORDER if replaced is None else None
+        if replaced is not None and replaced.terms.kind is OrderType.TPSL:
+            problem = Reject.WRONG_KIND  # its twin would be left, and the position with half of what protected it
+        if problem is not None and not (isinstance(judged, Reject) and judged < problem):
+            return problem
     if isinstance(judged, Reject):
         return judged
     order = opened(desk, judged, signed, terms)
@@ -79,7 +82,7 @@ def judge(desk: Desk, command: PlaceOrder) -> Reject | Judged:
         problem = admission.waiting(desk, order)
     # Cheap to ask and rarely the answer, so it comes last although TOO_MANY_ORDERS precedes margin.
     if (problem is None or problem > Reject.TOO_MANY_ORDERS) and not admission.has_room(
-        desk, signed.account_id, 1 + len(legs), replaced
+        desk, signed.account_id, 1 + len(legs), int(replaced is not None)
     ):
         return Reject.TOO_MANY_ORDERS
     return (order, legs, replaced) if problem is None else problem
@@ -107,7 +110,7 @@ def opened(desk: Desk, judged: Message, signed: Order, terms: Terms) -> OpenOrde
 
 def replaced_by(desk: Desk, order: Order, external_id: str) -> OpenOrder | None:
     """The order to be replaced: open, of the same account and market."""
-    found = desk.orders.get(desk.external.get((order.account_id, external_id), 0))
+    found = desk.named(order.account_id, external_id)
     return found if found is not None and found.signed.market_id == order.market_id else None
 
 
@@ -166,38 +169,68 @@ def _pair(desk: Desk, ids: tuple[int, ...]) -> None:
 
 
 def protect(desk: Desk, command: PlaceProtection) -> None:
-    """Protection of a position that exists."""
+    """Protection of a position that exists. What it takes the place of leaves when it is there."""
     outcome = _judge_protection(desk, command)
     if isinstance(outcome, Reject):
         desk.reject(outcome, command.account_id, command.external_id)
         return
+    legs, replaced = outcome
+    parent = desk.orders.get(replaced[0].parent_id) if replaced else None
     ids: tuple[int, ...] = ()
-    for leg, judged in outcome:
+    for leg, judged in legs:
         external_id = "" if ids else command.external_id
         order = opened(desk, judged, leg.order, Terms(external_id, OrderType.TPSL, trigger=leg.trigger))
         order.reduce_only = True
         order.is_whole_position = not command.size
         order.left = command.size or judged.size
+        order.parent_id = 0 if parent is None else parent.order_id
         desk.last_order_id = order.order_id
         desk.enter(order)
         desk.wait(order)
         ids = (*ids, order.order_id)
     _pair(desk, ids)
+    for place, old in enumerate(replaced):
+        _take_over(desk, desk.orders[ids[min(place, len(ids) - 1)]], old)
+    if parent is not None:
+        parent.legs = ids
 
 
-def _judge_protection(desk: Desk, command: PlaceProtection) -> Reject | list[tuple[Leg, Message]]:
+Protection = tuple[list[tuple[Leg, Message]], list[OpenOrder]]
+"""Its legs, and those whose place they take."""
+
+
+def _judge_protection(desk: Desk, command: PlaceProtection) -> Reject | Protection:
     account_id, market_id = command.account_id, command.market_id
     if command.size < Size(0) or len(command.external_id) > admission.EXTERNAL_ID_MAX:
         return Reject.OUT_OF_RANGE
     found = admission.legs(desk, (command.take_profit, command.stop_loss), account_id, market_id)
+    replaced = _protection_replaced(desk, command)
+    if isinstance(replaced, Reject) and not (isinstance(found, Reject) and found < replaced):
+        return replaced
     if isinstance(found, Reject):
         return found
+    assert not isinstance(replaced, Reject), "it was answered"
     if command.external_id and (account_id, command.external_id) in desk.external:
         return Reject.DUPLICATE
     if any(command.size > judged.size for _, judged in found):
         return Reject.ORDER_OVERFILLED
     if not all(desk.closable(account_id, market_id, judged.side) for _, judged in found):
         return Reject.REDUCE_ONLY_WOULD_GROW
-    if not admission.has_room(desk, account_id, len(found), None):
+    if not admission.has_room(desk, account_id, len(found), len(replaced)):
         return Reject.TOO_MANY_ORDERS
-    return found or Reject.TRIGGER_INVALID
+    return (found, replaced) if found else Reject.TRIGGER_INVALID
+
+
+def _protection_replaced(desk: Desk, command: PlaceProtection) -> Reject | list[OpenOrder]:
+    """What protection takes the place of: the named side and its twin, for they are one protection."""
+    if not command.cancel_external_id:
+        return []
+    named = desk.named(command.account_id, command.cancel_external_id)
+    if named is None or named.signed.market_id != command.market_id or named.stage is Stage.DORMANT:
+        return Reject.UNKNOWN_ORDER
+    if named.terms.kind is not OrderType.TPSL:
+        return Reject.WRONG_KIND
+    if named.parent_id in desk.orders and not (named.is_whole_position and not command.size):
+        return Reject.ORDERS_OPEN  # its size follows an order that may still fill: a fixed one would leave a part bare
+    twin = desk.orders.get(named.sibling_id)
+    return [named] if twin is None else sorted((named, twin), key=lambda order: order.order_id)

@@ -162,11 +162,19 @@ class Node:
 
     @property
     def is_browned_out(self) -> bool:
-        """So much waits for the writer, or for the prover, that only cancels and reduce-only orders are taken."""
+        """So much waits for the writer, or for the prover, that only cancels and reduce-only orders are taken; or L1
+        takes no further batch, so that nothing that is traded would ever settle."""
+        if self.is_cut_off:
+            return True
         limits = self.settings.limits
         if self.writer.depth >= limits.brown_out_depth:
             return True
         return bool(limits.brown_out_batches) and self.unproven > limits.brown_out_batches
+
+    @property
+    def is_cut_off(self) -> bool:
+        """L1 takes no further batch of this exchange."""
+        return self.settles is not None and self.settles.standing.is_cut_off
 
     @property
     def unproven(self) -> int:

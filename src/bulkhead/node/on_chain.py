@@ -50,7 +50,7 @@ def settle(
         cut, packed = split(key, record.statement, record.proof), pack(record.statement, shape)
     except ValueError as error:
         raise ProofFileError(f"the proof of batch {record.batch} does not hold: {error}") from error
-    door = next((each for each in deployment.doors if each.key == record.key.hex()), None)
+    door = next((each for each in deployment.every_door if each.key == record.key.hex()), None)
     if door is None:
         raise RecordError(f"no verifier of the deployment has the key {record.key.hex()} of batch {record.batch}")
     prove_on_chain(chain, signer, door.verifier, record.statement, cut)

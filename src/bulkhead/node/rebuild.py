@@ -46,7 +46,7 @@ def rebuild(
     check_record(chain, deployment)
     last = chain.head().number
     rollup = deployment.contract(chain, "rollup")
-    doors = {door.reader.address: door for door in deployment.doors}
+    doors = {door.reader.address: door for door in deployment.every_door}
     shapes = {shape.number: shape for shape in SHAPES}
     rebuilt = Rebuilt(genesis(config, time_ms), SHAPES[0])
     number = rebuilt.state.counters.batches

@@ -14,7 +14,7 @@ from bulkhead.ledger.state import Account, Counters, Funds, Market, Oracle, Stat
 from bulkhead.units import AssetId, TimeMs
 
 SNAPSHOT_BYTES_MAX = 4 << 30
-RULES_VERSION = 3
+RULES_VERSION = 4
 """Raised with every change of rules after which old commands would replay to another state."""
 
 

@@ -23,12 +23,14 @@ from eth_account.signers.local import LocalAccount
 
 from bulkhead.bridge.chain import Block, Chain
 from bulkhead.bridge.errors import ChainError, Reverted, RpcError, Unreachable
+from bulkhead.bridge.proposals import Proposal, Proposals
 from bulkhead.bridge.record import Deployment, check_record
 from bulkhead.node.replay import read_genesis
 from bulkhead.node.settling.events import (
     BatchStatus,
     Call,
     Cause,
+    CutOff,
     Event,
     ExchangeBusy,
     Fed,
@@ -112,6 +114,7 @@ class Settlement:
         except BaseException:
             self.store.close()
             raise
+        self._proposals = Proposals(chain, deployment, terms.confirmations)
         self.halted: Halted | None = None
         self._told: Event | None = None
         self._refused: tuple[tuple[Step, int, int], int] | None = None
@@ -146,7 +149,7 @@ class Settlement:
         except Refused as refused:
             event = self._hear_refusal(refused)
         except Unpublishable as error:
-            event = Halted(error.batch, error.reason)
+            event = Halted(error.batch, error.reason, isinstance(error, CutOff))
         except (Unreachable, RpcError) as error:
             event = Waiting(Cause.UNREACHABLE, str(error))
         except ExchangeBusy as error:
@@ -215,6 +218,7 @@ class Settlement:
         """After what L1 told: what was credited is held to it again, and what is final need not be sent again."""
         self._is_checked = False
         if isinstance(followed, Reorganised):
+            self._proposals.forget()
             self._refused = self._extra = None
         elif followed.final:
             self.store.forget(self._outbox.sender, followed.block)
@@ -278,6 +282,10 @@ class Settlement:
         """How many batches are sealed, settled on L1, and final. Raises as `status` does."""
         final = self.store.last("settled")
         return self._publisher.seals.count(), max(int(self._publisher.rollup.call("batches")), final), final
+
+    def proposals(self, now_s: int) -> tuple[Proposal, ...]:
+        """What L1's council has announced, see `bridge.proposals`. Raises what `Chain` raises."""
+        return self._proposals.look(now_s)
 
     def statuses(self, count: int = 20) -> list[BatchStatus]:
         """Of the newest batches, in order."""

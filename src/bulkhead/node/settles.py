@@ -23,7 +23,7 @@ from eth_account.signers.local import LocalAccount
 from bulkhead.bridge.chain import Chain, signer_of
 from bulkhead.bridge.errors import ChainError
 from bulkhead.bridge.open import is_url, open_chain
-from bulkhead.bridge.record import Deployment, check_record, read_record
+from bulkhead.bridge.record import Deployment, Proposed, check_record, read_record
 from bulkhead.circuit.batch import SHAPES, Shape
 from bulkhead.circuit.venue import NotProvable
 from bulkhead.node.exchange import Exchange
@@ -97,6 +97,7 @@ class Settles:
         if settings.faucet.enabled:
             self.faucet = L1Faucet(chain, deployment, _signer(settings.settlement.faucet_key_file))
         self.gas: int = 0  # of this run's transactions
+        self._proposed, self._record_ns = deployment.proposed, 0
         self._closing = ExitStack()
         self._proofs = Proofs(settings.place / FOLDER)
         self._signer, self._terms = _payer(settings.settlement), terms
@@ -166,6 +167,19 @@ class Settles:
             "batches": self.gate.overfull,
         }
 
+    @property
+    def proposed(self) -> tuple[Proposed, ...]:
+        """Verifiers that were proposed, as the record's file has them now: `bulkhead l1 propose` writes it beside a
+        running node. A file that cannot be read keeps what was known."""
+        path = Path(self._settings.settlement.record)
+        try:
+            written_ns = path.stat().st_mtime_ns
+            if written_ns != self._record_ns:
+                self._proposed, self._record_ns = read_record(path).proposed, written_ns
+        except (ChainError, OSError) as error:
+            log.warning("the record cannot be read again", path=str(path), reason=str(error))
+        return self._proposed
+
     def unproven(self, sealed: int) -> int:
         """How many of the sealed batches have no proof yet. Looks at the folder."""
         return self._proofs.lag(sealed, self.profile)
@@ -221,11 +235,12 @@ def _signer(file: str) -> LocalAccount:
 
 def _shapes(exchange: Exchange, deployment: Deployment, profile: str) -> list[Shape]:
     """Shapes of batches that L1 has verifiers for. SettlementError where there is none of this venue."""
-    keys = {door.key for door in deployment.doors}
+    doors = deployment.every_door
+    keys = {door.key for door in doors}
     config = exchange.state.config
     found = []
     for shape in SHAPES:
-        if any(door.shape == shape.number for door in deployment.doors):
+        if any(door.shape == shape.number for door in doors):
             key = key_for(config, shape, profile).key
             if key.digest.hex() in keys:
                 found.append(shape)

@@ -13,7 +13,8 @@ from enum import Enum
 
 import structlog
 
-from bulkhead.client import ClientError, NewOrder, Order, Unreachable
+from bulkhead.client import ClientError, Exit, NewOrder, Order, Unreachable
+from bulkhead.client.models import Placed
 from bulkhead.terminal import words
 from bulkhead.terminal.live.account import LiveAccount
 from bulkhead.terminal.live.link import Link
@@ -25,6 +26,9 @@ LOOK_S = 1.0
 REPLACED = "ORDER_REPLACED"  # as it was asked to be
 LOOKS = 5  # that find nothing at an exchange that answers, before "it never arrived" is believed
 log = structlog.get_logger(__name__)
+
+Exits = tuple[Exit | None, Exit | None]
+"""Take-profit and stop-loss of a position."""
 
 
 class Stage(Enum):
@@ -89,21 +93,36 @@ class Actions(Topic):
 
     async def place(self, key: str, account: LiveAccount, order: NewOrder, what: str) -> Action:
         """Send an order, once for each key. What comes back is final, except while the exchange gives no answer."""
+        named = dataclasses.replace(order, external_id=_name(key))
+        return await self._place(key, account, what, lambda: account.trader.place(named))
+
+    async def protect(
+        self, key: str, account: LiveAccount, market: str, exits: Exits, what: str, *, replaces: str = ""
+    ) -> Action:
+        """Protect a position, once for each key, followed as an order is; `replaces` is the external id of protection
+        whose place it takes."""
+        profit, loss = exits
+        names = {"replaces": replaces, "external_id": _name(key)}
+        return await self._place(
+            key, account, what, lambda: account.trader.protect(market, take_profit=profit, stop_loss=loss, **names)
+        )
+
+    async def _place(
+        self, key: str, account: LiveAccount, what: str, place: Callable[[], Awaitable[Placed]]
+    ) -> Action:
         known = self.all.get(key)
         if known is not None:
             return known
         action = self._begin(key, what)
-        named = _named(order, f"terminal-{key}")
 
         async def send() -> str:
-            placed = await account.trader.place(named)
-            action.order_id = placed.id
+            action.order_id = (await place()).id
             return ""
 
         await self._watch(action, send)
         if action.stage is Stage.UNKNOWN:
             self._become(action, Stage.LOOKING)
-            self._later(self._look(action, account, named.external_id))
+            self._later(self._look(action, account, _name(key)))
         for ended in account.left:  # the stream may have told of its end before the answer came
             if ended.id == action.order_id:
                 self.follow_order(ended)
@@ -200,5 +219,6 @@ class Actions(Topic):
             task.cancel()
 
 
-def _named(order: NewOrder, external_id: str) -> NewOrder:
-    return dataclasses.replace(order, external_id=external_id)
+def _name(key: str) -> str:
+    """What a click's order is called at the exchange."""
+    return f"terminal-{key}"

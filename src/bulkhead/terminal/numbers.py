@@ -5,6 +5,7 @@ Every number on a screen is made here, so that `read` finds it again and tests c
 
 from __future__ import annotations
 
+import time
 from decimal import ROUND_DOWN, ROUND_HALF_EVEN, Decimal
 
 from bulkhead.client import Market
@@ -84,6 +85,15 @@ def age(duration_ms: int) -> str:
         if duration_ms < most * unit_ms:
             return f"{duration_ms // unit_ms} {letter}"
     return f"{duration_ms // DAY_MS} d"
+
+
+def moment(time_ms: int) -> str:
+    """A time with its day, for what is days away.
+
+    >>> moment(1_800_000_000_000)
+    '15.01.2027 08:00 UTC'
+    """
+    return time.strftime("%d.%m.%Y %H:%M UTC", time.gmtime(time_ms / 1000))
 
 
 def read(text: str) -> Decimal:

@@ -23,6 +23,10 @@ class Unpublishable(Exception):
         self.batch, self.reason = batch, reason
 
 
+class CutOff(Unpublishable):
+    """L1 takes no further batch of this exchange: it was given other readers."""
+
+
 class Step(StrEnum):
     """What a transaction of the service does."""
 
@@ -157,10 +161,12 @@ class Held(NamedTuple):
 
 
 class Halted(NamedTuple):
-    """The service has stopped; only an operator can help. `batch` is 0 where it is about none."""
+    """The service has stopped; only an operator can help. `batch` is 0 where it is about none. `is_cut_off` where L1
+    takes no further batch at all."""
 
     batch: int
     reason: str
+    is_cut_off: bool = False
 
 
 Event = (

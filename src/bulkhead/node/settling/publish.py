@@ -22,7 +22,8 @@ from bulkhead.ledger.config import VenueConfig
 from bulkhead.node.batches import Seals
 from bulkhead.node.proof_file import FOLDER, ProofFile, ProofFileError, Proofs, read_proof
 from bulkhead.node.prove_batch import key_for
-from bulkhead.node.settling.events import Call, Cause, Refused, Step, Unpublishable, Waiting
+from bulkhead.node.settling.events import Call, Cause, CutOff, Refused, Step, Unpublishable, Waiting
+from bulkhead.node.succession import digest_of, short
 from stark.split import Split, split
 
 STEP_OVER_MAX = 1024  # as custody's own loop
@@ -53,6 +54,8 @@ class Publisher:
         self.chain, self.deployment, self.config, self.profile = chain, deployment, config, profile
         self.rollup, self.custody = (deployment.contract(chain, name) for name in ("rollup", "custody"))
         self.proofs = Proofs(folder / FOLDER)
+        self._digest = digest_of(config)
+        self._own = deployment.doors_of(self._digest)  # whether or not L1 takes them now
         self.settled = int(self.rollup.call("batches"))
         self.seals = Seals(folder, self.settled)
         self._kept: Publication | None = None
@@ -63,6 +66,13 @@ class Publisher:
         settled, sealed = int(self.rollup.call("batches")), self.seals.count()
         if sealed < settled:
             raise Unpublishable(0, f"L1 has settled {settled} batches, and this journal has sealed {sealed}")
+        if not self.rollup.call("frozen") and not any(map(self._is_taken, self._own)):
+            raise CutOff(
+                0,
+                f"from batch {settled + 1} on L1 takes none of the readers of this exchange's batches (configuration "
+                f"{short(self._digest)}) that the record named when this was opened. Where other circuits of that "
+                "configuration were enacted, go on with their program and record; others it cannot follow",
+            )
 
     def wanted(self) -> Call | Waiting | None:
         """The next transaction; None when no proof waits."""
@@ -75,6 +85,12 @@ class Publisher:
         if self.rollup.call("batches_paused"):
             return Waiting(Cause.PAUSED)
         found = self.publication(number)
+        if not self._is_taken(found.door):
+            raise Unpublishable(
+                number,
+                f"its proof is for the reader {found.door.reader.address}, which L1 takes no more: remove the file, "
+                "and have it proven by a program with the circuits that were enacted",
+            )
         state = int(self.rollup.call("state"))
         settle = Call(Step.SETTLE, number, 0, found.reader.address, b"")
         if state != found.state_before:
@@ -105,6 +121,10 @@ class Publisher:
         """Give a deposit back whose cancellation is due."""
         return Call(Step.FINISH_CANCEL, 0, number, self.custody.address, self.custody.data("finish_cancel", number))
 
+    def _is_taken(self, door: Door) -> bool:
+        """Whether the rollup takes the next batch from a door's reader."""
+        return str(self.rollup.call("reader_of", door.version, door.shape)) == door.reader.address
+
     def publication(self, number: int) -> Publication:
         """A batch's proof, read and held to this journal, this deployment and the verifier's rules. Kept for one."""
         if self._kept is None or self._kept.record.batch != number:
@@ -126,9 +146,9 @@ class Publisher:
         if sealed < number or self.seals.chains.get(number) != record.history:
             raise Unpublishable(number, f"its proof is of another history than this journal of {sealed} batches")
         shape = shape_named(record.shape)
-        doors = [each for each in self.deployment.doors if each.key == record.key.hex()]
+        doors = [each for each in self._own if each.key == record.key.hex()]
         if shape is None or not doors:
-            known = ", ".join(f"{each.key[:16]}…" for each in self.deployment.doors)
+            known = ", ".join(f"{each.key[:16]}…" for each in self._own)
             raise Unpublishable(number, f"no verifier on L1 has its key {record.key.hex()[:16]}…; there are {known}")
         key = self._key(number, shape)
         try:

@@ -14,6 +14,7 @@ from typing import NamedTuple
 import structlog
 
 from bulkhead.bridge.errors import ChainError
+from bulkhead.bridge.proposals import Proposal
 from bulkhead.node.replay import ExchangeError
 from bulkhead.node.segment import JournalError
 from bulkhead.node.settlement import Settlement
@@ -58,6 +59,8 @@ class Standing(NamedTuple):
     waiting: str = ""  # why nothing is done now; empty when there is nothing to do
     halted: str = ""  # why nothing will be done any more
     last: LastTransaction | None = None
+    proposals: tuple[Proposal, ...] = ()  # of L1's council, in order
+    is_cut_off: bool = False  # L1 takes no further batch of this exchange
 
     def status(self, number: int) -> BatchStatus:
         """Of a batch: what was looked up, or what follows from the numbers."""
@@ -116,7 +119,7 @@ class SettlementThread:
     def _look(self, service: Settlement, event: Event) -> None:
         """Keep the copy: anew when something was done, else when it is some seconds old."""
         now_s, before = time.monotonic(), self.standing
-        halted = event.reason if isinstance(event, Halted) else ""
+        halted, is_cut_off = (event.reason, event.is_cut_off) if isinstance(event, Halted) else ("", False)
         waiting = ""
         if isinstance(event, Waiting):
             waiting = f"{event.cause} {event.detail}".strip()
@@ -125,7 +128,7 @@ class SettlementThread:
         elif isinstance(event, Held):
             waiting = f"{event.queue} {event.l1_number} and those behind it wait: {event.reason}"
         if isinstance(event, Idle | Waiting | Held | OutOfFunds | Halted) and now_s - self._looked_s < REFRESH_S:
-            self.standing = before._replace(waiting=waiting, halted=halted)
+            self.standing = before._replace(waiting=waiting, halted=halted, is_cut_off=is_cut_off)
             return
         self._looked_s = now_s
         last = before.last
@@ -134,4 +137,5 @@ class SettlementThread:
                 str(event.step), event.batch, f"0x{event.hash.hex()}", event.block, event.gas_used
             )  # fmt: skip
         counts = service.counts()
-        self.standing = Standing(*counts, tuple(service.statuses(NEWEST)), waiting, halted, last)
+        newest, proposals = tuple(service.statuses(NEWEST)), service.proposals(int(time.time()))
+        self.standing = Standing(*counts, newest, waiting, halted, last, proposals, is_cut_off)

@@ -105,7 +105,7 @@ class Deriver:
             "order_id": event.order_id,
             "account_id": int(event.account_id),
             "market_id": int(event.market_id),
-            "external_id": event.external_id or str(event.order_id),
+            "external_id": event.external_id or str(event.order_id),  # the name that `Desk.named` finds it by
             "kind": "TPSL" if leg is not None else KINDS[terms.kind],
             "side": SIDES[event.side],
             "status": "UNTRIGGERED" if is_waiting else "NEW",

@@ -32,6 +32,7 @@ class Venue:
         self.forced: Asked[Rows] = Asked("forced requests", STEADY_S, lambda: books.forced(ROWS))
         self.liquidations: Asked[Rows] = Asked("liquidations", STEADY_S, lambda: books.liquidations(limit=ROWS))
         self.insurance: Asked[Any] = Asked("insurance", STEADY_S, lambda: books.insurance())
+        self.proposals: Asked[Rows] = Asked("proposals", SLOW_S, books.proposals)
         self.solvency: Asked[Any] = Asked("solvency", SLOW_S, books.solvency)
         self.markets: Asked[dict[str, Market]] = Asked("markets", STEADY_S, session.exchange.markets)
 

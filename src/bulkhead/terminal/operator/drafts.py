@@ -1,11 +1,12 @@
 """Drafts of parameters: filled in here, held to the venue's rules at once, saved and exported as files. Nothing is
-applied: what L1's timelock carries is made from such a file.
+applied: `bulkhead l1 propose` makes verifiers of such a file, which wait behind L1's timelock.
 """
 
 from __future__ import annotations
 
 import asyncio
 import re
+import shlex
 from pathlib import Path
 
 from nicegui import ui
@@ -31,7 +32,10 @@ class Drafting:
         self._config: VenueConfig | None = None
         self._draft: Draft | None = None
         with parts.panel("Draft of other parameters", mark="draft"), ui.element("div").classes("bh-entry bh-drafting"):
-            note = "Nothing here is applied: an upgrade behind L1's timelock is made from such a file."
+            note = (
+                "Nothing here is applied. The council announces verifiers of such a file to L1, where they wait behind "
+                "the timelock. No proof leads from an exchange's state to another configuration: its batches end then."
+            )
             parts.Text(note, "p", "bh-note bh-muted")
             self.group = parts.Field("Of", kind="choice", on_change=self._grouped)
             self.path = parts.Field("Parameter", kind="choice", on_change=self._chosen)
@@ -162,7 +166,7 @@ class Drafting:
             self._say(f"{path} cannot be written: {error.strerror or error}", "bh-danger")
             return
         self._list()
-        self._say(f"Saved as {path}.", "bh-up")
+        self._say(f"Saved as {path}. {announced_by(path)}", "bh-up")
 
     def _export(self) -> None:
         path, text = self._path(), self._text()
@@ -189,6 +193,11 @@ class Drafting:
     def _say(self, text: str, style: str) -> None:
         self.verdict.show(text, f"bh-note {style}")
         self.grid.paint()
+
+
+def announced_by(path: Path) -> str:
+    """How a draft gets behind L1's timelock."""
+    return f"To announce it: bulkhead l1 propose --exchange FOLDER --draft {shlex.quote(str(path))}"
 
 
 def shown(one: Parameter) -> str:

@@ -9,6 +9,7 @@ from bulkhead.terminal.live.venue import own_of, venue_of
 from bulkhead.terminal.operator import tables
 from bulkhead.terminal.operator.drafts import Drafting
 from bulkhead.terminal.operator.figures import strip
+from bulkhead.terminal.operator.upgrades import proposals
 from bulkhead.terminal.shell import Page, screen
 
 
@@ -16,7 +17,8 @@ from bulkhead.terminal.shell import Page, screen
 def build(page: Page) -> None:
     """Figures on top, markets below them, then everything that is watched, and the draft beside it."""
     venue = venue_of(page.session)
-    for one in (venue.operator, venue.oracle, venue.markets, venue.insurance, venue.liquidations):
+    shown = (venue.operator, venue.oracle, venue.markets, venue.insurance, venue.liquidations, venue.proposals)
+    for one in shown:
         page.client.on_delete(one.hold())
     page.client.on_delete(own_of(page.session).ranks.hold())
     ui.add_head_html('<link rel="stylesheet" href="/static/oversight.css">')
@@ -31,4 +33,5 @@ def build(page: Page) -> None:
                 tables.deleveraging(page)
             with tables.column():
                 Drafting(page)
+        proposals(page)
         tables.liquidations(page)

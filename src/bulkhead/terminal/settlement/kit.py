@@ -15,7 +15,7 @@ from typing import TypeVar
 from weakref import WeakKeyDictionary
 
 from bulkhead.client import ClientError, Refused
-from bulkhead.client.l1 import FAILURES, L1, Standing
+from bulkhead.client.l1 import FAILURES, L1, Proposal, Proposals, Standing
 from bulkhead.terminal import numbers
 from bulkhead.terminal.live.asked import Asked
 from bulkhead.terminal.live.topic import Topic
@@ -24,7 +24,7 @@ from bulkhead.terminal.session import NotReady, Session
 FOLDER = "leaving"  # beside the keys
 GENESIS, RECORD, WHERE = "genesis.bin", "deployment.json", "l1.txt"
 LOCAL_L1 = "http://127.0.0.1:8545"  # where `bulkhead up --settle` serves its own
-STANDING_S = 3.0
+STANDING_S, ANNOUNCED_S = 3.0, 10.0
 UNITS = 1_000_000  # smallest units in a dollar
 DOLLARS = re.compile(r"^(deposited|claimed) ([0-9.]+)$")
 AMOUNT = re.compile(r"(?P<before>sent |withdrawal of )(?P<units>[0-9][0-9,]*)(?: smallest units)?")
@@ -42,6 +42,9 @@ class Kit(Topic):
         self.told: list[str] = []  # what L1 did for this owner, newest last
         self.doing = ""
         self.standing: Asked[Standing] = Asked("L1", STANDING_S, self._stand)
+        self.announced: Asked[tuple[Proposal, ...]] = Asked("L1's proposals", ANNOUNCED_S, self._announce)
+        self._follower: Proposals | None = None
+        self._looking = asyncio.Lock()  # an embedded chain's file is open once at a time
 
     # -- what is kept ----------------------------------------------------------------------------------------------
 
@@ -82,7 +85,7 @@ class Kit(Topic):
     async def look_at(self, where: str) -> None:
         """Use another L1. Raises OSError."""
         await asyncio.to_thread(self._keep, {WHERE: where.strip().encode()})
-        self.standing.value = None
+        self.standing.value = self._follower = None
         await self.standing.refresh()
 
     def _keep(self, files: dict[str, bytes]) -> None:
@@ -135,7 +138,19 @@ class Kit(Topic):
         del self.told[:-200]
 
     async def _stand(self) -> Standing:
-        return await self.ask(lambda chain: chain.standing())
+        async with self._looking:
+            return await self.ask(lambda chain: chain.standing())
+
+
+    async def _announce(self) -> tuple[Proposal, ...]:
+        """Read from L1 itself, for whoever runs the exchange may have announced it."""
+
+        def look(chain: L1) -> tuple[Proposal, ...]:
+            self._follower = chain.proposals(self._follower)
+            return self._follower.look()
+
+        async with self._looking:
+            return await self.ask(look)
 
 
 _kits: WeakKeyDictionary[Session, Kit] = WeakKeyDictionary()

@@ -5,11 +5,12 @@ What L1 needs for it is kept on this machine, so that it works when the exchange
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from decimal import Decimal
 
 from nicegui import ui
 
-from bulkhead.client.l1 import Standing
+from bulkhead.client.l1 import Kind, Proposal, ProposalStage, Standing
 from bulkhead.limits import CHILDREN_PER_ACCOUNT
 from bulkhead.terminal import numbers, parts, words
 from bulkhead.terminal.live.venue import venue_of
@@ -31,6 +32,8 @@ class Leaving:
         with parts.panel("Leave by force", mark="leaving"), ui.element("div").classes("bh-entry"):
             self.state = parts.Text("", "p")
             self.state.props('data-mark="leaving-state" role="status"')
+            self.announced = parts.Text("", "p", "bh-note bh-warning")
+            self.announced.props('data-mark="leaving-announced"')
             self.kept = parts.Text("", "p", "bh-note bh-muted")
             self.amount = parts.Field("Amount, USD", kind="number")
             self.account = parts.Field("From account", value=self._own_id)
@@ -45,7 +48,7 @@ class Leaving:
                 parts.Text("The same in a shell, without this terminal", "summary", "bh-note bh-muted")
                 self.command = parts.Text("", "p", "bh-code bh-note")
                 self.command.props('data-mark="leaving-command"')
-        for topic in (self._kit, self._kit.standing, venue_of(page.session).settlement):
+        for topic in (self._kit, self._kit.standing, self._kit.announced, venue_of(page.session).settlement):
             page.painter.on(topic, self._paint)
         page.painter.on(page.session.who, self._fill)
         page.painter.every(0.5, self._tell)
@@ -74,6 +77,8 @@ class Leaving:
         parts.set_disabled(self.leave, not can_leave or bool(self._kit.doing))
         parts.set_disabled(self.ask, standing is None or standing.is_frozen or bool(self._kit.doing))
         self._tell()
+
+        self.announced.show(announced_words(self._kit.announced.value or ()))
 
     def _tell(self) -> None:
         doing = [f"…  {self._kit.doing}"] if self._kit.doing else []
@@ -112,6 +117,24 @@ class Leaving:
     def _say(self, text: str, style: str) -> None:
         if not self._page.client.is_deleted:
             self.note.show(text, f"bh-note {style}")
+
+
+def announced_words(found: Sequence[Proposal]) -> str:
+    """What waits behind L1's timelock, for whoever has to decide whether to stay; empty where nothing does."""
+    said = []
+    for one in found:
+        if one.stage not in (ProposalStage.WAITING, ProposalStage.READY):
+            continue
+        what = "another council"
+        if one.kind is Kind.READER:
+            what = f"other verifiers for batches of version {one.version}, shape {one.shape}"
+        ready, before = numbers.moment(1000 * one.ready_s), numbers.moment(1000 * one.leave_before_s)
+        if one.stage is ProposalStage.READY:
+            when = f"Anybody may enact it now, until {numbers.moment(1000 * one.until_s)}"
+        else:
+            when = f"It may be enacted from {ready}; who asks to leave by force before {before} is out by then"
+        said.append(f"Announced on L1: {what}. {when}.")
+    return " ".join(said)
 
 
 def state_words(standing: Standing | None, problem: str = "", *, settles: bool = True) -> tuple[str, str]:

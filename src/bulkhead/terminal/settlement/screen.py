@@ -18,7 +18,10 @@ from bulkhead.terminal.shell import Page, screen
 def build(page: Page) -> None:
     """What is on its way and what can be checked on the left; money and the way out on the right."""
     venue, own, kit = venue_of(page.session), own_of(page.session), kit_of(page.session)
-    asked = (venue.settlement, venue.batches, venue.forced, venue.solvency, own.orders, own.operations, kit.standing)
+    asked = (
+        venue.settlement, venue.batches, venue.forced, venue.solvency, own.orders, own.operations, kit.standing,
+        kit.announced,
+    )  # fmt: skip
     for one in asked:
         page.client.on_delete(one.hold())
     ui.timer(0.1, kit.refresh, once=True)

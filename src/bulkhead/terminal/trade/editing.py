@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING, Literal, cast
 from msgspec.structs import replace
 from nicegui import ui
 
-from bulkhead.client import ClientError, Exit, Market, NewOrder, Order, Refused
+from bulkhead.client import ClientError, Exit, Market, NewOrder, Order
 from bulkhead.client.models import Waits
-from bulkhead.client.trader import NOT_OPEN
 from bulkhead.terminal import numbers, parts
 from bulkhead.terminal.actions import Action, Stage
 from bulkhead.terminal.live.account import LiveAccount
@@ -180,8 +179,8 @@ class Editing:
         assert order is not None, "it is told of one"
         if order.type == "TPSL":
             self.text.show(
-                f"Exits of the position in {order.market}. The new ones are entered before the old ones leave, so that "
-                "it is protected all the while."
+                f"Exits of the position in {order.market}. The new ones take their place in one step, or these stay as "
+                "they are: it is protected all the while."
             )
             return
         waits = lists.waits_for(terms, order)
@@ -196,35 +195,14 @@ class Editing:
 
     # -- sending -----------------------------------------------------------------------------------------------------
 
-    async def protect_anew(self, key: str, account: LiveAccount, made: Made) -> Action:
-        """Enter other exits of the position, then cancel the old ones. Where that fails both stand, which closes no
-        more than the position, and it is said."""
-        order = self.order
-        assert order is not None, "one is edited"
-        olds, left_over = twins_of(order, account.orders.values()), []
-
-        async def send() -> None:
-            await account.trader.protect(order.market, take_profit=made.take_profit, stop_loss=made.stop_loss)
-            for old in olds:
-                try:
-                    await account.trader.cancel(old.id)
-                except ClientError as error:
-                    if not isinstance(error, Refused) or error.code != NOT_OPEN:  # it went with its twin
-                        left_over.append(old.id)
-
-        action = await self._ticket.page.session.actions.run(key, f"Other exits of {order.market}", send)
-        if left_over:
-            ids = ", ".join(map(str, left_over))
-            action.words = Words(f"The old ones could not be cancelled: {ids}", "Cancel them under Open orders")
-            self._ticket.page.session.actions.tell_of(action)
-        return action
-
     async def done(self, order: Order, account: LiveAccount, action: Action) -> None:
         """What was sent has an answer: of a refusal the order stands as it was; else the ticket is free again, and
         what filled on the way is told, for it comes on top."""
         if action.stage is Stage.REFUSED:
             if action.words is not None and order.id in account.orders:
-                action.words = Words(action.words.what, f"{action.words.todo}. Order {order.id} stands as it was")
+                is_exit = order.type == "TPSL"
+                stands = "The exits stand as they were" if is_exit else f"Order {order.id} stands as it was"
+                action.words = Words(action.words.what, f"{action.words.todo}. {stands}")
             return
         self.leave()
         if action.stage is not Stage.DONE or order.type == "TPSL":

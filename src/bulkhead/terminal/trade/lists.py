@@ -112,8 +112,8 @@ def order_row(markets: Markets, one: Order) -> Row:
 
 
 def can_be_edited(order: Order) -> bool:
-    """It rests or waits under a name, by which another can take its place; or it closes a whole position, and another
-    can be entered before it leaves. Exits of an order are sized by what that order filled."""
+    """It rests or waits under a name, by which another can take its place; or it closes a whole position. Exits of an
+    order are sized by what that order filled."""
     is_exit = order.type == "TPSL" and order.tp_sl_type == "POSITION"
     return order.is_open and (is_exit or (order.type in ("LIMIT", "CONDITIONAL") and order.price is not None))
 

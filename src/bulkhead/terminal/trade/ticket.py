@@ -364,11 +364,12 @@ class Ticket:
             terms = self.market.terms
             what = order_form.words(made.order, terms) if edited is None else editing.words(edited, made.order, terms)
             return await actions.place(key, account, made.order, what)
-        if edited is not None:
-            return await self.editing.protect_anew(key, account, made)
-        profit, loss, name = made.take_profit, made.stop_loss, self.market.name
-        what = f"Protect the position in {name}"
-        return await actions.run(key, what, lambda: account.trader.protect(name, take_profit=profit, stop_loss=loss))
+        name, exits = self.market.name, (made.take_profit, made.stop_loss)
+        if edited is None:
+            return await actions.protect(key, account, name, exits, f"Protect the position in {name}")
+        return await actions.protect(
+            key, account, name, exits, f"Other exits of {name}", replaces=edited.external_id
+        )
 
 
 def _term(name: str) -> parts.Text:
