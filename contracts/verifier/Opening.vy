@@ -34,15 +34,15 @@ def open(
 ) -> uint256[shape.CLAIM]:
     """
     @notice Check the head of a proof of a statement, and say what its queries must show.
-    @param statement The statement.
-    @param hints Inverses: of what the first and last row's selectors divide by, level by level, then of what each
-                 message of the statement is divided by. They are checked.
+    @param statement The statement's elements, then the digests of the pages that it lists; zero where there is none.
+    @param hints Inverses of what the first and last row's selectors divide by, level by level, which are checked; then
+                 what each page sums to, which `Pages` checks against the claim.
     @param data The proof up to and including its nonce.
     @return The claim: see `shape` for the order of its words.
     """
     assert len(data) == shape.HEADER_BYTES, "opening: length"
-    for value: uint256 in statement:
-        assert value < PRIME, "opening: statement"
+    for index: uint256 in range(shape.ELEMENTS):
+        assert statement[index] < PRIME, "opening: statement"
     # Digests and the nonce may be any word; all else must be a field element.
     for index: uint256 in range(shape.HEADER_WORDS):
         if index < shape.FIRST_ROOTS_END and (index == 0 or index == shape.BUS_ROOT or index == shape.COMPOSITION_ROOT):
@@ -61,7 +61,9 @@ def open(
 
     # 3 buses
     challenges: uint256[shape.CHALLENGES] = empty(uint256[shape.CHALLENGES])
-    balance: uint256 = 0
+    balance: uint256 = 0  # of the tables and the pages
+    above: uint256 = 0  # of the elements' messages, as one fraction
+    below: uint256 = 1
     state = keccak256(state)
     challenges[0] = convert(state, uint256) % PRIME
     state = keccak256(state)
@@ -74,6 +76,17 @@ def open(
     state = keccak256(concat(state, slice(data, 32 * shape.TOTALS_START, 32 * shape.TOTALS)))
     for index: uint256 in range(shape.TOTALS):
         total: uint256 = extract32(data, 32 * (shape.TOTALS_START + index), output_type=uint256)
+        balance = uint256_addmod(balance, total, PRIME)
+    claim[shape.CLAIM_POINT] = challenges[0]
+    claim[shape.CLAIM_POINT + 1] = base
+    for page: uint256 in range(shape.PAGES_BOUND):
+        if page == shape.PAGES:
+            break
+        total: uint256 = hints[2 * shape.LEVELS + page]
+        assert total < PRIME, "opening: sum"
+        assert statement[shape.ELEMENTS + page] != 0 or total == 0, "opening: sum"
+        claim[shape.CLAIM_POINT + 2 + 2 * page] = statement[shape.ELEMENTS + page]
+        claim[shape.CLAIM_POINT + 3 + 2 * page] = total
         balance = uint256_addmod(balance, total, PRIME)
 
     # 4 composition
@@ -128,7 +141,6 @@ def open(
     values: uint256[shape.STEPS] = empty(uint256[shape.STEPS])
     constants: Bytes[32 * shape.CONSTANT_COUNT] = slice(CONSTANTS.code, 1, 32 * shape.CONSTANT_COUNT)
     combined: uint256 = 0
-    hint: uint256 = 2 * shape.LEVELS
     index: uint256 = 0
     for piece: uint256 in range(shape.TAPE_CONTRACTS):
         tape: Bytes[shape.TAPE_BYTES] = slice(TAPES[piece].code, 1, shape.TAPE_BYTES)
@@ -146,10 +158,10 @@ def open(
             elif operation == 1:
                 values[index] = uint256_addmod(values[left], PRIME - values[right], PRIME)
             elif operation == 10:
-                inverse: uint256 = hints[hint]
-                hint = unsafe_add(hint, 1)
-                assert inverse < PRIME and uint256_mulmod(values[right], inverse, PRIME) == 1, "opening: hint"
-                balance = uint256_addmod(balance, uint256_mulmod(values[left], inverse, PRIME), PRIME)
+                above = uint256_addmod(
+                    uint256_mulmod(above, values[right], PRIME), uint256_mulmod(values[left], below, PRIME), PRIME
+                )
+                below = uint256_mulmod(below, values[right], PRIME)
             elif operation == 9:
                 combined = uint256_addmod(uint256_mulmod(combined, weight, PRIME), values[left], PRIME)
             elif operation == 3:
@@ -184,7 +196,10 @@ def open(
                     y = uint256_mulmod(y, y, PRIME)
                 values[index] = product
             index = unsafe_add(index, 1)
-    assert balance == 0, "opening: the buses do not balance"
+    assert below != 0, "opening: a challenge meets a message"
+    assert (
+        uint256_addmod(above, uint256_mulmod(balance, below, PRIME), PRIME) == 0
+    ), "opening: the buses do not balance"
 
     quotient: uint256 = 0
     for piece: uint256 in range(shape.PIECES):

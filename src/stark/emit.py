@@ -182,7 +182,8 @@ def emit(key: Key) -> Emitted:
 
 def _shape(key: Key, tape: _Tape, tape_count: int, constant_count: int) -> str:
     """The module `shape`: constants by name, in one place for all contracts."""
-    numbers = _head_numbers(key, tape.head) | _query_numbers(key)
+    numbers = _head_numbers(key, tape.head) | _query_numbers(key) | _page_numbers(key)
+    numbers["CLAIM"] += 2 * numbers["PAGES"]
     numbers |= {
         "STEPS": len(tape.steps),
         "TAPE_CONTRACTS": tape_count,
@@ -200,10 +201,12 @@ def _shape(key: Key, tape: _Tape, tape_count: int, constant_count: int) -> str:
 
 
 def _head_numbers(key: Key, head: Head) -> dict[str, int]:
-    """Where the words of a proof's head stand, and how many there are."""
+    """Where the words of a proof's head stand, and how many there are; those of statement and hints."""
+    pages = 0 if key.system.listing is None else key.system.listing.pages
     return {
-        "STATEMENT": len(key.system.public),
-        "HINTS": 2 * len(key.levels) + len(key.system.outside_messages),
+        "ELEMENTS": len(key.system.public),
+        "STATEMENT": len(key.system.public) + pages,
+        "HINTS": 2 * len(key.levels) + pages,
         "HEADER_WORDS": head.words,
         "HEADER_BYTES": head.words * WORD_BYTES,
         "BUS_ROOT": head.bus_root,
@@ -224,10 +227,13 @@ def _head_numbers(key: Key, head: Head) -> dict[str, int]:
 
 
 def _query_numbers(key: Key) -> dict[str, int]:
-    """What the queries are, and the words of a claim: batching, roots, layers and their challenges, levels"""
+    """What the queries are, and the words of a claim: batching, roots, layers and their challenges, levels, pieces, the
+    last polynomial, positions; then the buses' point and base, and of each page its digest and what it sums to.
+    """
     parameters, trees, layers = key.parameters, len(_tree_widths(key)), len(key.schedule)
     log_size = key.log_tallest + parameters.log_blowup
-    claim = list(accumulate([1, trees, 2 * layers, 5 * len(key.levels), 1, 1 << parameters.log_final, 1]))
+    sizes = [1, trees, 2 * layers, 5 * len(key.levels), 1, 1 << parameters.log_final, 1, parameters.queries]
+    claim = list(accumulate(sizes))
     return {
         "TREES": trees,
         "GRINDING_BITS": parameters.grinding_bits,
@@ -244,8 +250,25 @@ def _query_numbers(key: Key) -> dict[str, int]:
         "CLAIM_LAST": claim[4],
         "CLAIM_COUNT": claim[5],
         "CLAIM_POSITIONS": claim[6],
-        "CLAIM": claim[6] + parameters.queries,
+        "CLAIM_POINT": claim[7],
+        "CLAIM": claim[7] + 2,
         "LAST_SHIFT": shift_of(parameters.log_final, key.log_tallest),
+    }
+
+
+def _page_numbers(key: Key) -> dict[str, int]:
+    """What the statement lists. A system that lists nothing has no pages; the bounds are then of what is never read."""
+    listing = key.system.listing
+    if listing is None:
+        return {"PAGES": 0, "PAGES_BOUND": 1, "PAGE_BYTES": 1, "PAGE_ENTRIES": 1, "FIELDS": 1, "BUS": 0, "TIMES": 0}
+    return {
+        "PAGES": listing.pages,
+        "PAGES_BOUND": listing.pages,
+        "PAGE_BYTES": listing.page_bytes,
+        "PAGE_ENTRIES": listing.page_bytes // (1 + listing.width),
+        "FIELDS": listing.width,
+        "BUS": key.system.buses[listing.bus],
+        "TIMES": listing.times % PRIME,
     }
 
 

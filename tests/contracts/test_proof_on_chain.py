@@ -15,7 +15,7 @@ from stark.parameters import Parameters
 from stark.prime import PRIME
 from stark.proof import Reader
 from stark.prover import prove
-from stark.split import Part, Split, _head_hints, split
+from stark.split import Part, Split, head_hints, split
 from stark.verifier import draw_positions, read_commitments, verify
 from tests.contracts.machine import Deployed, Reverted, word
 from tests.stark.toy import SYSTEM, Case, case
@@ -164,7 +164,7 @@ def test_a_forger_who_gives_right_hints_is_refused_for_what_is_false(
         made = proven.split._replace(head=data)
         if added == 1:
             committed = read_commitments(key, public, key.transcript(public), Reader(data))
-            made = made._replace(hints=_head_hints(key, public, committed))
+            made = made._replace(hints=head_hints(key, public, committed))
         return why(lambda: proven.chain.open(public, made, proven.chain.opening))
 
     assert refused(head.totals[0]) == "opening: the buses do not balance"
