@@ -73,18 +73,33 @@ def open(
 
 
 @external
-def open_and_publish(
+def begin(
     statement: uint256[shape.STATEMENT],
     hints: uint256[shape.HINTS],
     data: Bytes[shape.HEADER_BYTES],
+    part: uint256,
+    hint: uint256,
+    answers: Bytes[shape.PART_BYTES],
     page: uint256,
     listed: Bytes[shape.PAGE_BYTES],
 ) -> uint256[shape.CLAIM]:
     """
-    @notice `open`, and `publish` a page in the same transaction.
+    @notice `open`, and in the same transaction `answer` a part and `publish` a page; what has no bytes is left for later.
+    @param statement See `open`.
+    @param hints See `open`.
+    @param data See `open`.
+    @param part See `answer`.
+    @param hint See `answer`.
+    @param answers See `answer`.
+    @param page See `publish`.
+    @param listed See `publish`.
+    @return The claim.
     """
     claim: uint256[shape.CLAIM] = self._open(statement, hints, data)
-    self._publish(claim, page, listed)
+    if len(answers) > 0:
+        self._answer(claim, part, hint, answers)
+    if len(listed) > 0:
+        self._publish(claim, page, listed)
     return claim
 
 
@@ -110,6 +125,14 @@ def answer(claim: uint256[shape.CLAIM], part: uint256, hint: uint256, data: Byte
     @param data The part's answers.
     @return Whether the statement is proven now.
     """
+    return self._answer(claim, part, hint, data)
+
+
+@internal
+def _answer(claim: uint256[shape.CLAIM], part: uint256, hint: uint256, data: Bytes[shape.PART_BYTES]) -> bool:
+    """
+    @dev Whether the statement is proven now.
+    """
     digest: bytes32 = keccak256(abi_encode(claim))
     assert part < shape.PARTS and self._is_missing(digest, part), "verifier: no such part to answer"
     assert staticcall QUERIES.check(claim, part, hint, data), "verifier: refused"
@@ -126,8 +149,7 @@ def _open(
     claim: uint256[shape.CLAIM] = staticcall OPENING.open(statement, hints, data)
     digest: bytes32 = keccak256(abi_encode(claim))
     about: bytes32 = keccak256(abi_encode(statement))
-    size: uint256 = (claim[shape.CLAIM_COUNT] + shape.PARTS - 1) // shape.PARTS
-    parts: uint256 = (claim[shape.CLAIM_COUNT] + size - 1) // size
+    parts: uint256 = (claim[shape.CLAIM_COUNT] + shape.PART_QUERIES - 1) // shape.PART_QUERIES
     if self.statement_of[digest] == empty(bytes32):
         self.statement_of[digest] = about
         missing: uint256 = 2**parts - 1

@@ -239,7 +239,7 @@ def _query_numbers(key: Key) -> dict[str, int]:
         "GRINDING_BITS": parameters.grinding_bits,
         "QUERIES": parameters.queries,
         "PARTS": parameters.parts,
-        "PART_QUERIES": -(-parameters.queries // parameters.parts),
+        "PART_QUERIES": parameters.part_size,
         "PART_BYTES": part_bytes(key),
         "LOG_SIZE": log_size,
         "LOG_SIZE_BOUND": log_size + 1,
@@ -303,7 +303,7 @@ def _tree_widths(key: Key) -> list[list[int]]:
 
 def part_bytes(key: Key) -> int:
     """The most bytes one part's answers can take: no two queries share a row or a node."""
-    queries = -(-key.parameters.queries // key.parameters.parts)
+    queries = key.parameters.part_size
     log_blowup = key.parameters.log_blowup
     words = 0
     for widths in _tree_widths(key):

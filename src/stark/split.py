@@ -31,6 +31,8 @@ class Split(NamedTuple):
     head: bytes
     parts: list[Part]
     pages: list[bytes]
+    parts_max: int  # of the key: the verifier counts pages above them
+    pages_max: int
 
 
 def split(key: Key, public: Sequence[int], proof: bytes) -> Split:
@@ -50,7 +52,8 @@ def split(key: Key, public: Sequence[int], proof: bytes) -> Split:
         raise ValueError(f"not a proof of this statement: {rejection}") from None
     listing = key.system.listing
     pages = [] if listing is None else listing.pack(key.system.listed(public))
-    return Split(key.said(public), head_hints(key, public, committed), head, parts, pages)
+    limits = key.parameters.parts, 0 if listing is None else listing.pages
+    return Split(key.said(public), head_hints(key, public, committed), head, parts, pages, *limits)
 
 
 def head_hints(key: Key, public: Sequence[int], committed: Commitments) -> list[int]:

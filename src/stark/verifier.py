@@ -214,7 +214,7 @@ def draw_positions(key: Key, transcript: Transcript) -> list[list[int]]:
     """The rows to open, ascending, cut into the parts that are answered each by itself. Repeated draws count once."""
     log_size = key.log_tallest + key.parameters.log_blowup
     drawn = sorted({transcript.position(log_size) for _ in range(key.parameters.queries)})
-    size = -(-len(drawn) // key.parameters.parts)
+    size = key.parameters.part_size
     return [drawn[start : start + size] for start in range(0, len(drawn), size)]
 
 

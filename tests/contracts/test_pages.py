@@ -16,7 +16,7 @@ from stark.split import Split, split
 from tests.contracts.machine import Deployed, Reverted, word
 from tests.stark.listed import LISTING, LOG_HEIGHTS, SYSTEM, listed
 
-PARAMETERS = Parameters(log_blowup=2, queries=8, grinding_bits=4, log_final=2, parts=2)
+PARAMETERS = Parameters(log_blowup=2, queries=8, grinding_bits=4, log_final=2, part_queries=4)
 SPOILED = 1_500  # pages that both are asked about
 
 

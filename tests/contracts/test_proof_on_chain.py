@@ -20,7 +20,7 @@ from stark.verifier import draw_positions, read_commitments, verify
 from tests.contracts.machine import Deployed, Reverted, word
 from tests.stark.toy import SYSTEM, Case, case
 
-PARAMETERS = Parameters(log_blowup=2, queries=8, grinding_bits=4, log_arity_max=3, log_final=2, parts=3)
+PARAMETERS = Parameters(log_blowup=2, queries=8, grinding_bits=4, log_arity_max=3, log_final=2, part_queries=3)
 
 SPOILED = 2_000  # proofs that both verifiers are asked about
 

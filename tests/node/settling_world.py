@@ -40,7 +40,7 @@ from tests.node.proving_world import Venue
 from tests.parse import START_MS
 from tests.play import Player
 
-QUICK = Parameters(log_blowup=2, queries=6, grinding_bits=4, log_final=4, parts=2)  # worth nothing, and fast
+QUICK = Parameters(log_blowup=2, queries=6, grinding_bits=4, log_final=4, part_queries=3)  # worth nothing, and fast
 PROFILE = "quick"
 PARTS = 2
 BATCHES = 2

@@ -130,7 +130,8 @@ def test_whatever_bytes_are_a_page_are_the_page_of_what_they_say() -> None:
 def test_a_system_is_bound_to_what_it_lists() -> None:
     """Other bounds, another sign, no listing: other words, so another digest; and a shape counts its messages."""
     others = [None, *(LISTING._replace(**change) for change in ({"times": 1}, {"room": 41}, {"page_bytes": 301}))]
-    words = [System("listed", [Words(), Count()], ["last"], environment, listing=each).words() for each in [LISTING, *others]]
+    made = [System("listed", [Words(), Count()], ["last"], environment, listing=each) for each in [LISTING, *others]]
+    words = [each.words() for each in made]
     assert len({tuple(each) for each in words}) == len(words)
     assert shape_of(SYSTEM, LOG_HEIGHTS).outside_fractions == 1 + LISTING.room
     for wrong in ({"times": 0}, {"room": 0}, {"page_bytes": 98}):
