@@ -18,14 +18,14 @@
      no such form; honest provers make none.
 @custom:kill Nothing here can be stopped or changed.
 """
-import shape
+import shape as proofs
 import statement
 import terms
 
 
 interface Verifier:
     def is_proven(digest: bytes32) -> bool: view
-    def publish(claim: uint256[shape.CLAIM], page: uint256, listed: Bytes[shape.PAGE_BYTES]) -> bool: nonpayable
+    def publish(claim: uint256[proofs.CLAIM], page: uint256, listed: Bytes[proofs.PAGE_BYTES]) -> bool: nonpayable
 
 
 interface Rollup:
@@ -81,9 +81,9 @@ def publish_and_settle(
     rollup: address,
     pages: uint256[statement.PAGES],
     packed: Bytes[statement.PACKED_BYTES],
-    claim: uint256[shape.CLAIM],
+    claim: uint256[proofs.CLAIM],
     page: uint256,
-    listed: Bytes[shape.PAGE_BYTES],
+    listed: Bytes[proofs.PAGE_BYTES],
 ):
     """
     @notice Publish the page that a proof still lacks, and `settle` in the same transaction.

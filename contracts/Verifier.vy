@@ -84,7 +84,7 @@ def begin(
     listed: Bytes[shape.PAGE_BYTES],
 ) -> uint256[shape.CLAIM]:
     """
-    @notice `open`, and in the same transaction `answer` a part and `publish` a page; what has no bytes is left for later.
+    @notice `open`, and in the same transaction `answer` a part and `publish` a page; what has no bytes is left out.
     @param statement See `open`.
     @param hints See `open`.
     @param data See `open`.

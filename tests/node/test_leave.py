@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import cast
 
 import pytest
 from eth_account.signers.local import LocalAccount
 from typer.testing import CliRunner
 
+from bulkhead.bridge.chain import Chain
 from bulkhead.bridge.contract import Contract
 from bulkhead.bridge.deploy import Beginning, DeployError, deploy
 from bulkhead.bridge.embedded.provider import serving
 from bulkhead.bridge.record import read_record, write_record
-from bulkhead.bridge.statements import Unfindable, digest_of, statement_in
+from bulkhead.bridge.statements import Unfindable, events_of, page_in, statement_in
 from bulkhead.bridge.status import status
 from bulkhead.circuit.batch import SMALL
 from bulkhead.circuit.escape_batch import USUAL
@@ -24,12 +24,13 @@ from bulkhead.fixed import quote_floor
 from bulkhead.ledger.accounts import health_of, settled
 from bulkhead.node import leave
 from bulkhead.node.leave import Errand, NoExit
-from bulkhead.node.rebuild import FromL1, NotRebuilt, published, rebuild
+from bulkhead.node.rebuild import FromL1, NotRebuilt, Published, Settled, rebuild
 from bulkhead.node.replay import write_genesis
 from bulkhead.units import TimeMs
+from stark.keccak import keccak256
 from tests.bridge.chains import DEPLOYER, DEPOSITOR, STRANGER
 from tests.contracts.bridge import number_of
-from tests.node.escape_world import FEE, TERMS, TINY, WEEK, World, compiled, story, world
+from tests.node.escape_world import FEE, NAMES, TERMS, TINY, WEEK, World, compiled, story, world
 from tests.programs import L1_KINDS
 
 
@@ -112,30 +113,49 @@ def test_statements_are_found_wherever_they_stand_in_calldata(here: World) -> No
             statement_in(here.chain, receipt.hash, statement[:2], len(statement) + 1)
 
 
-class Knows:
-    """A verifier that has seen one statement proven."""
+class Elsewhere(Chain):
+    """A chain on which one transaction had other calldata."""
 
-    def __init__(self, statement: list[int]) -> None:
-        self.digest = digest_of(statement)
+    def __init__(self, chain: Chain, transaction: bytes, data: bytes) -> None:
+        super().__init__(chain.provider)
+        self._transaction, self._data = transaction, data
 
-    def call(self, name: str, digest: bytes) -> bool:
-        """Its one question."""
-        assert name == "is_proven"
-        return digest == self.digest
+    def calldata(self, transaction: bytes) -> bytes:
+        """As the chain has it, but of the one."""
+        return self._data if transaction == self._transaction else super().calldata(transaction)
+
+
+def test_pages_are_found_wherever_they_stand_in_calldata(here: World) -> None:
+    """By their digest and their length; what only looks like it is passed over."""
+    page = b"a page of words"
+    digest = int.from_bytes(keccak256(page), "big")
+    whole = len(page).to_bytes(32, "big") + page
+    for before in (b"", b"1234", whole[:40], len(page).to_bytes(32, "big") + b"a page of wrong"):
+        assert page_in(before + whole + b"after", digest) == page
+        assert page_in(before + whole[:-1], digest) is None
 
 
 def test_a_batch_is_found_wherever_it_stands_in_calldata_and_nothing_that_looks_like_it(here: World) -> None:
     """Behind words of another contract, the beginning of one alone, and one that nobody proved."""
-    statement = story().statements[0]
-    states, packed = (statement[0], statement[1]), pack(statement, SMALL)
-    verifier = cast(Contract, Knows(statement))
-    looks = pack([*statement[:5], statement[5] + 1, *statement[6:]], SMALL)
+    door = here.deployment.doors[0]
+    settled = next(events_of(here.contract("rollup"), "Settled", 1, here.chain.head().number))
+    real = Settled(settled.log.block, settled.log.transaction, (story().statements[0][0], settled.values["state"]))
+    there = Published(here.chain, door, 1)
+    assert there.statement(real, SMALL) == story().statements[0]
+    elements = story().statements[0][: len(NAMES)]
+    packed = pack(elements, SMALL)
+    looks = pack([*elements[:5], elements[5] + 1, *elements[6:]], SMALL)
     for before in (b"", b"1234", packed[:99], packed[:-1], looks):
-        receipt = here.chain.transact(DEPLOYER, str(STRANGER.address), before + packed + b"after")
-        assert published(here.chain, verifier, receipt.hash, states, SMALL) == statement
-        receipt = here.chain.transact(DEPLOYER, str(STRANGER.address), before + b"after")
-        with pytest.raises(Unfindable, match="is not in its calldata"):
-            published(here.chain, verifier, receipt.hash, states, SMALL)
+        for data, is_there in ((before + packed + b"after", True), (before + b"after", False)):
+            seen = Elsewhere(here.chain, settled.log.transaction, data)
+            if is_there:
+                assert Published(seen, door, 1).statement(real, SMALL) == story().statements[0]
+            else:
+                with pytest.raises(Unfindable, match="is not in its calldata"):
+                    Published(seen, door, 1).statement(real, SMALL)
+    page = next(events_of(here.contract("verifier 1/1"), "Published", 1, here.chain.head().number)).log.transaction
+    with pytest.raises(Unfindable, match="are in no transaction's calldata"):
+        Published(Elsewhere(here.chain, page, b"nothing"), door, 1).statement(real, SMALL)
 
 
 def test_everybody_leaves_with_what_accounts_are_worth(anywhere: World) -> None:

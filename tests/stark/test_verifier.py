@@ -37,7 +37,7 @@ def proven() -> tuple[Fixed, Case, bytes]:
     [
         SMALL,
         Parameters(log_blowup=3, queries=5, grinding_bits=0, log_arity_max=4, log_final=3),
-        Parameters(log_blowup=2, queries=5, grinding_bits=3, log_arity_max=1, log_final=0, hash="poseidon", part_queries=2),
+        replace(SMALL, queries=5, grinding_bits=3, log_arity_max=1, log_final=0, hash="poseidon", part_queries=2),
     ],
     ids=["small", "wide steps", "poseidon"],
 )
