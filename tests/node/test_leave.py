@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from eth_account.signers.local import LocalAccount
 from typer.testing import CliRunner
 
-from bulkhead.bridge.chain import Chain
+from bulkhead.bridge.chain import LATEST, Chain, Tag
 from bulkhead.bridge.contract import Contract
 from bulkhead.bridge.deploy import Beginning, DeployError, deploy
 from bulkhead.bridge.embedded.provider import serving
 from bulkhead.bridge.record import read_record, write_record
-from bulkhead.bridge.statements import Unfindable, events_of, page_in, statement_in
+from bulkhead.bridge.statements import Unfindable, digest_of, events_of, page_in, statement_in
 from bulkhead.bridge.status import status
 from bulkhead.circuit.batch import SMALL
 from bulkhead.circuit.escape_batch import USUAL
@@ -113,6 +114,19 @@ def test_statements_are_found_wherever_they_stand_in_calldata(here: World) -> No
             statement_in(here.chain, receipt.hash, statement[:2], len(statement) + 1)
 
 
+class Knows(Contract):
+    """A verifier that has seen one statement proven."""
+
+    def __init__(self, one: Contract, said: list[int]) -> None:
+        super().__init__(one.chain, one.address, one.abi)
+        self._digest = digest_of(said)
+
+    def call(self, name: str, *arguments: Any, sender: str | None = None, at: Tag = LATEST) -> Any:
+        """Its one question."""
+        assert name == "is_proven"
+        return arguments == (self._digest,)
+
+
 class Elsewhere(Chain):
     """A chain on which one transaction had other calldata."""
 
@@ -140,22 +154,27 @@ def test_a_batch_is_found_wherever_it_stands_in_calldata_and_nothing_that_looks_
     door = here.deployment.doors[0]
     settled = next(events_of(here.contract("rollup"), "Settled", 1, here.chain.head().number))
     real = Settled(settled.log.block, settled.log.transaction, (story().statements[0][0], settled.values["state"]))
-    there = Published(here.chain, door, 1)
-    assert there.statement(real, SMALL) == story().statements[0]
-    elements = story().statements[0][: len(NAMES)]
+    elements, changed = story().statements[0][: len(NAMES)], story().statements[0][len(NAMES) :]
+
+    def found(chain: Chain) -> list[int]:
+        there = Published(chain, door, 1)
+        there.verifier = Knows(there.verifier, [*elements, *SMALL.listing.digests(changed)])
+        return there.statement(real, SMALL)
+
+    assert found(here.chain) == story().statements[0]
     packed = pack(elements, SMALL)
     looks = pack([*elements[:5], elements[5] + 1, *elements[6:]], SMALL)
     for before in (b"", b"1234", packed[:99], packed[:-1], looks):
         for data, is_there in ((before + packed + b"after", True), (before + b"after", False)):
             seen = Elsewhere(here.chain, settled.log.transaction, data)
             if is_there:
-                assert Published(seen, door, 1).statement(real, SMALL) == story().statements[0]
+                assert found(seen) == story().statements[0]
             else:
                 with pytest.raises(Unfindable, match="is not in its calldata"):
-                    Published(seen, door, 1).statement(real, SMALL)
+                    found(seen)
     page = next(events_of(here.contract("verifier 1/1"), "Published", 1, here.chain.head().number)).log.transaction
     with pytest.raises(Unfindable, match="are in no transaction's calldata"):
-        Published(Elsewhere(here.chain, page, b"nothing"), door, 1).statement(real, SMALL)
+        found(Elsewhere(here.chain, page, b"nothing"))
 
 
 def test_everybody_leaves_with_what_accounts_are_worth(anywhere: World) -> None:
