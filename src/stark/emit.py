@@ -22,6 +22,7 @@ STEP_BYTES = 5
 CODE_BYTES = 24_575  # of a contract, without the byte that stops a call to it
 TAPE_STEPS = 4_900  # in one contract's code, of at most 24,576 bytes with the byte that stops a call to it
 ADD, SUBTRACT, MULTIPLY, DATA, CONSTANT, PUBLIC, CHALLENGE, SELECTOR, PERIODIC, FOLD, BALANCE, ONE_HOT = range(12)
+SHORTEST_ENTRY = 3  # bytes of an entry of a page
 SIDES = 1 << 16  # a step names others by two bytes
 
 
@@ -260,13 +261,12 @@ def _page_numbers(key: Key) -> dict[str, int]:
     """What the statement lists. A system that lists nothing has no pages; the bounds are then of what is never read."""
     listing = key.system.listing
     if listing is None:
-        return {"PAGES": 0, "PAGES_BOUND": 1, "PAGE_BYTES": 1, "PAGE_ENTRIES": 1, "FIELDS": 1, "BUS": 0, "TIMES": 0}
+        return {"PAGES": 0, "PAGES_BOUND": 1, "PAGE_BYTES": 64, "PAGE_ENTRIES": 1, "BUS": 0, "TIMES": 0}
     return {
         "PAGES": listing.pages,
         "PAGES_BOUND": listing.pages,
         "PAGE_BYTES": listing.page_bytes,
-        "PAGE_ENTRIES": listing.page_bytes // (1 + listing.width),
-        "FIELDS": listing.width,
+        "PAGE_ENTRIES": listing.page_bytes // SHORTEST_ENTRY,
         "BUS": key.system.buses[listing.bus],
         "TIMES": listing.times % PRIME,
     }

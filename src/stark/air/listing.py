@@ -1,100 +1,98 @@
 """A listing: messages of one form, any number of them up to a bound, and the bytes in which they are published.
 
 An element of a statement costs its verifier steps of its own, whether it is used or not. What there are thousands of is
-listed instead. Entries stand in the statement behind its elements, field by field. They are cut into pages, as few as
-hold them, each filled as far as the next entry allows; a page is published by itself, and the transcript absorbs the
-Keccak digest of its bytes.
+listed instead: entries of a key and a value, which stand in the statement behind its elements. They are cut into pages,
+as few as hold them, each filled as far as the next entry allows; a page is published by itself, and the transcript
+absorbs the Keccak digest of its bytes.
 
-    page  = its entries, one after the other
-    entry = a byte for each field, how many bytes it has · those of each field, the highest first, which is not zero
+    page  = its entries, one after the other · 64 zero bytes, since a number is read as a whole word
+    entry = how many bytes its step has · how many its value has · those of the step · those of the value
 
-An entry's first field stands as what it adds to that of the entry before it (to nothing, on each page), and it adds
-something. So entries are in order, none is there twice, and a page has one form.
+A step is what a key adds to the key of the entry before it (to zero, on each page); it is not zero and has at most 30
+bytes. Bytes are those of a number, the highest first, which is not zero. So keys rise, none is there twice, and a page
+has one form.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from stark.air.chip import Bus
 from stark.keccak import keccak256
 from stark.prime import PRIME, WORD_BYTES, inverse
 
-ENTRY_BYTES = 1 + WORD_BYTES  # of a field, at most
+FIELDS = 2
+STEP_BYTES = WORD_BYTES - FIELDS  # at most: both sizes and a step are read as one word
+ENTRY_BYTES = FIELDS + STEP_BYTES + WORD_BYTES  # at most
+END = bytes(2 * WORD_BYTES)
 
 
 class Listing(NamedTuple):
-    """What is listed: its bus, how often each entry is sent (less than 0: received), and the bounds."""
+    """What is listed: its bus, how often each entry is sent (-1: received), and the bounds."""
 
     bus: Bus
     times: int
     room: int  # entries
-    page_bytes: int  # of one page
-
-    @property
-    def width(self) -> int:
-        """Elements of an entry."""
-        return len(self.bus.fields)
+    page_bytes: int  # of one page, its end with it
 
     @property
     def pages(self) -> int:
         """As many pages hold any listing: all but the last are too full for one more entry."""
-        longest = self.width * ENTRY_BYTES
-        return -(-self.room * longest // (self.page_bytes - longest + 1))
+        return -(-self.room * ENTRY_BYTES // (self.page_bytes - len(END) - ENTRY_BYTES + 1))
 
     def check(self) -> None:
-        """Raises ValueError for bounds that make no sense."""
-        if self.room < 1 or self.page_bytes < self.width * ENTRY_BYTES or self.times not in (1, -1):
+        """Raises ValueError for what makes no sense."""
+        if len(self.bus.fields) != FIELDS:
+            raise ValueError(f"{self.bus.name}: entries have a key and a value, not {', '.join(self.bus.fields)}")
+        if self.room < 1 or self.page_bytes < ENTRY_BYTES + len(END) or self.times not in (1, -1):
             raise ValueError(f"{self.bus.name}: a listing and a page have room for an entry, sent or received once")
 
     def words(self, number: int) -> list[int]:
         """What a system binds of it; `number` is that of its bus."""
-        return [number, self.times % PRIME, self.width, self.room, self.page_bytes]
+        return [number, self.times % PRIME, self.room, self.page_bytes]
 
-    def entries(self, elements: Sequence[int]) -> list[tuple[int, ...]]:
+    def entries(self, elements: Sequence[int]) -> list[tuple[int, int]]:
         """Elements by entry. Raises ValueError where they are too many, cut, or none of the field."""
-        if len(elements) % self.width:
-            raise ValueError(f"{len(elements)} elements are no list of entries of {self.width}")
-        if len(elements) > self.width * self.room:
-            raise ValueError(f"{len(elements) // self.width} entries; the listing has room for {self.room}")
+        if len(elements) % FIELDS:
+            raise ValueError(f"{len(elements)} elements are no list of keys and values")
+        if len(elements) > FIELDS * self.room:
+            raise ValueError(f"{len(elements) // FIELDS} entries; the listing has room for {self.room}")
         for value in elements:
             if not 0 <= value < PRIME:
                 raise ValueError(f"a listed value is not a field element: {value}")
-        return list(zip(*[iter(elements)] * self.width, strict=True))
+        return list(zip(elements[::2], elements[1::2], strict=True))
 
     def pack(self, elements: Sequence[int]) -> list[bytes]:
-        """The pages. Raises ValueError as `entries` does, and where first fields do not rise."""
+        """The pages. Raises ValueError as `entries` does, and where keys do not rise."""
         pages: list[bytes] = []
         page, before = bytearray(), 0
-        for entry in self.entries(elements):
-            packed = _packed(entry, before)
-            if len(page) + len(packed) > self.page_bytes:
-                pages.append(bytes(page))
-                page, packed = bytearray(), _packed(entry, 0)
+        for key, value in self.entries(elements):
+            packed = _packed(key - before, value)
+            if len(page) + len(packed) + len(END) > self.page_bytes:
+                pages.append(bytes(page) + END)
+                page, packed = bytearray(), _packed(key, value)
             page += packed
-            before = entry[0]
-        return [*pages, bytes(page)] if page else pages
+            before = key
+        return [*pages, bytes(page) + END] if page else pages
 
     def unpack(self, page: bytes) -> list[int]:
         """A page's elements. Raises ValueError for bytes that are no page."""
-        if not 0 < len(page) <= self.page_bytes:
-            raise ValueError(f"{len(page)} bytes are no page: it has 1 to {self.page_bytes}")
+        end = len(page) - len(END)
+        if not 0 < end <= self.page_bytes - len(END) or page[end:] != END:
+            raise ValueError(f"{len(page)} bytes are no page: it has at most {self.page_bytes} and ends with zeros")
         found: list[int] = []
-        at = before = 0
-        while at < len(page):
-            sizes = page[at : at + self.width]
-            at += self.width
-            values = []
-            for size in sizes:
-                values.append(_number(page, at, size))
-                at += size
-            if len(sizes) < self.width or not sizes[0]:
-                raise ValueError(f"before byte {at}: an entry that is cut, or not above the one before it")
-            before += values[0]
-            if before >= PRIME:
-                raise ValueError(f"before byte {at}: {before:#x} is no element of the field")
-            found += [before, *values[1:]]
+        at = key = 0
+        while at < end:
+            size, value_size = page[at], page[at + 1]
+            at += FIELDS
+            if not 0 < size <= STEP_BYTES:
+                raise ValueError(f"before byte {at}: a key that is {size} bytes above the one before it")
+            key += _number(page, at, size)
+            found += [key, _number(page, at + size, value_size)]
+            at += size + value_size
+        if at != end or key >= PRIME:
+            raise ValueError(f"at byte {at}: an entry that is cut, or whose key {key:#x} is no element of the field")
         return found
 
     def digests(self, elements: Sequence[int]) -> list[int]:
@@ -107,31 +105,28 @@ class Listing(NamedTuple):
         return [self._sum(self.unpack(page), number, challenges) for page in self.pack(elements)]
 
     def _sum(self, elements: Sequence[int], number: int, challenges: Sequence[int]) -> int:
-        """As one fraction, which takes one division."""
+        """As one fraction, which takes one division; each entry's is as `stark.air.logup` has it."""
+        point, base, square = challenges[:3]
         above, below = 0, 1
-        for divisor in self._divisors(elements, number, challenges):
+        for key, value in self.entries(elements):
+            divisor = (point - number - key * base - value * square) % PRIME
             above, below = (above * divisor + below) % PRIME, below * divisor % PRIME
         if not below:
             raise ZeroDivisionError(f"a challenge meets a message of {self.bus.name}")
         return self.times * above * inverse(below) % PRIME
 
-    def _divisors(self, elements: Sequence[int], number: int, challenges: Sequence[int]) -> Iterator[int]:
-        """Of every entry's fraction: see `stark.air.logup`."""
-        for entry in self.entries(elements):
-            told = sum(value * power for value, power in zip(entry, challenges[1:], strict=False))
-            yield (challenges[0] - number - told) % PRIME
 
-
-def _packed(entry: Sequence[int], before: int) -> bytes:
-    if entry[0] <= before:
-        raise ValueError(f"an entry of {entry[0]:#x} after one of {before:#x}: first fields rise")
-    values = [entry[0] - before, *entry[1:]]
-    sizes = [(value.bit_length() + 7) // 8 for value in values]
-    return bytes(sizes) + b"".join(value.to_bytes(size, "big") for value, size in zip(values, sizes, strict=True))
+def _packed(step: int, value: int) -> bytes:
+    if step <= 0:
+        raise ValueError(f"a key that is {-step:#x} below the one before it: keys rise")
+    sizes = [(number.bit_length() + 7) // 8 for number in (step, value)]
+    if sizes[0] > STEP_BYTES:
+        raise ValueError(f"a key that is {step:#x} above the one before it: at most {STEP_BYTES} bytes")
+    return bytes(sizes) + step.to_bytes(sizes[0], "big") + value.to_bytes(sizes[1], "big")
 
 
 def _number(page: bytes, at: int, size: int) -> int:
-    """A field's value, in its one form."""
+    """A number in its one form."""
     octets = page[at : at + size]
     if len(octets) < size or size > WORD_BYTES or octets.startswith(b"\0"):
         raise ValueError(f"at byte {at}: a number of {size} bytes that is cut, too long, or begins with a zero")
