@@ -26,13 +26,13 @@ from bulkhead.bridge.statements import Asked, Proving
 from bulkhead.circuit.batch import CIRCUIT_VERSION, LARGE, MEDIUM, Shape, circuit_of, names_of
 from bulkhead.circuit.layout import statement_module
 from bulkhead.circuit.packing import pack
-from stark.emit import Head
 from stark.fixed import prepare
 from stark.key import Key
 from stark.parameters import ONCHAIN
 from stark.prime import WORD_BYTES
 from stark.prover import prove
 from stark.split import Split, split
+from stark.steps import Head
 from tests.bridge.chains import CHAIN_ID, DEPLOYER, ETHER
 
 STARKEX = 426  # gas a trade, published; one proof of many proofs, and batches of thousands

@@ -15,13 +15,13 @@ from typing import NamedTuple
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from stark.emit import Head  # noqa: E402
 from stark.fixed import prepare  # noqa: E402
 from stark.key import Key  # noqa: E402
 from stark.parameters import Parameters  # noqa: E402
 from stark.prime import PRIME  # noqa: E402
 from stark.proof import Phase, ProofRejected  # noqa: E402
 from stark.prover import prove  # noqa: E402
+from stark.steps import Head  # noqa: E402
 from stark.verifier import verify  # noqa: E402
 from tests.stark.toy import SYSTEM, case  # noqa: E402
 

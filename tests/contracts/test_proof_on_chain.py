@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from benchmarks.on_chain import proof_bytes
-from stark.emit import Head
 from stark.fixed import prepare
 from stark.keccak import keccak256
 from stark.parameters import Parameters
@@ -16,6 +15,7 @@ from stark.prime import PRIME
 from stark.proof import Reader
 from stark.prover import prove
 from stark.split import Part, Split, head_hints, split
+from stark.steps import Head
 from stark.verifier import draw_positions, read_commitments, verify
 from tests.contracts.machine import Deployed, Reverted, word
 from tests.stark.toy import SYSTEM, Case, case

@@ -7,8 +7,8 @@ import pytest
 from bulkhead.circuit.batch import SMALL
 from bulkhead.circuit.layout import statement_module
 from bulkhead.circuit.packing import HEAD, pack
-from stark.emit import Head
 from stark.prime import PRIME
+from stark.steps import Head
 from tests.contracts.bridge import COUNCIL, ESCAPE, FEE, VERSION, number_of
 from tests.contracts.machine import Deployed, Machine, Reverted, word
 from tests.contracts.story import DEPOSITOR, DOLLAR, NAMES, RECIPIENT, Proven, proven, sealed

@@ -11,12 +11,12 @@ import stark.key
 from stark import verifier
 from stark.air.chip import Bus, Chip, Must, Row
 from stark.air.system import Public, System
-from stark.emit import Head
 from stark.fixed import prepare
 from stark.key import Key
 from stark.parameters import Parameters
 from stark.proof import Phase, Reader
 from stark.prover import Fixed, prove
+from stark.steps import Head
 from stark.transcript import Transcript
 from stark.verifier import draw_positions, read_commitments, verify
 from tests.stark.toy import RESULT, SYSTEM, VALUES, Case, Fibonacci, Range, case, columns, environment

@@ -9,7 +9,6 @@ import pytest
 
 from stark import buses, composition, merkle
 from stark.composition import UnsatisfiedRules
-from stark.emit import Head
 from stark.field import from_ints
 from stark.fixed import prepare
 from stark.key import Key
@@ -18,6 +17,7 @@ from stark.prime import PRIME
 from stark.progress import Cancelled
 from stark.proof import Phase
 from stark.prover import Fixed, prove
+from stark.steps import Head
 from stark.verifier import verify
 from tests.stark.toy import SYSTEM, Case, case
 
