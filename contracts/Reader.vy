@@ -4,26 +4,28 @@
 """
 @title Reader
 @license Apache-2.0
-@notice The door of batches of one version and shape: expands a statement to the words that are proven, knows where each
-        stands, and hands them to the rollup. Anybody may settle.
+@notice The door of batches of one version and shape: expands a statement to the elements that are proven, knows where
+        each stands, and hands them to the rollup. Anybody may settle.
 @dev Shapes have statements of different lengths. The contract language gives arrays a length when it compiles, and a
      list of any length costs its bound in memory; so each shape has a reader, compiled with its generated module
      `statement`, and the rollup, which holds the state, is compiled once and knows no layout. The rollup pins readers:
      a reader names its verifier, so one address says all there is to review of an upgrade. A reader holds nothing and
      serves any rollup that pins it.
 
-     Every changed word is in the statement, so calldata is enough to rebuild the state. It is given packed, in the one
-     form that it has, and hashed as the elements that the proof absorbed: so what is published is what is proven. A
-     statement whose entries have gaps between them, or whose changed words are not in order, has no such form; honest
-     provers make none.
+     Every changed word is published, so calldata is enough to rebuild the state: on pages, which the verifier has seen
+     and a statement names by their digests. Elements are given packed, in the one form that they have, and hashed as
+     the proof absorbed them: so what is published is what is proven. Elements whose entries have gaps between them have
+     no such form; honest provers make none.
 @custom:kill Nothing here can be stopped or changed.
 """
+import shape as proofs
 import statement
 import terms
 
 
 interface Verifier:
     def is_proven(digest: bytes32) -> bool: view
+    def publish(claim: uint256[proofs.CLAIM], page: uint256, listed: Bytes[proofs.PAGE_BYTES]) -> bool: nonpayable
 
 
 interface Rollup:
@@ -36,6 +38,12 @@ interface Rollup:
         payments: DynArray[terms.Payment, terms.LIST_MAX],
         requests: DynArray[terms.Request, terms.LIST_MAX],
     ): nonpayable
+
+
+# Where to find the changed words: what the verifier published under these digests; zero where there is no page.
+event Listed:
+    rollup: indexed(address)
+    pages: uint256[statement.PAGES]
 
 
 PRIME: constant(uint256) = 2**251 + 17 * 2**192 + 1
@@ -56,22 +64,52 @@ def __init__(verifier: address, version: uint256, shape: uint256):
 
 
 @external
-def settle(rollup: address, packed: Bytes[statement.PACKED_BYTES]):
+def settle(rollup: address, pages: uint256[statement.PAGES], packed: Bytes[statement.PACKED_BYTES]):
     """
     @notice Move a rollup's state by a proven statement.
     @param rollup One that pins this reader.
-    @param packed The statement in its one packed form: the elements before the lists; how many entries each list has;
-                  the entries of the three queues without `used`; the changed words. A number is a byte that says how
-                  many follow, and these, the highest first, which is not zero. A changed word is two such bytes, then
-                  what its key adds to the key before it, which is something, then its value.
+    @param pages The digests of the pages of changed words; zero where there is none.
+    @param packed The elements in their one packed form: those before the queues; how many entries each queue has; the
+                  entries of the three queues without `used`. A number is a byte that says how many follow, and these,
+                  the highest first, which is not zero.
+    """
+    self._settle(rollup, pages, packed)
+
+
+@external
+def publish_and_settle(
+    rollup: address,
+    pages: uint256[statement.PAGES],
+    packed: Bytes[statement.PACKED_BYTES],
+    claim: uint256[proofs.CLAIM],
+    page: uint256,
+    listed: Bytes[proofs.PAGE_BYTES],
+):
+    """
+    @notice Publish the page that a proof still lacks, and `settle` in the same transaction.
+    @param rollup See `settle`.
+    @param pages See `settle`.
+    @param packed See `settle`.
+    @param claim See `Verifier.publish`.
+    @param page See `Verifier.publish`.
+    @param listed See `Verifier.publish`.
+    """
+    extcall VERIFIER.publish(claim, page, listed)
+    self._settle(rollup, pages, packed)
+
+
+@internal
+def _settle(rollup: address, pages: uint256[statement.PAGES], packed: Bytes[statement.PACKED_BYTES]):
+    """
+    @dev Expand, compare, hand on.
     """
     said: uint256[statement.LENGTH] = empty(uint256[statement.LENGTH])
-    counts: uint256[4] = empty(uint256[4])
+    counts: uint256[3] = empty(uint256[3])
     # Numbers are read a word at a time: beyond the end there are zeros, which are refused by name.
     padded: Bytes[statement.PACKED_BYTES + 64] = concat(packed, empty(bytes32), empty(bytes32))
     end: uint256 = len(packed)
     at: uint256 = 0
-    for index: uint256 in range(statement.HEAD + 4):
+    for index: uint256 in range(statement.HEAD + 3):
         size: uint256 = extract32(padded, at, output_type=uint256) >> 248
         number: uint256 = self._number(size, extract32(padded, at + 1, output_type=uint256))
         at += 1 + size
@@ -96,29 +134,9 @@ def settle(rollup: address, packed: Bytes[statement.PACKED_BYTES]):
                 place += 1
             said[place] = 1
             place += 1
-    # The same for hundreds of words: in place, and without the checks of sums that are far below 2**256. Keys are
-    # short, so their sum is an element of the field.
-    assert counts[3] <= statement.CHANGES, "reader: too many entries"
-    place = statement.CHANGED_START
-    key: uint256 = 0
-    for _: uint256 in range(counts[3], bound=statement.CHANGES):
-        word: uint256 = extract32(padded, at, output_type=uint256)
-        size: uint256 = word >> 248
-        number: uint256 = (word << 16) >> unsafe_sub(256, size << 3)
-        assert size <= statement.KEY_BYTES and number >> (unsafe_sub(size, 1) << 3) != 0, "reader: key"
-        key = unsafe_add(key, number)
-        said[place] = key
-        at = unsafe_add(at, unsafe_add(size, 2))
-        size = (word >> 240) & 255
-        number = extract32(padded, at, output_type=uint256) >> unsafe_sub(256, size << 3)
-        assert size == 0 or number >> (unsafe_sub(size, 1) << 3) != 0, "reader: number"
-        assert number < PRIME, "reader: not an element"
-        said[unsafe_add(place, 1)] = number
-        said[unsafe_add(place, 2)] = 1
-        at = unsafe_add(at, size)
-        assert at <= end, "reader: ends early"
-        place = unsafe_add(place, 3)
     assert at == end, "reader: bytes after its end"
+    for page: uint256 in range(statement.PAGES):
+        said[statement.ELEMENTS + page] = pages[page]
 
     assert staticcall VERIFIER.is_proven(keccak256(abi_encode(said))), "reader: not proven"
     assert said[statement.VERSION] == VERSION, "reader: version"
@@ -157,6 +175,7 @@ def settle(rollup: address, packed: Bytes[statement.PACKED_BYTES]):
         state_before=said[statement.STATE_BEFORE], state_after=said[statement.STATE_AFTER], before=before, after=after,
         batches_before=said[statement.BATCHES_BEFORE], now_s=said[statement.NOW_S],
     )
+    log Listed(rollup=rollup, pages=pages)
     extcall Rollup(rollup).settle(VERSION, SHAPE, msg.sender, head, deposits, payments, requests)
 
 

@@ -15,13 +15,13 @@ from typing import NamedTuple
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from stark.emit import Head  # noqa: E402
 from stark.fixed import prepare  # noqa: E402
 from stark.key import Key  # noqa: E402
 from stark.parameters import Parameters  # noqa: E402
 from stark.prime import PRIME  # noqa: E402
 from stark.proof import Phase, ProofRejected  # noqa: E402
 from stark.prover import prove  # noqa: E402
+from stark.steps import Head  # noqa: E402
 from stark.verifier import verify  # noqa: E402
 from tests.stark.toy import SYSTEM, case  # noqa: E402
 
@@ -41,8 +41,8 @@ class Target(NamedTuple):
 def targets() -> list[Target]:
     """Keys of both hashes, with and without parts."""
     found = []
-    for hash_name, parts in (("keccak", 1), ("keccak", 3), ("poseidon", 2)):
-        parameters = Parameters(2, 6, 2, log_arity_max=3, log_final=2, hash=hash_name, parts=parts)
+    for hash_name, part in (("keccak", 0), ("keccak", 2), ("poseidon", 3)):
+        parameters = Parameters(2, 6, 2, log_arity_max=3, log_final=2, hash=hash_name, part_queries=part)
         cases = [case(4, 6, number) for number in range(3)]
         fixed = prepare(SYSTEM, (4, 6), parameters)
         proofs = [prove(fixed, each.public, each.traces) for each in cases]

@@ -6,13 +6,13 @@
 @notice The first part of a proof: everything it commits to, and the rules at the point outside the domain.
 @dev Pure: it reads no state but the tape, which is code. Steps 1 to 7 of `stark.verifier.read_commitments`, in the same
      order and with the same names. The answer is the claim that `Queries` checks part by part. What depends on the
-     system is generated: the module `shape`, and the tape, one step in five bytes (operation, left, right).
+     system is generated: the module `shape`, and the tape, one step in seven bytes (operation, three operands).
 """
 import shape
 
 PRIME: constant(uint256) = 2**251 + 17 * 2**192 + 1
 GENERATOR: constant(uint256) = 3
-STEP_BYTES: constant(uint256) = 5
+STEP_BYTES: constant(uint256) = 7
 
 TAPES: immutable(address[shape.TAPE_CONTRACTS])
 CONSTANTS: immutable(address)
@@ -34,24 +34,29 @@ def open(
 ) -> uint256[shape.CLAIM]:
     """
     @notice Check the head of a proof of a statement, and say what its queries must show.
-    @param statement The statement.
-    @param hints Inverses: of what the first and last row's selectors divide by, level by level, then of what each
-                 message of the statement is divided by. They are checked.
+    @param statement The statement's elements, then the digests of the pages that it lists; zero where there is none.
+    @param hints Inverses of what the first and last row's selectors divide by, level by level, which are checked; then
+                 what each page sums to, which `Pages` checks against the claim.
     @param data The proof up to and including its nonce.
     @return The claim: see `shape` for the order of its words.
     """
     assert len(data) == shape.HEADER_BYTES, "opening: length"
-    for value: uint256 in statement:
-        assert value < PRIME, "opening: statement"
+    # Operands of the rules by slot: what is given stands first, in the order of `stark.steps.Slots`.
+    values: uint256[shape.SLOTS] = empty(uint256[shape.SLOTS])
+    for index: uint256 in range(shape.ELEMENTS):
+        assert statement[index] < PRIME, "opening: statement"
+        values[index] = statement[index]
     # Digests and the nonce may be any word; all else must be a field element.
     for index: uint256 in range(shape.HEADER_WORDS):
+        word: uint256 = extract32(data, 32 * index, output_type=uint256)
+        values[shape.SLOT_HEAD + index] = word
         if index < shape.FIRST_ROOTS_END and (index == 0 or index == shape.BUS_ROOT or index == shape.COMPOSITION_ROOT):
             continue
         if index >= shape.LAYER_ROOTS and index < shape.LAYER_ROOTS + shape.LAYERS:
             continue
         if index == shape.HEADER_WORDS - 1:
             continue
-        assert extract32(data, 32 * index, output_type=uint256) < PRIME, "opening: not a field element"
+        assert word < PRIME, "opening: not a field element"
 
     claim: uint256[shape.CLAIM] = empty(uint256[shape.CLAIM])
     state: bytes32 = keccak256(concat(shape.TAG_DIGEST, shape.KEY_DIGEST, abi_encode(statement)))
@@ -60,20 +65,32 @@ def open(
     state = keccak256(concat(state, slice(data, 0, 32)))
 
     # 3 buses
-    challenges: uint256[shape.CHALLENGES] = empty(uint256[shape.CHALLENGES])
-    balance: uint256 = 0
+    balance: uint256 = 0  # of the tables and the pages
+    above: uint256 = 0  # of the elements' messages, as one fraction
+    below: uint256 = 1
     state = keccak256(state)
-    challenges[0] = convert(state, uint256) % PRIME
+    values[shape.SLOT_CHALLENGES] = convert(state, uint256) % PRIME
     state = keccak256(state)
     base: uint256 = convert(state, uint256) % PRIME
     power: uint256 = 1
     for index: uint256 in range(1, shape.CHALLENGES):
         power = uint256_mulmod(power, base, PRIME)
-        challenges[index] = power
+        values[shape.SLOT_CHALLENGES + index] = power
     state = keccak256(concat(state, slice(data, 32 * shape.BUS_ROOT, 32)))
     state = keccak256(concat(state, slice(data, 32 * shape.TOTALS_START, 32 * shape.TOTALS)))
     for index: uint256 in range(shape.TOTALS):
         total: uint256 = extract32(data, 32 * (shape.TOTALS_START + index), output_type=uint256)
+        balance = uint256_addmod(balance, total, PRIME)
+    claim[shape.CLAIM_POINT] = values[shape.SLOT_CHALLENGES]
+    claim[shape.CLAIM_POINT + 1] = base
+    for page: uint256 in range(shape.PAGES_BOUND):
+        if page == shape.PAGES:
+            break
+        total: uint256 = hints[2 * shape.LEVELS + page]
+        assert total < PRIME, "opening: sum"
+        assert statement[shape.ELEMENTS + page] != 0 or total == 0, "opening: sum"
+        claim[shape.CLAIM_POINT + 2 + 2 * page] = statement[shape.ELEMENTS + page]
+        claim[shape.CLAIM_POINT + 3 + 2 * page] = total
         balance = uint256_addmod(balance, total, PRIME)
 
     # 4 composition
@@ -90,7 +107,6 @@ def open(
     row_root: uint256[shape.LEVELS] = shape.ROW_ROOT
     last_row: uint256[shape.LEVELS] = shape.LAST_ROW
     places: uint256[shape.LEVELS] = empty(uint256[shape.LEVELS])
-    selectors: uint256[3 * shape.LEVELS] = empty(uint256[3 * shape.LEVELS])
     place: uint256 = point
     halvings: uint256 = 0
     height: uint256 = 0  # point ** rows: the same for all levels, each at its own power of the point
@@ -113,11 +129,11 @@ def open(
             )
             inverse: uint256 = hints[2 * level + which]
             assert inverse < PRIME and uint256_mulmod(divisor, inverse, PRIME) == 1, "opening: hint"
-            selectors[3 * level + which] = uint256_mulmod(
+            values[shape.SLOT_SELECTORS + 3 * level + which] = uint256_mulmod(
                 uint256_mulmod(vanishing, row, PRIME), inverse, PRIME
             )
             row = last_row[level]
-        selectors[3 * level + 2] = uint256_addmod(place, PRIME - last_row[level], PRIME)
+        values[shape.SLOT_SELECTORS + 3 * level + 2] = uint256_addmod(place, PRIME - last_row[level], PRIME)
         state = keccak256(
             concat(state, slice(data, 32 * level_start[level], 64 * level_width[level]))
         )
@@ -125,66 +141,72 @@ def open(
 
     # The rules: every step of the tape is a value; outputs are summed with powers of the weight. What batches have most
     # of is asked for first, and counters that loops bound are not checked again.
-    values: uint256[shape.STEPS] = empty(uint256[shape.STEPS])
     constants: Bytes[32 * shape.CONSTANT_COUNT] = slice(CONSTANTS.code, 1, 32 * shape.CONSTANT_COUNT)
+    for index: uint256 in range(shape.SCALARS):
+        values[shape.SLOT_CONSTANTS + index] = extract32(constants, 32 * index, output_type=uint256)
     combined: uint256 = 0
-    hint: uint256 = 2 * shape.LEVELS
-    index: uint256 = 0
+    period: uint256 = max_value(uint256)  # of which level and length `turned` is
+    turned: uint256 = 0
+    result: uint256 = shape.SLOT_STEPS
     for piece: uint256 in range(shape.TAPE_CONTRACTS):
         tape: Bytes[shape.TAPE_BYTES] = slice(TAPES[piece].code, 1, shape.TAPE_BYTES)
-        for offset: uint256 in range(min(shape.TAPE_STEPS, shape.STEPS - index), bound=shape.TAPE_STEPS):
-            step: uint256 = extract32(tape, unsafe_mul(STEP_BYTES, offset), output_type=uint256) >> 216
-            operation: uint256 = step >> 32
-            left: uint256 = (step >> 16) & 65535
-            right: uint256 = step & 65535
-            if operation == 2:
-                values[index] = uint256_mulmod(values[left], values[right], PRIME)
+        for offset: uint256 in range(min(shape.TAPE_STEPS, shape.SLOTS - result), bound=shape.TAPE_STEPS):
+            step: uint256 = extract32(tape, unsafe_mul(STEP_BYTES, offset), output_type=uint256) >> 200
+            operation: uint256 = step >> 48
+            left: uint256 = (step >> 32) & 65535
+            right: uint256 = (step >> 16) & 65535
+            if operation == 3:
+                values[result] = uint256_addmod(
+                    uint256_mulmod(values[left], values[right], PRIME), values[step & 65535], PRIME
+                )
             elif operation == 0:
-                values[index] = uint256_addmod(values[left], values[right], PRIME)
-            elif operation == 5:
-                values[index] = statement[left]
+                values[result] = uint256_addmod(values[left], values[right], PRIME)
             elif operation == 1:
-                values[index] = uint256_addmod(values[left], PRIME - values[right], PRIME)
-            elif operation == 10:
-                inverse: uint256 = hints[hint]
-                hint = unsafe_add(hint, 1)
-                assert inverse < PRIME and uint256_mulmod(values[right], inverse, PRIME) == 1, "opening: hint"
-                balance = uint256_addmod(balance, uint256_mulmod(values[left], inverse, PRIME), PRIME)
-            elif operation == 9:
-                combined = uint256_addmod(uint256_mulmod(combined, weight, PRIME), values[left], PRIME)
-            elif operation == 3:
-                values[index] = extract32(data, 32 * left, output_type=uint256)
-            elif operation == 4:
-                values[index] = extract32(constants, 32 * left, output_type=uint256)
-            elif operation == 6:
-                values[index] = challenges[left]
-            elif operation == 7:
-                values[index] = selectors[3 * left + right]
+                values[result] = uint256_addmod(values[left], PRIME - values[right], PRIME)
+            elif operation == 2:
+                values[result] = uint256_mulmod(values[left], values[right], PRIME)
             elif operation == 8:
-                # A periodic column: coefficients, highest first, at the level's point to the power rows / period.
-                x: uint256 = places[right >> 8]
-                log_period: uint256 = right & 255
-                for _: uint256 in range(log_height[right >> 8] - log_period, bound=32):
-                    x = uint256_mulmod(x, x, PRIME)
-                total: uint256 = 0
-                for term: uint256 in range(left, left + 2**log_period, bound=shape.PERIOD_BOUND):
-                    total = uint256_addmod(
-                        uint256_mulmod(total, x, PRIME), extract32(constants, 32 * term, output_type=uint256), PRIME
-                    )
-                values[index] = total
+                combined = uint256_addmod(uint256_mulmod(combined, weight, PRIME), values[left], PRIME)
+            elif operation == 4:
+                values[result] = uint256_addmod(
+                    values[step & 65535], PRIME - uint256_mulmod(values[left], values[right], PRIME), PRIME
+                )
+            elif operation == 5:
+                values[result] = uint256_addmod(
+                    uint256_mulmod(values[left], values[right], PRIME), PRIME - values[step & 65535], PRIME
+                )
+            elif operation == 9:
+                above = uint256_addmod(
+                    uint256_mulmod(above, values[right], PRIME), uint256_mulmod(values[left], below, PRIME), PRIME
+                )
+                below = uint256_mulmod(below, values[right], PRIME)
             else:
-                # A periodic column that is one in a single row: the product of 1 + y**(2**bit), y = x / row.
-                y: uint256 = places[right >> 8]
-                for _: uint256 in range(log_height[right >> 8] - (right & 255), bound=32):
-                    y = uint256_mulmod(y, y, PRIME)
-                y = uint256_mulmod(y, extract32(constants, 32 * left, output_type=uint256), PRIME)
-                product: uint256 = extract32(constants, 32 * (left + 1), output_type=uint256)
-                for _: uint256 in range(right & 255, bound=32):
-                    product = uint256_mulmod(product, uint256_addmod(y, 1, PRIME), PRIME)
-                    y = uint256_mulmod(y, y, PRIME)
-                values[index] = product
-            index = unsafe_add(index, 1)
-    assert balance == 0, "opening: the buses do not balance"
+                # A periodic column, at the level's point to the power rows / period.
+                if right != period:
+                    period = right
+                    turned = places[right >> 8]
+                    for _: uint256 in range(log_height[right >> 8] - (right & 255), bound=32):
+                        turned = uint256_mulmod(turned, turned, PRIME)
+                if operation == 6:
+                    # By its coefficients, highest first.
+                    total: uint256 = 0
+                    for term: uint256 in range(left, left + 2 ** (right & 255), bound=shape.PERIOD_BOUND):
+                        coefficient: uint256 = extract32(constants, 32 * term, output_type=uint256)
+                        total = uint256_addmod(uint256_mulmod(total, turned, PRIME), coefficient, PRIME)
+                    values[result] = total
+                else:
+                    # One in a single row: the product of 1 + y**(2**bit), y = x / row.
+                    y: uint256 = uint256_mulmod(turned, extract32(constants, 32 * left, output_type=uint256), PRIME)
+                    product: uint256 = extract32(constants, 32 * (left + 1), output_type=uint256)
+                    for _: uint256 in range(right & 255, bound=32):
+                        product = uint256_mulmod(product, uint256_addmod(y, 1, PRIME), PRIME)
+                        y = uint256_mulmod(y, y, PRIME)
+                    values[result] = product
+            result = unsafe_add(result, 1)
+    assert below != 0, "opening: a challenge meets a message"
+    assert (
+        uint256_addmod(above, uint256_mulmod(balance, below, PRIME), PRIME) == 0
+    ), "opening: the buses do not balance"
 
     quotient: uint256 = 0
     for piece: uint256 in range(shape.PIECES):

@@ -30,10 +30,10 @@ def check(claim: uint256[shape.CLAIM], part: uint256, hint: uint256, data: Bytes
     shifts: uint256[shape.LEVELS] = shape.SHIFTS
 
     # The part's positions, and for each level the positions they stand for there.
-    size: uint256 = (claim[shape.CLAIM_COUNT] + shape.PARTS - 1) // shape.PARTS
-    first: uint256 = part * size
-    assert part < shape.PARTS and first < claim[shape.CLAIM_COUNT], "queries: no such part"
-    count: uint256 = min(size, claim[shape.CLAIM_COUNT] - first)
+    assert part < shape.PARTS, "queries: no such part"
+    first: uint256 = part * shape.PART_QUERIES
+    assert first < claim[shape.CLAIM_COUNT], "queries: no such part"
+    count: uint256 = min(shape.PART_QUERIES, claim[shape.CLAIM_COUNT] - first)
     positions: uint256[shape.LEVELS * shape.PART_QUERIES] = empty(uint256[shape.LEVELS * shape.PART_QUERIES])
     counts: uint256[shape.LEVELS] = empty(uint256[shape.LEVELS])
     for level: uint256 in range(shape.LEVELS):

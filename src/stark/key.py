@@ -100,14 +100,23 @@ class Key:
 
     def transcript(self, public: Sequence[int]) -> Transcript:
         """A transcript that has absorbed the key and the statement; ValueError for a statement of the wrong form."""
-        if len(public) != len(self.system.public):
-            raise ValueError(f"{self.system.name} states {len(self.system.public)} elements; {len(public)} were given")
-        for name, value in zip(self.system.public, public, strict=True):
+        transcript = Transcript(TAG)
+        transcript.absorb(self.digest + words_of(self.said(public)))
+        return transcript
+
+    def said(self, public: Sequence[int]) -> list[int]:
+        """A statement in as many words as any other of this key: its elements, and the digests of the pages it lists.
+
+        ValueError for a statement of the wrong form.
+        """
+        count, listing = len(self.system.public), self.system.listing
+        if len(public) < count or (listing is None and len(public) > count):
+            raise ValueError(f"{self.system.name} states {count} elements; {len(public)} were given")
+        for name, value in zip(self.system.public, public, strict=False):
             if not 0 <= value < PRIME:
                 raise ValueError(f"{name} is not a field element: {value}")
-        transcript = Transcript(TAG)
-        transcript.absorb(self.digest + words_of(public))
-        return transcript
+        digests = [] if listing is None else listing.digests(self.system.listed(public))
+        return [*public[:count], *digests]
 
 
 def check_heights(system: System, log_heights: Sequence[int]) -> None:

@@ -21,7 +21,7 @@ class Parameters:
     log_arity_max: int = 4  # the most a step of folding divides the rows by
     log_final: int = 5  # coefficients of the last polynomial; every table is taller
     hash: str = "keccak"  # of the trees: "keccak" for the EVM, "poseidon" for another proof
-    parts: int = 1  # the queries' answers are cut into so many, each checked by itself
+    part_queries: int = 0  # the answers are cut into parts of so many queries, each checked by itself; 0: one part
 
     def __post_init__(self) -> None:
         bounds = {
@@ -30,7 +30,7 @@ class Parameters:
             "grinding_bits": (0, 40),
             "log_arity_max": (1, LOG_ARITY_LIMIT),
             "log_final": (0, 12),
-            "parts": (1, self.queries),
+            "part_queries": (0, self.queries),
         }
         for name, (least, most) in bounds.items():
             value = getattr(self, name)
@@ -39,10 +39,20 @@ class Parameters:
         if self.hash not in HASHES:
             raise ValueError(f"trees are hashed with keccak or poseidon, not {self.hash!r}")
 
+    @property
+    def parts(self) -> int:
+        """The most parts that answers have; the last may be shorter than the others."""
+        return -(-self.queries // self.part_size)
+
+    @property
+    def part_size(self) -> int:
+        """Queries of a part."""
+        return self.part_queries or self.queries
+
     def words(self) -> list[int]:
         """All of them, as a key binds them."""
-        numbers = [self.log_blowup, self.queries, self.grinding_bits, self.log_arity_max, self.log_final, self.parts]
-        return [*numbers, HASHES.index(self.hash)]
+        numbers = [self.log_blowup, self.queries, self.grinding_bits, self.log_arity_max, self.log_final]
+        return [*numbers, self.part_queries, HASHES.index(self.hash)]
 
     def encode(self) -> bytes:
         """The words as bytes, 32 each."""
@@ -53,7 +63,7 @@ class Parameters:
 # stark.security hold each profile to what it says here.
 STANDARD = Parameters(log_blowup=2, queries=81, grinding_bits=20)  # 100 bits, with about a second's grinding
 HIGH = Parameters(log_blowup=2, queries=109, grinding_bits=20)  # 128 bits, all that Keccak has; with Poseidon 125.5
-ONCHAIN = Parameters(log_blowup=4, queries=39, grinding_bits=24, log_final=6, parts=4)  # 101, few bytes
+ONCHAIN = Parameters(log_blowup=4, queries=39, grinding_bits=24, log_final=6, part_queries=9)  # 101, few bytes
 TEST = Parameters(log_blowup=2, queries=8, grinding_bits=4, log_final=2)  # 11 bits: anyone forges it in 4,096 tries
 
 PROFILES = {"standard": STANDARD, "high": HIGH, "onchain": ONCHAIN, "test": TEST}

@@ -70,7 +70,7 @@ def shape_of(system: System, log_heights: Sequence[int]) -> Shape:
         constraints=sum(len(table.program.outputs) for table in system.tables),
         degree=max(table.degree for table in system.tables),
         fields=max((len(bus.fields) for bus in system.buses), default=0),
-        outside_fractions=len(system.outside_messages),
+        outside_fractions=len(system.outside_messages) + (system.listing.room if system.listing else 0),
     )
 
 

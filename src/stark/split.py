@@ -1,4 +1,5 @@
-"""A proof cut for several transactions: its head, its parts, and the inverses a contract checks rather than finds."""
+"""A proof cut for several transactions: its head, its parts, the statement's pages, and what a contract checks rather
+than finds."""
 
 from __future__ import annotations
 
@@ -9,7 +10,7 @@ from stark.domain import point_at, shift_of
 from stark.key import Key
 from stark.prime import PRIME, inverse, root_of_unity
 from stark.proof import Reader, Rejection
-from stark.verifier import Commitments, Scalars, check_part, draw_positions, read_commitments
+from stark.verifier import Commitments, check_part, draw_positions, read_commitments
 
 
 class Part(NamedTuple):
@@ -20,11 +21,18 @@ class Part(NamedTuple):
 
 
 class Split(NamedTuple):
-    """What `Opening.open` and `Queries.check` are given. Hints add nothing to a proof: they follow from its bytes."""
+    """What `Opening.open`, `Queries.check` and `Pages.check` are given; `said` is the statement as its key says it.
 
+    Hints add nothing to a proof: they follow from its bytes and the statement.
+    """
+
+    said: list[int]
     hints: list[int]
     head: bytes
     parts: list[Part]
+    pages: list[bytes]
+    parts_max: int  # of the key: the verifier counts pages above them
+    pages_max: int
 
 
 def split(key: Key, public: Sequence[int], proof: bytes) -> Split:
@@ -42,17 +50,24 @@ def split(key: Key, public: Sequence[int], proof: bytes) -> Split:
         reader.finish()
     except Rejection as rejection:
         raise ValueError(f"not a proof of this statement: {rejection}") from None
-    return Split(_head_hints(key, public, committed), head, parts)
+    listing = key.system.listing
+    pages = [] if listing is None else listing.pack(key.system.listed(public))
+    limits = key.parameters.parts, 0 if listing is None else listing.pages
+    return Split(key.said(public), head_hints(key, public, committed), head, parts, pages, *limits)
 
 
-def _head_hints(key: Key, public: Sequence[int], committed: Commitments) -> list[int]:
+def head_hints(key: Key, public: Sequence[int], committed: Commitments) -> list[int]:
+    """Inverses of what the selectors of each level's first and last row divide by, then what each page sums to."""
     hints = []
     for opened in committed.levels:
         place = opened.place
         last_row = inverse(root_of_unity(place.log_height))
         hints += [inverse((place.point - row) << place.log_height) for row in (1, last_row)]
-    scalars = Scalars(public, committed.challenges, [])
-    return hints + [inverse(divisor) for divisor in key.system.outside.run(scalars.value)[1::2]]
+    listing = key.system.listing
+    if listing is None:
+        return hints
+    sums = key.system.listed_sums(public, committed.challenges)
+    return [*hints, *sums, *[0] * (listing.pages - len(sums))]
 
 
 def _part_hint(key: Key, committed: Commitments, positions: list[int]) -> int:

@@ -84,7 +84,7 @@ def read_commitments(key: Key, public: Sequence[int], transcript: Transcript, re
         challenges = bus_challenges(key, transcript)
         bus_root = _absorb_root(transcript, reader)
         scalars = Scalars(public, challenges, _read_totals(key, transcript, reader))
-        _check_balance(key, scalars)
+        _check_balance(key, public, scalars)
 
     reader.phase = Phase.COMPOSITION
     weight = transcript.challenge()
@@ -138,15 +138,22 @@ def _read_totals(key: Key, transcript: Transcript, reader: Reader) -> list[int]:
     return totals
 
 
-def _check_balance(key: Key, scalars: Scalars) -> None:
-    """Over all tables and the statement, what is sent is what is received."""
+def _check_balance(key: Key, public: Sequence[int], scalars: Scalars) -> None:
+    """Over all tables, the statement's elements and what it lists: what is sent is what is received.
+
+    The elements' messages are summed as one fraction; times its denominator, which is not zero, the balance is zero.
+    """
     fractions = key.system.outside.run(scalars.value)
-    balance = sum(scalars.totals)
+    above, below = 0, 1
     for times, divisor in zip(fractions[::2], fractions[1::2], strict=True):
-        if divisor == 0:
-            raise Rejection(Phase.BUSES, "a challenge meets a message of the statement")
-        balance += times * inverse(divisor)
-    if balance % PRIME:
+        above, below = (above * divisor + times * below) % PRIME, below * divisor % PRIME
+    try:
+        listed = sum(key.system.listed_sums(public, scalars.challenges))
+    except ZeroDivisionError as error:
+        raise Rejection(Phase.BUSES, str(error)) from None
+    if not below:
+        raise Rejection(Phase.BUSES, "a challenge meets a message of the statement")
+    if (above + (sum(scalars.totals) + listed) * below) % PRIME:
         raise Rejection(Phase.BUSES, "the buses do not balance: something was sent and not received, or the reverse")
 
 
@@ -207,7 +214,7 @@ def draw_positions(key: Key, transcript: Transcript) -> list[list[int]]:
     """The rows to open, ascending, cut into the parts that are answered each by itself. Repeated draws count once."""
     log_size = key.log_tallest + key.parameters.log_blowup
     drawn = sorted({transcript.position(log_size) for _ in range(key.parameters.queries)})
-    size = -(-len(drawn) // key.parameters.parts)
+    size = key.parameters.part_size
     return [drawn[start : start + size] for start in range(0, len(drawn), size)]
 
 

@@ -19,6 +19,7 @@ from tests.contracts.statement import Layout
 
 BELIEVER = bytes.fromhex("600a600c600039600a6000f3600160005260206000f3")  # answers every call with 1
 ACCOUNT = 128
+PAGES = Layout().digests([(5, 7)])
 
 
 @pytest.fixture
@@ -62,16 +63,16 @@ def test_from_a_deposit_to_a_claim(chain: Chain, deployment: Deployment) -> None
 
     false = statement(included_ms + 5, included_ms + 1)
     with pytest.raises(Reverted, match="rollup: ") as caught:
-        reader.transact(DEPLOYER, "settle", rollup.address, false)
+        reader.transact(DEPLOYER, "settle", rollup.address, PAGES, false)
     refused = chain.wait(chain.send(chain.prepare(
-        DEPLOYER, reader.address, reader.data("settle", rollup.address, false), gas=1_000_000
+        DEPLOYER, reader.address, reader.data("settle", rollup.address, PAGES, false), gas=1_000_000
     )))  # fmt: skip
     assert not refused.succeeded and not refused.logs
     with pytest.raises(Reverted) as again:  # the reason of a transaction that is in a block
-        reader.transact(DEPLOYER, "settle", rollup.address, false, gas=1_000_000)
+        reader.transact(DEPLOYER, "settle", rollup.address, PAGES, false, gas=1_000_000)
     assert again.value.reason == caught.value.reason
 
-    receipt = reader.transact(DEPLOYER, "settle", rollup.address, statement(included_ms + 5, included_ms))
+    receipt = reader.transact(DEPLOYER, "settle", rollup.address, PAGES, statement(included_ms + 5, included_ms))
     [settled] = [event for event in rollup.read(receipt.logs) if event.name == "Settled"]
     assert settled.values["number"] == BATCHES + 1 and settled.values["state"] == STATE + 1
     assert settled.values["reader"] == reader.address
@@ -80,7 +81,7 @@ def test_from_a_deposit_to_a_claim(chain: Chain, deployment: Deployment) -> None
     assert rollup.call("state") == STATE + 1 and rollup.call("batches") == BATCHES + 1
     assert rollup.call("state", at=receipt.block - 1) == STATE
     with pytest.raises(Reverted, match="rollup: another state"):
-        reader.transact(DEPLOYER, "settle", rollup.address, statement(included_ms + 5, included_ms))
+        reader.transact(DEPLOYER, "settle", rollup.address, PAGES, statement(included_ms + 5, included_ms))
 
     before = chain.balance(str(DEPLOYER.address))
     collected = rollup.transact(DEPLOYER, "collect")

@@ -20,7 +20,7 @@ from tests.bridge.chains import DEPLOYER
 from tests.contracts.statement import Layout
 from tests.stark.toy import SYSTEM, case
 
-PARAMETERS = Parameters(log_blowup=2, queries=8, grinding_bits=4, log_arity_max=3, log_final=2, parts=3)
+PARAMETERS = Parameters(log_blowup=2, queries=8, grinding_bits=4, log_arity_max=3, log_final=2, part_queries=3)
 FEE = 10**15
 COUNTERS = {
     "deposits": 3, "withdrawals": 2, "forced": 1, "transactions": 77, "fresh_after_ms": 5, "time_ms": 1_790_000_000_000

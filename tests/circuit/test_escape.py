@@ -33,9 +33,9 @@ from bulkhead.ledger.tree import AccountTree
 from bulkhead.units import FundingIndex, Price, Quote
 from stark.air.check import broken_rules, check
 from stark.air.system import System
-from stark.emit import Head
 from stark.key import Key
 from stark.parameters import ONCHAIN
+from stark.steps import Head
 from tests.circuit.batches import Recorder, play_all
 from tests.parse import ACCOUNTS
 from tests.stark.mutation import unnoticed

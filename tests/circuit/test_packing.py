@@ -11,15 +11,13 @@ from hypothesis import strategies as st
 from bulkhead.circuit.batch import LISTS, SMALL, Lists, names_of, public_of
 from bulkhead.circuit.packing import (
     HEAD,
-    KEY_BYTES,
     PackingError,
     pack,
     packed_bytes_max,
-    packed_number,
     unpack,
     unpack_at,
 )
-from bulkhead.circuit.words import ORDER_RECORD, POSITIONS, WORD_BITS, key_of
+from bulkhead.circuit.words import POSITIONS, key_of
 from stark.prime import PRIME
 
 SHAPE = SMALL._replace(queue=2, forced=2, changes=5)
@@ -36,9 +34,7 @@ def statements(draw: st.DrawFn) -> list[int]:
         draw(st.lists(st.tuples(*[elements] * (len(LISTS[name]) - 1)), max_size=rooms[name]))
         for name in ("deposit", "paid", "forced")
     ]
-    keys = draw(st.lists(st.integers(1, (1 << 8 * KEY_BYTES) - 1), max_size=rooms["changed"], unique=True))
-    changed = [(key, draw(elements)) for key in sorted(keys)]
-    return public_of(head, Lists(*queues, changed), SHAPE)
+    return public_of(head, Lists(*queues, []), SHAPE)
 
 
 def statement(**values: int) -> list[int]:
@@ -91,22 +87,17 @@ def test_strange_bytes_are_refused_or_have_one_meaning(octets: bytes) -> None:
 
 def test_what_is_no_packed_form_is_named() -> None:
     """Of each way to write one statement in two manners, or none at all, one."""
-    head, counts = b"\1\7" + bytes(HEAD - 1), bytes(4)
+    head, counts = b"\1\7" + bytes(HEAD - 1), bytes(3)
     assert unpack(head + counts, SHAPE) == statement(state_before=7)
     for octets, reason in (
         (b"", "end before the statement"), (head + counts[:-1], "end before the statement"),
         (b"\2\7", "end before the statement"), (head + counts + b"\0", "1 bytes after"),
-        (b"\2\0\7" + bytes(HEAD + 3), "leading zero"), (b"\1\0" + bytes(HEAD + 3), "leading zero"),
-        (bytes([33]) + b"\1" * 33 + bytes(HEAD + 3), "a number of 33 bytes"),
-        (bytes([32]) + PRIME.to_bytes(32, "big") + bytes(HEAD + 3), "no element"),
-        (head + b"\1\3\0\0\0", "3 entries of the list deposit"), (head + b"\0\1\3\0\0", "3 entries of the list paid"),
-        (head + b"\0\0\1\3\0", "3 entries of the list forced"), (head + b"\0\0\0\1\6", "6 entries of the list changed"),
-        (head + b"\0\0\0\1\1\0\0", "not above"), (head + b"\0\0\0\1\2\1\0\5\0\0", "not above"),
-        (head + b"\0\0\0\1\1\2\0\0\5", "leading zero"), (head + b"\0\0\0\1\1\1\2\5\0\7", "leading zero"),
-        (head + b"\0\0\0\1\1" + bytes([KEY_BYTES + 1, 0]) + b"\1" * (KEY_BYTES + 1), "a key of 18 bytes"),
-        (head + b"\0\0\0\1\1\1" + bytes([33]) + b"\1" * 34, "a number of 33 bytes"),
-        (head + b"\0\0\0\1\1\1" + bytes([32]) + b"\1" + PRIME.to_bytes(32, "big"), "no element"),
-        (head + b"\0\0\0\1\1\1\1\5", "end before the statement"), (head + b"\0\0\0\1\1\1", "end before the statement"),
+        (b"\2\0\7" + bytes(HEAD + 2), "leading zero"), (b"\1\0" + bytes(HEAD + 2), "leading zero"),
+        (bytes([33]) + b"\1" * 33 + bytes(HEAD + 2), "a number of 33 bytes"),
+        (bytes([32]) + PRIME.to_bytes(32, "big") + bytes(HEAD + 2), "no element"),
+        (head + b"\1\3\0\0", "3 entries of the list deposit"), (head + b"\0\1\3\0", "3 entries of the list paid"),
+        (head + b"\0\0\1\3", "3 entries of the list forced"), (head + b"\1\1\0\0\1\5", "end before the statement"),
+        (head + b"\1\1\0\0\2\0\5", "leading zero"),
     ):  # fmt: skip
         with pytest.raises(PackingError, match=reason):
             unpack(octets, SHAPE)
@@ -118,11 +109,6 @@ def test_what_is_no_packed_form_is_named() -> None:
         ({"state_before": PRIME}, "no element"), ({"state_before": -1}, "no element"),
         ({"deposit_used_0": 2}, "deposit has a gap"), ({"deposit_used_1": 1}, "deposit has a gap"),
         ({"paid_amount_0": 3}, "paid has a gap"), ({"forced_kind_1": 1}, "forced has a gap"),
-        ({"changed_used_1": 1, "changed_key_1": 3}, "changed has a gap"), ({"changed_value_4": 3}, "changed has a gap"),
-        ({"changed_used_0": 1, "changed_used_1": 1, "changed_key_0": 3, "changed_key_1": 3}, "word 1: its key is not"),
-        ({"changed_used_0": 1, "changed_used_1": 1, "changed_key_0": 3, "changed_key_1": 2}, "word 1: its key is not"),
-        ({"changed_used_0": 1}, "word 0: its key is not"),
-        ({"changed_used_0": 1, "changed_key_0": 1 << 8 * KEY_BYTES}, "a key of 18 bytes"),
     ],
 )  # fmt: skip
 def test_what_has_no_packed_form_is_named(values: dict[str, int], reason: str) -> None:
@@ -137,11 +123,16 @@ def test_a_statement_of_another_shape_has_no_packed_form() -> None:
 
 
 def test_a_changed_position_takes_at_most_40_bytes() -> None:
-    """Whatever came before it, whatever it holds: the bound that was asked for. No key of a word is too long."""
+    """Whatever came before it, whatever it holds: the bound that was asked for."""
     key, word = key_of((1 << 32) - 1, POSITIONS + 63), (64 << 224) - 1
-    first, second = {"changed_key_0": 1, "changed_used_0": 1}, {"changed_key_1": key, "changed_value_1": word}
-    before, both = statement(**first), statement(**first, **second, changed_used_1=1)
-    assert len(pack(both, SHAPE)) - len(pack(before, SHAPE)) <= 40
-    order = key_of(ORDER_RECORD, (1 << 128) - 1)
-    assert (order.bit_length() + 7) // 8 == KEY_BYTES and WORD_BITS == 32
-    assert packed_number(order)[0] == KEY_BYTES
+    [before], [both] = SHAPE.listing.pack([1, 0]), SHAPE.listing.pack([1, 0, key, word])
+    assert len(both) - len(before) <= 40
+
+
+def test_a_statement_lists_its_changed_words_behind_its_elements() -> None:
+    """As many as the shape has room for, in the order of their keys."""
+    words = [(key, key + 7) for key in range(1, SHAPE.changes + 1)]
+    made = public_of(dict.fromkeys(NAMES, 0), Lists([], [], [], words), SHAPE)
+    assert made == [*statement(), *(value for word in words for value in word)]
+    with pytest.raises(ValueError, match="6 changed words: a batch of this shape publishes 5"):
+        public_of(dict.fromkeys(NAMES, 0), Lists([], [], [], [*words, (9, 9)]), SHAPE)

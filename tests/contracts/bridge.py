@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from tests.contracts.machine import SENDER, Chain, Machine, Reverted, compiled
-from tests.contracts.statement import LISTS, Layout
+from tests.contracts.statement import LISTS, PROOFS, Layout
 
 LAYOUT = Layout()
 VERSION, SHAPE = 1, 7
@@ -48,6 +48,10 @@ class Head(NamedTuple):
     batches: int = 9
 
 
+Words = Sequence[tuple[int, int]]  # by key
+CHANGED: Words = ((77, 0),)
+
+
 class Batch(NamedTuple):
     """What a batch does that L1 hears of. Addresses are numbers here, as they are in a statement."""
 
@@ -56,7 +60,7 @@ class Batch(NamedTuple):
     forced: Sequence[Request] = ()
     time_s: int | None = None  # of its last transaction; else the block's
     transactions: int = 4
-    changed: Sequence[tuple[int, int]] = ()  # if none are given, there is one
+    changed: Words = CHANGED
 
 
 def number_of(address: str) -> int:
@@ -90,7 +94,8 @@ class Bridge(Chain):
     def reader_for(self, version: int, shape: int, verifier: str = "") -> str:
         """A reader, with a verifier that believes everything unless another is named."""
         verifier = verifier or self.machine.deploy(BELIEVER)
-        reader = self.place(compiled("Reader", "", self.layout.module), [number_of(verifier), version, shape])
+        words = [number_of(verifier), version, shape]
+        reader = self.place(compiled("Reader", PROOFS, self.layout.module), words)
         self.doors[reader] = version, shape
         return reader
 
@@ -130,22 +135,25 @@ class Bridge(Chain):
         for name in ("state", "deposits", "withdrawals", "forced", "transactions", "time_ms", "fresh_after_ms"):
             values[f"{name}_before"], values[f"{name}_after"] = getattr(before, name), getattr(after, name)
         values |= {"batches_before": before.batches, "now_s": after.time_ms // 1000}
-        if not batch.changed:
-            values |= {"changed_key_0": 77, "changed_value_0": 0, "changed_used_0": 1}
         lists: dict[str, Sequence[Sequence[int]]] = {"deposit": batch.deposits, "paid": batch.paid}
-        for name, entries in (lists | {"forced": batch.forced, "changed": batch.changed}).items():
+        for name, entries in (lists | {"forced": batch.forced}).items():
             for place, entry in enumerate(entries):
                 fields = zip(LISTS[name], (*entry, 1), strict=True)
                 values |= {f"{name}_{field}_{place}": value for field, value in fields}
         return values
 
-    def submit(self, values: dict[str, int], sender: str = SENDER, reader: str | None = None) -> None:
-        """Settle a statement of these values."""
-        self.call(reader or self.reader, "settle", *self.settling(values, reader), sender=sender)
+    def submit(
+        self, values: dict[str, int], sender: str = SENDER, reader: str | None = None, changed: Words = CHANGED
+    ) -> None:
+        """Settle a statement of these values and changed words."""
+        self.call(reader or self.reader, "settle", *self.settling(values, reader, changed), sender=sender)
 
-    def settling(self, values: dict[str, int], reader: str | None = None) -> tuple[list[int], bytes]:
-        """The arguments that settle a statement of these values."""
-        return [number_of(self.rollup)], self.layout.packed(self.statement_of(values, reader))
+    def settling(
+        self, values: dict[str, int], reader: str | None = None, changed: Words = CHANGED
+    ) -> tuple[list[int], bytes]:
+        """The arguments that settle a statement of these values and changed words."""
+        words = [number_of(self.rollup), *self.layout.digests(changed)]
+        return words, self.layout.packed(self.statement_of(values, reader))
 
     def statement_of(self, values: dict[str, int], reader: str | None = None) -> list[int]:
         """A statement of these values, made for a reader."""
@@ -155,7 +163,7 @@ class Bridge(Chain):
     def settle(self, batch: Batch = Batch(), sender: str = SENDER) -> None:  # noqa: B008 - a frozen value
         """Seal and settle a batch; L2 moves on when L1 accepted it."""
         values, after = self.values(batch), self.after(batch)
-        self.submit(values, sender)
+        self.submit(values, sender, changed=batch.changed)
         self.head = after
 
     def refusal(self, address: str, method: str, *arguments: int, **options: Any) -> str | None:

@@ -31,7 +31,7 @@ from tests.circuit.batches import Recorder, play_all
 from tests.contracts.bridge import BELIEVER, DEPOSITORS, FORCED_DEADLINE, OWNERS, Batch, Bridge, number_of
 from tests.contracts.machine import Machine, as_code, compiled
 
-QUICK = Parameters(log_blowup=3, queries=6, grinding_bits=4, log_final=4, parts=2)
+QUICK = Parameters(log_blowup=3, queries=6, grinding_bits=4, log_final=4, part_queries=3)
 SHAPE = EscapeShape(
     log_rules=10, log_programs=11, log_records=7, log_tree=8, log_poseidon=11, log_numbers=10, log_payouts=1
 )
@@ -70,7 +70,8 @@ class Exit(Bridge):
             data = [number_of(self.machine.deploy(as_code(each))) for each in [*emitted.tapes, emitted.constants]]
             opening = self.place(compiled("verifier/Opening", emitted.shape), data)
             queries = self.place(compiled("verifier/Queries", emitted.shape), [])
-            pure = [number_of(opening), number_of(queries)]
+            pages = self.place(compiled("verifier/Pages", emitted.shape), [])
+            pure = [number_of(opening), number_of(queries), number_of(pages)]
             self.verifier = self.place(compiled("Verifier", emitted.shape), pure)
         words = [number_of(self.custody), number_of(self.verifier)]
         self.escape = self.place(compiled("Escape", "", "", escape_module(self.shape)), words)

@@ -172,7 +172,7 @@ class Chain:
 
 
 class Deployed(Chain):
-    """The three contracts of a key in a fresh machine."""
+    """The contracts of a key in a fresh machine."""
 
     def __init__(self, key: Key, statement: str = "", machine: Machine | None = None):
         super().__init__(machine)
@@ -181,7 +181,8 @@ class Deployed(Chain):
         data = [self.machine.deploy(as_code(each)) for each in [*self.emitted.tapes, self.emitted.constants]]
         self.opening = self.deploy("verifier/Opening", data)
         self.queries = self.deploy("verifier/Queries", [])
-        self.verifier = self.deploy("Verifier", [self.opening, self.queries])
+        self.pages = self.deploy("verifier/Pages", [])
+        self.verifier = self.deploy("Verifier", [self.opening, self.queries, self.pages])
 
     def deploy(self, name: str, addresses: list[str], words: Sequence[int] = ()) -> str:
         """A contract whose constructor takes addresses, then words."""
@@ -189,9 +190,9 @@ class Deployed(Chain):
             compiled(name, self.emitted.shape, self.statement), [*(int(each, 16) for each in addresses), *words]
         )
 
-    def open(self, public: list[int], split: Split, address: str | None = None) -> list[int]:
-        """The claim of a proof's head."""
-        answer = self.call(address or self.verifier, "open", [*public, *split.hints], split.head)
+    def open(self, said: list[int], split: Split, address: str | None = None) -> list[int]:
+        """The claim of a proof's head; `said` is the statement as its key says it."""
+        answer = self.call(address or self.verifier, "open", [*said, *split.hints], split.head)
         return [int.from_bytes(answer[at : at + 32], "big") for at in range(0, len(answer), 32)]
 
 

@@ -9,7 +9,13 @@ from bulkhead.circuit.batch import LISTS, SMALL, Shape, names_of
 from bulkhead.circuit.layout import statement_module
 from bulkhead.circuit.packing import pack
 
-__all__ = ["LISTS", "Layout"]
+__all__ = ["LISTS", "PROOFS", "Layout"]
+
+# Of the module `shape`, what a reader knows of the proofs of its verifier.
+PROOFS = """# pragma version 0.4.3
+CLAIM: constant(uint256) = 3
+PAGE_BYTES: constant(uint256) = 300
+"""
 
 
 class Layout(NamedTuple):
@@ -35,8 +41,12 @@ class Layout(NamedTuple):
         return statement_module(self.shape)
 
     def packed(self, elements: Sequence[int]) -> bytes:
-        """A statement as the reader takes it."""
+        """A statement's elements as the reader takes them."""
         return pack(elements, self.shape)
+
+    def digests(self, changed: Sequence[tuple[int, int]]) -> list[int]:
+        """Of the pages of changed words."""
+        return self.shape.listing.digests([value for word in changed for value in word])
 
     def elements(self, values: Mapping[str, int]) -> list[int]:
         """A statement: what is not named is zero."""

@@ -22,7 +22,7 @@ from stark.split import Split, split
 from tests.contracts.bridge import number_of
 from tests.play import Player
 
-QUICK = Parameters(log_blowup=3, queries=6, grinding_bits=4, log_final=4, parts=2)
+QUICK = Parameters(log_blowup=3, queries=6, grinding_bits=4, log_final=4, part_queries=3)
 NAMES = names_of(SMALL)
 DEPOSITOR, RECIPIENT = "0x" + "22" * 20, 0xABC  # whom the ledger scripts pay
 DOLLAR = 1_000_000

@@ -8,19 +8,19 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from benchmarks.on_chain import proof_bytes
-from stark.emit import Head
 from stark.fixed import prepare
 from stark.keccak import keccak256
 from stark.parameters import Parameters
 from stark.prime import PRIME
 from stark.proof import Reader
 from stark.prover import prove
-from stark.split import Part, Split, _head_hints, split
+from stark.split import Part, Split, head_hints, split
+from stark.steps import Head
 from stark.verifier import draw_positions, read_commitments, verify
 from tests.contracts.machine import Deployed, Reverted, word
 from tests.stark.toy import SYSTEM, Case, case
 
-PARAMETERS = Parameters(log_blowup=2, queries=8, grinding_bits=4, log_arity_max=3, log_final=2, parts=3)
+PARAMETERS = Parameters(log_blowup=2, queries=8, grinding_bits=4, log_arity_max=3, log_final=2, part_queries=3)
 
 SPOILED = 2_000  # proofs that both verifiers are asked about
 
@@ -164,7 +164,7 @@ def test_a_forger_who_gives_right_hints_is_refused_for_what_is_false(
         made = proven.split._replace(head=data)
         if added == 1:
             committed = read_commitments(key, public, key.transcript(public), Reader(data))
-            made = made._replace(hints=_head_hints(key, public, committed))
+            made = made._replace(hints=head_hints(key, public, committed))
         return why(lambda: proven.chain.open(public, made, proven.chain.opening))
 
     assert refused(head.totals[0]) == "opening: the buses do not balance"

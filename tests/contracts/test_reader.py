@@ -9,19 +9,20 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bulkhead.circuit.packing import HEAD, KEY_BYTES, PackingError, pack, packed_bytes_max, unpack
+from bulkhead.circuit.packing import HEAD, PackingError, pack, packed_bytes_max, unpack
 from stark.keccak import keccak256
 from stark.prime import PRIME
 from tests.circuit.test_packing import SHAPE, spoiled, statements
 from tests.contracts.bridge import SHAPE as NUMBER
 from tests.contracts.bridge import STRANGER, VERSION, number_of
 from tests.contracts.machine import Chain, Reverted, compiled, word
-from tests.contracts.statement import Layout
+from tests.contracts.statement import PROOFS, Layout
 
 # A verifier that answers every question with a refusal, and says in it what it was asked.
 ECHO = bytes.fromhex("600c600c600039600c6000f3" + "60043560005260206000fd")
 LAYOUT = Layout(SHAPE.queue, SHAPE.forced, SHAPE.changes)
-FORM = ("reader: number", "reader: key", "reader: not an element", "reader: ends early", "reader: too many entries",
+DIGESTS = LAYOUT.digests([(5, 7), (9, 8)])
+FORM = ("reader: number", "reader: not an element", "reader: ends early", "reader: too many entries",
         "reader: bytes after its end")  # fmt: skip
 
 
@@ -30,13 +31,13 @@ class Asked(Chain):
 
     def __init__(self) -> None:
         super().__init__()
-        code = compiled("Reader", "", LAYOUT.module)
+        code = compiled("Reader", PROOFS, LAYOUT.module)
         self.reader = self.place(code, [number_of(self.machine.deploy(ECHO)), VERSION, NUMBER])
 
     def digest(self, packed: bytes) -> bytes | str:
         """What the elements hash to, or why there are none."""
         try:
-            self.call(self.reader, "settle", [number_of(STRANGER)], packed)
+            self.call(self.reader, "settle", [number_of(STRANGER), *DIGESTS], packed)
         except Reverted as error:
             said = str(error)
             return said if said.startswith("reader: ") else bytes.fromhex(said.split("0x")[1][:64])
@@ -62,7 +63,7 @@ def same(packed: bytes) -> bool:
     except PackingError:
         assert found in FORM, packed.hex()
         return False
-    assert found == digest_of(elements), packed.hex()
+    assert found == digest_of([*elements, *DIGESTS]), packed.hex()
     return True
 
 
@@ -84,29 +85,21 @@ def test_contract_and_program_agree_on_strange_bytes(octets: bytes) -> None:
 
 
 HEAD_BYTES = bytes(HEAD)
-ONE_WORD = HEAD_BYTES + bytes(3) + b"\1\1"
 
 
 @pytest.mark.parametrize(
     ("packed", "reason"),
     [
-        (b"", "ends early"), (HEAD_BYTES + bytes(3), "ends early"), (b"\1" * 20, "ends early"),
-        (HEAD_BYTES + bytes(5), "bytes after its end"), (HEAD_BYTES + bytes(4) + b"\1", "bytes after its end"),
-        (b"\2\0\7" + bytes(HEAD + 3), "number"), (b"\1\0" + bytes(HEAD + 3), "number"),
-        *((bytes([size]) + b"\1" * size + bytes(HEAD + 3), "number") for size in (33, 34, 128, 255)),
-        (bytes([32]) + word(PRIME) + bytes(HEAD + 3), "not an element"),
-        (bytes([32]) + b"\xff" * 32 + bytes(HEAD + 3), "not an element"),
-        *((HEAD_BYTES + bytes(place) + b"\1" + bytes([room + 1]) + bytes(3 - place), "too many entries")
-          for place, room in enumerate((SHAPE.queue, SHAPE.queue, SHAPE.forced, SHAPE.changes))),
-        (HEAD_BYTES + b"\1\1\0\0\0" + b"\2\0\7\0\0", "number"), (HEAD_BYTES + b"\1\1\0\0\0" + b"\0\0", "ends early"),
-        (HEAD_BYTES + b"\0\0\1\1\0" + b"\0\0\0\0" + bytes([32]) + word(PRIME), "not an element"),
-        *((ONE_WORD + octets, "key") for octets in (b"\0\0", b"\2\0\0\5", b"\1\0\0", b"\1\0")),
-        *((ONE_WORD + bytes([size, 0]) + b"\1" * size, "key") for size in (KEY_BYTES + 1, 30, 31, 32, 33, 255)),
-        (ONE_WORD + b"\1\2\1\0\5", "number"), (ONE_WORD + b"\1\1\1\0", "number"),
-        *((ONE_WORD + bytes([1, size, 1]) + b"\1" * size, "number") for size in (33, 34, 128, 255)),
-        (ONE_WORD + bytes([1, 32, 1]) + word(PRIME), "not an element"),
-        (ONE_WORD + b"\1\2\1\5", "ends early"), (ONE_WORD + b"\1\0\1\5", "bytes after its end"),
-        (ONE_WORD + b"\2\0\1", "ends early"),
+        (b"", "ends early"), (HEAD_BYTES + bytes(2), "ends early"), (b"\1" * 20, "ends early"),
+        (HEAD_BYTES + bytes(4), "bytes after its end"), (HEAD_BYTES + bytes(3) + b"\1", "bytes after its end"),
+        (b"\2\0\7" + bytes(HEAD + 2), "number"), (b"\1\0" + bytes(HEAD + 2), "number"),
+        *((bytes([size]) + b"\1" * size + bytes(HEAD + 2), "number") for size in (33, 34, 128, 255)),
+        (bytes([32]) + word(PRIME) + bytes(HEAD + 2), "not an element"),
+        (bytes([32]) + b"\xff" * 32 + bytes(HEAD + 2), "not an element"),
+        *((HEAD_BYTES + bytes(place) + b"\1" + bytes([room + 1]) + bytes(2 - place), "too many entries")
+          for place, room in enumerate((SHAPE.queue, SHAPE.queue, SHAPE.forced))),
+        (HEAD_BYTES + b"\1\1\0\0" + b"\2\0\7\0\0", "number"), (HEAD_BYTES + b"\1\1\0\0" + b"\0\0", "ends early"),
+        (HEAD_BYTES + b"\0\0\1\1" + b"\0\0\0\0" + bytes([32]) + word(PRIME), "not an element"),
     ],
 )  # fmt: skip
 def test_what_is_no_packed_form_is_refused_by_name(packed: bytes, reason: str) -> None:

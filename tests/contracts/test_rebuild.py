@@ -12,12 +12,10 @@ from bulkhead.circuit.words import MONEY, ORDER_RECORD, key_of
 from tests.contracts.story import NAMES, sealed
 
 
-def changed(public: list[int], **values: int) -> list[int]:
-    """A statement with some elements changed."""
-    made = list(public)
-    for name, value in values.items():
-        made[NAMES.index(name)] = value
-    return made
+def reworded(public: list[int], place: int, *word: int) -> list[int]:
+    """A statement with another word, or none, in a place of its list."""
+    at = len(NAMES) + 2 * place
+    return [*public[:at], *word, *public[at + 2 :]]
 
 
 def test_the_state_is_rebuilt_from_calldata() -> None:
@@ -36,17 +34,13 @@ def test_the_state_is_rebuilt_from_calldata() -> None:
 def test_words_that_do_not_fit_are_named() -> None:
     """A balance that is not the proven one or is left out; words of another place, of no account, or that cannot be."""
     public = sealed()[1][0].public
-    keys = [public[NAMES.index(f"changed_key_{place}")] for place in range(SMALL.changes)]
-    money = next(place for place, key in enumerate(keys) if key % 2**32 == MONEY and key < 2**64)
-    for values in (
-        {f"changed_value_{money}": public[NAMES.index(f"changed_value_{money}")] + 2**64},
-        {f"changed_value_{money}": 2**250},
-        {f"changed_used_{money}": 0},
-        {f"changed_key_{money}": keys[money] + 1},
-        {f"changed_key_{money}": keys[money] + 2**40},
-        {f"changed_key_{money}": key_of(ORDER_RECORD, 1 << 128)},
-        {f"changed_key_{money}": key_of(ORDER_RECORD, 1), f"changed_value_{money}": 2**104},
-    ):
+    words = list(zip(public[len(NAMES) :: 2], public[len(NAMES) + 1 :: 2], strict=True))
+    money = next(place for place, (key, _) in enumerate(words) if key % 2**32 == MONEY and key < 2**64)
+    key, value = words[money]
+    for word in (
+        (key, value + 2**64), (key, 2**250), (), (key + 1, value), (key + 2**40, value),
+        (key_of(ORDER_RECORD, 1 << 128), value), (key_of(ORDER_RECORD, 1), 2**104),
+    ):  # fmt: skip
         rebuilt = Rebuilt(deepcopy(sealed()[0]), SMALL)
         with pytest.raises(RebuildError, match="do not lead to the state it names|are those of no state"):
-            rebuilt.follow(changed(public, **values))
+            rebuilt.follow(reworded(public, money, *word))

@@ -7,8 +7,8 @@ import pytest
 from bulkhead.circuit.batch import SMALL
 from bulkhead.circuit.layout import statement_module
 from bulkhead.circuit.packing import HEAD, pack
-from stark.emit import Head
 from stark.prime import PRIME
+from stark.steps import Head
 from tests.contracts.bridge import COUNCIL, ESCAPE, FEE, VERSION, number_of
 from tests.contracts.machine import Deployed, Machine, Reverted, word
 from tests.contracts.story import DEPOSITOR, DOLLAR, NAMES, RECIPIENT, Proven, proven, sealed
@@ -45,17 +45,20 @@ class Settlement(Deployed):
 
     def prove(self, batch: Proven) -> None:
         """Give the verifier the whole proof."""
-        claim = self.open(batch.public, batch.split)
+        claim = self.open(batch.split.said, batch.split)
         for number, part in enumerate(batch.split.parts):
             self.call(self.verifier, "answer", [*claim, number, part.hint], part.data)
+        for page, listed in enumerate(batch.split.pages):
+            self.call(self.verifier, "publish", [*claim, page], listed)
 
     def settle(self, public: list[int]) -> None:
         """Move the state."""
-        self.settle_bytes(pack(public, SMALL))
+        elements, changed = public[: len(NAMES)], public[len(NAMES) :]
+        self.settle_bytes(SMALL.listing.digests(changed), pack(elements, SMALL))
 
-    def settle_bytes(self, packed: bytes) -> None:
+    def settle_bytes(self, digests: list[int], packed: bytes) -> None:
         """The same, by what is published."""
-        self.call(self.reader, "settle", [number_of(self.rollup)], packed)
+        self.call(self.reader, "settle", [number_of(self.rollup), *digests], packed)
 
     def balance(self, holder: str) -> int:
         """Units of the token."""
@@ -103,10 +106,14 @@ def test_what_is_not_proven_does_not_settle(chain: Settlement) -> None:
         false = [value + (index == place) for index, value in enumerate(first.public)]
         with pytest.raises(Reverted, match="reader: not proven"):
             chain.settle(false)
-    packed = pack(first.public, SMALL)
+    packed, digests = pack(first.public[: len(NAMES)], SMALL), first.split.said[len(NAMES) :]
     for at in range(len(packed)):  # every byte of what is published
         with pytest.raises(Reverted, match="^reader: "):
-            chain.settle_bytes(packed[:at] + bytes([packed[at] ^ 1 << at % 8]) + packed[at + 1 :])
+            chain.settle_bytes(digests, packed[:at] + bytes([packed[at] ^ 1 << at % 8]) + packed[at + 1 :])
+    for page, digest in enumerate(digests):
+        for false in (0, digest ^ 1, digest + 1):
+            with pytest.raises(Reverted, match="^reader: not proven$"):
+                chain.settle_bytes([*digests[:page], false, *digests[page + 1 :]], packed)
     chain.prove(second)
     with pytest.raises(Reverted, match="rollup: another state"):
         chain.settle(second.public)  # before the first
@@ -118,12 +125,12 @@ def test_what_is_not_proven_does_not_settle(chain: Settlement) -> None:
 def test_a_batch_whose_transactions_are_left_out_or_another_batchs_does_not_settle(chain: Settlement) -> None:
     """In any order they prove it, but each must be there, after its head, and of the same proof."""
     first, second = proven()[1]
-    parts = first.split.parts
-    unopened = chain.call(chain.opening, "open", [*first.public, *first.split.hints], first.split.head)
+    parts, [page], said = first.split.parts, first.split.pages, first.split.said
+    unopened = chain.call(chain.opening, "open", [*said, *first.split.hints], first.split.head)
     claim = [int.from_bytes(unopened[at : at + 32], "big") for at in range(0, len(unopened), 32)]
     with pytest.raises(Reverted, match="^verifier: not opened$"):
         chain.call(chain.verifier, "answer", [*claim, 0, parts[0].hint], parts[0].data)
-    assert chain.open(first.public, first.split) == claim
+    assert chain.open(said, first.split) == claim
     for number in reversed(range(len(parts))):
         with pytest.raises(Reverted, match="^reader: not proven$"):
             chain.settle(first.public)
@@ -131,6 +138,13 @@ def test_a_batch_whose_transactions_are_left_out_or_another_batchs_does_not_sett
         with pytest.raises(Reverted, match="^queries: "):
             chain.call(chain.verifier, "answer", [*claim, number, foreign.hint], foreign.data)
         chain.call(chain.verifier, "answer", [*claim, number, parts[number].hint], parts[number].data)
+    with pytest.raises(Reverted, match="^reader: not proven$"):
+        chain.settle(first.public)
+    for place in range(len(page)):  # every byte of what changed
+        with pytest.raises(Reverted, match="^pages: other bytes$"):
+            spoiled = page[:place] + bytes([page[place] ^ 1 << place % 8]) + page[place + 1 :]
+            chain.call(chain.verifier, "publish", [*claim, 0], spoiled)
+    chain.call(chain.verifier, "publish", [*claim, 0], page)
     chain.settle(first.public)
     assert chain.number(chain.rollup, "state") == first.public[NAMES.index("state_after")]
 
@@ -151,7 +165,7 @@ def test_every_kind_of_word_of_a_real_proofs_head_is_checked(chain: Settlement) 
                 continue
             spoiled = batch.split.head[: 32 * place] + word(value) + batch.split.head[32 * place + 32 :]
             with pytest.raises(Reverted, match="^(opening|queries): "):
-                claim = chain.open(batch.public, batch.split._replace(head=spoiled))
+                claim = chain.open(batch.split.said, batch.split._replace(head=spoiled))
                 part = batch.split.parts[0]
                 chain.call(chain.verifier, "answer", [*claim, 0, part.hint], part.data)
             aliases += value >= PRIME

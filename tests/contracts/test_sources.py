@@ -9,6 +9,7 @@ import pytest
 
 from tests.contracts.bridge import LAYOUT
 from tests.contracts.machine import CONTRACTS, compiled
+from tests.contracts.statement import PROOFS
 
 SOURCES = sorted(CONTRACTS.rglob("*.vy"))
 CODE_BYTES_MAX = 24_576  # of a deployed contract (EIP-170)
@@ -35,4 +36,4 @@ def test_a_refusal_says_who_refuses_and_why(source: Path) -> None:
 
 @pytest.mark.parametrize("name", ["Custody", "Reader", "Rollup"])
 def test_a_contract_can_be_deployed(name: str) -> None:
-    assert len(compiled(name, "", LAYOUT.module)[0]) < CODE_BYTES_MAX
+    assert len(compiled(name, PROOFS, LAYOUT.module)[0]) < CODE_BYTES_MAX

@@ -14,7 +14,13 @@ from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
-from bulkhead.bridge.artifacts import Artifact, SystemArtifacts, compile_contracts, compile_escape
+from bulkhead.bridge.artifacts import (
+    SystemArtifacts,
+    compile_contracts,
+    compile_escape,
+    compile_sources,
+    sources_folder,
+)
 from bulkhead.bridge.chain import Chain
 from bulkhead.bridge.contract import Contract
 from bulkhead.bridge.deploy import Beginning, deploy
@@ -22,7 +28,7 @@ from bulkhead.bridge.embedded.node import Embedded
 from bulkhead.bridge.embedded.provider import EmbeddedProvider
 from bulkhead.bridge.open import new_chain
 from bulkhead.bridge.record import Deployment
-from bulkhead.circuit.batch import SMALL
+from bulkhead.circuit.batch import SMALL, circuit_of, names_of
 from bulkhead.circuit.escape_batch import EscapeShape, escape_module
 from bulkhead.circuit.layout import statement_module
 from bulkhead.circuit.packing import pack
@@ -33,14 +39,17 @@ from bulkhead.ledger.state import State, genesis
 from bulkhead.ledger.tx import Deposit, Transaction
 from bulkhead.node.leave import Terms, escape_key
 from bulkhead.units import TimeMs
+from stark.emit import emit
+from stark.key import Key
+from stark.parameters import Parameters
 from tests.bridge.chains import CHAIN_ID, DEPLOYER, DEPOSITOR, ETHER, ROLES, STRANGER, on_anvil
-from tests.bridge.world import proven
 from tests.circuit.batches import Recorder, play_all
-from tests.contracts.bridge import BELIEVER
 from tests.parse import START_MS
 
 FEE = 10**15
 WEEK = 7 * 86_400
+QUICK = Parameters(log_blowup=2, queries=6, grinding_bits=4, log_final=4, part_queries=3)
+NAMES = names_of(SMALL)
 TINY = EscapeShape(
     log_rules=10, log_programs=11, log_records=7, log_tree=8, log_poseidon=11, log_numbers=10, log_payouts=1
 )
@@ -102,12 +111,22 @@ def story() -> Story:
 def compiled() -> tuple[SystemArtifacts, SystemArtifacts]:
     """Contracts that believe in batches, and the escape's."""
     with tempfile.TemporaryDirectory() as folder:
-        made = compile_contracts(proven().key, statement_module(SMALL), shape=SMALL.number, cache=Path(folder))
+        batches = Key(circuit_of(story().config, SMALL), SMALL.log_heights, QUICK, bytes(32))
+        made = compile_contracts(batches, statement_module(SMALL), shape=SMALL.number, cache=Path(folder))
+        modules = {"shape.vy": emit(batches).shape}
+        believer = compile_sources(sources_folder(), {"Believer": "testing/Believer.vy"}, modules)["Believer"]
         key = escape_key(story().config, TINY, "test").key
         leaving = compile_escape(key, escape_module(TINY), cache=Path(folder))
         assert compile_escape(key, escape_module(TINY), cache=Path(folder)) == leaving  # from the file
-    believing = {**made.contracts, "Verifier": Artifact("Verifier", made.contracts["Verifier"].abi, BELIEVER)}
+    believing = {**made.contracts, "Verifier": believer._replace(name="Verifier", abi=made.contracts["Verifier"].abi)}
     return made._replace(contracts=believing), leaving
+
+
+@cache
+def claim_words() -> int:
+    """How many words a claim of these batches has; here they mean nothing."""
+    entry = next(each for each in compiled()[0].contracts["Verifier"].abi if each.get("name") == "publish")
+    return int(entry["inputs"][0]["type"].removeprefix("uint256[").removesuffix("]"))
 
 
 class World:
@@ -142,9 +161,17 @@ class World:
         token.transact(DEPOSITOR, "approve", self.deployment.custody.address, 2**255)
         for account, amount in ((256, 100_000_000_000), (320, 5_000_000_000)):
             self.deposit(account, amount)
-        reader = self.contract(f"reader 1/{SMALL.number}")
-        for statement in story().statements:
-            reader.transact(DEPLOYER, "settle", self.deployment.rollup.address, pack(statement, SMALL))
+        reader, verifier = (self.contract(f"{name} 1/{SMALL.number}") for name in ("reader", "verifier"))
+        claim = [0] * claim_words()
+        for number, statement in enumerate(story().statements):
+            elements, changed = statement[: len(NAMES)], statement[len(NAMES) :]
+            [page], digests = SMALL.listing.pack(changed), SMALL.listing.digests(changed)
+            settle = (self.deployment.rollup.address, digests, pack(elements, SMALL))
+            if number:  # in one transaction, and in two
+                reader.transact(DEPLOYER, "publish_and_settle", *settle, claim, 0, page)
+            else:
+                verifier.transact(DEPLOYER, "publish", claim, 0, page)
+                reader.transact(DEPLOYER, "settle", *settle)
 
     def wait(self, seconds: int) -> None:
         """Time passes on L1."""

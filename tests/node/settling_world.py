@@ -40,11 +40,11 @@ from tests.node.proving_world import Venue
 from tests.parse import START_MS
 from tests.play import Player
 
-QUICK = Parameters(log_blowup=2, queries=6, grinding_bits=4, log_final=4, parts=2)  # worth nothing, and fast
+QUICK = Parameters(log_blowup=2, queries=6, grinding_bits=4, log_final=4, part_queries=2)  # worth nothing, and fast
 PROFILE = "quick"
-PARTS = 2
+PARTS = 3
 BATCHES = 2
-CALLS = PARTS + 2  # transactions of a batch: open, answers, settle
+CALLS = PARTS + 1  # transactions of a batch: open with the last part and the page, answers, settle
 START_S = START_MS // 1000
 NOW_MS = START_MS + 3_600_000
 DOLLAR = 1_000_000
@@ -121,7 +121,8 @@ def expected(*numbers: int) -> list[tuple[Step, int, int]]:
         call
         for number in numbers
         for call in (
-            (Step.OPEN, number, 0), *((Step.ANSWER, number, part) for part in range(PARTS)), (Step.SETTLE, number, 0)
+            (Step.OPEN, number, 0), *((Step.ANSWER, number, part) for part in range(PARTS - 1)),
+            (Step.SETTLE, number, 0),
         )
     ]  # fmt: skip
 

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import cast
+from typing import Any
 
 import pytest
 from eth_account.signers.local import LocalAccount
 from typer.testing import CliRunner
 
+from bulkhead.bridge.chain import LATEST, Chain, Tag
 from bulkhead.bridge.contract import Contract
 from bulkhead.bridge.deploy import Beginning, DeployError, deploy
 from bulkhead.bridge.embedded.provider import serving
 from bulkhead.bridge.record import read_record, write_record
-from bulkhead.bridge.statements import Unfindable, digest_of, statement_in
+from bulkhead.bridge.statements import Unfindable, digest_of, events_of, page_in, statement_in
 from bulkhead.bridge.status import status
 from bulkhead.circuit.batch import SMALL
 from bulkhead.circuit.escape_batch import USUAL
@@ -25,12 +26,13 @@ from bulkhead.ledger.accounts import health_of, settled
 from bulkhead.node import leave
 from bulkhead.node.leave import Errand, NoExit
 from bulkhead.node.liabilities import settled_liabilities
-from bulkhead.node.rebuild import FromL1, NotRebuilt, published, rebuild
+from bulkhead.node.rebuild import FromL1, NotRebuilt, Published, Settled, rebuild
 from bulkhead.node.replay import write_genesis
 from bulkhead.units import TimeMs
+from stark.keccak import keccak256
 from tests.bridge.chains import DEPLOYER, DEPOSITOR, STRANGER
 from tests.contracts.bridge import number_of
-from tests.node.escape_world import FEE, TERMS, TINY, WEEK, World, compiled, story, world
+from tests.node.escape_world import FEE, NAMES, TERMS, TINY, WEEK, World, compiled, story, world
 from tests.programs import L1_KINDS
 
 
@@ -113,30 +115,67 @@ def test_statements_are_found_wherever_they_stand_in_calldata(here: World) -> No
             statement_in(here.chain, receipt.hash, statement[:2], len(statement) + 1)
 
 
-class Knows:
+class Knows(Contract):
     """A verifier that has seen one statement proven."""
 
-    def __init__(self, statement: list[int]) -> None:
-        self.digest = digest_of(statement)
+    def __init__(self, one: Contract, said: list[int]) -> None:
+        super().__init__(one.chain, one.address, one.abi)
+        self._digest = digest_of(said)
 
-    def call(self, name: str, digest: bytes) -> bool:
+    def call(self, name: str, *arguments: Any, sender: str | None = None, at: Tag = LATEST) -> Any:
         """Its one question."""
         assert name == "is_proven"
-        return digest == self.digest
+        return arguments == (self._digest,)
+
+
+class Elsewhere(Chain):
+    """A chain on which one transaction had other calldata."""
+
+    def __init__(self, chain: Chain, transaction: bytes, data: bytes) -> None:
+        super().__init__(chain.provider)
+        self._transaction, self._data = transaction, data
+
+    def calldata(self, transaction: bytes) -> bytes:
+        """As the chain has it, but of the one."""
+        return self._data if transaction == self._transaction else super().calldata(transaction)
+
+
+def test_pages_are_found_wherever_they_stand_in_calldata(here: World) -> None:
+    """By their digest and their length; what only looks like it is passed over."""
+    page = b"a page of words"
+    digest = int.from_bytes(keccak256(page), "big")
+    whole = len(page).to_bytes(32, "big") + page
+    for before in (b"", b"1234", whole[:40], len(page).to_bytes(32, "big") + b"a page of wrong"):
+        assert page_in(before + whole + b"after", digest) == page
+        assert page_in(before + whole[:-1], digest) is None
 
 
 def test_a_batch_is_found_wherever_it_stands_in_calldata_and_nothing_that_looks_like_it(here: World) -> None:
     """Behind words of another contract, the beginning of one alone, and one that nobody proved."""
-    statement = story().statements[0]
-    states, packed = (statement[0], statement[1]), pack(statement, SMALL)
-    verifier = cast(Contract, Knows(statement))
-    looks = pack([*statement[:5], statement[5] + 1, *statement[6:]], SMALL)
+    door = here.deployment.doors[0]
+    settled = next(events_of(here.contract("rollup"), "Settled", 1, here.chain.head().number))
+    real = Settled(settled.log.block, settled.log.transaction, (story().statements[0][0], settled.values["state"]))
+    elements, changed = story().statements[0][: len(NAMES)], story().statements[0][len(NAMES) :]
+
+    def found(chain: Chain) -> list[int]:
+        there = Published(chain, door, 1)
+        there.verifier = Knows(there.verifier, [*elements, *SMALL.listing.digests(changed)])
+        return there.statement(real, SMALL)
+
+    assert found(here.chain) == story().statements[0]
+    packed = pack(elements, SMALL)
+    looks = pack([*elements[:5], elements[5] + 1, *elements[6:]], SMALL)
     for before in (b"", b"1234", packed[:99], packed[:-1], looks):
-        receipt = here.chain.transact(DEPLOYER, str(STRANGER.address), before + packed + b"after")
-        assert published(here.chain, verifier, receipt.hash, states, SMALL) == statement
-        receipt = here.chain.transact(DEPLOYER, str(STRANGER.address), before + b"after")
-        with pytest.raises(Unfindable, match="is not in its calldata"):
-            published(here.chain, verifier, receipt.hash, states, SMALL)
+        for data, is_there in ((before + packed + b"after", True), (before + b"after", False)):
+            seen = Elsewhere(here.chain, settled.log.transaction, data)
+            if is_there:
+                assert found(seen) == story().statements[0]
+            else:
+                with pytest.raises(Unfindable, match="is not in its calldata"):
+                    found(seen)
+    page = next(events_of(here.contract("verifier 1/1"), "Published", 1, here.chain.head().number)).log.transaction
+    with pytest.raises(Unfindable, match="are in no transaction's calldata"):
+        found(Elsewhere(here.chain, page, b"nothing"))
 
 
 def test_everybody_leaves_with_what_accounts_are_worth(anywhere: World) -> None:

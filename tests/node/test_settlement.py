@@ -79,7 +79,8 @@ def test_from_a_deposit_to_a_claim(at: World) -> None:
                 status = service.status(event.batch)
                 stages.append((status.number, status.stage, status.published, status.parts))
         part = Stage.PUBLISHED
-        assert stages[:CALLS] == [(1, part, 1, 3), (1, part, 2, 3), (1, part, 3, 3), (1, Stage.SETTLED, 0, 0)]
+        # Of head, three parts and a page: the first transaction has head, last part and page.
+        assert stages[:CALLS] == [(1, part, 3, 5), (1, part, 4, 5), (1, part, 5, 5), (1, Stage.SETTLED, 0, 0)]
         assert [each.stage for each in service.statuses()] == [Stage.FINAL, Stage.FINAL]
         with pytest.raises(SettlementError, match="has 2 sealed batches: there is none of number 3"):
             service.status(3)
@@ -155,8 +156,9 @@ def test_a_proof_that_l1_refuses_stops_the_service(at: World, monkeypatch: pytes
 
     def spoiled(*arguments: Any) -> Split:
         made = split(*arguments)
-        last = made.parts[-1]
-        return made._replace(parts=[*made.parts[:-1], last._replace(data=bytes([last.data[0] ^ 1]) + last.data[1:])])
+        one = made.parts[1]
+        false = one._replace(data=bytes([one.data[0] ^ 1]) + one.data[1:])
+        return made._replace(parts=[made.parts[0], false, *made.parts[2:]])
 
     heard: list[Event] = []
     with monkeypatch.context() as patched, at.service(report=heard.append) as service:

@@ -142,13 +142,12 @@ HONEST = {
     "deposit_account_1": 0, "deposit_amount_1": 0, "deposit_depositor_1": 0, "deposit_used_1": 0,
     "paid_recipient_0": 0, "paid_amount_0": 0, "paid_used_0": 0,
     "forced_kind_0": 0, "forced_included_ms_0": 0, "forced_used_0": 0,
-    "changed_key_0": 1, "changed_value_0": 2, "changed_used_0": 1,
 }  # fmt: skip
 FIRST_DEPOSIT = [name for name in HONEST if name.startswith("deposit_") and name.endswith("_0")]
 
 
 def test_a_statement_is_read_by_its_names() -> None:
-    said = read_statement(list(HONEST), list(HONEST.values()))
+    said = read_statement(list(HONEST), [*HONEST.values(), 1, 2])
     assert (said.batch, said.transactions, said.state_after) == (7, 2, 12)
     assert said.lists == {
         "deposit": ({"account": 128, "amount": 7, "depositor": 77},),
@@ -177,7 +176,7 @@ def test_a_statement_is_read_by_its_names() -> None:
         (dict.fromkeys(FIRST_DEPOSIT, 0) | {"deposit_used_1": 1}, "place 1 of the list of deposit"),
         ({"forced_after": 4}, "0 forced are listed, and 1 counted"),
         ({"forced_included_ms_0": 5}, "place 0 of the list of forced is neither used nor empty"),
-        ({"changed_used_0": PRIME - 1}, "place 0 of the list of changed is neither used nor empty"),
+        ({"paid_used_0": PRIME - 1}, "place 0 of the list of paid is neither used nor empty"),
     ],
 )
 def test_a_statement_that_means_nothing_is_refused(changes: dict[str, int], reason: str) -> None:
@@ -188,3 +187,5 @@ def test_a_statement_that_means_nothing_is_refused(changes: dict[str, int], reas
 def test_a_statement_of_another_length_is_refused() -> None:
     with pytest.raises(StatementError, match=f"1 elements, not {len(HONEST)}"):
         read_statement(list(HONEST), [1])
+    with pytest.raises(StatementError, match="the last one has no value"):
+        read_statement(list(HONEST), [*HONEST.values(), 1, 2, 3])

@@ -11,17 +11,17 @@ import stark.key
 from stark import verifier
 from stark.air.chip import Bus, Chip, Must, Row
 from stark.air.system import Public, System
-from stark.emit import Head
 from stark.fixed import prepare
 from stark.key import Key
 from stark.parameters import Parameters
 from stark.proof import Phase, Reader
 from stark.prover import Fixed, prove
+from stark.steps import Head
 from stark.transcript import Transcript
 from stark.verifier import draw_positions, read_commitments, verify
 from tests.stark.toy import RESULT, SYSTEM, VALUES, Case, Fibonacci, Range, case, columns, environment
 
-SMALL = Parameters(log_blowup=2, queries=8, grinding_bits=4, log_arity_max=3, log_final=2, parts=2)
+SMALL = Parameters(log_blowup=2, queries=8, grinding_bits=4, log_arity_max=3, log_final=2, part_queries=4)
 HEIGHTS = (4, 6)
 
 
@@ -210,7 +210,7 @@ SYSTEMS = [
 
 LOWERED = [
     replace(SMALL, log_blowup=3), replace(SMALL, queries=7), replace(SMALL, grinding_bits=0),
-    replace(SMALL, log_arity_max=1), replace(SMALL, log_final=1), replace(SMALL, parts=1),
+    replace(SMALL, log_arity_max=1), replace(SMALL, log_final=1), replace(SMALL, part_queries=0),
     replace(SMALL, hash="poseidon"),
 ]  # fmt: skip
 

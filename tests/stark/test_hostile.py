@@ -22,7 +22,7 @@ from stark.transcript import Transcript
 from stark.verifier import bus_challenges, draw_positions, read_commitments, verify
 from tests.stark.toy import RESULT, SYSTEM, Case, case
 
-SMALL = Parameters(log_blowup=2, queries=8, grinding_bits=4, log_arity_max=3, log_final=2, parts=2)
+SMALL = Parameters(log_blowup=2, queries=8, grinding_bits=4, log_arity_max=3, log_final=2, part_queries=4)
 POINT = 3  # the place of the challenge outside the domain: after the buses' two and the rules' weight
 
 

@@ -19,7 +19,7 @@ from stark.verifier import verify
 from tests.stark.toy import SYSTEM, case
 
 DRAW = random.Random(8)
-EXPANDED = Parameters(log_blowup=4, queries=20, grinding_bits=0, log_final=2, parts=3)
+EXPANDED = Parameters(log_blowup=4, queries=20, grinding_bits=0, log_final=2, part_queries=7)
 
 
 @pytest.mark.parametrize(("log_rows", "widths", "threads"), [

@@ -26,25 +26,13 @@ from stark.chips.merkle_update import MerkleUpdate
 from stark.chips.poseidon import Poseidon
 from stark.chips.ranges import NUMBER, Numbers, Range
 from stark.domain import Place
-from stark.emit import (
-    BALANCE,
-    CHALLENGE,
-    CONSTANT,
-    DATA,
-    FOLD,
-    ONE_HOT,
-    PERIODIC,
-    PUBLIC,
-    SELECTOR,
-    STEP_BYTES,
-    Head,
-    emit,
-)
+from stark.emit import emit
 from stark.field import Felts, from_ints, to_ints
 from stark.fixed import prepare
 from stark.key import Key
 from stark.parameters import Parameters
 from stark.prime import PRIME, inverse
+from stark.steps import STEP_BYTES, Do, Head, Steps
 from stark.verifier import Opened, _cells_by_table
 from tests.stark import toy
 
@@ -252,10 +240,10 @@ def test_the_row_checker(name: str) -> None:
 
 
 class Contract:
-    """What the contracts do with the steps of a tape: opened values, selectors and periodic columns at a point."""
+    """What the contracts do with the steps of a tape: given values by slot, then what each step makes."""
 
     def __init__(self, key: Key):
-        emitted = emit(key)
+        emitted, self.slots = emit(key), Steps(key).slots
         data = b"".join(tape[:-32] for tape in emitted.tapes)
         self.steps = [data[start : start + STEP_BYTES] for start in range(0, len(data), STEP_BYTES)]
         words = emitted.constants
@@ -264,34 +252,36 @@ class Contract:
         point = drawn(Leaf(Source.TRACE, 999))
         self.places = [Place.of(point, level.log_height, key.log_tallest) for level in key.levels]
 
+    def given(self) -> list[int]:
+        """Elements, head, challenges, selectors, constants."""
+        slots = self.slots
+        found = [drawn(Leaf(Source.PUBLIC, element)) for element in range(slots.head)]
+        found += self.head
+        found += [drawn(Leaf(Source.CHALLENGE, power)) for power in range(slots.selectors - slots.challenges)]
+        found += [place.selector(which) for place in self.places for which in range(3)]
+        return found + self.constants[: slots.steps - slots.constants]
+
     def run(self) -> tuple[list[int], list[tuple[int, int]]]:
         """The values that are folded, and the fractions of the balance, each in order."""
-        results: list[int] = []
+        results = self.given()
+        assert len(results) == self.slots.steps
         folded, balance = [], []
         for step in self.steps:
-            operation, left, right = step[0], int.from_bytes(step[1:3], "big"), int.from_bytes(step[3:5], "big")
-            if operation == FOLD:
-                folded.append(results[left])
-            elif operation == BALANCE:
-                balance.append((results[left], results[right]))
-            results.append(self.value(operation, left, right, results) % PRIME)
+            operation, *operands = step[0], *(int.from_bytes(step[at : at + 2], "big") for at in (1, 3, 5))
+            if operation == Do.FOLD:
+                folded.append(results[operands[0]])
+            elif operation == Do.BALANCE:
+                balance.append((results[operands[0]], results[operands[1]]))
+            results.append(self.value(operation, operands, results) % PRIME)
         return folded, balance
 
-    def value(self, operation: int, left: int, right: int, results: list[int]) -> int:
+    def value(self, operation: int, operands: list[int], results: list[int]) -> int:
         """Of one step."""
-        if operation < 3:
-            one, other = results[left], results[right]
-            return (one + other, one - other, one * other)[operation]
-        if operation in (DATA, CONSTANT):
-            return (self.head if operation == DATA else self.constants)[left]
-        if operation in (PUBLIC, CHALLENGE):
-            return drawn(Leaf(Source.PUBLIC if operation == PUBLIC else Source.CHALLENGE, left))
-        if operation == SELECTOR:
-            return self.places[left].selector(right)
-        if operation in (PERIODIC, ONE_HOT):
+        if operation in (Do.PERIODIC, Do.ONE_HOT):
+            left, right, _ = operands
             place, size = self.places[right >> 8], 1 << (right & 255)
             point = pow(place.point, (1 << place.log_height) // size, PRIME)
-            if operation == PERIODIC:  # the highest coefficient first
+            if operation == Do.PERIODIC:  # the highest coefficient first
                 return sum(
                     each * pow(point, size - 1 - k, PRIME) for k, each in enumerate(self.constants[left:][:size])
                 )
@@ -299,7 +289,14 @@ class Contract:
             for bit in range(right & 255):
                 product = product * (1 + pow(turned, 1 << bit, PRIME)) % PRIME
             return product
-        return 0
+        if operation in (Do.FOLD, Do.BALANCE):
+            return 0
+        one, other, third = (results[operand] for operand in operands)
+        product = one * other
+        return {
+            Do.ADD: one + other, Do.SUBTRACT: one - other, Do.MULTIPLY: product, Do.MULTIPLY_ADD: product + third,
+            Do.SUBTRACT_PRODUCT: third - product, Do.PRODUCT_LESS: product - third,
+        }[Do(operation)]  # fmt: skip
 
 
 @every_system

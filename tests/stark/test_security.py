@@ -253,7 +253,7 @@ def test_the_report_as_text() -> None:
         ("log_arity_max", 0),
         ("log_arity_max", 5),
         ("log_final", -1),
-        ("parts", 82),
+        ("part_queries", 82),
         ("hash", "sha256"),
     ],
 )

@@ -9,7 +9,6 @@ import pytest
 
 from stark import buses, composition, merkle
 from stark.composition import UnsatisfiedRules
-from stark.emit import Head
 from stark.field import from_ints
 from stark.fixed import prepare
 from stark.key import Key
@@ -18,10 +17,11 @@ from stark.prime import PRIME
 from stark.progress import Cancelled
 from stark.proof import Phase
 from stark.prover import Fixed, prove
+from stark.steps import Head
 from stark.verifier import verify
 from tests.stark.toy import SYSTEM, Case, case
 
-SMALL = Parameters(log_blowup=2, queries=8, grinding_bits=4, log_arity_max=3, log_final=2, parts=2)
+SMALL = Parameters(log_blowup=2, queries=8, grinding_bits=4, log_arity_max=3, log_final=2, part_queries=4)
 
 
 @pytest.fixture(scope="module")
@@ -37,7 +37,7 @@ def proven() -> tuple[Fixed, Case, bytes]:
     [
         SMALL,
         Parameters(log_blowup=3, queries=5, grinding_bits=0, log_arity_max=4, log_final=3),
-        Parameters(log_blowup=2, queries=5, grinding_bits=3, log_arity_max=1, log_final=0, hash="poseidon", parts=3),
+        replace(SMALL, queries=5, grinding_bits=3, log_arity_max=1, log_final=0, hash="poseidon", part_queries=2),
     ],
     ids=["small", "wide steps", "poseidon"],
 )
@@ -126,7 +126,7 @@ def test_a_proof_is_of_its_own_statement_key_and_parameters(proven: tuple[Fixed,
     assert verify(fixed.key, honest.public[:1], proof) is not None
     rejected = verify(fixed.key, [honest.public[0], honest.public[1] + PRIME], proof)
     assert rejected is not None and rejected.phase is Phase.STATEMENT
-    fewer = Parameters(log_blowup=2, queries=7, grinding_bits=4, log_arity_max=3, log_final=2, parts=2)
+    fewer = Parameters(log_blowup=2, queries=7, grinding_bits=4, log_arity_max=3, log_final=2, part_queries=4)
     assert verify(prepare(SYSTEM, honest.log_heights, fewer).key, honest.public, proof) is not None
     assert verify(prepare(SYSTEM, (5, 6), SMALL).key, honest.public, proof) is not None
 

@@ -28,10 +28,11 @@ SHARED = {"Token": "testing/Token.vy", "Custody": "Custody.vy", "Rollup": "Rollu
 OF_KEY = {
     "Opening": "verifier/Opening.vy",
     "Queries": "verifier/Queries.vy",
+    "Pages": "verifier/Pages.vy",
     "Verifier": "Verifier.vy",
     "Reader": "Reader.vy",
 }
-OF_ESCAPE = {**{name: OF_KEY[name] for name in ("Opening", "Queries", "Verifier")}, "Escape": "Escape.vy"}
+OF_ESCAPE = {**{name: OF_KEY[name] for name in ("Opening", "Queries", "Pages", "Verifier")}, "Escape": "Escape.vy"}
 IMPORT = re.compile(r"^(?:from ([\w.]+) )?import (\w+)", re.MULTILINE)
 SHIPPED = Path(__file__).parent / "artifacts"
 GET_VYPER = (

@@ -98,10 +98,11 @@ def deploy_doors(
 
 
 class Pure(NamedTuple):
-    """What a verifier trusts: two contracts without a state, and the addresses of the rules."""
+    """What a verifier trusts: three contracts without a state, and the addresses of the rules."""
 
     opening: Place
     queries: Place
+    pages: Place
     data: tuple[str, ...]
 
 
@@ -127,28 +128,29 @@ class _Work:
         pure, verifier = self.verifier(system, f"{system.version}/{system.shape}")
         read = {"verifier": verifier.address, "version": system.version, "shape": system.shape}
         reader = self.contract(system.contracts["Reader"], read)
-        digests = (system.key, system.digest)
-        return Door(system.version, system.shape, *digests, reader, verifier, pure.opening, pure.queries, pure.data)
+        key, made = system.key, system.digest
+        return Door(system.version, system.shape, key, made, reader, verifier, *pure)
 
     def exit(self, system: SystemArtifacts, custody: str) -> Exit:
         """Deploy the escape behind its verifier."""
         pure, verifier = self.verifier(system, "of the escape")
         escape = self.contract(system.contracts["Escape"], {"custody": custody, "verifier": verifier.address})
-        return Exit(system.key, system.digest, escape, verifier, pure.opening, pure.queries, pure.data)
+        return Exit(system.key, system.digest, escape, verifier, *pure)
 
     def verifier(self, system: SystemArtifacts, suffix: str) -> tuple[Pure, Place]:
-        """Deploy a key's verifier: the rules as data, the two pure contracts, and what trusts them."""
+        """Deploy a key's verifier: the rules as data, the three pure contracts, and what trusts them."""
         pieces = [*system.tapes, system.constants]
         data = [self._deploy(f"rules {suffix}, piece {place}", as_code(each)) for place, each in enumerate(pieces, 1)]
         opening = self.contract(system.contracts["Opening"], {"tapes": data[:-1], "constants": data[-1]})
-        queries = self.contract(system.contracts["Queries"], {})
-        named = {"opening": opening.address, "queries": queries.address}
+        queries, pages = (self.contract(system.contracts[name], {}) for name in ("Queries", "Pages"))
+        named = {"opening": opening.address, "queries": queries.address, "pages": pages.address}
         verifier = self.contract(system.contracts["Verifier"], named)
         if self.is_embedded:
-            # The specification takes seconds for a million gas; the two are pure, as `Verifier` relies on anyway.
+            # The specification takes seconds for a million gas; the three are pure, as `Verifier` relies on anyway.
             self.chain.ask("bulkhead_runNatively", opening.address, data)
-            self.chain.ask("bulkhead_runNatively", queries.address, [])
-        return Pure(opening, queries, tuple(data)), verifier
+            for each in (queries, pages):
+                self.chain.ask("bulkhead_runNatively", each.address, [])
+        return Pure(opening, queries, pages, tuple(data)), verifier
 
     def _deploy(self, name: str, code: bytes) -> str:
         receipt = self.chain.transact(self.signer, None, code)

@@ -15,7 +15,8 @@ from bulkhead.bridge.chain import Chain
 from bulkhead.bridge.contract import Contract
 from bulkhead.bridge.errors import ChainError
 
-FORMAT = 1
+FORMAT = 2
+PROVING = ("verifier", "opening", "queries", "pages")  # of each key, in the order of its record
 
 
 class RecordError(ChainError):
@@ -41,6 +42,7 @@ class Door(NamedTuple):
     verifier: Place
     opening: Place
     queries: Place
+    pages: Place
     data: tuple[str, ...]  # addresses of the rules: tapes, then constants
 
 
@@ -66,6 +68,7 @@ class Exit(NamedTuple):
     verifier: Place
     opening: Place
     queries: Place
+    pages: Place
     data: tuple[str, ...]  # addresses of the rules: tapes, then constants
 
 
@@ -114,6 +117,7 @@ class Deployment(NamedTuple):
         if self.exit is not None:
             found |= {"escape": self.exit.escape, "escape's verifier": self.exit.verifier}
             found |= {"escape's opening": self.exit.opening, "escape's queries": self.exit.queries}
+            found["escape's pages"] = self.exit.pages
         return found
 
 
@@ -123,6 +127,7 @@ def _places(door: Door, suffix: str) -> dict[str, Place]:
         f"verifier {suffix}": door.verifier,
         f"opening {suffix}": door.opening,
         f"queries {suffix}": door.queries,
+        f"pages {suffix}": door.pages,
     }
 
 
@@ -181,17 +186,17 @@ def _flat(door: Door | Exit) -> dict[str, Any]:
 
 
 def _exit(fields: Mapping[str, Any]) -> Exit:
-    escape, verifier, opening, queries = (_place(fields[each]) for each in ("escape", "verifier", "opening", "queries"))
+    escape, verifier, opening, queries, pages = (_place(fields[each]) for each in ("escape", *PROVING))
     data = tuple(_address(each) for each in fields["data"])
-    return Exit(str(fields["key"]), str(fields["artifacts"]), escape, verifier, opening, queries, data)
+    return Exit(str(fields["key"]), str(fields["artifacts"]), escape, verifier, opening, queries, pages, data)
 
 
 def _door(fields: Mapping[str, Any]) -> Door:
-    reader, verifier, opening, queries = (_place(fields[each]) for each in ("reader", "verifier", "opening", "queries"))
+    reader, verifier, opening, queries, pages = (_place(fields[each]) for each in ("reader", *PROVING))
     data = tuple(_address(each) for each in fields["data"])
     version, shape = int(fields["version"]), int(fields["shape"])
     key, artifacts = str(fields["key"]), str(fields["artifacts"])
-    return Door(version, shape, key, artifacts, reader, verifier, opening, queries, data)
+    return Door(version, shape, key, artifacts, reader, verifier, opening, queries, pages, data)
 
 
 def _proposed(fields: Mapping[str, Any]) -> Proposed:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from typing import Any, NamedTuple
 
 from eth_account.signers.local import LocalAccount
 from eth_utils.crypto import keccak
@@ -10,13 +11,21 @@ from eth_utils.crypto import keccak
 from bulkhead.bridge.chain import Chain
 from bulkhead.bridge.contract import Contract, Event
 from bulkhead.bridge.errors import ChainError
-from bulkhead.bridge.record import Place
 from stark.split import Split
 
 SPAN = 5_000  # blocks that are asked for events at once: nodes refuse longer ranges
 WORD_BYTES = 32
 
+CALLDATA_BYTES = 125_000  # of a transaction that every node passes on
+
 Report = Callable[[str, int], None]  # what was sent, and the gas it took
+
+
+class Asked(NamedTuple):
+    """A call that is wanted: a function's name, and what it is given."""
+
+    name: str
+    arguments: tuple[Any, ...]
 
 
 class Unfindable(ChainError):
@@ -30,7 +39,7 @@ def events_of(contract: Contract, name: str, first: int, last: int) -> Iterator[
 
 
 def digest_of(statement: Sequence[int]) -> bytes:
-    """What `Verifier` knows a statement by."""
+    """What `Verifier` knows a statement by, as its key says it; and a claim by its words."""
     return keccak(b"".join(_word(each) for each in statement))
 
 
@@ -51,6 +60,16 @@ def statement_in(chain: Chain, transaction: bytes, begins: Sequence[int], length
     return [int.from_bytes(found[place : place + WORD_BYTES], "big") for place in range(0, len(found), WORD_BYTES)]
 
 
+def page_in(data: bytes, digest: int) -> bytes | None:
+    """Bytes with their length before them, as calldata has them, that have a digest; None where there are none."""
+    for at in range(len(data) - WORD_BYTES):
+        size = int.from_bytes(data[at : at + WORD_BYTES], "big")
+        start = at + WORD_BYTES
+        if 0 < size <= len(data) - start and int.from_bytes(keccak(data[start : start + size]), "big") == digest:
+            return data[start : start + size]
+    return None
+
+
 def places_in(data: bytes, wanted: bytes) -> Iterator[int]:
     """Where some bytes begin with others, in order; they may overlap."""
     at = data.find(wanted)
@@ -59,24 +78,103 @@ def places_in(data: bytes, wanted: bytes) -> Iterator[int]:
         at = data.find(wanted, at + 1)
 
 
-def prove_on_chain(
-    chain: Chain, signer: LocalAccount, place: Place, statement: Sequence[int], proof: Split,
-    report: Report = lambda done, gas: None,
-) -> None:  # fmt: skip
-    """Give a verifier a proof, in several transactions. Nothing is sent where the statement is proven already.
+class Proving(NamedTuple):
+    """A proof and the verifier that is given it: which call is next follows from what the verifier lacks."""
 
+    verifier: Contract
+    cut: Split
+
+    def is_proven(self) -> bool:
+        """Whether the verifier knows the statement as proven."""
+        return bool(self.verifier.call("is_proven", digest_of(self.cut.said)))
+
+    def claim(self) -> Any:
+        """What the verifier makes of the proof's head, which is given back with all that follows."""
+        return self.verifier.call("open", *self._head())
+
+    def opening(self) -> Asked:
+        """The call that begins; the last part and the last page go with it where a transaction has room for them."""
+        part, page = len(self.cut.parts) - 1, len(self.cut.pages) - 1
+        answers = (part, self.cut.parts[part].hint, self.cut.parts[part].data)
+        listed = (page, self.cut.pages[page]) if self.cut.pages else (0, b"")
+        for each in ((*answers, *listed), (*answers, 0, b""), (0, 0, b"", *listed)):
+            asked = Asked("begin", (*self._head(), *each))
+            if self.fits(self.verifier, asked):
+                return asked
+        return Asked("open", self._head())
+
+    def missing(self, claim: Sequence[int]) -> int | None:
+        """What is still to be given, one bit for each part, and above these for each page; None before it is opened."""
+        digest = digest_of(claim)
+        if self.verifier.call("statement_of", digest) == bytes(WORD_BYTES):
+            return None
+        return int(self.verifier.call("missing", digest))
+
+    def supply(self, claim: Sequence[int], missing: int) -> tuple[Asked, int]:
+        """The call that gives what is missing first: parts, then pages, the first page last; and its number."""
+        parts = missing & ((1 << self.cut.parts_max) - 1)
+        number = ((parts & -parts) if parts else missing).bit_length() - 1
+        if number < self.cut.parts_max:
+            part = self.cut.parts[number]
+            return Asked("answer", (claim, number, part.hint, part.data)), number
+        return Asked("publish", (claim, *self._page(number))), number
+
+    def _page(self, number: int) -> tuple[int, bytes]:
+        """Of what has a number above those of parts: which page, and its bytes."""
+        page = number - self.cut.parts_max
+        return page, self.cut.pages[page]
+
+    def settling(
+        self, reader: Contract, rollup: str, packed: bytes, missing: int, claim: Sequence[int]
+    ) -> Asked | None:
+        """The call that settles, if nothing is missing or a page that it has room for; None where more is."""
+        digests = self.cut.said[len(self.cut.said) - self.cut.pages_max :]
+        settle = Asked("settle", (rollup, digests, packed))
+        if not missing:
+            return settle
+        if missing >> self.cut.parts_max == 0 or missing & (missing - 1):
+            return None
+        page = self._page(missing.bit_length() - 1)
+        both = Asked("publish_and_settle", (*settle.arguments, claim, *page))
+        return both if self.fits(reader, both) else None
+
+    def fits(self, contract: Contract, asked: Asked) -> bool:
+        """Whether a transaction with this call is passed on by every node."""
+        return len(contract.data(asked.name, *asked.arguments)) <= CALLDATA_BYTES
+
+    def _head(self) -> tuple[list[int], list[int], bytes]:
+        return list(self.cut.said), list(self.cut.hints), self.cut.head
+
+
+def give_proof(
+    signer: LocalAccount, proving: Proving, report: Report = lambda done, gas: None, *, but_last: bool = False
+) -> tuple[int, Any]:
+    """Give a verifier a proof, in several transactions; nothing is sent that it has already.
+
+    Answers what is still missing, and the claim: nothing is, unless `but_last` leaves a last page to whoever settles.
     Raises Reverted with the contract's reason, and what `Chain` raises.
     """
-    verifier = Contract(chain, place.address, place.abi)
-    if verifier.call("is_proven", digest_of(statement)):
-        return
-    opening = (list(statement), list(proof.hints), proof.head)
-    claim = verifier.call("open", *opening)
-    receipt = verifier.transact(signer, "open", *opening)
-    report("opened a proof", receipt.gas_used)
-    for number, part in enumerate(proof.parts):
-        receipt = verifier.transact(signer, "answer", claim, number, part.hint, part.data)
-        report(f"answered part {number + 1} of {len(proof.parts)}", receipt.gas_used)
+    claim = proving.claim()
+    if proving.is_proven():
+        return 0, claim
+    missing = proving.missing(claim)
+    if missing is None:
+        _send(signer, proving, proving.opening(), "opened a proof", report)
+        missing = proving.missing(claim)
+        assert missing is not None, "the verifier notes what it opened"
+    while missing:
+        asked, number = proving.supply(claim, missing)
+        if but_last and missing == 1 << number and number >= proving.cut.parts_max:
+            break
+        named = f"answered part {number + 1}" if asked.name == "answer" else f"published page {asked.arguments[1] + 1}"
+        _send(signer, proving, asked, named, report)
+        missing -= 1 << number
+    return missing, claim
+
+
+def _send(signer: LocalAccount, proving: Proving, asked: Asked, done: str, report: Report) -> None:
+    receipt = proving.verifier.transact(signer, asked.name, *asked.arguments)
+    report(done, receipt.gas_used)
 
 
 def _word(value: int) -> bytes:

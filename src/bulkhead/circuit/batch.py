@@ -40,6 +40,7 @@ from bulkhead.ledger.config import VenueConfig
 from bulkhead.signing.messages import short_string
 from stark.air.chip import Must
 from stark.air.expr import Expr
+from stark.air.listing import Listing
 from stark.air.system import Public, System
 from stark.chips.ecdsa import Ecdsa
 from stark.chips.merkle_update import TREE, MerkleUpdate
@@ -56,8 +57,8 @@ LISTS = {
     "deposit": ("account", "amount", "depositor", "used"),
     "paid": ("recipient", "amount", "used"),
     "forced": ("kind", "account", "subject", "sender", "included_ms", "used"),
-    "changed": ("key", "value", "used"),
 }
+PAGE_BYTES = 112_000  # of changed words: with a claim and packed elements beside it, a transaction of 125,000
 DEPOSIT_TAGS = (Tag.DEPOSIT_ACCOUNT, Tag.DEPOSIT_AMOUNT, Tag.DEPOSIT_DEPOSITOR)
 PAID_TAGS = (Tag.PAID_RECIPIENT, Tag.PAID_AMOUNT)
 FORCED_TAGS = (
@@ -97,8 +98,13 @@ class Shape(NamedTuple):
         return (*self[:-1], *(count for _, count in self.plates))
 
     def rooms(self) -> dict[str, int]:
-        """How many entries each list of the statement has."""
-        return {"deposit": self.queue, "paid": self.queue, "forced": self.forced, "changed": self.changes}
+        """How many entries each list among the statement's elements has."""
+        return {"deposit": self.queue, "paid": self.queue, "forced": self.forced}
+
+    @property
+    def listing(self) -> Listing:
+        """The changed words, which follow the elements."""
+        return Listing(CHANGED, -1, self.changes, PAGE_BYTES)
 
 
 class Usual(NamedTuple):
@@ -133,7 +139,7 @@ MEDIUM = Shape(  # a hundred trades and what comes with them
     log_plates=16, plates=Usual(110, (14, 56, 88, 88, 40, 16), ticks=6, scaled=12, isolated=16).plates(),
 )  # fmt: skip
 LARGE = Shape(  # fifteen hundred trades, in some eight gigabytes; not for L1: opening its statement costs too much
-    number=3, log_rules=16, log_programs=15, log_terms=8, log_records=13, log_orders=14, log_tree=14,
+    number=3, log_rules=16, log_programs=16, log_terms=8, log_records=14, log_orders=14, log_tree=14,
     log_signatures=19, log_poseidon=19, log_numbers=17, queue=32, forced=16, changes=8192,
     log_plates=20, plates=Usual(1600, (200, 900, 1600, 1800, 1200, 400), ticks=16, scaled=100, isolated=64).plates(),
 )  # fmt: skip
@@ -185,7 +191,7 @@ def circuit_of(config: VenueConfig, shape: Shape) -> System:
         Rules(), Programs(list(programs(venue).values())), Terms(venue), Records(), LiveOrders(), MerkleUpdate(),
         Ecdsa(), Poseidon(venue.message_prefix), Numbers(), Range(), Plates(laid_out(programs(venue), shape.plates)),
     ]  # fmt: skip
-    return System("batch", tables, names_of(shape), environment)
+    return System("batch", tables, names_of(shape), environment, listing=shape.listing)
 
 
 def _commit(public: Public, must: Must, when: str, root: int) -> None:
@@ -204,7 +210,7 @@ def _commit(public: Public, must: Must, when: str, root: int) -> None:
 
 
 def _queues(public: Public, must: Must, shape: Shape) -> None:
-    """Deposits and forced requests in, payments out, in the order of their queues, and changed words in any order.
+    """Deposits and forced requests in, payments out, in the order of their queues.
 
     Unused places are zeros and `used` is 0. That each `used` is a bit is for whoever reads the statement to check.
     """
@@ -218,13 +224,10 @@ def _queues(public: Public, must: Must, shape: Shape) -> None:
             *fields, used = (getattr(public, f"{name}_{field}_{place}") for field in LISTS[name])
             for tag, value in zip(tags, fields, strict=True):
                 must.send(MESSAGE, [int(tag), first + 1 + place, value, 0, 0], used if is_sent else -used)
-    for place in range(shape.changes):
-        fields = [getattr(public, f"changed_{field}_{place}") for field in LISTS["changed"]]
-        must.receive(CHANGED, fields[:2], fields[2])
 
 
 class Lists(NamedTuple):
-    """What a statement lists, without `used`: see LISTS."""
+    """What a statement lists: queues without `used` (see LISTS), and changed words, whose keys rise."""
 
     deposits: Sequence[tuple[int, ...]]
     paid: Sequence[tuple[int, ...]]
@@ -233,12 +236,14 @@ class Lists(NamedTuple):
 
 
 def public_of(values: dict[str, int], lists: Lists, shape: Shape) -> list[int]:
-    """The statement's elements in order. ValueError where a list is longer than the shape's."""
+    """The statement: elements in order, then what it lists. ValueError where a list is longer than the shape's."""
     found = [values[name] for name in names_of(shape)[: 2 * len(BOTH) + len(SINGLE)]]
-    for (name, room), entries in zip(shape.rooms().items(), lists, strict=True):
+    if len(lists.changed) > shape.changes:
+        raise ValueError(f"{len(lists.changed)} changed words: a batch of this shape publishes {shape.changes}")
+    for (name, room), entries in zip(shape.rooms().items(), lists, strict=False):
         if len(entries) > room:
             raise ValueError(f"{len(entries)} entries of the list {name}: a batch of this shape holds {room}")
         for entry in entries:
             found += [*entry, 1]
         found += [0] * (len(LISTS[name]) * (room - len(entries)))
-    return found
+    return [*found, *(value for word in lists.changed for value in word)]

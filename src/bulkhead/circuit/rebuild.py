@@ -35,15 +35,15 @@ class Rebuilt:
 
     def follow(self, statement: Sequence[int]) -> None:
         """Apply a statement that L1 has accepted; raises RebuildError where it does not fit, and is no use then."""
-        said = dict(zip(names_of(self.shape), statement, strict=True))
+        names = names_of(self.shape)
+        said, listed = dict(zip(names, statement, strict=False)), statement[len(names) :]
         number = said["batches_before"] + 1
         if said["state_before"] != self.root:
             raise RebuildError(f"batch {number} begins at another state than the one before it ended with")
         records: dict[int, dict[int, int]] = {}
         try:
-            for place in range(self.shape.changes):
-                if said[f"changed_used_{place}"]:
-                    self._note(records, said[f"changed_key_{place}"], said[f"changed_value_{place}"])
+            for key, value in zip(listed[::2], listed[1::2], strict=True):
+                self._note(records, key, value)
             leaves = self._write(records)
             self.state.filled.end_batch(said["now_s"])
             self.tree.update(leaves)

@@ -118,15 +118,13 @@ class Programs(Chip):
 
     def fixed_columns(self, log_height: int) -> list[list[int]]:
         """All instructions; places without one carry no operation, so that no live row can take them."""
-        if log_height > PROGRAM_BITS:
-            raise ValueError(f"programs have at most 2**{PROGRAM_BITS} instructions, so their table no more rows")
         rows = [
             [program.start + place, program.start + each.left, program.start + each.right, each.constant,
              packed_flags(each)]
             for program in self.programs
             for place, each in enumerate(program.instructions)
         ]  # fmt: skip
-        if len(rows) > 1 << log_height:
+        if len(rows) > 1 << min(log_height, PROGRAM_BITS):  # a taller table has places that nobody can name
             raise ValueError(f"{len(rows)} instructions; a table of 2**{log_height} holds {1 << log_height}")
         rows += [[0] * 5] * ((1 << log_height) - len(rows))
         return [list(column) for column in zip(*rows, strict=True)]

@@ -15,7 +15,7 @@ from bulkhead.bridge.chain import Chain, Receipt
 from bulkhead.bridge.contract import Contract
 from bulkhead.bridge.payouts import PayoutTree
 from bulkhead.bridge.record import Deployment, Exit
-from bulkhead.bridge.statements import events_of, prove_on_chain, statement_in
+from bulkhead.bridge.statements import Proving, events_of, give_proof, statement_in
 from bulkhead.circuit.escape_batch import SINGLE, USUAL, EscapeShape, Payout, escape_names, escape_of, payouts_of
 from bulkhead.circuit.escape_trace import escape_traces
 from bulkhead.ledger.config import VenueConfig
@@ -134,7 +134,8 @@ def settle(errand: Errand, found: FromL1, terms: Terms) -> None:
         except (NotEnoughMemory, UnsatisfiedRules) as error:
             raise NoExit(f"the proof cannot be made: {error}") from error
         cut = split(key.key, public, proof)
-        prove_on_chain(errand.chain, errand.signer, errand.exit.verifier, public, cut, errand.report)
+        place = errand.exit.verifier
+        give_proof(errand.signer, Proving(Contract(errand.chain, place.address, place.abi), cut), errand.report)
         errand.send(escape, "settled accounts", "settle", public)
     if not escape.call("is_finished"):
         raise NoExit("others settle at the same time, or there are no accounts: begin again")

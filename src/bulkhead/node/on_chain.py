@@ -9,7 +9,7 @@ from bulkhead.bridge.chain import Chain, Receipt
 from bulkhead.bridge.contract import Contract
 from bulkhead.bridge.deploy import NOBODY, Beginning
 from bulkhead.bridge.record import Deployment, RecordError
-from bulkhead.bridge.statements import prove_on_chain
+from bulkhead.bridge.statements import Proving, give_proof
 from bulkhead.circuit.batch import CIRCUIT_VERSION, Shape, shape_named
 from bulkhead.circuit.layout import statement_module
 from bulkhead.circuit.packing import pack
@@ -47,12 +47,19 @@ def settle(
         raise ProofFileError(f"batch {record.batch} was proven in a shape that this program does not have")
     key = key_for(config, shape, record.profile).key
     try:
-        cut, packed = split(key, record.statement, record.proof), pack(record.statement, shape)
+        cut = split(key, record.statement, record.proof)
+        packed = pack(record.statement[: len(key.system.public)], shape)
     except ValueError as error:
         raise ProofFileError(f"the proof of batch {record.batch} does not hold: {error}") from error
     door = next((each for each in deployment.every_door if each.key == record.key.hex()), None)
     if door is None:
         raise RecordError(f"no verifier of the deployment has the key {record.key.hex()} of batch {record.batch}")
-    prove_on_chain(chain, signer, door.verifier, record.statement, cut)
-    reader = Contract(chain, door.reader.address, door.reader.abi)
-    return reader.transact(signer, "settle", deployment.rollup.address, packed)
+    verifier, reader = (Contract(chain, each.address, each.abi) for each in (door.verifier, door.reader))
+    proving, rollup = Proving(verifier, cut), deployment.rollup.address
+    missing, claim = give_proof(signer, proving, but_last=True)
+    asked = proving.settling(reader, rollup, packed, missing, claim)
+    if asked is None:  # the last page is too long to go with it
+        give_proof(signer, proving)
+        asked = proving.settling(reader, rollup, packed, 0, claim)
+    assert asked is not None, "what is proven can be settled"
+    return reader.transact(signer, asked.name, *asked.arguments)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 from bulkhead.bridge.chain import Chain
 from bulkhead.bridge.contract import Contract
-from bulkhead.bridge.record import Deployment, check_record
-from bulkhead.bridge.statements import Unfindable, digest_of, events_of, places_in
+from bulkhead.bridge.record import Deployment, Door, check_record
+from bulkhead.bridge.statements import WORD_BYTES, Unfindable, digest_of, events_of, page_in, places_in
 from bulkhead.circuit.batch import SHAPES, Shape
 from bulkhead.circuit.packing import PackingError, packed_number, unpack_at
 from bulkhead.circuit.rebuild import RebuildError, Rebuilt
@@ -46,21 +46,22 @@ def rebuild(
     check_record(chain, deployment)
     last = chain.head().number
     rollup = deployment.contract(chain, "rollup")
-    doors = {door.reader.address: door for door in deployment.every_door}
+    first = deployment.block + 1
+    doors = {door.reader.address: Published(chain, door, first) for door in deployment.every_door}
     shapes = {shape.number: shape for shape in SHAPES}
     rebuilt = Rebuilt(genesis(config, time_ms), SHAPES[0])
     number = rebuilt.state.counters.batches
     for event in events_of(rollup, "Settled", deployment.block + 1, last):
         number = event.values["number"]
         door = doors.get(event.values["reader"])
-        shape = None if door is None else shapes.get(door.shape)
+        shape = None if door is None else shapes.get(door.number)
         if door is None or shape is None:
             raise NotRebuilt(
                 f"batch {number} was read by {event.values['reader']}, which is not in the record: "
                 "the rollup was upgraded; take the record of that upgrade, and the program that goes with it"
             )
-        verifier = Contract(chain, door.verifier.address, door.verifier.abi)
-        said = published(chain, verifier, event.log.transaction, (rebuilt.root, event.values["state"]), shape)
+        settled = Settled(event.log.block, event.log.transaction, (rebuilt.root, event.values["state"]))
+        said = door.statement(settled, shape)
         rebuilt.shape = shape
         try:
             rebuilt.follow(said)
@@ -76,24 +77,62 @@ def rebuild(
     return FromL1(rebuilt.state, rebuilt.root, number, last)
 
 
-def published(
-    chain: Chain, verifier: Contract, transaction: bytes, states: tuple[int, int], shape: Shape
-) -> list[int]:
-    """The statement that moved S from the one state to the other, in the calldata of the transaction that did it.
+class Settled(NamedTuple):
+    """Where L1 settled a batch, and S before and after it."""
 
-    Whoever settles through a contract of his own hands it on, mostly as it is; so it is looked for at every place, and
-    what is found must be proven, for he may have put there what only looks like it. Raises Unfindable where it is not
-    there: then that contract has read or made it, which a node that traces shows.
-    """
-    data = chain.calldata(transaction)
-    for at in places_in(data, b"".join(map(packed_number, states))):
-        try:
-            said, _ = unpack_at(data, at, shape)
-        except PackingError:
-            continue
-        if verifier.call("is_proven", digest_of(said)):
-            return said
-    raise Unfindable(
-        f"transaction 0x{transaction.hex()} settles a statement that is not in its calldata: a contract made it; "
-        "a node that traces transactions shows it"
-    )
+    block: int
+    transaction: bytes
+    states: tuple[int, int]
+
+
+class Published:
+    """What went through one door: statements in the calldata of whoever settled, pages in that of whoever published."""
+
+    def __init__(self, chain: Chain, door: Door, first: int) -> None:
+        self.chain, self.number = chain, door.shape
+        self._next = first  # block whose events were not read yet
+        self._transactions: dict[bytes, list[bytes]] = {}  # that published a page, by its digest
+        self.verifier, self.reader = (Contract(chain, each.address, each.abi) for each in (door.verifier, door.reader))
+
+    def statement(self, settled: Settled, shape: Shape) -> list[int]:
+        """The statement that moved S from the one state to the other: its elements, and the words that changed.
+
+        Whoever settles or publishes through a contract of his own hands bytes on, mostly as they are; so they are
+        looked for at every place, and what is found must be proven, for he may have put there what only looks like
+        it. Raises Unfindable where it is not there: then that contract has read or made it, which a node that traces
+        shows.
+        """
+        data = self.chain.calldata(settled.transaction)
+        for digests in self._digests(settled):
+            for at in places_in(data, b"".join(map(packed_number, settled.states))):
+                try:
+                    elements, _ = unpack_at(data, at, shape)
+                except PackingError:
+                    continue
+                if self.verifier.call("is_proven", digest_of([*elements, *digests])):
+                    pages = (self._page(digest, settled.block) for digest in digests if digest)
+                    return [*elements, *(value for page in pages for value in shape.listing.unpack(page))]
+        raise Unfindable(
+            f"transaction 0x{settled.transaction.hex()} settles a statement that is not in its calldata: a contract "
+            "made it; a node that traces transactions shows it"
+        )
+
+    def _digests(self, settled: Settled) -> Iterator[list[int]]:
+        """Of the pages, as the reader told them in this transaction; it may have settled several batches."""
+        for event in events_of(self.reader, "Listed", settled.block, settled.block):
+            if event.log.transaction == settled.transaction:
+                yield list(event.values["pages"])
+
+    def _page(self, digest: int, last: int) -> bytes:
+        """A page by its digest, from whatever transaction published it. Raises Unfindable."""
+        for event in events_of(self.verifier, "Published", self._next, last):
+            self._transactions.setdefault(event.values["digest"], []).append(event.log.transaction)
+        self._next = max(self._next, last + 1)
+        for transaction in self._transactions.get(digest.to_bytes(WORD_BYTES, "big"), ()):
+            page = page_in(self.chain.calldata(transaction), digest)
+            if page is not None:
+                return page
+        raise Unfindable(
+            f"the changed words of digest 0x{digest:064x} are in no transaction's calldata: a contract made them; a "
+            "node that traces transactions shows them"
+        )

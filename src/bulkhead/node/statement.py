@@ -47,10 +47,12 @@ class Said(NamedTuple):
 
 
 def read_statement(names: Sequence[str], elements: Sequence[int]) -> Said:
-    """Read a statement by the names of its elements. Raises StatementError."""
-    if len(names) != len(elements):
+    """Read a statement by the names of its elements, which changed words follow. Raises StatementError."""
+    if len(elements) < len(names):
         raise StatementError(f"the statement has {len(elements)} elements, not {len(names)}")
-    said = dict(zip(names, elements, strict=True))
+    said, changed = dict(zip(names, elements, strict=False)), elements[len(names) :]
+    if len(changed) % 2:
+        raise StatementError("a changed word is a key and a value, and the last one has no value")
     for counter, width in WIDTHS.items():
         for name in (counter, f"{counter}_before", f"{counter}_after"):
             if not 0 <= said.get(name, 0) < 1 << width:
@@ -63,6 +65,8 @@ def read_statement(names: Sequence[str], elements: Sequence[int]) -> Said:
     if said.get("now_s", said["time_ms_after"] // 1000) != said["time_ms_after"] // 1000:
         raise StatementError("the second at which orders expire is not that of the batch's end")
     lists = {name: _used(name, places) for name, places in _places(said).items()}
+    words = zip(changed[::2], changed[1::2], strict=True)
+    lists["changed"] = tuple({"key": key, "value": value} for key, value in words)
     for name, counter in QUEUES.items():
         count = said[f"{counter}_after"] - said[f"{counter}_before"]
         if len(lists.get(name, ())) != count:

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from stark.air.chip import Message
+from stark.air.chip import Bus, Message
 from stark.air.expr import Source
 from stark.air.program import Program, compile_program
 from stark.air.system import System, Table
@@ -79,6 +79,9 @@ def stated(system: System, public: Sequence[int]) -> Balance:
     for message in system.outside_messages:
         program = compile_program([message.times, *message.values])
         _write(found, message, program.run(lambda leaf: public[leaf.index]), "the statement")
+    if system.listing is not None:
+        for entry in system.listing.entries(system.listed(public)):
+            _note(found, system.listing.bus, (system.listing.times, *entry), "the statement's list")
     return found
 
 
@@ -95,8 +98,12 @@ def messages_of(table: Table, public: Sequence[int], trace: Felts) -> Balance:
 
 
 def _write(found: Balance, message: Message, row: Sequence[int], writer: str) -> None:
+    _note(found, message.bus, row, writer)
+
+
+def _note(found: Balance, bus: Bus, row: Sequence[int], writer: str) -> None:
     if row[0]:
-        key = message.bus.name, tuple(row[1:])
+        key = bus.name, tuple(row[1:])
         surplus, writers = found.get(key, (0, []))
         writers.append(writer)
         found[key] = (surplus + row[0]) % PRIME, writers

@@ -8,6 +8,7 @@ from typing import NamedTuple
 from stark.air import logup
 from stark.air.chip import Bus, Chip, Message, Must, Row, width
 from stark.air.expr import Expr, Source, leaf
+from stark.air.listing import Listing
 from stark.air.program import Program, compile_program
 from stark.prime import PRIME
 
@@ -51,7 +52,7 @@ class Table(NamedTuple):
 
 
 class System:
-    """Chips in a fixed order, the names of the statement's elements, and the messages the statement itself sends."""
+    """Chips in a fixed order, the statement's elements by name, the messages it sends, and what else it lists."""
 
     def __init__(
         self,
@@ -60,6 +61,7 @@ class System:
         public: Sequence[str] = (),
         environment: Callable[[Public, Must], None] | None = None,
         degree: int = DEGREE,
+        listing: Listing | None = None,
     ):
         self.name = name
         self.public = tuple(public)
@@ -78,6 +80,11 @@ class System:
         )
         self.outside = compile_program(_fractions(outside.messages, self.buses))
         self.outside_messages = tuple(outside.messages)
+        self.listing = listing
+        if listing is not None:
+            listing.check()
+            if listing.bus not in self.buses:
+                raise ValueError(f"{name}: the statement lists on {listing.bus.name}, a bus that no chip knows")
         if len({table.chip.name for table in self.tables}) < len(self.tables):
             raise ValueError(f"{name}: two chips have one name")
 
@@ -103,7 +110,18 @@ class System:
             for period in table.periods:
                 words += [len(period), *period]
             words += table.program.words()
-        return [*words, *self.outside.words()]
+        words += self.outside.words()
+        return words if self.listing is None else [*words, *self.listing.words(self.buses[self.listing.bus])]
+
+    def listed(self, public: Sequence[int]) -> Sequence[int]:
+        """Of a statement, what stands behind its elements."""
+        return public[len(self.public) :]
+
+    def listed_sums(self, public: Sequence[int], challenges: Sequence[int]) -> list[int]:
+        """What each page of the statement adds to the balance of buses. Raises ZeroDivisionError by bad luck."""
+        if self.listing is None:
+            return []
+        return self.listing.sums(self.listed(public), self.buses[self.listing.bus], challenges)
 
 
 def _check_statement(name: str, public: Sequence[str], outside: Sequence[Message], rules: Sequence[Must]) -> None:

@@ -32,6 +32,7 @@ class Step(StrEnum):
 
     OPEN = "open"  # a proof, at the verifier
     ANSWER = "answer"  # one part of it
+    PUBLISH = "publish"  # one page of what its statement lists
     SETTLE = "settle"  # the batch, through the reader of its shape
     STEP_OVER = "step over"  # cancelled deposits at the head of custody's queue
     FINISH_CANCEL = "finish cancel"  # of a deposit whose depositor announced it and left it at that

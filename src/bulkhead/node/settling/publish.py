@@ -1,20 +1,18 @@
-"""What is to be sent for the next batch, looked up on L1: open its proof, answer its parts, settle it.
+"""What is to be sent for the next batch, looked up on L1: open its proof, answer it, publish its pages, settle it.
 
-Nothing is remembered of what was sent: the rollup says which batch is next, the verifier which parts it lacks.
+Nothing is remembered of what was sent: the rollup says which batch is next, the verifier what it lacks of its proof.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
-
-from eth_utils.crypto import keccak
 
 from bulkhead.bridge.chain import Chain
 from bulkhead.bridge.contract import Contract
 from bulkhead.bridge.errors import Reverted
 from bulkhead.bridge.record import Deployment, Door
+from bulkhead.bridge.statements import Proving
 from bulkhead.circuit.batch import Shape, shape_named
 from bulkhead.circuit.packing import pack
 from bulkhead.circuit.venue import NotProvable
@@ -24,7 +22,7 @@ from bulkhead.node.proof_file import FOLDER, ProofFile, ProofFileError, Proofs, 
 from bulkhead.node.prove_batch import key_for
 from bulkhead.node.settling.events import Call, Cause, CutOff, Refused, Step, Unpublishable, Waiting
 from bulkhead.node.succession import digest_of, short
-from stark.split import Split, split
+from stark.split import split
 
 STEP_OVER_MAX = 1024  # as custody's own loop
 
@@ -34,17 +32,15 @@ class Publication(NamedTuple):
 
     record: ProofFile
     door: Door
-    verifier: Contract
+    proving: Proving
     reader: Contract
-    digest: bytes  # of the statement, as the verifier names it
-    packed: bytes  # the statement, as the reader takes it
-    split: Split
+    packed: bytes  # the statement's elements, as the reader takes them
     state_before: int
 
     @property
     def parts(self) -> int:
-        """Transactions before the one that settles."""
-        return 1 + len(self.split.parts)
+        """What the verifier is given one by one: the head, its parts, its pages."""
+        return 1 + len(self.proving.cut.parts) + len(self.proving.cut.pages)
 
 
 class Publisher:
@@ -59,7 +55,7 @@ class Publisher:
         self.settled = int(self.rollup.call("batches"))
         self.seals = Seals(folder, self.settled)
         self._kept: Publication | None = None
-        self._claims: dict[bytes, Any] = {}
+        self._claims: dict[int, Any] = {}
 
     def check(self) -> None:
         """Whether the journal has all that L1 has settled; one that does not is another's, or has lost its end."""
@@ -95,16 +91,14 @@ class Publisher:
         settle = Call(Step.SETTLE, number, 0, found.reader.address, b"")
         if state != found.state_before:
             raise Refused(settle, f"the batch begins at state {found.state_before:#x}, and L1 is at {state:#x}")
-        if found.verifier.call("is_proven", found.digest):
-            return settle._replace(data=found.reader.data("settle", self.rollup.address, found.packed))
-        return self._next_part(number, found)
+        return self._next(settle, found)
 
     def published(self, number: int) -> tuple[int, int]:
-        """Parts of a batch's proof that the verifier has accepted, and how many there are."""
+        """Parts and pages of a batch's proof that the verifier has accepted, and how many there are."""
         found = self.publication(number)
-        if found.verifier.call("is_proven", found.digest):
+        if found.proving.is_proven():
             return found.parts, found.parts
-        missing = self._missing(found, self._claim(number, found))
+        missing = found.proving.missing(self._claim(number, found))
         return (0 if missing is None else found.parts - missing.bit_count()), found.parts
 
     def step_over(self) -> Call | None:
@@ -152,13 +146,14 @@ class Publisher:
             raise Unpublishable(number, f"no verifier on L1 has its key {record.key.hex()[:16]}…; there are {known}")
         key = self._key(number, shape)
         try:
-            cut, packed = split(key, record.statement, record.proof), pack(record.statement, shape)
+            cut = split(key, record.statement, record.proof)
+            packed = pack(record.statement[: len(key.system.public)], shape)
         except ValueError as error:
             raise Unpublishable(number, f"its proof does not hold: {error}") from error
         door = doors[0]
         verifier, reader = (Contract(self.chain, each.address, each.abi) for each in (door.verifier, door.reader))
         begins = record.statement[key.system.public.index("state_before")]
-        return Publication(record, door, verifier, reader, _digest(record.statement), packed, cut, begins)
+        return Publication(record, door, Proving(verifier, cut), reader, packed, begins)
 
     def _key(self, number: int, shape: Shape) -> Any:
         try:
@@ -166,39 +161,30 @@ class Publisher:
         except NotProvable as error:
             raise Unpublishable(number, str(error)) from error
 
-    def _next_part(self, number: int, found: Publication) -> Call:
+    def _next(self, settle: Call, found: Publication) -> Call:
+        """The transaction that comes next; `settle` is the last one, without its bytes."""
+        number, proving = settle.batch, found.proving
         claim = self._claim(number, found)
-        missing = self._missing(found, claim)
+        missing = 0 if proving.is_proven() else proving.missing(claim)
         if missing is None:
             return self._open(number, found)
-        part = (missing & -missing).bit_length() - 1  # the lowest that is missing
-        answer = found.split.parts[part]
-        data = found.verifier.data("answer", claim, part, answer.hint, answer.data)
-        return Call(Step.ANSWER, number, part, found.verifier.address, data)
+        last = proving.settling(found.reader, self.rollup.address, found.packed, missing, claim)
+        if last is not None:
+            return settle._replace(data=found.reader.data(last.name, *last.arguments))
+        asked, _ = proving.supply(claim, missing)
+        step, part = (Step.ANSWER if asked.name == "answer" else Step.PUBLISH), asked.arguments[1]
+        data = proving.verifier.data(asked.name, *asked.arguments)
+        return Call(step, number, part, proving.verifier.address, data)
 
     def _open(self, number: int, found: Publication) -> Call:
-        said, cut = list(found.record.statement), found.split
-        data = found.verifier.data("open", said, cut.hints, cut.head)
-        return Call(Step.OPEN, number, 0, found.verifier.address, data)
+        asked, verifier = found.proving.opening(), found.proving.verifier
+        return Call(Step.OPEN, number, 0, verifier.address, verifier.data(asked.name, *asked.arguments))
 
     def _claim(self, number: int, found: Publication) -> Any:
         """What the verifier makes of the proof's head: it follows from it, so it is asked for once."""
-        if found.digest not in self._claims:
-            said, cut = list(found.record.statement), found.split
+        if number not in self._claims:
             try:
-                self._claims[found.digest] = found.verifier.call("open", said, cut.hints, cut.head)
+                self._claims[number] = found.proving.claim()
             except Reverted as error:
                 raise Refused(self._open(number, found), error.reason) from error
-        return self._claims[found.digest]
-
-    def _missing(self, found: Publication, claim: Sequence[int]) -> int | None:
-        """Parts that are to be answered, one bit each; None where the proof is not opened."""
-        digest = _digest(claim)
-        if found.verifier.call("statement_of", digest) == bytes(32):
-            return None
-        return int(found.verifier.call("missing", digest))
-
-
-def _digest(words: Sequence[int]) -> bytes:
-    """Keccak of words as the contracts encode them."""
-    return keccak(b"".join(int(word).to_bytes(32, "big") for word in words))
+        return self._claims[number]
