@@ -69,7 +69,9 @@ def open(
     @return The claim, to be given back with every part and page. Opening a head again changes nothing: whoever did
             could else take back what others have answered.
     """
-    return self._open(statement, hints, data)
+    claim: uint256[shape.CLAIM] = staticcall OPENING.open(statement, hints, data)
+    self._note(claim, statement)
+    return claim
 
 
 @external
@@ -95,11 +97,17 @@ def begin(
     @param listed See `publish`.
     @return The claim.
     """
-    claim: uint256[shape.CLAIM] = self._open(statement, hints, data)
+    claim: uint256[shape.CLAIM] = staticcall OPENING.open(statement, hints, data)
+    digest: bytes32 = self._note(claim, statement)
     if len(answers) > 0:
-        self._answer(claim, part, hint, answers)
+        self._expect_part(digest, part)
+        assert staticcall QUERIES.check(claim, part, hint, answers), "verifier: refused"
+        self._done(digest, part)
     if len(listed) > 0:
-        self._publish(claim, page, listed)
+        self._expect_page(digest, page)
+        assert staticcall PAGES.check(claim, page, listed), "verifier: refused"
+        log Published(digest=keccak256(listed))
+        self._done(digest, shape.PARTS + page)
     return claim
 
 
@@ -112,7 +120,11 @@ def publish(claim: uint256[shape.CLAIM], page: uint256, listed: Bytes[shape.PAGE
     @param listed Its bytes: see `Pages`.
     @return Whether the statement is proven now.
     """
-    return self._publish(claim, page, listed)
+    digest: bytes32 = keccak256(abi_encode(claim))
+    self._expect_page(digest, page)
+    assert staticcall PAGES.check(claim, page, listed), "verifier: refused"
+    log Published(digest=keccak256(listed))
+    return self._done(digest, shape.PARTS + page)
 
 
 @external
@@ -125,28 +137,20 @@ def answer(claim: uint256[shape.CLAIM], part: uint256, hint: uint256, data: Byte
     @param data The part's answers.
     @return Whether the statement is proven now.
     """
-    return self._answer(claim, part, hint, data)
-
-
-@internal
-def _answer(claim: uint256[shape.CLAIM], part: uint256, hint: uint256, data: Bytes[shape.PART_BYTES]) -> bool:
-    """
-    @dev Whether the statement is proven now.
-    """
     digest: bytes32 = keccak256(abi_encode(claim))
-    assert part < shape.PARTS and self._is_missing(digest, part), "verifier: no such part to answer"
+    self._expect_part(digest, part)
     assert staticcall QUERIES.check(claim, part, hint, data), "verifier: refused"
     return self._done(digest, part)
 
 
+# Whoever is given bytes hands them on himself: an internal function would copy them once more.
+
+
 @internal
-def _open(
-    statement: uint256[shape.STATEMENT], hints: uint256[shape.HINTS], data: Bytes[shape.HEADER_BYTES]
-) -> uint256[shape.CLAIM]:
+def _note(claim: uint256[shape.CLAIM], statement: uint256[shape.STATEMENT]) -> bytes32:
     """
-    @dev The claim, noted unless it was already.
+    @dev The digest of a claim, which is noted unless it was already.
     """
-    claim: uint256[shape.CLAIM] = staticcall OPENING.open(statement, hints, data)
     digest: bytes32 = keccak256(abi_encode(claim))
     about: bytes32 = keccak256(abi_encode(statement))
     parts: uint256 = (claim[shape.CLAIM_COUNT] + shape.PART_QUERIES - 1) // shape.PART_QUERIES
@@ -158,19 +162,25 @@ def _open(
                 missing += 1 << (shape.PARTS + page)
         self.missing[digest] = missing
         log Opened(statement=about, claim=digest)
-    return claim
+    return digest
 
 
 @internal
-def _publish(claim: uint256[shape.CLAIM], page: uint256, listed: Bytes[shape.PAGE_BYTES]) -> bool:
+@view
+def _expect_part(digest: bytes32, part: uint256):
     """
-    @dev Whether the statement is proven now.
+    @dev Refuse a part that an opened proof does not lack.
     """
-    digest: bytes32 = keccak256(abi_encode(claim))
+    assert part < shape.PARTS and self._is_missing(digest, part), "verifier: no such part to answer"
+
+
+@internal
+@view
+def _expect_page(digest: bytes32, page: uint256):
+    """
+    @dev Refuse a page that an opened proof does not lack.
+    """
     assert page < shape.PAGES and self._is_missing(digest, shape.PARTS + page), "verifier: no such page to publish"
-    assert staticcall PAGES.check(claim, page, listed), "verifier: refused"
-    log Published(digest=keccak256(listed))
-    return self._done(digest, shape.PARTS + page)
 
 
 @internal
