@@ -29,7 +29,7 @@ from ethereum_types.numeric import U64, U256, Uint
 from benchmarks import Row
 from benchmarks.circuit import HELD_BY, batch
 from bulkhead.bridge.gas import GAS_MAX, floor_gas, intrinsic_gas
-from bulkhead.circuit.batch import LISTS, MEDIUM, Lists, names_of, public_of
+from bulkhead.circuit.batch import MEDIUM, names_of
 from bulkhead.circuit.packing import pack
 from bulkhead.circuit.words import ORDER_RECORD, POSITIONS, WORD_BITS, key_of
 from tests.contracts.bridge import (
@@ -48,6 +48,7 @@ from tests.contracts.machine import SENDER, Reverted
 from tests.contracts.statement import Layout
 
 HELD = HELD_BY[MEDIUM]
+NAMES = names_of(MEDIUM)
 LAYOUT = Layout(MEDIUM.queue, MEDIUM.forced, MEDIUM.changes)
 STARKEX_FORCED = 86_185  # the average that StarkEx published, over three months to February 2023
 WORD_BYTES = 32
@@ -151,32 +152,31 @@ def asked(bridge: Bridge) -> list[Row]:
 
 
 def published(public: list[int], words: Words) -> list[Row]:
-    """Bytes that a batch of trades publishes, beside what its elements take as words of 32 bytes."""
-    packed, plain = len(pack(public, MEDIUM)), WORD_BYTES * len(public)
-    empty = len(pack(only([]), MEDIUM))
-    of_words = len(pack(only(words), MEDIUM)) - empty
+    """Bytes that a batch of trades publishes, beside what its elements and words take as words of 32 bytes."""
+    of_words = pages_bytes(words)
+    packed, plain = len(pack(public[: len(NAMES)], MEDIUM)) + of_words, WORD_BYTES * len(public)
     # The largest there can be: the last account's, in the last market, and far from the word before it.
     position, first = (key_of((1 << WORD_BITS) - 1, POSITIONS + 63), (64 << 224) - 1), (1, 0)
-    of_position = len(pack(only([first, position]), MEDIUM)) - len(pack(only([first]), MEDIUM))
     return [
         row(f"Published by a batch of {HELD} trades (its elements)", packed, plain, "bytes"),
         row("Published, a trade (its elements)", packed / HELD, plain / HELD, "bytes"),
-        row(f"A changed word of the {len(words)}, its key with it", of_words / len(words), 3 * WORD_BYTES, "bytes"),
-        row("A changed position, its key with it, at most", of_position, 3 * WORD_BYTES, "bytes"),
-    ]
+        row(f"A changed word of the {len(words)}, with its key", of_words / len(words), 2 * WORD_BYTES, "bytes"),
+        row(
+            "A changed position, its key with it, at most", pages_bytes([first, position]) - pages_bytes([first]),
+            2 * WORD_BYTES, "bytes",
+        ),
+    ]  # fmt: skip
 
 
-def only(words: Words) -> list[int]:
-    """A statement of these changed words, and of zeros."""
-    zeros = dict.fromkeys(names_of(MEDIUM), 0)
-    return public_of(zeros, Lists([], [], [], words), MEDIUM)
+def pages_bytes(words: Words) -> int:
+    """What the pages of words take."""
+    return sum(map(len, MEDIUM.listing.pack([value for word in words for value in word])))
 
 
 def words_of(public: list[int]) -> Words:
     """The words that a batch changed."""
-    said = dict(zip(names_of(MEDIUM), public, strict=True))
-    entries = [[said[f"changed_{field}_{place}"] for field in LISTS["changed"]] for place in range(MEDIUM.changes)]
-    return [(key, value) for key, value, used in entries if used]
+    listed = public[len(NAMES) :]
+    return list(zip(listed[::2], listed[1::2], strict=True))
 
 
 def filled(words: Words) -> Words:

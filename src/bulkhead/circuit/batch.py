@@ -138,7 +138,7 @@ MEDIUM = Shape(  # a hundred trades and what comes with them
     log_signatures=15, log_poseidon=16, log_numbers=16, queue=16, forced=8, changes=576,
     log_plates=16, plates=Usual(110, (14, 56, 88, 88, 40, 16), ticks=6, scaled=12, isolated=16).plates(),
 )  # fmt: skip
-LARGE = Shape(  # fifteen hundred trades, in some eight gigabytes; not for L1: opening its statement costs too much
+LARGE = Shape(  # fifteen hundred trades, in some nine gigabytes; for the chain fifteen, so no node chooses it there
     number=3, log_rules=16, log_programs=16, log_terms=8, log_records=14, log_orders=14, log_tree=14,
     log_signatures=19, log_poseidon=19, log_numbers=17, queue=32, forced=16, changes=8192,
     log_plates=20, plates=Usual(1600, (200, 900, 1600, 1800, 1200, 400), ticks=16, scaled=100, isolated=64).plates(),

@@ -9,7 +9,7 @@ from bulkhead.bridge.chain import Chain
 from bulkhead.bridge.contract import Contract
 from bulkhead.bridge.record import Deployment, Door, check_record
 from bulkhead.bridge.statements import WORD_BYTES, Unfindable, digest_of, events_of, page_in, places_in
-from bulkhead.circuit.batch import SHAPES, Shape
+from bulkhead.circuit.batch import ALL_SHAPES, Shape
 from bulkhead.circuit.packing import PackingError, packed_number, unpack_at
 from bulkhead.circuit.rebuild import RebuildError, Rebuilt
 from bulkhead.ledger.config import VenueConfig
@@ -48,8 +48,8 @@ def rebuild(
     rollup = deployment.contract(chain, "rollup")
     first = deployment.block + 1
     doors = {door.reader.address: Published(chain, door, first) for door in deployment.every_door}
-    shapes = {shape.number: shape for shape in SHAPES}
-    rebuilt = Rebuilt(genesis(config, time_ms), SHAPES[0])
+    shapes = {shape.number: shape for shape in ALL_SHAPES}
+    rebuilt = Rebuilt(genesis(config, time_ms), ALL_SHAPES[0])
     number = rebuilt.state.counters.batches
     for event in events_of(rollup, "Settled", deployment.block + 1, last):
         number = event.values["number"]
