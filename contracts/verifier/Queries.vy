@@ -48,6 +48,7 @@ def check(claim: uint256[shape.CLAIM], part: uint256, hint: uint256, data: Bytes
 
     # Rows of the tables, each level's columns blended over all trees, and the pieces of the composition.
     batching: uint256 = claim[0]
+    # Sums of words are below twice the prime: what reads them reduces.
     sums: uint256[shape.LEVELS * shape.PART_QUERIES] = empty(uint256[shape.LEVELS * shape.PART_QUERIES])
     pieces: uint256[shape.PART_QUERIES] = empty(uint256[shape.PART_QUERIES])
     values: uint256[shape.PART_QUERIES] = empty(uint256[shape.PART_QUERIES])  # of the polynomial being folded
@@ -81,10 +82,26 @@ def check(claim: uint256[shape.CLAIM], part: uint256, hint: uint256, data: Bytes
                 queue[index] = positions[base + index]
                 digests[index] = keccak256(concat(b"\x00", slice(data, offset, 32 * width)))
                 total: uint256 = 0 if opening == shape.TREES - 1 else sums[base + index]
-                for _: uint256 in range(width, bound=shape.WIDTH_BOUND):
+                for chunk: uint256 in range(width >> 3, bound=shape.WIDTH_BOUND):
+                    words: uint256[8] = abi_decode(slice(data, offset, 256), uint256[8])
+                    if (
+                        words[0] | words[1] | words[2] | words[3] | words[4] | words[5] | words[6] | words[7]
+                    ) >> 251 != 0:  # else they are less than the prime
+                        for word: uint256 in words:
+                            assert word < PRIME, "queries: not a field element"
+                    total = unsafe_add(uint256_mulmod(total, batching, PRIME), words[0])
+                    total = unsafe_add(uint256_mulmod(total, batching, PRIME), words[1])
+                    total = unsafe_add(uint256_mulmod(total, batching, PRIME), words[2])
+                    total = unsafe_add(uint256_mulmod(total, batching, PRIME), words[3])
+                    total = unsafe_add(uint256_mulmod(total, batching, PRIME), words[4])
+                    total = unsafe_add(uint256_mulmod(total, batching, PRIME), words[5])
+                    total = unsafe_add(uint256_mulmod(total, batching, PRIME), words[6])
+                    total = unsafe_add(uint256_mulmod(total, batching, PRIME), words[7])
+                    offset = unsafe_add(offset, 256)
+                for rest: uint256 in range(width & 7, bound=7):
                     word: uint256 = extract32(data, offset, output_type=uint256)
                     assert word < PRIME, "queries: not a field element"
-                    total = uint256_addmod(uint256_mulmod(total, batching, PRIME), word, PRIME)
+                    total = unsafe_add(uint256_mulmod(total, batching, PRIME), word)
                     offset = unsafe_add(offset, 32)
                 if opening == shape.TREES - 1:
                     pieces[index] = total
@@ -154,50 +171,101 @@ def check(claim: uint256[shape.CLAIM], part: uint256, hint: uint256, data: Bytes
                 places[index] = queue[index]
             value_count = length
 
-        # Up the tree. A node whose sibling is not known takes it from the data.
-        for climbed: uint256 in range(log_nodes, bound=shape.LOG_SIZE_BOUND):
-            log_nodes_here: uint256 = log_nodes - climbed - 1
+        # Up the tree. Nodes stand in ascending order, so the first two to meet are neighbours. Up to there every node
+        # takes its sibling from the data, one word of each level, and climbs by itself.
+        least: uint256 = max_value(uint256)
+        for index: uint256 in range(1, length, bound=shape.PART_QUERIES):
+            least = min(least, queue[unsafe_sub(index, 1)] ^ queue[index])
+        alone: uint256 = 0
+        for _: uint256 in range(shape.LOG_SIZE_BOUND):
+            if alone == log_nodes or least >> unsafe_add(alone, 1) == 0:
+                break
+            alone = unsafe_add(alone, 1)
+        climbed: uint256 = 0
+        for _: uint256 in range(shape.LOG_SIZE_BOUND):
+            if climbed == log_nodes:
+                break
+            steps: uint256 = alone  # to take, each node by itself
             width: uint256 = 0
             base: uint256 = 0
             if next_level < shape.LEVELS:
-                for _: uint256 in range(shape.LEVELS):
+                for level: uint256 in range(shape.LEVELS):
                     if next_level == shape.LEVELS or widths[opening * shape.LEVELS + next_level] > 0:
                         break
                     next_level += 1
-                if next_level < shape.LEVELS and shape.LOG_SIZE - lower[next_level] == log_nodes_here:
-                    width = widths[opening * shape.LEVELS + next_level]
-                    base = next_level * shape.PART_QUERIES
-                    next_level += 1
+                if next_level < shape.LEVELS:
+                    enters: uint256 = shape.LOG_SIZE - lower[next_level]
+                    steps = min(steps, log_nodes - enters - 1)
+                    if climbed == log_nodes - enters - 1:
+                        width = widths[opening * shape.LEVELS + next_level]
+                        base = next_level * shape.PART_QUERIES
+                        next_level += 1
+            if steps > climbed:
+                steps = unsafe_sub(steps, climbed)
+                stride: uint256 = unsafe_mul(32, length)
+                for index: uint256 in range(length, bound=shape.PART_QUERIES):
+                    node: uint256 = queue[index]
+                    digest: bytes32 = digests[index]
+                    place: uint256 = unsafe_add(offset, unsafe_mul(32, index))
+                    for once: uint256 in range(steps, bound=shape.LOG_SIZE_BOUND):
+                        if node & 1 == 0:
+                            digest = keccak256(abi_encode(digest, extract32(data, place, output_type=bytes32)))
+                        else:
+                            digest = keccak256(abi_encode(extract32(data, place, output_type=bytes32), digest))
+                        node = node >> 1
+                        place = unsafe_add(place, stride)
+                    queue[index] = node
+                    digests[index] = digest
+                offset = unsafe_add(offset, unsafe_mul(steps, stride))
+                climbed = unsafe_add(climbed, steps)
+                continue
+            climbed = unsafe_add(climbed, 1)
             read: uint256 = 0
             written: uint256 = 0
-            for _: uint256 in range(shape.PART_QUERIES):
+            for each: uint256 in range(shape.PART_QUERIES):
                 if read == length:
                     break
                 node: uint256 = queue[read]
                 left: bytes32 = digests[read]
                 right: bytes32 = empty(bytes32)
+                read = unsafe_add(read, 1)
                 if node & 1 == 1:
                     right = left
                     left = extract32(data, offset, output_type=bytes32)
                     offset = unsafe_add(offset, 32)
-                elif read + 1 < length and queue[read + 1] == node + 1:
-                    read = unsafe_add(read, 1)
+                elif read < length and queue[read] == unsafe_add(node, 1):
                     right = digests[read]
+                    read = unsafe_add(read, 1)
                 else:
                     right = extract32(data, offset, output_type=bytes32)
                     offset = unsafe_add(offset, 32)
-                read = unsafe_add(read, 1)
                 queue[written] = node >> 1
                 if width == 0:
-                    digests[written] = keccak256(concat(left, right))
+                    digests[written] = keccak256(abi_encode(left, right))
                 else:
                     row: bytes32 = keccak256(concat(b"\x00", slice(data, offset, 32 * width)))
-                    digests[written] = keccak256(concat(left, right, row))
+                    digests[written] = keccak256(abi_encode(left, right, row))
                     total: uint256 = sums[base + written]
-                    for once: uint256 in range(width, bound=shape.WIDTH_BOUND):
+                    for chunk: uint256 in range(width >> 3, bound=shape.WIDTH_BOUND):
+                        words: uint256[8] = abi_decode(slice(data, offset, 256), uint256[8])
+                        if (
+                            words[0] | words[1] | words[2] | words[3] | words[4] | words[5] | words[6] | words[7]
+                        ) >> 251 != 0:  # else they are less than the prime
+                            for word: uint256 in words:
+                                assert word < PRIME, "queries: not a field element"
+                        total = unsafe_add(uint256_mulmod(total, batching, PRIME), words[0])
+                        total = unsafe_add(uint256_mulmod(total, batching, PRIME), words[1])
+                        total = unsafe_add(uint256_mulmod(total, batching, PRIME), words[2])
+                        total = unsafe_add(uint256_mulmod(total, batching, PRIME), words[3])
+                        total = unsafe_add(uint256_mulmod(total, batching, PRIME), words[4])
+                        total = unsafe_add(uint256_mulmod(total, batching, PRIME), words[5])
+                        total = unsafe_add(uint256_mulmod(total, batching, PRIME), words[6])
+                        total = unsafe_add(uint256_mulmod(total, batching, PRIME), words[7])
+                        offset = unsafe_add(offset, 256)
+                    for rest: uint256 in range(width & 7, bound=7):
                         word: uint256 = extract32(data, offset, output_type=uint256)
                         assert word < PRIME, "queries: not a field element"
-                        total = uint256_addmod(uint256_mulmod(total, batching, PRIME), word, PRIME)
+                        total = unsafe_add(uint256_mulmod(total, batching, PRIME), word)
                         offset = unsafe_add(offset, 32)
                     sums[base + written] = total
                 written = unsafe_add(written, 1)
