@@ -159,23 +159,27 @@ def open(
                 tape, unsafe_mul(STEP_BYTES, unsafe_sub(slot, start)), output_type=uint256
             ) >> 200
             operation: uint256 = step >> 48
-            if operation == 3:
-                values[slot] = uint256_addmod(
-                    uint256_mulmod(values[(step >> 32) & 65535], values[(step >> 16) & 65535], PRIME),
-                    values[step & 65535],
-                    PRIME,
-                )
+            if operation == 0:
+                values[slot] = uint256_addmod(values[(step >> 32) & 65535], values[(step >> 16) & 65535], PRIME)
+                continue
+            if operation == 2:
+                values[slot] = uint256_mulmod(values[(step >> 32) & 65535], values[(step >> 16) & 65535], PRIME)
                 continue
             left: uint256 = (step >> 32) & 65535
             right: uint256 = (step >> 16) & 65535
-            if operation == 0:
-                values[slot] = uint256_addmod(values[left], values[right], PRIME)
-            elif operation == 1:
+            if operation == 1:
                 values[slot] = uint256_addmod(values[left], unsafe_sub(PRIME, values[right]), PRIME)
-            elif operation == 2:
-                values[slot] = uint256_mulmod(values[left], values[right], PRIME)
+            elif operation == 3:
+                values[slot] = uint256_addmod(
+                    uint256_mulmod(values[left], values[right], PRIME), values[step & 65535], PRIME
+                )
             elif operation == 8:
                 combined = unsafe_add(uint256_mulmod(combined, weight, PRIME), values[left])
+            elif operation == 9:
+                above = uint256_addmod(
+                    uint256_mulmod(above, values[right], PRIME), uint256_mulmod(values[left], below, PRIME), PRIME
+                )
+                below = uint256_mulmod(below, values[right], PRIME)
             elif operation == 4:
                 values[slot] = uint256_addmod(
                     values[step & 65535],
@@ -188,11 +192,6 @@ def open(
                     unsafe_sub(PRIME, values[step & 65535]),
                     PRIME,
                 )
-            elif operation == 9:
-                above = uint256_addmod(
-                    uint256_mulmod(above, values[right], PRIME), uint256_mulmod(values[left], below, PRIME), PRIME
-                )
-                below = uint256_mulmod(below, values[right], PRIME)
             else:
                 # A periodic column, at the level's point to the power rows / period.
                 if right != period:
@@ -212,7 +211,7 @@ def open(
                     y: uint256 = uint256_mulmod(turned, extract32(constants, 32 * left, output_type=uint256), PRIME)
                     product: uint256 = extract32(constants, 32 * (left + 1), output_type=uint256)
                     for _: uint256 in range(right & 255, bound=32):
-                        product = uint256_mulmod(product, uint256_addmod(y, 1, PRIME), PRIME)
+                        product = uint256_mulmod(product, unsafe_add(y, 1), PRIME)
                         y = uint256_mulmod(y, y, PRIME)
                     values[slot] = product
         result = min(start + shape.TAPE_STEPS, shape.SLOTS)

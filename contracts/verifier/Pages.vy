@@ -46,23 +46,24 @@ def check(claim: uint256[shape.CLAIM], page: uint256, data: Bytes[shape.PAGE_BYT
         size: uint256 = (word >> 248) << 3
         value_size: uint256 = (word >> 237) & 2040
         step: uint256 = (word << 16) >> unsafe_sub(256, size)
-        if unsafe_add(size, value_size) <= 240:
-            # Most entries are one word, with a value that is below the prime for its size.
+        value: uint256 = (word << unsafe_add(size, 16)) >> unsafe_sub(256, value_size)
+        if unsafe_add(size, value_size) > 240:
+            # It goes on behind the word. Only a value of 32 bytes, or of more than there are, is not below the prime.
+            assert size <= 240, "pages: step"
+            value = extract32(data, unsafe_add(place, unsafe_add(size >> 3, 2)), output_type=uint256)
+            value = value >> unsafe_sub(256, value_size)
+            if value_size > 248:
+                assert value_size == 256, "pages: number"
+                assert value < PRIME, "pages: not an element"
+        # The highest bytes are seen together, by their product: it is zero for a size of zero too.
+        if unsafe_mul(step >> unsafe_sub(size, 8), value >> unsafe_sub(value_size, 8)) == 0:
             assert step >> unsafe_sub(size, 8) != 0, "pages: step"
-            word = (word << unsafe_add(size, 16)) >> unsafe_sub(256, value_size)
-            if value_size != 0:
-                assert word >> unsafe_sub(value_size, 8) != 0, "pages: number"
-        else:
-            assert size <= 240 and step >> unsafe_sub(size, 8) != 0, "pages: step"
-            word = extract32(data, unsafe_add(place, unsafe_add(size >> 3, 2)), output_type=uint256)
-            assert value_size == 0 or (value_size <= 256 and word >> 248 != 0), "pages: number"
-            word = word >> unsafe_sub(256, value_size)
-            assert word < PRIME, "pages: not an element"
+            assert value_size == 0, "pages: number"
         key = unsafe_add(key, step)
         place = unsafe_add(place, unsafe_add(unsafe_add(size, value_size), 16) >> 3)
         # Of numbers less than the prime three are added unreduced: a product reduces them.
         word = unsafe_add(
-            unsafe_add(start, uint256_mulmod(key, of_key, PRIME)), uint256_mulmod(word, of_value, PRIME)
+            unsafe_add(start, uint256_mulmod(key, of_key, PRIME)), uint256_mulmod(value, of_value, PRIME)
         )
         above = unsafe_add(uint256_mulmod(above, word, PRIME), below)
         below = uint256_mulmod(below, word, PRIME)
