@@ -50,6 +50,8 @@ def open(
     for index: uint256 in range(shape.HEADER_WORDS):
         word: uint256 = extract32(data, 32 * index, output_type=uint256)
         values[shape.SLOT_HEAD + index] = word
+        if word >> 251 == 0:
+            continue  # it is less than the prime
         if index < shape.FIRST_ROOTS_END and (index == 0 or index == shape.BUS_ROOT or index == shape.COMPOSITION_ROOT):
             continue
         if index >= shape.LAYER_ROOTS and index < shape.LAYER_ROOTS + shape.LAYERS:
@@ -140,7 +142,8 @@ def open(
     state = keccak256(concat(state, slice(data, 32 * shape.PIECES_START, 32 * shape.PIECES)))
 
     # The rules: every step of the tape is a value; outputs are summed with powers of the weight. What batches have most
-    # of is asked for first, and counters that loops bound are not checked again.
+    # of is asked for first, and counters that loops bound are not checked again; nor is that operands are less than the
+    # prime: the tape, which is the key's, names no digest.
     constants: Bytes[32 * shape.CONSTANT_COUNT] = slice(CONSTANTS.code, 1, 32 * shape.CONSTANT_COUNT)
     for index: uint256 in range(shape.SCALARS):
         values[shape.SLOT_CONSTANTS + index] = extract32(constants, 32 * index, output_type=uint256)
@@ -150,36 +153,45 @@ def open(
     result: uint256 = shape.SLOT_STEPS
     for piece: uint256 in range(shape.TAPE_CONTRACTS):
         tape: Bytes[shape.TAPE_BYTES] = slice(TAPES[piece].code, 1, shape.TAPE_BYTES)
-        for offset: uint256 in range(min(shape.TAPE_STEPS, shape.SLOTS - result), bound=shape.TAPE_STEPS):
-            step: uint256 = extract32(tape, unsafe_mul(STEP_BYTES, offset), output_type=uint256) >> 200
+        start: uint256 = result
+        for slot: uint256 in range(start, min(start + shape.TAPE_STEPS, shape.SLOTS), bound=shape.TAPE_STEPS):
+            step: uint256 = extract32(
+                tape, unsafe_mul(STEP_BYTES, unsafe_sub(slot, start)), output_type=uint256
+            ) >> 200
             operation: uint256 = step >> 48
+            if operation == 0:
+                values[slot] = uint256_addmod(values[(step >> 32) & 65535], values[(step >> 16) & 65535], PRIME)
+                continue
+            if operation == 2:
+                values[slot] = uint256_mulmod(values[(step >> 32) & 65535], values[(step >> 16) & 65535], PRIME)
+                continue
             left: uint256 = (step >> 32) & 65535
             right: uint256 = (step >> 16) & 65535
-            if operation == 3:
-                values[result] = uint256_addmod(
+            if operation == 1:
+                values[slot] = uint256_addmod(values[left], unsafe_sub(PRIME, values[right]), PRIME)
+            elif operation == 3:
+                values[slot] = uint256_addmod(
                     uint256_mulmod(values[left], values[right], PRIME), values[step & 65535], PRIME
                 )
-            elif operation == 0:
-                values[result] = uint256_addmod(values[left], values[right], PRIME)
-            elif operation == 1:
-                values[result] = uint256_addmod(values[left], PRIME - values[right], PRIME)
-            elif operation == 2:
-                values[result] = uint256_mulmod(values[left], values[right], PRIME)
             elif operation == 8:
-                combined = uint256_addmod(uint256_mulmod(combined, weight, PRIME), values[left], PRIME)
-            elif operation == 4:
-                values[result] = uint256_addmod(
-                    values[step & 65535], PRIME - uint256_mulmod(values[left], values[right], PRIME), PRIME
-                )
-            elif operation == 5:
-                values[result] = uint256_addmod(
-                    uint256_mulmod(values[left], values[right], PRIME), PRIME - values[step & 65535], PRIME
-                )
+                combined = unsafe_add(uint256_mulmod(combined, weight, PRIME), values[left])
             elif operation == 9:
                 above = uint256_addmod(
                     uint256_mulmod(above, values[right], PRIME), uint256_mulmod(values[left], below, PRIME), PRIME
                 )
                 below = uint256_mulmod(below, values[right], PRIME)
+            elif operation == 4:
+                values[slot] = uint256_addmod(
+                    values[step & 65535],
+                    unsafe_sub(PRIME, uint256_mulmod(values[left], values[right], PRIME)),
+                    PRIME,
+                )
+            elif operation == 5:
+                values[slot] = uint256_addmod(
+                    uint256_mulmod(values[left], values[right], PRIME),
+                    unsafe_sub(PRIME, values[step & 65535]),
+                    PRIME,
+                )
             else:
                 # A periodic column, at the level's point to the power rows / period.
                 if right != period:
@@ -193,16 +205,16 @@ def open(
                     for term: uint256 in range(left, left + 2 ** (right & 255), bound=shape.PERIOD_BOUND):
                         coefficient: uint256 = extract32(constants, 32 * term, output_type=uint256)
                         total = uint256_addmod(uint256_mulmod(total, turned, PRIME), coefficient, PRIME)
-                    values[result] = total
+                    values[slot] = total
                 else:
                     # One in a single row: the product of 1 + y**(2**bit), y = x / row.
                     y: uint256 = uint256_mulmod(turned, extract32(constants, 32 * left, output_type=uint256), PRIME)
                     product: uint256 = extract32(constants, 32 * (left + 1), output_type=uint256)
                     for _: uint256 in range(right & 255, bound=32):
-                        product = uint256_mulmod(product, uint256_addmod(y, 1, PRIME), PRIME)
+                        product = uint256_mulmod(product, unsafe_add(y, 1), PRIME)
                         y = uint256_mulmod(y, y, PRIME)
-                    values[result] = product
-            result = unsafe_add(result, 1)
+                    values[slot] = product
+        result = min(start + shape.TAPE_STEPS, shape.SLOTS)
     assert below != 0, "opening: a challenge meets a message"
     assert (
         uint256_addmod(above, uint256_mulmod(balance, below, PRIME), PRIME) == 0
@@ -212,7 +224,7 @@ def open(
     for piece: uint256 in range(shape.PIECES):
         word: uint256 = extract32(data, 32 * (shape.PIECES_START + shape.PIECES - 1 - piece), output_type=uint256)
         quotient = uint256_addmod(uint256_mulmod(quotient, height, PRIME), word, PRIME)
-    assert combined == uint256_mulmod(
+    assert combined % PRIME == uint256_mulmod(
         quotient, uint256_addmod(height, PRIME - 1, PRIME), PRIME
     ), "opening: the rules do not hold"
 
@@ -250,19 +262,29 @@ def open(
         at: uint256 = shape.CLAIM_LEVELS + 5 * level
         claim[at] = places[level]
         claim[at + 1] = uint256_mulmod(places[level], row_root[level], PRIME)
-        step: uint256 = 1
         for side: uint256 in range(2):
             total: uint256 = 0
-            start: uint256 = level_start[level] + side * level_width[level]
-            for word: uint256 in range(level_width[level], bound=shape.WIDTH_BOUND):
-                total = uint256_addmod(
-                    uint256_mulmod(total, batching, PRIME),
-                    extract32(data, 32 * (start + word), output_type=uint256),
-                    PRIME,
-                )
-                if side == 0:
-                    step = uint256_mulmod(step, batching, PRIME)
-            claim[at + 2 + side] = total
+            place_bytes: uint256 = 32 * (level_start[level] + side * level_width[level])
+            for _: uint256 in range(level_width[level] >> 3, bound=shape.WIDTH_BOUND):
+                words: uint256[8] = abi_decode(slice(data, place_bytes, 256), uint256[8])
+                # Words were seen to be less than the prime: sums are below twice that, and the next product reduces.
+                total = unsafe_add(uint256_mulmod(total, batching, PRIME), words[0])
+                total = unsafe_add(uint256_mulmod(total, batching, PRIME), words[1])
+                total = unsafe_add(uint256_mulmod(total, batching, PRIME), words[2])
+                total = unsafe_add(uint256_mulmod(total, batching, PRIME), words[3])
+                total = unsafe_add(uint256_mulmod(total, batching, PRIME), words[4])
+                total = unsafe_add(uint256_mulmod(total, batching, PRIME), words[5])
+                total = unsafe_add(uint256_mulmod(total, batching, PRIME), words[6])
+                total = unsafe_add(uint256_mulmod(total, batching, PRIME), words[7])
+                place_bytes = unsafe_add(place_bytes, 256)
+            for _: uint256 in range(level_width[level] & 7, bound=7):
+                word: uint256 = extract32(data, place_bytes, output_type=uint256)
+                total = unsafe_add(uint256_mulmod(total, batching, PRIME), word)
+                place_bytes = unsafe_add(place_bytes, 32)
+            claim[at + 2 + side] = total % PRIME
+        step: uint256 = 1
+        for _: uint256 in range(level_width[level], bound=shape.WIDTH_BOUND):
+            step = uint256_mulmod(step, batching, PRIME)
         claim[at + 4] = step
     pieces: uint256 = 0
     for piece: uint256 in range(shape.PIECES):
@@ -273,25 +295,24 @@ def open(
         )
     claim[shape.CLAIM_PIECES] = pieces
 
-    # Positions in ascending order, each once: insertion, for they are few.
-    count: uint256 = 0
-    for _: uint256 in range(shape.QUERIES):
+    # Positions in ascending order: insertion, for they are few. Then each once: equal ones stand side by side.
+    drawn: uint256[shape.QUERIES + 1] = empty(uint256[shape.QUERIES + 1])
+    for index: uint256 in range(1, shape.QUERIES + 1):
         state = keccak256(state)
-        position: uint256 = convert(state, uint256) & (2**shape.LOG_SIZE - 1)
-        slot: uint256 = shape.CLAIM_POSITIONS + count
-        repeated: bool = False
-        for once: uint256 in range(shape.QUERIES):
-            if slot == shape.CLAIM_POSITIONS or claim[slot - 1] < position:
+        position: uint256 = (convert(state, uint256) & (2**shape.LOG_SIZE - 1)) + 1
+        slot: uint256 = index
+        # Positions are drawn one higher: the zero in front ends every search.
+        for _: uint256 in range(shape.QUERIES):
+            before: uint256 = drawn[unsafe_sub(slot, 1)]
+            if before <= position:
                 break
-            if claim[slot - 1] == position:
-                repeated = True
-                break
-            slot -= 1
-        if repeated:
-            continue
-        for back: uint256 in range(shape.CLAIM_POSITIONS + count - slot, bound=shape.QUERIES):
-            claim[shape.CLAIM_POSITIONS + count - back] = claim[shape.CLAIM_POSITIONS + count - back - 1]
-        claim[slot] = position
-        count += 1
+            drawn[slot] = before
+            slot = unsafe_sub(slot, 1)
+        drawn[slot] = position
+    count: uint256 = 0
+    for index: uint256 in range(shape.QUERIES):
+        if drawn[index] != drawn[index + 1]:
+            claim[shape.CLAIM_POSITIONS + count] = drawn[index + 1] - 1
+            count += 1
     claim[shape.CLAIM_COUNT] = count
     return claim

@@ -42,22 +42,30 @@ def check(claim: uint256[shape.CLAIM], page: uint256, data: Bytes[shape.PAGE_BYT
         if place >= end:
             break
         word: uint256 = extract32(data, place, output_type=uint256)
-        size: uint256 = word >> 248
-        assert unsafe_sub(size, 1) < 30 and word & (255 << 232) != 0, "pages: step"
-        key = unsafe_add(key, (word << 16) >> unsafe_sub(256, size << 3))
-        place = unsafe_add(place, unsafe_add(size, 2))
-        size = (word >> 240) & 255
-        word = extract32(data, place, output_type=uint256)
-        assert size == 0 or (size < 33 and word >> 248 != 0), "pages: number"
-        word = word >> unsafe_sub(256, size << 3)
-        assert word < PRIME, "pages: not an element"
-        place = unsafe_add(place, size)
-        word = uint256_addmod(
-            uint256_addmod(start, uint256_mulmod(key, of_key, PRIME), PRIME),
-            uint256_mulmod(word, of_value, PRIME),
-            PRIME,
+        # Sizes, and how far the value stands from the word's start, in bits: shifts are by bits.
+        size: uint256 = (word >> 248) << 3
+        value_size: uint256 = (word >> 237) & 2040
+        step: uint256 = (word << 16) >> unsafe_sub(256, size)
+        value: uint256 = (word << unsafe_add(size, 16)) >> unsafe_sub(256, value_size)
+        if unsafe_add(size, value_size) > 240:
+            # It goes on behind the word. Only a value of 32 bytes, or of more than there are, is not below the prime.
+            assert size <= 240, "pages: step"
+            value = extract32(data, unsafe_add(place, unsafe_add(size >> 3, 2)), output_type=uint256)
+            value = value >> unsafe_sub(256, value_size)
+            if value_size > 248:
+                assert value_size == 256, "pages: number"
+                assert value < PRIME, "pages: not an element"
+        # The highest bytes are seen together, by their product: it is zero for a size of zero too.
+        if unsafe_mul(step >> unsafe_sub(size, 8), value >> unsafe_sub(value_size, 8)) == 0:
+            assert step >> unsafe_sub(size, 8) != 0, "pages: step"
+            assert value_size == 0, "pages: number"
+        key = unsafe_add(key, step)
+        place = unsafe_add(place, unsafe_add(unsafe_add(size, value_size), 16) >> 3)
+        # Of numbers less than the prime three are added unreduced: a product reduces them.
+        word = unsafe_add(
+            unsafe_add(start, uint256_mulmod(key, of_key, PRIME)), uint256_mulmod(value, of_value, PRIME)
         )
-        above = uint256_addmod(uint256_mulmod(above, word, PRIME), below, PRIME)
+        above = unsafe_add(uint256_mulmod(above, word, PRIME), below)
         below = uint256_mulmod(below, word, PRIME)
     assert place == end, "pages: ends early"
     assert extract32(data, end, output_type=uint256) | extract32(data, end + 32, output_type=uint256) == 0, "pages: end"
