@@ -110,7 +110,7 @@ def _sent(contract: Contract, asked: Asked, step: str) -> Sent:
 
 def proof_bytes(key: Key, positions: list[int]) -> int:
     """How long a proof is that opens these positions, each once, part by part as `stark.verifier` cuts them."""
-    size = -(-len(positions) // key.parameters.parts)
+    size = key.parameters.part_size
     parts = [positions[start : start + size] for start in range(0, len(positions), size)]
     return WORD_BYTES * (Head.of(key).words + sum(_part_words(key, part) for part in parts))
 

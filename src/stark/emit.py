@@ -19,6 +19,7 @@ from stark.steps import STEP_BYTES, Head, Steps
 CODE_BYTES = 24_575  # of a contract, without the byte that stops a call to it
 TAPE_STEPS = CODE_BYTES // STEP_BYTES - 5  # in one contract's code, zeros behind the last one with them
 SHORTEST_ENTRY = 3  # bytes of an entry of a page
+MISSING_MAX = 255  # parts and pages: a bit each in a word, and shifted out of it a page would be asked of nobody
 
 
 class Emitted(NamedTuple):
@@ -37,6 +38,10 @@ def emit(key: Key) -> Emitted:
         raise ValueError(f"{key.system.name}: a proof on chain is of a statement of at least one element")
     if not key.has_buses:
         raise ValueError(f"{key.system.name}: the contracts expect tables joined by buses")
+    pages = 0 if key.system.listing is None else key.system.listing.pages
+    if key.parameters.parts + pages > MISSING_MAX:
+        parts = key.parameters.parts
+        raise ValueError(f"{key.system.name}: {parts} parts and {pages} pages; a contract counts {MISSING_MAX} of both")
     steps = Steps(key)
     data = steps.encode()
     size = STEP_BYTES * min(TAPE_STEPS, len(steps.made))

@@ -126,7 +126,8 @@ def between(
     try:
         is_embedded = kind == "embedded"
         chain = Chain(EmbeddedProvider(embedded)) if is_embedded else begun.enter_context(on_anvil(embedded))
-        believer = {name: Artifact(name, [], BELIEVER) for name in ("Opening", "Queries", "Verifier", "Reader")}
+        names = ("Opening", "Queries", "Pages", "Verifier", "Reader")
+        believer = {name: Artifact(name, [], BELIEVER) for name in names}
         system = SystemArtifacts("", "00" * 32, 1, 1, believer, (), b"")
         counters = {
             "deposits": 0, "withdrawals": 0, "forced": 0, "transactions": 0, "fresh_after_ms": 0, "time_ms": 0

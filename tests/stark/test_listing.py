@@ -11,6 +11,7 @@ from hypothesis import strategies as some
 from stark.air.check import check
 from stark.air.chip import Bus
 from stark.air.system import System
+from stark.emit import MISSING_MAX, emit
 from stark.fixed import prepare
 from stark.keccak import keccak256
 from stark.key import Key
@@ -145,3 +146,21 @@ def test_a_system_is_bound_to_what_it_lists() -> None:
         System("toy", [Words(), Count()], ["last"], environment, listing=LISTING._replace(bus=LAST))
     with pytest.raises(ValueError, match="lists on other, a bus that no chip knows"):
         System("listed", [Words(), Count()], ["last"], environment, listing=unknown)
+
+
+def test_contracts_are_made_for_no_more_parts_and_pages_than_a_word_has_bits_for() -> None:
+    """A page whose bit is beyond the word would never be missing, and what it sums to taken on trust."""
+
+    def key(parts: int, room: int) -> Key:
+        listing = LISTING._replace(room=room, page_bytes=128)  # a page for each 64 bytes that entries may take
+        system = System("listed", [Words(), Count()], ["last"], environment, listing=listing)
+        parameters = Parameters(log_blowup=2, queries=parts, grinding_bits=4, log_final=2, part_queries=1)
+        made = Key(system, LOG_HEIGHTS, parameters, bytes(32))
+        assert (made.parameters.parts, listing.pages) == (parts, 64 * room)
+        return made
+
+    assert MISSING_MAX < 256
+    assert "PAGES: constant(uint256) = 192" in emit(key(MISSING_MAX - 192, 3)).shape
+    for parts, room in ((MISSING_MAX - 191, 3), (1, 4), (MISSING_MAX + 1, 1)):
+        with pytest.raises(ValueError, match=f"listed: {parts} parts and {64 * room} pages; a contract counts 255"):
+            emit(key(parts, room))

@@ -97,7 +97,8 @@ class Proving(NamedTuple):
         part, page = len(self.cut.parts) - 1, len(self.cut.pages) - 1
         answers = (part, self.cut.parts[part].hint, self.cut.parts[part].data)
         listed = (page, self.cut.pages[page]) if self.cut.pages else (0, b"")
-        for each in ((*answers, *listed), (*answers, 0, b""), (0, 0, b"", *listed)):
+        alone = [(0, 0, b"", *listed)] if self.cut.pages else []
+        for each in ((*answers, *listed), (*answers, 0, b""), *alone):
             asked = Asked("begin", (*self._head(), *each))
             if self.fits(self.verifier, asked):
                 return asked

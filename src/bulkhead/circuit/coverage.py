@@ -144,7 +144,10 @@ STATE = (
         "Room for filled orders", Standing.NOT_YET,
         "a full table or list refuses an order in the ledger; a proof does not say how full it was",
     ),
-    Cover("Data availability", Standing.PROVEN, "every changed word is in the statement, which is calldata"),
+    Cover(
+        "Data availability", Standing.PROVEN,
+        "every changed word is on a page of calldata; the statement has the page's digest, the proof its words",
+    ),
     Cover("Deposits and payments", Standing.PROVEN, "the contract compares them with its queue, in order and in full"),
 )
 

@@ -181,13 +181,13 @@ class Stage(StrEnum):
 
     SEALED = "sealed"
     PROVEN = "proven"  # the proof is on the disk
-    PUBLISHED = "published"  # some of its parts are accepted by the verifier on L1
+    PUBLISHED = "published"  # some of its parts or pages are accepted by the verifier on L1
     SETTLED = "settled"  # in a block that may still be lost
     FINAL = "final"  # as deep as was asked for
 
 
 class BatchStatus(NamedTuple):
-    """Of one batch. Parts count the opening: a proof of two parts is published as three."""
+    """Of one batch. Parts count the opening and pages: a proof of two parts whose statement has a page counts four."""
 
     number: int
     stage: Stage
