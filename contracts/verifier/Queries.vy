@@ -38,15 +38,13 @@ def check(claim: uint256[shape.CLAIM], part: uint256, hint: uint256, data: Bytes
     counts: uint256[shape.LEVELS] = empty(uint256[shape.LEVELS])
     points: uint256[shape.LEVELS * shape.PART_QUERIES] = empty(uint256[shape.LEVELS * shape.PART_QUERIES])
     inverses: uint256[shape.PART_QUERIES] = empty(uint256[shape.PART_QUERIES])  # of the points of what is folded
-    shifts: uint256[shape.LEVELS] = shape.SHIFTS
-    inverse_shifts: uint256[shape.LAYERS] = shape.INVERSE_SHIFTS
     for index: uint256 in range(count, bound=shape.PART_QUERIES):
         position: uint256 = claim[shape.CLAIM_POSITIONS + first + index]
         if index > 0 and positions[counts[0] - 1] == position:
             continue
         positions[counts[0]] = position
-        point: uint256 = shifts[0]
-        inverse: uint256 = inverse_shifts[0]
+        point: uint256 = shape.SHIFTS[0]
+        inverse: uint256 = shape.INVERSE_SHIFTS[0]
         for bit: uint256 in range(shape.LOG_SIZE):
             if position & 1 == 1:
                 point = uint256_mulmod(point, roots[bit], PRIME)
@@ -154,15 +152,17 @@ def check(claim: uint256[shape.CLAIM], part: uint256, hint: uint256, data: Bytes
             halves: uint256 = 1  # the product of one half for each step of the layer
             for _: uint256 in range(bits, bound=4):
                 halves = uint256_mulmod(halves, HALF, PRIME)
+            mask: uint256 = (1 << bits) - 1  # a place's bits within its fibre
             cursor: uint256 = 0
             for _: uint256 in range(shape.PART_QUERIES):
                 if cursor == value_count:
                     break
                 leaf: uint256 = places[cursor] >> bits
                 digests[length] = keccak256(concat(b"\x00", slice(data, offset, 32 << bits)))
-                for index: uint256 in range(2**bits, bound=16):
-                    fibre[index] = extract32(data, offset, output_type=uint256)
-                    assert fibre[index] < PRIME, "queries: not a field element"
+                for index: uint256 in range(unsafe_add(mask, 1), bound=16):
+                    word: uint256 = extract32(data, offset, output_type=uint256)
+                    assert word < PRIME, "queries: not a field element"
+                    fibre[index] = word
                     offset = unsafe_add(offset, 32)
                 # 1 / x of the fibre's first point, which differs from the one asked for by the place's lowest bits.
                 inverse: uint256 = inverses[cursor]
@@ -170,10 +170,13 @@ def check(claim: uint256[shape.CLAIM], part: uint256, hint: uint256, data: Bytes
                     if (places[cursor] >> bit) & 1 == 1:
                         inverse = uint256_mulmod(inverse, roots[bit], PRIME)
                 for once: uint256 in range(shape.PART_QUERIES):
-                    if cursor == value_count or places[cursor] >> bits != leaf:
+                    if cursor == value_count:
                         break
-                    assert fibre[places[cursor] & (2**bits - 1)] == values[cursor], "queries: layer does not follow"
-                    cursor += 1
+                    place: uint256 = places[cursor]
+                    if place >> bits != leaf:
+                        break
+                    assert fibre[place & mask] == values[cursor], "queries: layer does not follow"
+                    cursor = unsafe_add(cursor, 1)
                 power: uint256 = challenge
                 # Twice the even part and the odd part at every step: halved all at once in the end.
                 size: uint256 = 1 << bits
@@ -366,10 +369,11 @@ def check(claim: uint256[shape.CLAIM], part: uint256, hint: uint256, data: Bytes
                 places[index] = positions[index]
 
     assert offset == len(data), "queries: length"
-    # The last polynomial's coefficients, highest first.
-    last: uint256[shape.LAST] = empty(uint256[shape.LAST])
+    # The last polynomial's coefficients, highest first, behind zeros that make their number one of eights.
+    last: uint256[8][(shape.LAST + 7) // 8] = empty(uint256[8][(shape.LAST + 7) // 8])
     for term: uint256 in range(shape.LAST):
-        last[term] = claim[shape.CLAIM_LAST + shape.LAST - 1 - term]
+        slot: uint256 = 8 * ((shape.LAST + 7) // 8) - 1 - term
+        last[slot >> 3][slot & 7] = claim[shape.CLAIM_LAST + term]
     for index: uint256 in range(value_count, bound=shape.PART_QUERIES):
         point: uint256 = shape.LAST_SHIFT
         place: uint256 = places[index]
@@ -377,7 +381,14 @@ def check(claim: uint256[shape.CLAIM], part: uint256, hint: uint256, data: Bytes
             if (place >> bit) & 1 == 1:
                 point = uint256_mulmod(point, roots[bit], PRIME)
         total: uint256 = 0
-        for word: uint256 in last:
-            total = uint256_addmod(uint256_mulmod(total, point, PRIME), word, PRIME)
+        for words: uint256[8] in last:
+            total = uint256_addmod(uint256_mulmod(total, point, PRIME), words[0], PRIME)
+            total = uint256_addmod(uint256_mulmod(total, point, PRIME), words[1], PRIME)
+            total = uint256_addmod(uint256_mulmod(total, point, PRIME), words[2], PRIME)
+            total = uint256_addmod(uint256_mulmod(total, point, PRIME), words[3], PRIME)
+            total = uint256_addmod(uint256_mulmod(total, point, PRIME), words[4], PRIME)
+            total = uint256_addmod(uint256_mulmod(total, point, PRIME), words[5], PRIME)
+            total = uint256_addmod(uint256_mulmod(total, point, PRIME), words[6], PRIME)
+            total = uint256_addmod(uint256_mulmod(total, point, PRIME), words[7], PRIME)
         assert total == values[index], "queries: not on the last polynomial"
     return True
