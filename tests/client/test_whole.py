@@ -151,7 +151,8 @@ async def look(exchange: Exchange, trader: Trader) -> None:
     """What everybody may see."""
     books = exchange.books
     for ask in (books.solvency, books.insurance, books.liquidations, books.batches, books.settlement, books.forced,
-                books.oracle, books.operator, books.health, books.genesis, exchange.assets):  # fmt: skip
+                books.oracle, books.operator, books.health, books.genesis, books.proposals,
+                exchange.assets):  # fmt: skip
         assert await ask() is not None  # type: ignore[operator]
     missing: list[Callable[[], Coroutine[Any, Any, Any]]] = [
         books.deployment, books.settled_solvency, trader.settled_solvency, lambda: books.batch(999),

@@ -11,6 +11,7 @@ from types import TracebackType
 from typing import Any, cast
 
 from bulkhead.bridge.errors import Unreachable
+from bulkhead.bridge.proposals import Proposal
 from bulkhead.node.proof_file import FOLDER
 from bulkhead.node.proving import Outcome
 from bulkhead.node.settlement import Settlement
@@ -102,6 +103,9 @@ class Service:
 
     def statuses(self, count: int) -> list[BatchStatus]:
         return [BatchStatus(number, Stage.PROVEN) for number in range(41 - count, 41)]
+
+    def proposals(self, now_s: int) -> tuple[Proposal, ...]:
+        return ()
 
     def __enter__(self) -> Service:
         return self

@@ -145,7 +145,7 @@ def _stage(one: dict[str, Any]) -> str:
 
 
 def _transaction(batch: int, one: dict[str, Any]) -> Line:
-    step = one["step"] + (f" {one['part'] + 1}" if one["step"] == "answer" else "")
+    step = one["step"] + (f" {one['part'] + 1}" if one["step"] in ("answer", "publish") else "")
     return Line(
         one["hash"],
         (
