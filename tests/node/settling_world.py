@@ -44,9 +44,7 @@ QUICK = Parameters(log_blowup=2, queries=6, grinding_bits=4, log_final=4, part_q
 PROFILE = "quick"
 PARTS = 3
 BATCHES = 2
-PAGE_BYTES = 250  # short, so that changed words take several
-PAGES = {1: 2, 2: 1}  # of each batch's changed words
-CALLS = PARTS + 1  # transactions of a batch: open with the last part and page, answers, settle with the first page
+CALLS = PARTS + 1  # transactions of a batch: open with the last part and the page, answers, settle
 START_S = START_MS // 1000
 NOW_MS = START_MS + 3_600_000
 DOLLAR = 1_000_000
@@ -133,7 +131,7 @@ def apart(number: int) -> list[tuple[Step, int, int]]:
     """The transactions of a batch whose pieces have no room beside one another."""
     return [
         (Step.OPEN, number, 0), *((Step.ANSWER, number, part) for part in range(PARTS)),
-        *((Step.PUBLISH, number, page) for page in reversed(range(PAGES[number]))), (Step.SETTLE, number, 0),
+        (Step.PUBLISH, number, 0), (Step.SETTLE, number, 0),
     ]  # fmt: skip
 
 
@@ -208,8 +206,7 @@ def quick_profile(base: Path) -> Iterator[None]:
     Processes that share the tests share that folder's parent: what one of them has proven, the others find.
     """
     root = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
-    pages = patch("bulkhead.circuit.batch.PAGE_BYTES", PAGE_BYTES)
-    with pages, patch.dict(PROFILES, {PROFILE: QUICK}), (root / "settling.lock").open("w") as lock:
+    with patch.dict(PROFILES, {PROFILE: QUICK}), (root / "settling.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not (root / "settling").exists():
             unfinished = root / "settling.part"

@@ -1,4 +1,4 @@
-"""A batch of several pages that have no room beside anything else: each is sent by itself, once, and L1 tells all."""
+"""A batch whose page has no room beside anything else: each piece is sent by itself, once, and L1 tells all."""
 
 from __future__ import annotations
 
@@ -21,7 +21,6 @@ from bulkhead.units import TimeMs
 from tests.node.settling_world import (
     CALLS,
     NOW_MS,
-    PAGES,
     PARTS,
     PROFILE,
     SETTLER,
@@ -46,7 +45,7 @@ def profile(request: pytest.FixtureRequest) -> Iterator[None]:
 
 @pytest.fixture
 def at(tmp_path: Path) -> Iterator[World]:
-    """Two proven batches on the embedded chain, the first of two pages."""
+    """Two proven batches on the embedded chain."""
     with world(tmp_path) as made:
         yield made
 
@@ -88,17 +87,17 @@ def test_killed_at_every_moment_from_the_last_part_to_the_settlement(at: World, 
         except Killed:
             deaths += 1
     wanted = apart(1)
-    assert len(wanted) == 1 + PARTS + 2 + 1 and deaths >= 5 * 3
-    assert at.sent() - before == len(wanted) and at.batches() == 1 and published(at) == PAGES[1]
+    assert len(wanted) == 1 + PARTS + 1 + 1 and deaths >= 5 * 2
+    assert at.sent() - before == len(wanted) and at.batches() == 1 and published(at) == 1
     taken = Journey(at.folder).transactions(range(1, 2))[1]
     assert [(each.step, 1, each.part) for each in taken] == wanted, "in order, each once"
-    assert told == sorted(told) and set(told) == {(count, 6) for count in (4, 5, 6)}, "what L1 has, and no more"
-    found = rebuild(at.chain, at.deployment, config_of(at), TimeMs(START_MS))  # from pages that are anywhere
+    assert told == sorted(told) and set(told) == {(count, 5) for count in (4, 5)}, "what L1 has, and no more"
+    found = rebuild(at.chain, at.deployment, config_of(at), TimeMs(START_MS))  # from a page that is anywhere
     assert found.batches == 1 and found.root == at.deployment.contract(at.chain, "rollup").call("state")
 
 
 @pytest.mark.parametrize("has_room", [True, False])
-def test_a_batch_is_settled_at_once_whether_its_first_page_has_room_or_not(
+def test_a_batch_is_settled_at_once_whether_its_page_has_room_or_not(
     at: World, has_room: bool, request: pytest.FixtureRequest
 ) -> None:
     if not has_room:
@@ -106,5 +105,5 @@ def test_a_batch_is_settled_at_once_whether_its_first_page_has_room_or_not(
     before = at.sent()
     record = read_proof(Proofs(at.folder / FOLDER).path(1, PROFILE))
     receipt = settle(at.chain, at.deployment, SETTLER, record, config_of(at))
-    assert receipt.succeeded and at.batches() == 1 and published(at) == PAGES[1]
+    assert receipt.succeeded and at.batches() == 1 and published(at) == 1
     assert at.sent() - before == (CALLS if has_room else len(apart(1)))
