@@ -79,8 +79,8 @@ def test_from_a_deposit_to_a_claim(at: World) -> None:
                 status = service.status(event.batch)
                 stages.append((status.number, status.stage, status.published, status.parts))
         part = Stage.PUBLISHED
-        # Of head, three parts and two pages: the first transaction has head, last part and last page.
-        assert stages[:CALLS] == [(1, part, 3, 6), (1, part, 4, 6), (1, part, 5, 6), (1, Stage.SETTLED, 0, 0)]
+        # Of head, three parts and a page: the first transaction has head, last part and page.
+        assert stages[:CALLS] == [(1, part, 3, 5), (1, part, 4, 5), (1, part, 5, 5), (1, Stage.SETTLED, 0, 0)]
         assert [each.stage for each in service.statuses()] == [Stage.FINAL, Stage.FINAL]
         with pytest.raises(SettlementError, match="has 2 sealed batches: there is none of number 3"):
             service.status(3)
