@@ -1,5 +1,5 @@
 """Batches of trades on chain: proven under the profile for it, verified by their contracts, settled, by the rules of
-Osaka on the embedded L1. The large one takes some 15 GiB and two minutes.
+Osaka on the embedded L1. The large one takes some 15 GiB and three minutes.
 
 Beside a proof's bytes stands how many are expected from its key, with positions drawn at random.
 """

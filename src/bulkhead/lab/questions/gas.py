@@ -19,7 +19,7 @@ TAKEN = 0.0105
 CHARGE, DUST = 0.02, 1_000.0
 """USD: what the venue sets aside of a trade's fees for L1, and below which a rest is closed whole."""
 BATCH_GAS, BATCH_TRADES = 20_010_916, 69
-FULL_GAS, FULL_TRADES = 20_038_573, 110
+FULL_GAS, FULL_TRADES = 20_031_028, 110
 LARGE_GAS, LARGE_TRADES = 29_801_967, 1_500
 LENDING = "defi_liquidations_2020_2026.parquet"
 
@@ -41,7 +41,7 @@ WAYS = (
     ),
     Way(
         "by proof, the largest batch", LARGE_GAS / LARGE_TRADES, LARGE_TRADES,
-        "measured: the largest shape, whose proof takes 15 GiB and two minutes",
+        "measured: the largest shape, whose proof takes 15 GiB and a minute",
     ),
     Way("by proofs of proofs", 426.0, 14_000, "StarkEx, published for full batches; not built here"),
     Way("on L1 alone, at least", 104_189.0, 1, "StarkEx, measured on chain: a forced trade, which only asks for it"),
