@@ -43,8 +43,8 @@ def check(claim: uint256[shape.CLAIM], part: uint256, hint: uint256, data: Bytes
         if index > 0 and positions[counts[0] - 1] == position:
             continue
         positions[counts[0]] = position
-        point: uint256 = shape.SHIFTS[0]
-        inverse: uint256 = shape.INVERSE_SHIFTS[0]
+        point: uint256 = shape.SHIFT
+        inverse: uint256 = shape.INVERSE_SHIFT
         for bit: uint256 in range(shape.LOG_SIZE):
             if position & 1 == 1:
                 point = uint256_mulmod(point, roots[bit], PRIME)

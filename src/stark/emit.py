@@ -9,6 +9,7 @@ from __future__ import annotations
 from itertools import accumulate
 from typing import NamedTuple
 
+from stark.air.listing import SHORTEST_ENTRY_BYTES
 from stark.domain import shift_of
 from stark.keccak import keccak256
 from stark.key import TAG, Key
@@ -18,7 +19,6 @@ from stark.steps import STEP_BYTES, Head, Steps
 
 CODE_BYTES = 24_575  # of a contract, without the byte that stops a call to it
 TAPE_STEPS = CODE_BYTES // STEP_BYTES - 5  # in one contract's code, zeros behind the last one with them
-SHORTEST_ENTRY = 3  # bytes of an entry of a page
 MISSING_MAX = 255  # parts and pages: a bit each in a word, and shifted out of it a page would be asked of nobody
 
 
@@ -38,9 +38,8 @@ def emit(key: Key) -> Emitted:
         raise ValueError(f"{key.system.name}: a proof on chain is of a statement of at least one element")
     if not key.has_buses:
         raise ValueError(f"{key.system.name}: the contracts expect tables joined by buses")
-    pages = 0 if key.system.listing is None else key.system.listing.pages
-    if key.parameters.parts + pages > MISSING_MAX:
-        parts = key.parameters.parts
+    parts, pages = key.parameters.parts, key.system.pages
+    if parts + pages > MISSING_MAX:
         raise ValueError(f"{key.system.name}: {parts} parts and {pages} pages; a contract counts {MISSING_MAX} of both")
     steps = Steps(key)
     data = steps.encode()
@@ -56,9 +55,7 @@ def emit(key: Key) -> Emitted:
 def _shape(key: Key, steps: Steps, tape_count: int, constant_count: int) -> str:
     """The module `shape`: constants by name, in one place for all contracts."""
     numbers = _head_numbers(key, steps.head) | _query_numbers(key) | _page_numbers(key)
-    numbers["CLAIM"] += 2 * numbers["PAGES"]
     numbers |= {
-        "STEPS": len(steps.made),
         "SLOTS": steps.count,
         **{f"SLOT_{name}".upper(): place for name, place in steps.slots._asdict().items()},
         "TAPE_CONTRACTS": tape_count,
@@ -79,7 +76,7 @@ def _shape(key: Key, steps: Steps, tape_count: int, constant_count: int) -> str:
 
 def _head_numbers(key: Key, head: Head) -> dict[str, int]:
     """Where the words of a proof's head stand, and how many there are; those of statement and hints."""
-    pages = 0 if key.system.listing is None else key.system.listing.pages
+    pages = key.system.pages
     return {
         "ELEMENTS": len(key.system.public),
         "STATEMENT": len(key.system.public) + pages,
@@ -128,7 +125,9 @@ def _query_numbers(key: Key) -> dict[str, int]:
         "CLAIM_COUNT": claim[5],
         "CLAIM_POSITIONS": claim[6],
         "CLAIM_POINT": claim[7],
-        "CLAIM": claim[7] + 2,
+        "CLAIM": claim[7] + 2 + 2 * key.system.pages,
+        "SHIFT": shift_of(key.log_tallest, key.log_tallest),
+        "INVERSE_SHIFT": inverse(shift_of(key.log_tallest, key.log_tallest)),
         "LAST_SHIFT": shift_of(parameters.log_final, key.log_tallest),
     }
 
@@ -142,7 +141,7 @@ def _page_numbers(key: Key) -> dict[str, int]:
         "PAGES": listing.pages,
         "PAGES_BOUND": listing.pages,
         "PAGE_BYTES": listing.page_bytes,
-        "PAGE_ENTRIES": listing.page_bytes // SHORTEST_ENTRY,
+        "PAGE_ENTRIES": listing.page_bytes // SHORTEST_ENTRY_BYTES,
         "BUS": key.system.buses[listing.bus],
         "TIMES": listing.times % PRIME,
     }
@@ -151,7 +150,6 @@ def _page_numbers(key: Key) -> dict[str, int]:
 def _lists(key: Key, head: Head) -> dict[str, list[int]]:
     """What there is one of for each level, tree, layer, or bit of a position."""
     levels, log_size = key.levels, key.log_tallest + key.parameters.log_blowup
-    log_rows = list(accumulate(key.schedule, lambda rows, bits: rows - bits, initial=key.log_tallest))
     return {
         "LOG_HEIGHT": [level.log_height for level in levels],
         "LEVEL_START": list(head.levels),
@@ -159,10 +157,8 @@ def _lists(key: Key, head: Head) -> dict[str, list[int]]:
         "ROW_ROOT": [root_of_unity(level.log_height) for level in levels],
         "LAST_ROW": [inverse(root_of_unity(level.log_height)) for level in levels],
         "LOWER": [key.log_tallest - level.log_height for level in levels],
-        "SHIFTS": [shift_of(level.log_height, key.log_tallest) for level in levels],
         "TREE_WIDTHS": [width for widths in _tree_widths(key) for width in widths],
         "LAYER_BITS": list(key.schedule),
-        "INVERSE_SHIFTS": [inverse(shift_of(rows, key.log_tallest)) for rows in log_rows[:-1]],
         "ROOTS": [root_of_unity(bit + 1) for bit in range(log_size + 1)],
         "INVERSE_ROOTS": [inverse(root_of_unity(bit + 1)) for bit in range(log_size + 1)],
     }

@@ -52,7 +52,7 @@ def split(key: Key, public: Sequence[int], proof: bytes) -> Split:
         raise ValueError(f"not a proof of this statement: {rejection}") from None
     listing = key.system.listing
     pages = [] if listing is None else listing.pack(key.system.listed(public))
-    limits = key.parameters.parts, 0 if listing is None else listing.pages
+    limits = key.parameters.parts, key.system.pages
     return Split(key.said(public), head_hints(key, public, committed), head, parts, pages, *limits)
 
 

@@ -93,10 +93,10 @@ class Steps:
         self._rows: dict[tuple[int, int, int], int] = {}  # the slot that is one in a row of a table's period
         for number, table in enumerate(key.system.tables):
             for output in self._program(table.program, number):
-                self._append(Do.FOLD, output)
+                self.append(Do.FOLD, output)
         stated = self._program(key.system.outside, None)
         for times, divisor in zip(stated[::2], stated[1::2], strict=True):
-            self._append(Do.BALANCE, times, divisor)
+            self.append(Do.BALANCE, times, divisor)
 
     def encode(self) -> bytes:
         """All steps, one after the other."""
@@ -110,7 +110,7 @@ class Steps:
         """How many slots there are in all."""
         return self.slots.steps + len(self.made)
 
-    def _append(self, operation: Do, left: int, right: int = 0, third: int = 0) -> int:
+    def append(self, operation: Do, left: int, right: int = 0, third: int = 0) -> int:
         """One step; answers the slot of its result."""
         if not all(0 <= operand < SIDES for operand in (left, right, third)):
             raise ValueError(f"{self.key.system.name} has too many rules for a tape: an operand is one of 2**16 slots")
@@ -130,19 +130,19 @@ class Steps:
         rows = [row for row, value in enumerate(values) if value]
         where = self._level(table) << 8 | (len(values).bit_length() - 1)
         if not _is_by_rows(values):
-            return self._append(Do.PERIODIC, self._list(_coefficients(values)[::-1]), where)
+            return self.append(Do.PERIODIC, self._list(_coefficients(values)[::-1]), where)
         total = None
         for row in rows:
             slot = self._row(table, len(values), row, where)
             if values[row] != 1:
-                slot = self._append(Do.MULTIPLY, slot, self.scalar(values[row]))
-            total = slot if total is None else self._append(Do.ADD, total, slot)
+                slot = self.append(Do.MULTIPLY, slot, self.scalar(values[row]))
+            total = slot if total is None else self.append(Do.ADD, total, slot)
         return self.scalar(0) if total is None else total
 
     def _row(self, table: int, period: int, row: int, where: int) -> int:
         """The slot that is one in a row of a period and zero in the others; it is made once."""
         if (table, period, row) not in self._rows:
-            self._rows[table, period, row] = self._append(Do.ONE_HOT, self._list(_one_hot(period, row)), where)
+            self._rows[table, period, row] = self.append(Do.ONE_HOT, self._list(_one_hot(period, row)), where)
         return self._rows[table, period, row]
 
     def _list(self, values: Sequence[int]) -> int:
@@ -206,7 +206,7 @@ class _Run:
     def slot(self, number: int) -> int:
         """Of a value of the program, by its number there."""
         if number in self._waiting:
-            self._slots[number] = self._steps._append(Do.MULTIPLY, *self._waiting.pop(number))
+            self._slots[number] = self._steps.append(Do.MULTIPLY, *self._waiting.pop(number))
         return self._slots[number]
 
     def _leaf(self, leaf: Leaf) -> int:
@@ -222,11 +222,11 @@ class _Run:
         if operation != Operation.MULTIPLY and right in self._waiting:
             product = self._waiting.pop(right)
             kind = Do.MULTIPLY_ADD if operation == Operation.ADD else Do.SUBTRACT_PRODUCT
-            return self._steps._append(kind, *product, self.slot(left))
+            return self._steps.append(kind, *product, self.slot(left))
         if operation == Operation.SUBTRACT and left in self._waiting:
             product = self._waiting.pop(left)
-            return self._steps._append(Do.PRODUCT_LESS, *product, self.slot(right))
-        return self._steps._append(PLAIN[operation], self.slot(left), self.slot(right))
+            return self._steps.append(Do.PRODUCT_LESS, *product, self.slot(right))
+        return self._steps.append(PLAIN[operation], self.slot(left), self.slot(right))
 
 
 def _scalars(key: Key, programs: Sequence[Program]) -> list[int]:

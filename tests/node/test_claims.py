@@ -30,15 +30,10 @@ from bulkhead.node.store.tables import claims, operations
 from bulkhead.units import TimeMs
 from tests.bridge.chains import DEPOSITOR, STRANGER
 from tests.node.exchange_world import small_config
-from tests.node.settling_world import BATCHES, DOLLAR, NOW_MS, RECIPIENT, TERMS, World, quick_profile, run, world
+from tests.node.settling_world import BATCHES, DOLLAR, NOW_MS, RECIPIENT, TERMS, World, run, world
 from tests.programs import L1_KINDS
 
-
-@pytest.fixture(autouse=True, scope="module")
-def profile(request: pytest.FixtureRequest) -> Iterator[None]:
-    """Proofs that take seconds."""
-    with quick_profile(request.getfixturevalue("tmp_path_factory").getbasetemp()):
-        yield
+pytestmark = pytest.mark.usefixtures("settling_profile")
 
 
 @pytest.fixture(autouse=True)

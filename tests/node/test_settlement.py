@@ -47,18 +47,12 @@ from tests.node.settling_world import (
     alone,
     calls,
     expected,
-    quick_profile,
     run,
     world,
 )
 from tests.programs import L1_KINDS
 
-
-@pytest.fixture(autouse=True, scope="module")
-def profile(request: pytest.FixtureRequest) -> Iterator[None]:
-    """Proofs that take seconds."""
-    with quick_profile(request.getfixturevalue("tmp_path_factory").getbasetemp()):
-        yield
+pytestmark = pytest.mark.usefixtures("settling_profile")
 
 
 @pytest.fixture(params=L1_KINDS)

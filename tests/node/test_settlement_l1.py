@@ -39,7 +39,6 @@ from tests.node.settling_world import (
     calls,
     expected,
     opened,
-    quick_profile,
     run,
     until_waiting,
     world,
@@ -49,11 +48,7 @@ from tests.programs import L1_KINDS
 STUCK_MS = TERMS.stuck_ms
 
 
-@pytest.fixture(autouse=True, scope="module")
-def profile(request: pytest.FixtureRequest) -> Iterator[None]:
-    """Proofs that take seconds."""
-    with quick_profile(request.getfixturevalue("tmp_path_factory").getbasetemp()):
-        yield
+pytestmark = pytest.mark.usefixtures("settling_profile")
 
 
 @pytest.fixture(params=L1_KINDS)

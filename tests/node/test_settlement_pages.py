@@ -29,18 +29,12 @@ from tests.node.settling_world import (
     World,
     alone,
     apart,
-    quick_profile,
     run,
     world,
 )
 from tests.parse import START_MS
 
-
-@pytest.fixture(autouse=True, scope="module")
-def profile(request: pytest.FixtureRequest) -> Iterator[None]:
-    """Proofs that take seconds."""
-    with quick_profile(request.getfixturevalue("tmp_path_factory").getbasetemp()):
-        yield
+pytestmark = pytest.mark.usefixtures("settling_profile")
 
 
 @pytest.fixture

@@ -15,7 +15,6 @@ from stark.split import Split
 
 SPAN = 5_000  # blocks that are asked for events at once: nodes refuse longer ranges
 WORD_BYTES = 32
-
 CALLDATA_BYTES = 125_000  # of a transaction that every node passes on
 
 Report = Callable[[str, int], None]  # what was sent, and the gas it took
@@ -152,8 +151,8 @@ def give_proof(
 ) -> tuple[int, Any]:
     """Give a verifier a proof, in several transactions; nothing is sent that it has already.
 
-    Answers what is still missing, and the claim: nothing is, unless `but_last` leaves a last page to whoever settles.
-    Raises Reverted with the contract's reason, and what `Chain` raises.
+    Answers what is still missing, and the claim to go with it: nothing is, unless `but_last` leaves a last page to
+    whoever settles. Raises Reverted with the contract's reason, and what `Chain` raises.
     """
     claim = proving.claim()
     if proving.is_proven():

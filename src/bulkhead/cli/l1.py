@@ -40,6 +40,11 @@ KeyFile = Annotated[
     typer.Option(help=f"A file with the private key that signs; or set {KEY_VARIABLE}.", show_default=False),
 ]
 
+Compiled = Annotated[
+    list[Path] | None, typer.Option(help="Compiled contracts, taken at their word; else they are compiled here.")
+]
+VerifierProfile = Annotated[str, typer.Option(help="Which proofs its verifiers take.")]
+
 DEFAULT_L1, DEFAULT_RECORD = "l1/chain.sqlite", Path("l1/deployment.json")
 
 
@@ -50,10 +55,8 @@ def deploy(
     where: Where = DEFAULT_L1,
     record: RecordFile = DEFAULT_RECORD,
     key_file: KeyFile = None,
-    artifacts: Annotated[
-        list[Path] | None, typer.Option(help="Compiled contracts, taken at their word; else they are compiled here.")
-    ] = None,
-    profile: Annotated[str, typer.Option(help="Which proofs its verifiers take.")] = "onchain",
+    artifacts: Compiled = None,
+    profile: VerifierProfile = "onchain",
     token: Annotated[str | None, typer.Option(help="The collateral; without one a test token is deployed.")] = None,
     council: Annotated[str | None, typer.Option(help="Who may pause and propose; the deployer if nobody.")] = None,
     fee: Annotated[int, typer.Option(min=0, help="What a forced request costs, in wei.")] = 0,

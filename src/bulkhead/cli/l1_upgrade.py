@@ -12,8 +12,10 @@ import typer
 from bulkhead.cli.l1 import (
     DEFAULT_L1,
     DEFAULT_RECORD,
+    Compiled,
     KeyFile,
     RecordFile,
+    VerifierProfile,
     Where,
     clock,
     find_signer,
@@ -52,10 +54,8 @@ def propose(
     where: Where = DEFAULT_L1,
     record: RecordFile = DEFAULT_RECORD,
     key_file: KeyFile = None,
-    artifacts: Annotated[
-        list[Path] | None, typer.Option(help="Compiled contracts, taken at their word; else they are compiled here.")
-    ] = None,
-    profile: Annotated[str, typer.Option(help="Which proofs its verifiers take.")] = "onchain",
+    artifacts: Compiled = None,
+    profile: VerifierProfile = "onchain",
 ) -> None:
     """Compile verifiers, deploy them beside those that the rollup takes, and announce them: the timelock begins."""
     from bulkhead.bridge.artifacts import read_system

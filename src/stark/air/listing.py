@@ -25,6 +25,7 @@ from stark.prime import PRIME, WORD_BYTES, inverse
 FIELDS = 2
 STEP_BYTES = WORD_BYTES - FIELDS  # at most: both sizes and a step are read as one word
 ENTRY_BYTES = FIELDS + STEP_BYTES + WORD_BYTES  # at most
+SHORTEST_ENTRY_BYTES = FIELDS + 1  # a step of one byte, and no value
 END = bytes(2 * WORD_BYTES)
 
 

@@ -113,6 +113,11 @@ class System:
         words += self.outside.words()
         return words if self.listing is None else [*words, *self.listing.words(self.buses[self.listing.bus])]
 
+    @property
+    def pages(self) -> int:
+        """The most pages that a statement lists; none where it lists nothing."""
+        return 0 if self.listing is None else self.listing.pages
+
     def listed(self, public: Sequence[int]) -> Sequence[int]:
         """Of a statement, what stands behind its elements."""
         return public[len(self.public) :]

@@ -164,8 +164,11 @@ class Publisher:
     def _next(self, settle: Call, found: Publication) -> Call:
         """The transaction that comes next; `settle` is the last one, without its bytes."""
         number, proving = settle.batch, found.proving
-        claim = self._claim(number, found)
-        missing = 0 if proving.is_proven() else proving.missing(claim)
+        claim: Any = ()
+        missing: int | None = 0
+        if not proving.is_proven():
+            claim = self._claim(number, found)
+            missing = proving.missing(claim)
         if missing is None:
             return self._open(number, found)
         last = proving.settling(found.reader, self.rollup.address, found.packed, missing, claim)
