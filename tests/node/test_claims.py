@@ -138,7 +138,7 @@ class Paid(NamedTuple):
 
 
 @pytest.fixture(scope="module")
-def paid(profile: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Paid]:
+def paid(settling_profile: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Paid]:
     with world(tmp_path_factory.mktemp("paid")) as at:
         seen = []
         with at.service(terms=TERMS._replace(confirmations=3)) as service:
