@@ -6,7 +6,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bulkhead.ledger.tree import DEPTH, EMPTY_LEAF, LEAVES, AccountTree, empty_nodes, leaf_place, verify_path
+from bulkhead.ledger.tree import (
+    DEPTH,
+    EMPTY_LEAF,
+    LEAVES,
+    AccountTree,
+    FullTree,
+    Tree,
+    empty_nodes,
+    leaf_place,
+    verify_path,
+)
 from bulkhead.limits import FIELD_PRIME
 from stark.field import PRIME
 from stark.poseidon import hash2
@@ -149,3 +159,32 @@ def test_every_account_has_a_leaf_of_its_own() -> None:
     for account_id in (-1, LEAVES):
         with pytest.raises(ValueError, match="leaf"):
             leaf_place(account_id)
+
+
+small_leaves = st.dictionaries(
+    st.integers(0, 7), st.sampled_from([0, 1, PRIME - 1]) | st.integers(0, PRIME - 1), max_size=6
+)
+
+
+@given(st.lists(small_leaves, max_size=4), st.integers(0, 3))
+def test_a_full_tree_has_the_nodes_of_a_sparse_one(changes: list[dict[int, int]], copied_after: int) -> None:
+    full, sparse, twins = FullTree(3), Tree(3), []
+    for number, batch in enumerate(changes):
+        full.update(batch)
+        sparse.update(batch)
+        if number == copied_after:
+            twins = [full.copy(), sparse.copy()]
+    for ours, theirs in ((full, sparse), *([twins] if twins else [])):
+        assert ours.root == theirs.root
+        for depth in range(4):
+            assert all(ours.node(depth, place) == theirs.node(depth, place) for place in range(1 << depth))
+
+
+@pytest.mark.parametrize("leaves", [{8: 1}, {-1: 1}, {0: 1, 1: PRIME}, {0: -1}])
+def test_a_full_tree_refuses_what_it_has_no_place_for_and_changes_nothing(leaves: dict[int, int]) -> None:
+    tree = FullTree(3)
+    tree.update({5: 7})
+    before = tree.root
+    with pytest.raises(ValueError):
+        tree.update(leaves)
+    assert (tree.root, tree.node(3, 0), tree.node(3, 5)) == (before, 0, 7)

@@ -247,12 +247,12 @@ def _stage(state: State) -> State:
     A draft would do for one fill, but each fill in it costs as much as all before it, and who asks for
     fill-or-kill and is refused has paid nothing.
     """
-    stage = State(state.config, {}, dict(state.markets), dict(state.funds), dict(state.custody), state.oracle)
+    venue = (dict(state.markets), dict(state.funds), dict(state.custody), state.oracle)
+    stage = State(state.config, {}, *venue, filled=StagedOrders(state.filled))
     stage.counters, stage.time_ms = state.counters, state.time_ms
     stage.terms, stage.groups = state.terms, state.groups
     stage.risks, stage.indices = dict(state.risks), dict(state.indices)
     stage.holders = {market_id: {} for market_id in state.holders}
-    stage.filled = StagedOrders(state.filled)
     return stage
 
 

@@ -12,12 +12,11 @@ stays, which harms nobody: its message is refused as expired, and no bound count
 
 from __future__ import annotations
 
-from array import array
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from copy import copy
 
 from bulkhead.fixed import seconds_floor
-from bulkhead.ledger.tree import EMPTY_LEAF, Tree
+from bulkhead.ledger.tree import EMPTY_LEAF, FullTree
 from bulkhead.limits import FILLED_BITS, ORDER_KEY_BITS, ORDER_TREE_DEPTH, TIME_S_BITS
 from bulkhead.reject import Reject
 from bulkhead.units import TimeMs
@@ -26,6 +25,8 @@ from stark.poseidon import hash_many
 KEY_MASK = (1 << ORDER_KEY_BITS) - 1
 LIST_SHIFT = ORDER_KEY_BITS - ORDER_TREE_DEPTH
 LIST_MIN, LIST_SHARE = 64, 8
+KEY_BYTES, FILLED_BYTES, EXPIRY_BYTES = ORDER_KEY_BITS // 8, FILLED_BITS // 8, TIME_S_BITS // 8
+ENTRY_BYTES = KEY_BYTES + FILLED_BYTES + EXPIRY_BYTES
 SPAN_SHIFT = 12  # 4,096 s: so coarsely it is counted how many entries have expired
 
 Entry = tuple[int, int, int]  # key, filled, expiry in seconds
@@ -63,21 +64,21 @@ def digest_of(entries: Sequence[Entry]) -> int:
 
 
 class FilledOrders:
-    """The lists, and the root of the tree over them, which is brought up to date when it is asked for."""
+    """The lists, and the root of the tree over them, which is brought up to date when it is asked for.
 
-    __slots__ = (
-        "_entries", "_is_shared", "_lists", "_longest", "_new", "_sizes", "_spans", "_stale", "_tree", "touched",
-    )  # fmt: skip
+    A list is kept as the bytes of its packed entries, one after the other. There may be half a million, and most are
+    looked at once: as objects of their own they would take several times the memory.
+    """
+
+    __slots__ = ("_count", "_is_shared", "_lists", "_longest", "_spans", "_stale", "_tree", "touched")
 
     def __init__(self, entries: Iterable[Entry] = (), touched: Iterable[int] = ()) -> None:
         """`touched` are the lists in which something was entered since a batch was ended."""
-        self._entries: dict[int, Kept] = {}
-        self._sizes = array("I", bytes(array("I").itemsize << ORDER_TREE_DEPTH))  # entries by list
-        self._lists: dict[int, tuple[int, ...]] = {}  # keys in the order in which they came, but for `_new` ones
-        self._new: list[int] = []  # keys that are in no list yet: most are put there when a batch ends
+        self._lists = [b""] * (1 << ORDER_TREE_DEPTH)
+        self._count = 0
         self._spans: dict[int, int] = {}  # entries by the span of their expiry
         self._longest: int | None = 0  # None: not known
-        self._tree = Tree(ORDER_TREE_DEPTH)
+        self._tree = FullTree(ORDER_TREE_DEPTH)
         self._stale: dict[int, None] = {}  # lists whose leaf may not be that of the tree
         self._is_shared = False  # the tree is a copy's, too
         self.touched: dict[int, None] = {}
@@ -87,35 +88,38 @@ class FilledOrders:
 
     def __len__(self) -> int:
         """How many entries there are, those that have expired and were not forgotten among them."""
-        return len(self._entries)
+        return self._count
 
     def __iter__(self) -> Iterator[Entry]:
         """All entries by rising key."""
-        return ((key, *kept) for key, kept in sorted(self._entries.items()))
+        return (entry for kept in self._lists if kept for entry in _entries(kept))
 
     def entries(self, number: int) -> tuple[Entry, ...]:
         """One list, by rising key."""
-        self._file()
-        return tuple((key, *self._entries[key]) for key in sorted(self._lists.get(number, ())))
+        return tuple(_entries(self._lists[number]))
 
     def size(self, number: int) -> int:
         """How many entries one list has."""
-        return self._sizes[number]
+        return len(self._lists[number]) // ENTRY_BYTES
 
     def kept(self, key: int) -> Kept | None:
         """What is known of a key: filled, and expiry in seconds."""
-        return self._entries.get(key)
+        kept = self._lists[key >> LIST_SHIFT]
+        if key.to_bytes(KEY_BYTES, "big") not in kept:  # as almost always, for little
+            return None
+        at, is_there = _place(kept, key)
+        return _entry(kept, at)[1:] if is_there else None
 
     def filled(self, key: int) -> int:
         """Lots already traded of an order, zero when it never has."""
-        kept = self._entries.get(key)
+        kept = self.kept(key)
         return 0 if kept is None else kept[0]
 
     @property
     def longest(self) -> int:
         """How many entries the longest list has."""
         if self._longest is None:
-            self._longest = max(self._sizes)
+            self._longest = max(map(len, self._lists)) // ENTRY_BYTES
         return self._longest
 
     @property
@@ -136,19 +140,18 @@ class FilledOrders:
         """Why a key cannot be entered, beside others that are about to be. What has expired takes no place in a list;
         of all lists together it does for the rest of its span, little more than an hour.
         """
-        if key in self._entries or key in others:
+        if key in others or self.kept(key) is not None:
             return None
         number, added = key >> LIST_SHIFT, len(others)
-        if len(self._entries) + added < orders_max and self._sizes[number] + added < LIST_MIN:
+        if self._count + added < orders_max and self.size(number) + added < LIST_MIN:
             return None  # as almost always, for little
-        self._file()
         now_s = seconds_floor(TimeMs(time_ms))
-        new = [other for other in others if other not in self._entries]
+        new = [other for other in others if self.kept(other) is None]
         room = orders_max - len(new)
-        if len(self._entries) >= room and len(self._entries) - self._passed(now_s) >= room:
+        if self._count >= room and self._count - self._passed(now_s) >= room:
             return Reject.ORDER_TABLE_FULL
         room = list_max(orders_max) - sum(list_of(other) == number for other in new)
-        alive = sum(self._entries[each][1] >= now_s for each in self._lists.get(number, ()))
+        alive = sum(expiry_s >= now_s for _, _, expiry_s in self.entries(number))
         return Reject.ORDER_LIST_FULL if alive >= room else None
 
     def _passed(self, now_s: int) -> int:
@@ -156,46 +159,35 @@ class FilledOrders:
 
     def put(self, key: int, filled: int, expiry_s: int) -> None:
         """Record the total filled. Only a committed draft calls this, and whoever follows a proven batch."""
-        known, number = self._entries.get(key), key >> LIST_SHIFT
-        if known is None:
-            self._new.append(key)
-            self._sizes[number] = size = self._sizes[number] + 1
-            if self._longest is not None and size > self._longest:
-                self._longest = size
-        elif known[1] != expiry_s:
-            self._file()
-            self._count_span(known[1], -1)
-            self._count_span(expiry_s, 1)
-        self._entries[key] = (filled, expiry_s)
+        number = key >> LIST_SHIFT
+        kept = self._lists[number]
+        at, is_there = _place(kept, key)
+        if is_there:
+            self._count_span(_entry(kept, at)[2], -1)
+        else:
+            self._count += 1
+            if self._longest is not None and len(kept) >= self._longest * ENTRY_BYTES:
+                self._longest += 1
+        entered = packed((key, filled, expiry_s)).to_bytes(ENTRY_BYTES, "big")
+        self._lists[number] = kept[:at] + entered + kept[at + ENTRY_BYTES * is_there :]
+        self._count_span(expiry_s, 1)
         self.touched[number] = self._stale[number] = None
-
-    def _file(self) -> None:
-        """Put new keys into their lists."""
-        for key in self._new:
-            number = key >> LIST_SHIFT
-            self._lists[number] = (*self._lists.get(number, ()), key)
-            self._count_span(self._entries[key][1], 1)
-        self._new.clear()
 
     def forget(self, now_s: int) -> int:
         """Forget what has expired in the lists that were touched since a batch was ended. Returns how many entries."""
-        self._file()
-        before = len(self._entries)
+        before = self._count
         for number in self.touched:
-            keys = self._lists.get(number, ())
-            alive = tuple(key for key in keys if self._entries[key][1] >= now_s)
-            if len(alive) == len(keys):
+            kept = self._lists[number]
+            gone = [at for at in range(0, len(kept), ENTRY_BYTES) if _entry(kept, at)[2] < now_s]
+            if not gone:
                 continue
-            for key in keys:
-                if self._entries[key][1] < now_s:
-                    self._count_span(self._entries.pop(key)[1], -1)
-            self._longest = self._longest if len(keys) != self._longest else None
-            self._sizes[number], self._stale[number] = len(alive), None
-            if alive:
-                self._lists[number] = alive
-            else:
-                del self._lists[number]
-        return before - len(self._entries)
+            self._longest = self._longest if self.size(number) != self._longest else None
+            for at in reversed(gone):
+                self._count_span(_entry(kept, at)[2], -1)
+                kept = kept[:at] + kept[at + ENTRY_BYTES :]
+            self._count -= len(gone)
+            self._lists[number], self._stale[number] = kept, None
+        return before - self._count
 
     def end_batch(self, now_s: int) -> int:
         """Forget, and begin anew to note which lists are touched."""
@@ -211,7 +203,7 @@ class FilledOrders:
         """The same entries, to go on from: what is entered in either is not seen by the other."""
         twin = copy(self)
         self._is_shared = twin._is_shared = True
-        for name in ("_entries", "_lists", "_new", "_sizes", "_spans", "_stale", "touched"):
+        for name in ("_lists", "_spans", "_stale", "touched"):
             setattr(twin, name, copy(getattr(self, name)))
         return twin
 
@@ -224,28 +216,59 @@ class FilledOrders:
             del self._spans[span]
 
 
+def _entry(kept: bytes, at: int) -> Entry:
+    key_end, filled_end = at + KEY_BYTES, at + KEY_BYTES + FILLED_BYTES
+    return (
+        int.from_bytes(kept[at:key_end], "big"),
+        int.from_bytes(kept[key_end:filled_end], "big"),
+        int.from_bytes(kept[filled_end : at + ENTRY_BYTES], "big"),
+    )
+
+
+def _entries(kept: bytes) -> Iterator[Entry]:
+    return (_entry(kept, at) for at in range(0, len(kept), ENTRY_BYTES))
+
+
+def _place(kept: bytes, key: int) -> tuple[int, bool]:
+    """Where a key's entry begins, and True; or where it would, and False."""
+    sought = key.to_bytes(KEY_BYTES, "big")
+    for at in range(0, len(kept), ENTRY_BYTES):
+        found = kept[at : at + KEY_BYTES]
+        if found >= sought:
+            return at, found == sought
+    return len(kept), False
+
+
 class StagedOrders(FilledOrders):
     """What a rehearsal enters, over the lists of a state that stays as it is: nothing is copied.
 
     A rehearsal asks what is filled and what may be entered; it ends no batch and commits to nothing.
     """
 
-    __slots__ = ("_under",)
+    __slots__ = ("_sizes", "_staged", "_under")
 
-    def __init__(self, under: FilledOrders) -> None:
-        super().__init__()
+    def __init__(self, under: FilledOrders) -> None:  # the lists are those below: none are made for a few orders
         self._under = under
+        self._staged: dict[int, int] = {}  # what is filled by key
+        self._sizes: dict[int, int] = {}  # how many of them by list
 
     def filled(self, key: int) -> int:
         """Lots traded of an order, in the rehearsal or before."""
-        return super().filled(key) or self._under.filled(key)
+        staged = self._staged.get(key)
+        return self._under.filled(key) if staged is None else staged
+
+    def put(self, key: int, filled: int, expiry_s: int) -> None:
+        """Record the total filled, for this rehearsal."""
+        if key not in self._staged:
+            self._sizes[list_of(key)] = self._sizes.get(list_of(key), 0) + 1
+        self._staged[key] = filled
 
     def lack(self, key: int, others: Collection[int], time_ms: int, orders_max: int) -> Reject | None:
         """Why a key cannot be entered beside what the rehearsal has: looked through only where room is short."""
-        if key in self._entries or key in others:
+        if key in self._staged or key in others:
             return None
-        under, number = self._under, list_of(key)
-        added = len(self) + len(others)
-        if len(under) + added < orders_max and under.size(number) + self.size(number) + len(others) < LIST_MIN:
+        under, number, added = self._under, list_of(key), len(others)
+        listed = under.size(number) + self._sizes.get(number, 0)
+        if len(under) + len(self._staged) + added < orders_max and listed + added < LIST_MIN:
             return None
-        return under.lack(key, {*self._entries, *others}, time_ms, orders_max)
+        return under.lack(key, {*self._staged, *others}, time_ms, orders_max)

@@ -22,6 +22,7 @@ LEAVES = 1 << DEPTH
 FAMILY_BITS = DEPTH - CHILD_BITS
 ROOT = 1  # key of a node: 1 followed by the path to it in binary; its children are 2k and 2k + 1, its sibling k ^ 1
 EMPTY_LEAF = 0
+NODE_BYTES = 32
 
 
 @cache
@@ -103,6 +104,54 @@ class Tree:
         if not 0 <= number < 1 << self.depth:
             raise ValueError(f"leaf {number} is not in [0, 2**{self.depth})")
         return 1 << self.depth | number
+
+
+class FullTree:
+    """A tree of which most leaves are in use: every node has its place, and memory is the same however many are.
+
+    Commits to the same as `Tree`. A node over unused leaves only is kept as zero.
+    """
+
+    __slots__ = ("_nodes", "depth")
+
+    def __init__(self, depth: int) -> None:
+        self.depth = depth
+        self._nodes = bytearray(NODE_BYTES << depth + 1)  # node of key k at 32 k
+
+    @property
+    def root(self) -> int:
+        """Commitment to every leaf."""
+        return self.node(0, 0)
+
+    def node(self, depth: int, place: int) -> int:
+        """A node by its depth (0 is the root) and its place among the nodes of that depth."""
+        return self._at((1 << depth) | place, empty_nodes()[self.depth - depth])
+
+    def copy(self) -> Self:
+        """An independent tree with the same leaves."""
+        twin = copy(self)
+        twin._nodes = self._nodes.copy()
+        return twin
+
+    def update(self, leaves: Mapping[int, int]) -> None:
+        """Set some leaves, 0 to remove one; hash every node above them once, whatever their number.
+
+        Raises ValueError, and changes nothing, if there is no such leaf or it is not an element of the field.
+        """
+        if not all(0 <= number < 1 << self.depth for number in leaves):
+            raise ValueError(f"not all of the leaves {sorted(leaves)} are in [0, 2**{self.depth})")
+        nodes = {1 << self.depth | number: _checked_leaf(leaf) for number, leaf in leaves.items()}
+        for height in range(self.depth + 1):
+            empty = empty_nodes()[height]
+            for key, node in nodes.items():
+                kept = EMPTY_LEAF if node == empty else node
+                self._nodes[NODE_BYTES * key : NODE_BYTES * (key + 1)] = kept.to_bytes(NODE_BYTES, "big")
+            above = list(dict.fromkeys([key >> 1 for key in nodes])) if height < self.depth else []
+            pairs = [(self._at(2 * key, empty), self._at(2 * key + 1, empty)) for key in above]
+            nodes = dict(zip(above, hash2_list(pairs), strict=True))
+
+    def _at(self, key: int, empty: int) -> int:
+        return int.from_bytes(self._nodes[NODE_BYTES * key : NODE_BYTES * (key + 1)], "big") or empty
 
 
 def leaf_place(account_id: int) -> int:
