@@ -76,8 +76,19 @@ def test_lists_agree_with_a_dictionary(seed: int) -> None:
         assert (ours.filled(one), ours.filled(one ^ 64)) == (naive.entries.get(one, (0, 0))[0], 0)
     for copied, root, entries in copies:  # what came later is not in them
         assert copied.root == root and list(copied) == [(one, *entries[one]) for one in sorted(entries)]
-    again = FilledOrders(ours, ours.touched)
-    assert again.root == ours.root == naive.root() and again.touched == ours.touched
+    for again in (FilledOrders(ours, ours.touched), FilledOrders.load(ours.dump(), ours.touched)):
+        assert again.root == ours.root == naive.root() and again.touched == ours.touched
+        assert (list(again), again.longest) == (list(ours), ours.longest)
+
+
+def test_bytes_that_no_table_makes_are_refused() -> None:
+    """Cut, an entry too many, out of order, a key twice."""
+    dumped = FilledOrders([(key(1, 5), 1, NOW), (key(1, 6), 2, NOW), (key(2, 5), 3, NOW)]).dump()
+    one, other = dumped[:29], dumped[29:58]
+    for wrong in (dumped[:-1], dumped + b"\0", other + one, one + one, one[:-5]):
+        with pytest.raises(ValueError, match="no filled orders"):
+            FilledOrders.load(wrong)
+    assert FilledOrders.load(dumped).dump() == dumped and FilledOrders.load(b"").dump() == b""
 
 
 def test_only_lists_that_were_touched_forget() -> None:

@@ -86,6 +86,18 @@ class FilledOrders:
             self.put(key, filled, expiry_s)
         self.begin_batch(touched)
 
+    @classmethod
+    def load(cls, dumped: bytes, touched: Iterable[int] = ()) -> FilledOrders:
+        """What was dumped. Raises ValueError for bytes that `dump` does not make."""
+        found = cls(_entries(dumped), touched)
+        if found.dump() != dumped:
+            raise ValueError(f"{len(dumped)} bytes are no filled orders: {ENTRY_BYTES} bytes each, by rising key")
+        return found
+
+    def dump(self) -> bytes:
+        """All entries as they are hashed, by rising key, one after the other."""
+        return b"".join(self._lists)
+
     def __len__(self) -> int:
         """How many entries there are, those that have expired and were not forgotten among them."""
         return self._count

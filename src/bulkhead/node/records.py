@@ -36,7 +36,7 @@ class LedgerRecord(NamedTuple):
     custody: tuple[tuple[int, int], ...]
     oracle: Oracle
     counters: Counters
-    filled: tuple[tuple[int, int, int], ...]  # (key, filled, expiry), by rising key
+    filled: bytes  # as `FilledOrders.dump` has them: as numbers they would be most of what a snapshot takes
     holders: tuple[tuple[int, ...], ...]  # accounts with a position, by market in the order of the configuration
     changed: tuple[int, ...]
     touched: tuple[int, ...]  # lists of filled orders, in which what has expired is forgotten when the batch ends
@@ -70,7 +70,7 @@ def ledger_record(state: State, *, with_orders: bool = True) -> LedgerRecord:
         tuple(state.custody.items()),
         state.oracle,
         state.counters,
-        tuple(filled),
+        filled.dump(),
         tuple(tuple(state.holders[terms.market_id]) for terms in state.config.markets),
         tuple(state.changed),
         tuple(filled.touched),
@@ -86,7 +86,7 @@ def ledger_state(config: VenueConfig, record: LedgerRecord) -> State:
     state.funds = dict(record.funds)
     state.custody = dict(record.custody)
     state.oracle, state.counters = record.oracle, record.counters
-    state.filled = FilledOrders(record.filled, record.touched)
+    state.filled = FilledOrders.load(record.filled, record.touched)
     for terms, holders in zip(config.markets, record.holders, strict=True):
         state.holders[terms.market_id] = dict.fromkeys(holders)
     state.changed = dict.fromkeys(record.changed)

@@ -18,7 +18,7 @@ from bulkhead.node.journal import Journal, Tip, sync_directory
 from bulkhead.node.segment import DIGEST_BYTES, JournalCorrupt, JournalError
 
 MAGIC = b"BULKSNAP"
-VERSION = 1
+VERSION = 2
 HEADER = Struct(">8sI32sQ32sQ")
 
 
