@@ -13,6 +13,7 @@ from bulkhead.ledger.config import VenueConfig
 from bulkhead.ledger.tx import OracleReport
 from bulkhead.limits import PRICE_LIMIT
 from bulkhead.node.keys import Keys
+from bulkhead.node.memory import give_back
 from bulkhead.node.settings import ClockSettings
 from bulkhead.node.sources import Source, SourceError
 from bulkhead.node.writer import Busy, Stopped, Writer
@@ -96,10 +97,14 @@ class ClockService:
             await self._writer.send(lambda now: self._prices(now, vector))
         await self._writer.send(Clock)
         self.last_tick_ms = int(self._writer.now())
+        batches = self._batches
         await self._seal()
-        if self._writer.exchange.sequence - self._snapshot_after >= self._settings.snapshot_commands:
+        is_snapshot_due = self._writer.exchange.sequence - self._snapshot_after >= self._settings.snapshot_commands
+        if is_snapshot_due:
             await self._writer.snapshot()
             self._snapshot_after = self._writer.exchange.sequence
+        if is_snapshot_due or self._batches != batches:
+            give_back()
 
     def _vector(self, prices: Mapping[str, float]) -> tuple[tuple[int, Price], ...]:
         found = []
