@@ -6,10 +6,15 @@ Recorded prices are a source as well; they come from the lab, which stands above
 from __future__ import annotations
 
 import asyncio
+import math
 import random
 import statistics
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
+
+import structlog
+
+log = structlog.get_logger("bulkhead.prices")
 
 LIVE_TIMEOUT_S = 5.0
 
@@ -62,7 +67,7 @@ class Live:
         self._venues: list[Any] = [
             getattr(ccxt, name)({"enableRateLimit": True, "timeout": int(LIVE_TIMEOUT_S * 1000)}) for name in venues
         ]
-        self._silences = (ccxt.BaseError, TimeoutError, OSError)
+        self._silent: dict[str, str] = {}  # who had no vote last time, and why
         self._symbols = {name: name.split("-")[0] for name in markets}
 
     async def prices(self) -> Mapping[str, float]:
@@ -78,19 +83,24 @@ class Live:
         return found
 
     async def _table(self, venue: Any) -> dict[str, float]:
+        """What one venue says. One that fails has no vote; the majority is counted by whoever asked."""
         found: dict[str, float] = {}
+        reason = ""
         try:
             async with asyncio.timeout(LIVE_TIMEOUT_S):
                 await venue.load_markets()
                 for symbol in self._symbols.values():
                     for quote in ("USDT", "USD", "USDC"):
                         if f"{symbol}/{quote}" in venue.markets:
-                            last = (await venue.fetch_ticker(f"{symbol}/{quote}")).get("last")
-                            if last and last > 0:
-                                found[symbol] = float(last)
+                            last = float((await venue.fetch_ticker(f"{symbol}/{quote}"))["last"] or 0)
+                            if math.isfinite(last) and last > 0:
+                                found[symbol] = last
                             break
-        except self._silences:
-            return found  # a venue that fails has no vote; the majority is counted by whoever asked
+        except Exception as error:  # ccxt reads what strangers answer, and garbage raises whatever it raises there
+            reason = type(error).__name__
+        if reason and reason != self._silent.get(venue.id):
+            log.warning("a venue has no vote", venue=venue.id, reason=reason)
+        self._silent[venue.id] = reason
         return found
 
     async def close(self) -> None:

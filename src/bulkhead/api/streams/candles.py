@@ -35,8 +35,10 @@ class CandleTopic(Topic):
         self._pulse = Pulse(PAUSE_S, self._flush, self.fail)
 
     async def prepare(self) -> None:
-        """Read the newest span that has a candle, once; what is told meanwhile comes on top. It may be long ago: a market
-        that has been quiet for a minute still has a last candle, the one that REST tells first."""
+        """Read the newest span that has a candle, once; what is told meanwhile comes on top.
+
+        It may be long ago: a market that is quiet still has a last candle, the one that REST tells first.
+        """
         if self._is_ready:
             return
         table = tables.candles
