@@ -94,7 +94,7 @@ def test_a_venue_that_does_not_answer_holds_up_nobody(monkeypatch: pytest.Monkey
     assert took_s < 5
 
 
-@pytest.mark.parametrize("answer", [None, {}, {"last": "much"}, {"last": [1]}, {"last": float("inf")}, {"last": -1}, "?"])
+@pytest.mark.parametrize("answer", [None, {}, {"last": "much"}, {"last": [1]}, {"last": float("inf")}, {"last": -1}])
 def test_a_venue_that_answers_garbage_has_no_vote(monkeypatch: pytest.MonkeyPatch, answer: Any) -> None:
     class Garbled(Venue):
         async def fetch_ticker(self, symbol: str) -> Any:

@@ -15,6 +15,8 @@ from bulkhead.node.store.staging import Row, Staged
 from bulkhead.node.store.tables import DERIVED, metadata, progress
 
 ROWS_PER_STATEMENT = 500
+PATIENCE = {"connect_timeout": 5, "tcp_user_timeout": 10_000}
+"""Of PostgreSQL's client, in seconds and milliseconds: a server that is cut off is given up, not waited for."""
 _BY_NAME = {table.name: table for table in metadata.tables.values()}
 
 
@@ -27,7 +29,8 @@ class Database:
 
     def __init__(self, url: str) -> None:
         try:
-            self.engine: Engine = create_engine(url, pool_pre_ping=True, hide_parameters=True)  # errors are logged
+            options = {"connect_args": PATIENCE} if make_url(url).get_backend_name() == "postgresql" else {}
+            self.engine: Engine = create_engine(url, pool_pre_ping=True, hide_parameters=True, **options)
             if self.engine.dialect.name == "sqlite":
                 _keep_private(self.engine.url.database)
                 event.listen(self.engine, "connect", _prepare_sqlite)
