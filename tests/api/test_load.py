@@ -168,6 +168,7 @@ def test_a_database_that_goes_away_is_told_and_trading_goes_on(live: Live, monke
         assert [(one.status_code, one.json()["error"]["code"]) for one in asked] == [(503, 1010)] * 5
         health = client.get("/health")
         assert health.status_code == 503 and "store: OperationalError" in health.json()["error"]["message"]
+        assert "gone" not in health.text, "where the database is and how it is reached is not for everybody"
         with pytest.raises(InvalidStatus) as refused, opened(live, "/candles/ETH-USD/mark-prices?interval=PT5M"):
             pass
         assert refused.value.response.status_code == 503

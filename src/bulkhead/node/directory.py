@@ -195,7 +195,7 @@ class Directory:
             with self._database.engine.begin() as connection:
                 yield connection
         except SQLAlchemyError as error:
-            log.warning("the database failed", reason=type(error).__name__)
+            log.warning("the database failed", reason=str(error))
             raise Unavailable(AWAY) from error
 
     def _remember_user(self, user: User) -> None:

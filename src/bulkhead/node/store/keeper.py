@@ -24,7 +24,7 @@ log = structlog.get_logger("bulkhead.store")
 
 FLUSH_S = 0.1
 RETRY_S = 1.0
-AWAY = "the database of derived tables does not answer; trading goes on"
+AWAY = "the database of derived tables has failed; trading goes on"
 Answered = TypeVar("Answered")
 
 
@@ -77,7 +77,9 @@ class Store:
                 self.failure = ""
                 break
             except Exception as error:  # a full disk, a database that went away: told by health, tried again
-                self.failure = f"{type(error).__name__}: {error}"
+                if not self.failure:
+                    log.warning("the database failed", reason=str(error))
+                self.failure = type(error).__name__  # where it is and how it is reached is not for everybody
                 for waiting in [*asked, *self._asked]:
                     if not waiting.done():
                         waiting.set_exception(Unavailable(AWAY))
@@ -119,7 +121,7 @@ class Store:
         try:
             return await asyncio.get_running_loop().run_in_executor(self._pool, question)
         except SQLAlchemyError as error:
-            log.warning("the database failed", reason=type(error).__name__)
+            log.warning("the database failed", reason=str(error))
             raise Unavailable(AWAY) from error
 
     def close(self) -> None:
