@@ -83,7 +83,8 @@ def test_an_order_that_was_journalled_and_not_answered_is_placed_once(
         sent = live.client().post("/api/v1/user/order", json=body, headers={"X-Api-Key": trader.api_key})
         assert (sent.status_code, sent.json()["error"]["code"]) == (409, 1134)
         [found] = get(live, trader, f"/user/orders/external/{body['id']}")
-        assert found["status"] == "NEW" and [order["id"] for order in get(live, trader, "/user/orders")] == [found["id"]]
+        assert found["status"] == "NEW"
+        assert [order["id"] for order in get(live, trader, "/user/orders")] == [found["id"]]
     finally:
         live.stop()
 
