@@ -30,6 +30,7 @@ INTERVALS = {
 }  # fmt: skip
 CANDLES_MAX = 1_000
 MINUTES_READ_MAX = 200_000  # of one-minute candles put together for one answer
+OPEN_INTERESTS_MAX = 10_000  # funding ticks read for one answer
 BOOK_LEVELS = 100
 STATS_AGE_S = 2.0
 LEVELS_AGE_S = 5.0
@@ -134,24 +135,30 @@ async def funding(call: Call) -> Page:
 
 
 async def open_interests(call: Call) -> list[dict[str, Any]]:
-    """Open interest at each funding tick, newest first; one in a day for P1D."""
+    """The last `limit` open interests, newest first: at each funding tick, or the last one of each day for P1D."""
     wire = call.api.market(call.path("market"))
     table = tables.funding_rates
     span_ms = {"PT1H": HOUR_MS, "P1H": HOUR_MS, "P1D": DAY_MS}.get(call.text("interval") or "PT1H")
     if span_ms is None:
         raise ApiError(400, errors.INTERVAL_UNSUPPORTED, "interval must be PT1H or P1D")
-    wheres = [
-        table.c.market_id == int(wire.terms.market_id),
-        table.c.time_ms >= call.number("startTime", 0),
-        table.c.time_ms <= call.number("endTime", int(call.api.sequencer.time_ms)),
-    ]
-    rows, _ = await page(call, table, "rate_id", wheres, 10_000)
+    ticks = span_ms // FUNDING_PERIOD_MS  # at most so many in a span
+    limit = call.limit(OPEN_INTERESTS_MAX // ticks)
+    query = (
+        select(table)
+        .where(
+            table.c.market_id == int(wire.terms.market_id),
+            table.c.time_ms >= call.number("startTime", 0),
+            table.c.time_ms <= call.number("endTime", int(call.api.sequencer.time_ms)),
+        )
+        .order_by(table.c.rate_id.desc())
+        .limit(limit * ticks)
+    )
     found: dict[int, dict[str, Any]] = {}
-    for row in rows:
+    for row in await call.api.node.store.rows(query):
         size = wire.size(row["open_lots"])
         value = format(Decimal(size) * Decimal(row["index_price"]), "f")
         found.setdefault(row["time_ms"] // span_ms, {"i": value, "I": size, "t": row["time_ms"]})
-    return list(found.values())
+    return list(found.values())[:limit]
 
 
 async def assets(call: Call) -> list[dict[str, Any]]:

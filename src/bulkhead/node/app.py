@@ -260,6 +260,8 @@ def open_node(
     try:
         if exchange.torn is not None:
             log.warning("torn tail cut", kept=exchange.torn.sequence_kept, reason=exchange.torn.reason)
+        for passed in exchange.refused:
+            log.warning("snapshot passed over", file=passed.path.name, reason=passed.reason)
         database = Database(settings.database_url)
         behind = (rebuild if is_rebuilding else catch_up)(exchange.journal, database, progress)
         log.info("derived tables are up to date", commands=behind)
