@@ -68,6 +68,7 @@ class Live:
             getattr(ccxt, name)({"enableRateLimit": True, "timeout": int(LIVE_TIMEOUT_S * 1000)}) for name in venues
         ]
         self._silent: dict[str, str] = {}  # who had no vote last time, and why
+        self._loading: dict[str, asyncio.Task[Any]] = {}  # lists of markets, by venue
         self._symbols = {name: name.split("-")[0] for name in markets}
 
     async def prices(self) -> Mapping[str, float]:
@@ -88,7 +89,7 @@ class Live:
         reason = ""
         try:
             async with asyncio.timeout(LIVE_TIMEOUT_S):
-                await venue.load_markets()
+                await self._markets(venue)
                 for symbol in self._symbols.values():
                     for quote in ("USDT", "USD", "USDC"):
                         if f"{symbol}/{quote}" in venue.markets:
@@ -103,7 +104,17 @@ class Live:
         self._silent[venue.id] = reason
         return found
 
+    async def _markets(self, venue: Any) -> None:
+        """Have a venue's list of markets: loaded once, however many ticks that takes, and again where it failed."""
+        loading = self._loading.get(venue.id)
+        if loading is None or (loading.done() and (loading.cancelled() or loading.exception() is not None)):
+            loading = self._loading[venue.id] = asyncio.create_task(venue.load_markets())
+        await asyncio.shield(loading)
+
     async def close(self) -> None:
         """Close every venue's connections."""
+        for loading in self._loading.values():
+            loading.cancel()
+        await asyncio.gather(*self._loading.values(), return_exceptions=True)
         for venue in self._venues:
             await venue.close()
