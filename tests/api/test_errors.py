@@ -177,6 +177,8 @@ def test_money_that_does_not_match_its_settlement_stays(live: Live, trader: Trad
     assert code(trader.http.post(path, json={**body, "amount": "5.0000001"})) == (400, 1602)
     assert code(trader.http.post(path, json={**body, "toVault": 64})) == (400, 1602)
     assert code(trader.http.post(path, json={**body, "transferredAsset": "0x7"})) == (400, 1605)
+    elsewhere = trader.withdrawal(1_000_000, chainId="SOL", quoteId="1")
+    assert code(trader.http.post("/api/v1/user/withdrawal", json=elsewhere)) == (422, 1009)
     spoiled = {**body, "settlement": {**body["settlement"], "nonce": next(salts)}}
     answer = trader.http.post(path, json=spoiled)
     assert code(answer) == (400, 1101)

@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from types import SimpleNamespace
 
 import msgspec
 import pytest
+from sqlalchemy.exc import OperationalError
+from websockets.exceptions import InvalidStatus
 
 from bulkhead.api.limits import BUCKETS_MAX, Limiter
-from bulkhead.node.app import Node
+from bulkhead.node import app
+from bulkhead.node.app import Node, wall_clock
 from bulkhead.node.journal import JournalError
 from bulkhead.node.settling.thread import Standing
+from bulkhead.node.store import keeper
 from bulkhead.node.writer import Writer
+from bulkhead.units import TimeMs
 from tests.api.live import Fixed, Live, Trader, settings_for
+from tests.api.streams.sockets import opened
 
 
 def test_a_bucket_fills_evenly_and_is_not_shared() -> None:
@@ -28,12 +35,12 @@ def test_a_bucket_fills_evenly_and_is_not_shared() -> None:
 
 
 def test_too_many_requests_are_told_so_in_headers(tmp_path: Path) -> None:
-    live = Live(settings_for(tmp_path, requests_per_minute=60, burst=10), Fixed())
+    live = Live(settings_for(tmp_path, requests_per_minute=6, burst=10), Fixed())
     try:
         client = live.client()
         answers = [client.get("/api/v1/info/starknet") for _ in range(12)]
         assert [answer.status_code for answer in answers].count(429) >= 1
-        assert answers[0].headers["X-RateLimit-Limit"] == "60"
+        assert answers[0].headers["X-RateLimit-Limit"] == "6"
         last = answers[-1]
         assert (last.status_code, last.json()["error"]["code"]) == (429, 1006)
         assert int(last.headers["Retry-After"]) >= 1 and last.headers["X-RateLimit-Remaining"] == "0"
@@ -120,6 +127,60 @@ def test_a_failed_disk_is_maintenance_and_health_says_why(tmp_path: Path, monkey
     assert health.status_code == 503 and "no space left" in health.json()["error"]["message"]
     monkeypatch.undo()
     live.stop()
+
+
+def test_a_clock_that_was_set_back_is_told_and_takes_no_new_risk(live: Live, monkeypatch: pytest.MonkeyPatch) -> None:
+    trader = Trader(live, 905)
+    trader.claim()
+    resting = trader.placed("BUY", "0.01", "59000")
+    monkeypatch.setattr(live.node.writer, "_clock", lambda: TimeMs(wall_clock() - 60_000))
+    refused = trader.place(trader.order("BUY", "0.01", "59000"))
+    assert (refused.status_code, refused.json()["error"]["code"]) == (429, 1012)
+    health = live.client().get("/health")
+    assert health.status_code == 503 and "s behind the exchange's" in health.json()["error"]["message"]
+    assert trader.http.delete(f"/api/v1/user/order/{resting}").status_code == 200
+    monkeypatch.undo()
+    assert trader.place(trader.order("BUY", "0.01", "59000")).status_code == 200
+    assert live.client().get("/health").status_code == 200
+
+
+def test_a_database_that_goes_away_is_told_and_trading_goes_on(live: Live, monkeypatch: pytest.MonkeyPatch) -> None:
+    trader = Trader(live, 906)
+    trader.claim()
+    monkeypatch.setattr(keeper, "RETRY_S", 0.05)
+
+    def away(*given: object) -> None:
+        raise OperationalError("write", {}, Exception("the server is gone"))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(live.node.database, "write", away)
+        patch.setattr(live.node.database, "engine", SimpleNamespace(begin=away, connect=away))
+        placed = trader.placed("BUY", "0.01", "59000")
+        assert trader.get("/user/orders")[0]["id"] == placed, "what is open is known without tables"
+        client = live.client()
+        asked = [
+            trader.http.get("/api/v1/user/orders/history"),
+            trader.http.get("/api/v1/info/candles/BTC-USD/trades", params={"interval": "PT1M"}),
+            trader.http.get("/api/v1/user/webhook"),
+            trader.ask_key(trader.vault),
+            trader.subaccount(4, 4_741),
+        ]
+        assert [(one.status_code, one.json()["error"]["code"]) for one in asked] == [(503, 1010)] * 5
+        health = client.get("/health")
+        assert health.status_code == 503 and "store: OperationalError" in health.json()["error"]["message"]
+        assert "gone" not in health.text, "where the database is and how it is reached is not for everybody"
+        with pytest.raises(InvalidStatus) as refused, opened(live, "/candles/ETH-USD/mark-prices?interval=PT5M"):
+            pass
+        assert refused.value.response.status_code == 503
+        patch.setattr(app, "STORE_LAG_MAX", 1)
+        assert trader.place(trader.order("BUY", "0.01", "59000")).status_code == 429, "rows that wait are bounded"
+        assert trader.http.delete(f"/api/v1/user/order/{placed}").status_code == 200
+    end_s = time.monotonic() + 10
+    while live.client().get("/health").status_code != 200:
+        assert time.monotonic() < end_s
+        time.sleep(0.05)
+    assert trader.get("/user/orders/history")[0]["id"] == placed, "what happened meanwhile is there"
+    assert trader.subaccount(4, 4_741).status_code == 200
 
 
 def test_nobody_says_for_others_where_he_is_and_other_origins_are_refused(live: Live) -> None:

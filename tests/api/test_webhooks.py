@@ -20,9 +20,9 @@ from tests.api.live import Live, Trader
 
 
 class Receiver:
-    """A server of the owner's: refuses the first delivery, takes every other."""
+    """A server of the owner's: refuses the first deliveries, takes every other."""
 
-    def __init__(self) -> None:
+    def __init__(self, refusals: int = 1) -> None:
         self.heard: list[tuple[bytes, str]] = []
         receiver = self
 
@@ -30,7 +30,7 @@ class Receiver:
             def do_POST(self) -> None:
                 body = self.rfile.read(int(self.headers["Content-Length"]))
                 receiver.heard.append((body, self.headers[webhooks.SIGNATURE_HEADER]))
-                self.send_response(500 if len(receiver.heard) == 1 else 204)
+                self.send_response(500 if len(receiver.heard) <= refusals else 204)
                 self.end_headers()
 
             def log_message(self, *given: object) -> None:
@@ -79,12 +79,36 @@ def test_a_margin_call_arrives_signed_though_the_first_attempt_fails(
     assert trader.http.delete("/api/v1/user/webhook").status_code == 404
 
 
+def test_an_address_that_refuses_holds_up_nobody(
+    receiver: Receiver, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(webhooks, "AT_ONCE", 1)
+    monkeypatch.setattr(webhooks, "PAUSES_S", (30.0,))
+    database = Database(f"sqlite:///{tmp_path / 'derived.sqlite'}")
+    webhooks.name(database, 64, receiver.url, 0, is_test=True)
+    webhooks.name(database, 128, receiver.url, 0, is_test=True)
+
+    async def tell() -> None:
+        courier = webhooks.Courier(database, is_test=True)
+        courier.tell(64, {"id": 1})
+        courier.tell(128, {"id": 2})
+        async with asyncio.timeout(10):
+            while len(receiver.heard) < 2:
+                await asyncio.sleep(0.02)
+
+    asyncio.run(tell())
+    assert sorted(json.loads(body)["id"] for body, _ in receiver.heard) == [1, 2]
+    database.close()
+
+
 @pytest.mark.parametrize(
     "url",
     [
         "", "ftp://example.org/", "https://", "https://user:word@example.org/", "https://10.0.0.1/", "https://[::1]:x/",
         "https://169.254.169.254/latest", "https://224.0.0.1/", "https://0.0.0.0/", "https://[fe80::1]/",
-        "https://example.org/\n", "https://example.org/" + "x" * 490,
+        "https://example.org/\n", "https://example.org/" + "x" * 490, "https://127.1/", "https://2130706433/", "https://0/",
+        "https://10.0.0.1./", "https://[::ffff:10.0.0.1]/", "https://[::10.0.0.1]/", "https://[64:ff9b::a00:1]/",
+        "https://[2002:a00:1::]/",
     ],
 )  # fmt: skip
 def test_a_url_that_nothing_may_be_sent_to_is_refused(live: Live, maker: Trader, url: str) -> None:

@@ -68,11 +68,52 @@ def main() -> None:
         exchange.create_order(MARKET, "limit", "buy", 3_000, 3000)
     except ccxt.BaseError as error:
         found["too_much"] = type(error).__name__
+    see_the_rest(exchange, found)
     if "transfer" in GIVEN:
         move_money(exchange, found)
     if "crash_url" in GIVEN:
         be_liquidated(exchange, found)
     print(json.dumps(found))
+
+
+def see_the_rest(exchange: ccxt.extended, found: dict) -> None:
+    """What a bot asks for less often: other candles, lists by their ends, several cancels, a position as it was."""
+    found["account"] = [(one["id"], one["type"]) for one in exchange.fetch_accounts()]
+    found["currencies"] = sorted(exchange.fetch_currencies())
+    index, marks = exchange.fetch_index_ohlcv(MARKET, "1m", None, 1), exchange.fetch_mark_ohlcv(MARKET, "1h")
+    found["candles"] = [len(index), len(marks)]
+    longest = [exchange.fetch_ohlcv(MARKET, span, None, 2) for span in ("1d", "1w", "1M")]
+    found["longest"] = [[row[1:] for row in rows] for rows in longest]
+    found["l2"] = exchange.fetch_l2_order_book(MARKET)["bids"][0]
+    pair = [exchange.create_limit_order(MARKET, "buy", 0.5, price, {"postOnly": True})["id"] for price in (2900, 2910)]
+    order = exchange.fetch_order(pair[0], MARKET)
+    found["order"] = [order["status"], order["postOnly"], order["price"], order["remaining"]]
+    exchange.cancel_orders(pair, MARKET)
+    canceled = {one["id"]: one["status"] for one in exchange.fetch_canceled_orders(MARKET)}
+    found["canceled"] = [canceled[one] for one in pair]
+    found["all_orders"] = set(pair) <= {one["id"] for one in exchange.fetch_orders(MARKET)}
+    found["own"] = exchange.fetch_position(MARKET)["contracts"]
+    exchange.create_market_order(MARKET, "buy", 0.1, 3050, {"reduceOnly": True})
+    exchange.create_market_order(MARKET, "sell", 0.1, 2950)
+    lived = exchange.fetch_positions_history([MARKET])[0]
+    found["lived"] = [lived["side"], lived["info"]["maxPositionSize"]]
+    found["fees"] = [(one["maker"], one["taker"]) for one in exchange.fetch_trading_fees().values()]
+    found["ledger"] = [(one["type"], one["direction"], one["amount"]) for one in exchange.fetch_ledger("USDC", None, 5)]
+    found["transactions"] = [(one["type"], one["status"]) for one in exchange.fetch_transactions("USDC")]
+    found["last_trade"] = [one["amount"] for one in exchange.fetch_my_trades(MARKET, 0, 1)]
+    brought = {"stopLoss": {"triggerPrice": 3300, "price": 3350}, "takeProfit": {"triggerPrice": 2800, "price": 2850}}
+    exchange.create_order(MARKET, "limit", "sell", 0.1, 3090, brought)
+    exchange.create_order(MARKET, "market", "buy", 0.1, 3200, {"stopLossPrice": 3190})
+    found["waiting"] = sorted(one["info"]["type"] for one in exchange.fetch_open_orders(MARKET))
+    exchange.cancel_all_orders()
+    exchange.cancel_all_orders_after(0)
+    refused = []
+    for name in ("cancel_order", "fetch_order"):
+        try:
+            getattr(exchange, name)("999999", MARKET)
+        except ccxt.BaseError as error:
+            refused.append(type(error).__name__)
+    found["not_there"] = refused
 
 
 def move_money(exchange: ccxt.extended, found: dict) -> None:

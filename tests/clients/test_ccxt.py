@@ -24,6 +24,18 @@ def test_unmodified_ccxt_trades_over_rest(live: Live, maker: Trader) -> None:
     assert found["after"] == 0
     assert found["closed"] == ["closed"]
     assert found["refused"] == "InvalidOrder"
+    assert found["account"] == [[str(trader.vault), "main"]]
+    assert found["currencies"] == ["BTC", "EOS", "ETH", "LTC", "USDC", "XRP"] and found["candles"] == [1, 1]
+    assert found["longest"] == [[[2990, 2990, 2990, 2990, 0.4]]] * 3
+    assert found["l2"] == [2990, 4.6]
+    assert found["order"] == ["open", True, 2900, 0.5]
+    assert found["canceled"] == ["canceled", "canceled"] and found["all_orders"]
+    assert found["own"] == "0.4" and found["lived"] == ["short", "0.4"]
+    assert found["fees"] == [[0.0002, 0.0005]] * 5
+    assert found["ledger"] == [["deposit", "in", 100_000]] and found["transactions"] == [["deposit", "ok"]]
+    assert found["last_trade"] == [0.1]
+    assert found["waiting"] == ["CONDITIONAL", "LIMIT"]
+    assert found["not_there"] == ["InvalidOrder", "InvalidOrder"]
     assert found["too_much"] == "InsufficientFunds"
     assert (found["own_transfer"], found["own_withdrawal"]) == ("ok", 3)
     assert (found["transferred"], found["withdrawn"]) == ("ok", 25)

@@ -26,6 +26,12 @@ def test_the_unmodified_sdk_onboards_trades_protects_and_withdraws(live: Live, m
     assert found["exits_replaced"] == ["CANCELLED", "ORDER_REPLACED"]
     assert found["stops"] == ["57000", "58000"]
     assert found["protecting"] == [["ORDER", "0.01"], ["POSITION", "0"], ["POSITION", "0"]]
+    assert found["price"] == "1" and found["spans"] == [1] * 24 and found["named"] == ["BTC-USD", "ETH-USD"]
+    assert (found["open_buys"], found["left_open"]) == (2, 0)
+    assert found["pages"] == ["first-of-two", "second-of-two"]
+    assert (found["own_trades"], found["lived"], found["longs"], found["deposits"]) == (1, ["LONG"], 1, 1)
+    assert found["shares"] == "0"
+    assert found["not_offered"] == [1132, 1009, 1009, 1009, 1000]
     assert found["leverage"] == "10"
     assert found["transfer"] and found["withdrawal"]
     assert found["operations"] == [

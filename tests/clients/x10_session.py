@@ -15,15 +15,20 @@ from x10.clients.rest import RestApiClient
 from x10.config import MAINNET_CONFIG
 from x10.core.client_config import ClientConfig, EndpointsConfig, SigningConfig, StarknetDomain
 from x10.core.stark_account import StarkPerpetualAccount
+from x10.errors import ApiError
+from x10.models.asset import AssetOperationStatus, AssetOperationType
 from x10.models.order import (
     OrderPriceType,
     OrderSide,
+    OrderSortBy,
     OrderTpslType,
     OrderTriggerDirection,
     OrderTriggerPriceType,
     OrderType,
     TimeInForce,
 )
+from x10.models.position import PositionSide
+from x10.models.trade import TradeType
 from x10.signing.order_object import OrderConditionalTriggerParam, OrderTpslTriggerParam, create_order_object
 from x10.utils.date import utc_now
 
@@ -185,6 +190,63 @@ async def protect(client: RestApiClient, found: dict) -> None:
     await orders.mass_cancel(cancel_all=True)
 
 
+async def see_the_rest(client: RestApiClient, found: dict) -> None:
+    """Lists with every parameter, several cancels at once, and what this venue does not offer."""
+    info, account, orders = client.info, client.account, client.orders
+    found["price"] = str((await info.get_asset_price(asset_name="USD")).data)
+    spans = ("PT1M", "PT5M", "PT15M", "PT30M", "PT1H", "PT2H", "PT4H", "P1D")
+    kinds = ("trades", "mark-prices", "index-prices")
+    found["spans"] = [
+        len((await info.get_candles_history(market_name=MARKET, candle_type=kind, interval=span, limit=1)).data)
+        for span in spans for kind in kinds
+    ]  # fmt: skip
+    named = [one.name for one in (await info.get_markets(market_names=[MARKET, "ETH-USD"])).data]
+    found["named"] = named
+    buys = {"order_type": OrderType.LIMIT, "order_side": OrderSide.BUY}
+    placed = [
+        await client.place_order(
+            MARKET, Decimal("0.01"), Decimal("59000"), OrderSide.BUY, Decimal("0.0005"), external_id=name,
+            time_in_force=TimeInForce.GTT, builder_fee=Decimal("0.0001"), builder_id=7,
+        )
+        for name in ("first-of-two", "second-of-two")
+    ]  # fmt: skip
+    found["open_buys"] = len((await account.get_open_orders(market_names=[MARKET], **buys)).data)
+    await orders.mass_cancel(order_ids=[placed[0].data.id], external_order_ids=["second-of-two"], markets=["ETH-USD"])
+    found["left_open"] = len((await account.get_open_orders(market_names=[MARKET], **buys)).data)
+    newest = await account.get_orders_history(market_names=[MARKET], limit=1, sort=OrderSortBy.UPDATED_AT, **buys)
+    older = await account.get_orders_history(
+        market_names=[MARKET], limit=1, sort=OrderSortBy.UPDATED_AT, cursor=newest.pagination.cursor, **buys
+    )  # fmt: skip
+    found["pages"] = sorted(page.data[0].external_id for page in (newest, older))
+    side, kind = OrderSide.BUY, TradeType.TRADE
+    trades = await account.get_trades(market_names=[MARKET], trade_side=side, trade_type=kind, limit=1)
+    found["own_trades"] = len(trades.data)
+    found["lived"] = [str(one.side) for one in (await account.get_positions_history(market_names=[MARKET])).data]
+    found["longs"] = len((await account.get_positions(position_side=PositionSide.LONG)).data)
+    done = await account.asset_operations(
+        operations_type=[AssetOperationType.DEPOSIT], operations_status=[AssetOperationStatus.COMPLETED], limit=1
+    )  # fmt: skip
+    found["deposits"] = len(done.data)
+    found["shares"] = str(await client.vault.get_vault_share_balance())
+    market = (await info.get_markets_dict())[MARKET]
+    quoted = create_order_object(
+        account=client.stark_account, market=market, amount_of_synthetic=Decimal("0.01"), price=Decimal("59000"),
+        side=OrderSide.BUY, starknet_domain=client.config.signing.starknet_domain,
+    )  # fmt: skip
+    asset = (await info.get_assets_dict())["USD"].to_settlement_asset()
+    refused = (
+        orders.place_rfq_order(quoted), account.get_bridge_quote("STRK", "SOL", Decimal(5)),
+        account.commit_bridge_quote("1"), account.withdraw(Decimal(5), asset, chain_id="SOL", quote_id="1"),
+        info.get_asset_price(asset_name="XVS"),
+    )  # fmt: skip
+    found["not_offered"] = []
+    for asked in refused:
+        try:
+            await asked
+        except ApiError as error:
+            found["not_offered"].append(json.loads(str(error).split(" - ", 1)[1])["error"]["code"])
+
+
 async def move_money(client: RestApiClient, other: StarkPerpetualAccount, found: dict) -> None:
     """Leverage, a transfer to the sub-account, and a withdrawal to L1."""
     account = client.account
@@ -217,6 +279,7 @@ async def main() -> None:
         await look(client, found)
         await trade(client, found)
         await protect(client, found)
+        await see_the_rest(client, found)
         await move_money(client, second, found)
     async with RestApiClient(config, second) as client:
         found["second_balance"] = str((await client.account.get_balance()).data.balance)

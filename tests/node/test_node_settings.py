@@ -16,6 +16,12 @@ def test_a_file_and_then_the_environment(tmp_path: Path) -> None:
     found = load_settings(file, {"BULKHEAD_HTTP__PORT": "9001", "BULKHEAD_HTTP__HOST": "::1", "BULKHEAD_DATA": "x"})
     assert (found.folder, found.http.port, found.http.host, found.limits.burst) == ("here", 9001, "::1", 7)
     assert found.database_url == "sqlite:///here/derived.sqlite"
+    url = "postgresql+psycopg://bulkhead:word@db.example/bulkhead"  # a password is not for a file
+    named = {"BULKHEAD_DATABASE": url, "BULKHEAD_FOLDER": "there", "BULKHEAD_PRICES": "simulated-7"}
+    found = load_settings(file, {**named, "BULKHEAD_CACHE": "another tool's"})
+    assert (found.database_url, found.folder, found.prices) == (url, "there", "simulated-7")
+    with pytest.raises(SettingsError, match="prot"):
+        load_settings(file, {"BULKHEAD_HTTP__PROT": "9000"})
 
 
 @pytest.mark.parametrize(

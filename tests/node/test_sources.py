@@ -34,6 +34,7 @@ class Venue:
     said: dict[str, dict[str, float | None]] = {}
 
     def __init__(self, options: dict[str, Any]) -> None:
+        self.id = type(self).__name__
         self.markets = {"BTC/USDT": {}, "ETH/USD": {}}
 
     async def load_markets(self) -> None:
@@ -91,6 +92,52 @@ def test_a_venue_that_does_not_answer_holds_up_nobody(monkeypatch: pytest.Monkey
     found, took_s = asyncio.run(ask())
     assert found == {"BTC-USD": 100.0}, "two of three are a majority; one of three, and no number, are none"
     assert took_s < 5
+
+
+def test_a_venue_whose_markets_take_longer_than_a_tick_has_a_vote_once_they_are_there(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    began = []
+
+    class Slow(Venue):
+        async def load_markets(self) -> None:
+            began.append(self.id)
+            if len(began) == 1:
+                raise ccxt.NetworkError("gone")
+            await asyncio.sleep(0.25)
+
+    monkeypatch.setattr(venues, "kraken", type("kraken", (Slow,), {}))
+    monkeypatch.setattr("bulkhead.node.sources.LIVE_TIMEOUT_S", 0.1)
+    Venue.said = {"kraken": {"BTC/USDT": 100.0}}
+
+    async def ask() -> tuple[int, dict[str, float]]:
+        live = Live(("kraken",), ["BTC-USD"])
+        for tick in range(100):
+            try:
+                return tick, dict(await live.prices())
+            except SourceError:
+                continue
+        raise AssertionError("never a price")
+
+    tick, found = asyncio.run(ask())
+    assert tick >= 2 and found == {"BTC-USD": 100.0}
+    assert began == ["kraken", "kraken"], "once where it failed, once to the end"
+
+
+@pytest.mark.parametrize("answer", [None, {}, {"last": "much"}, {"last": [1]}, {"last": float("inf")}, {"last": -1}])
+def test_a_venue_that_answers_garbage_has_no_vote(monkeypatch: pytest.MonkeyPatch, answer: Any) -> None:
+    class Garbled(Venue):
+        async def fetch_ticker(self, symbol: str) -> Any:
+            return answer
+
+    for name, kind in (("binance", Venue), ("kraken", Garbled), ("bitfinex", Venue)):
+        monkeypatch.setattr(venues, name, type(name, (kind,), {}))
+    Venue.said = {"binance": {"BTC/USDT": 100.0}, "bitfinex": {"BTC/USDT": 102.0}}
+
+    async def ask() -> dict[str, float]:
+        return dict(await Live(("binance", "kraken", "bitfinex"), ["BTC-USD"]).prices())
+
+    assert asyncio.run(ask()) == {"BTC-USD": 100.0}
 
 
 @pytest.mark.parametrize("name", ["", "simulated-", "simulated-x", "live:", "live:nobody,binance", "recorded"])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import time
+import threading
 from pathlib import Path
 
 import pytest
@@ -133,12 +133,13 @@ def test_a_disk_that_fails_ends_the_writer_and_tells_everybody_who_waits(
 
 def test_a_snapshot_waits_for_the_group_that_is_being_synced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     commit, syncing, taken_while_syncing = Journal.commit, False, []
-    write = Exchange.snapshot
+    write, may_end = Exchange.snapshot, threading.Event()
 
     def slow(journal: Journal) -> int:
         nonlocal syncing
         syncing = bool(journal._pending)
-        time.sleep(0.02 if syncing else 0)
+        if syncing:
+            may_end.wait(10)
         done = commit(journal)
         syncing = False
         return done
@@ -155,10 +156,14 @@ def test_a_snapshot_waits_for_the_group_that_is_being_synced(tmp_path: Path, mon
         task = asyncio.create_task(writer.run())
         for _ in range(5):
             sends = [asyncio.create_task(writer.send(Clock)) for _ in range(3)]
+            while not syncing:
+                await asyncio.sleep(0.001)
+            taken = asyncio.create_task(writer.snapshot())
             await asyncio.sleep(0.005)
-            assert syncing
-            path = await writer.snapshot()
-            assert path.exists()
+            assert syncing and not taken.done()
+            may_end.set()
+            assert (await taken).exists()
+            may_end.clear()
             assert all(isinstance(answer, Answer) for answer in await asyncio.gather(*sends))
         assert not writer.failure
         writer.close()

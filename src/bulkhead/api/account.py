@@ -96,8 +96,7 @@ async def positions_history(call: Call) -> Page:
 
 
 async def orders(call: Call) -> list[dict[str, Any]]:
-    """Open orders, those that wait for a trigger included."""
-    await call.api.node.store.caught_up()
+    """Open orders, those that wait for a trigger included. They are in memory: no database is waited for."""
     chosen = call.chosen_markets()
     names = None if chosen is None else {wire.terms.name for wire in chosen}
     kind, side = call.word("type", ORDER_TYPES), call.word("side", SIDES)

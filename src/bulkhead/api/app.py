@@ -22,6 +22,7 @@ from bulkhead.api.routes import ENDPOINTS
 from bulkhead.api.streams.routes import stream_routes
 from bulkhead.node.app import Node
 from bulkhead.node.directory import ApiKey
+from bulkhead.node.store.keeper import Unavailable
 from bulkhead.node.writer import Busy, Malformed, Stopped
 
 log = structlog.get_logger("bulkhead.api")
@@ -60,7 +61,7 @@ class Gate:
                 response = refused(ApiError(429, errors.APPLICATION, str(error), headers=headers))
             except Malformed as error:
                 response = refused(ApiError(400, errors.PARAMETERS, str(error)))
-            except Stopped as error:
+            except (Stopped, Unavailable) as error:
                 response = refused(ApiError(503, errors.MAINTENANCE, str(error)))
             except Exception:
                 log.exception("request failed", path=request.url.path)

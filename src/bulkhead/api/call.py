@@ -180,11 +180,11 @@ class Call:
         return max(1, min(self.number("limit", default), most))
 
     def chosen_markets(self) -> list[Wire] | None:
-        """The markets named by `market` parameters; None when none is."""
+        """The markets named by `market` parameters, each once; None when none is."""
         names = self.request.query_params.getlist("market")
         if len(names) > LIST_MAX:
             raise bad("too many markets")
-        return [self.api.market(name) for name in names if name] or None
+        return [self.api.market(name) for name in dict.fromkeys(names) if name] or None
 
     # -- to the exchange ---------------------------------------------------------------------------------------------
 

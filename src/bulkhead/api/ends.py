@@ -8,6 +8,7 @@ from sqlalchemy import select
 
 from bulkhead.node.app import Node
 from bulkhead.node.store import tables
+from bulkhead.node.store.keeper import Unavailable
 
 
 class Ends:
@@ -17,13 +18,17 @@ class Ends:
         self._ends: list[int] = []
 
     async def look(self, node: Node) -> None:
-        """Learn of batches that were sealed since."""
+        """Learn of batches that were sealed since. While the database is away finality says less than is so."""
         known = len(self._ends)
         if known >= node.exchange.state.counters.batches:
             return
         table = tables.batches
         query = select(table.c.batch, table.c.sequence_last).where(table.c.batch > known).order_by(table.c.batch)
-        for row in await node.store.rows(query):
+        try:
+            rows = await node.store.rows(query)
+        except Unavailable:
+            return  # health tells it; open orders must be seen all the same
+        for row in rows:
             if row["batch"] == len(self._ends) + 1:  # somebody else may have looked meanwhile
                 self._ends.append(row["sequence_last"])
 

@@ -115,7 +115,7 @@ def rejected(reject: Reject, detail: str = "", **extra: Any) -> ApiError:
 
 
 def browned_out(*, is_cut_off: bool = False) -> ApiError:
-    """While the node is loaded, or its prover too far behind; or for good, where L1 takes no further batch."""
+    """While the node is loaded, or its prover or clock too far behind; or for good, where L1 takes no further batch."""
     why = "L1 takes no further batch of this exchange" if is_cut_off else "the node is loaded"
     text = f"{why}: it takes cancels, orders that reduce, and what moves money"
     return ApiError(429, REDUCE_ONLY_MODE, text, headers={"Retry-After": "1"})

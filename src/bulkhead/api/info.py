@@ -30,6 +30,7 @@ INTERVALS = {
 }  # fmt: skip
 CANDLES_MAX = 1_000
 MINUTES_READ_MAX = 200_000  # of one-minute candles put together for one answer
+OPEN_INTERESTS_MAX = 10_000  # funding ticks read for one answer
 BOOK_LEVELS = 100
 STATS_AGE_S = 2.0
 LEVELS_AGE_S = 5.0
@@ -74,7 +75,7 @@ async def market_trades(call: Call) -> list[dict[str, Any]]:
 
 
 async def candles(call: Call) -> list[dict[str, Any]]:
-    """Candles, newest first, up to `endTime`."""
+    """The last `limit` candles that there are, newest first, up to `endTime`. A span without a price has none."""
     wire, kind = call.api.market(call.path("market")), call.path("type")
     if kind not in (TRADES, MARKS, INDICES):
         raise bad(f"candles are of {TRADES}, {MARKS} or {INDICES}")
@@ -87,24 +88,24 @@ async def candles(call: Call) -> list[dict[str, Any]]:
 
 
 async def candle_shapes(
-    api: Api, wire: Wire, kind: str, span_ms: int, end_ms: int, limit: int
+    api: Api, wire: Wire, kind: str, span_ms: int, end_ms: int, limit: int, *, first_ms: int = 0
 ) -> list[dict[str, Any]]:
-    """Candles of a span put together from those of one minute, newest first."""
+    """Candles of a span put together from those of one minute, newest first, none from before `first_ms`."""
     table = tables.candles
-    first_ms = end_ms - end_ms % span_ms - (limit - 1) * span_ms
     query = (
         select(table)
         .where(
             table.c.market_id == int(wire.terms.market_id),
             table.c.kind == kind,
-            table.c.minute_ms >= max(0, first_ms),
+            table.c.minute_ms >= first_ms,
             table.c.minute_ms <= end_ms,
         )
-        .order_by(table.c.minute_ms)
+        .order_by(table.c.minute_ms.desc())
+        .limit(limit * span_ms // MINUTE_MS)  # so many minutes hold at least so many spans
     )
     found: dict[int, dict[str, Any]] = {}
     lots: dict[int, int] = {}
-    for row in await api.node.store.rows(query):
+    for row in reversed(await api.node.store.rows(query)):
         start = row["minute_ms"] - row["minute_ms"] % span_ms
         candle = found.get(start)
         lots[start] = lots.get(start, 0) + row["lots"]
@@ -117,7 +118,7 @@ async def candle_shapes(
     for start, candle in found.items():
         if kind == TRADES:
             candle["v"] = wire.size(lots[start])
-    return [found[start] for start in sorted(found, reverse=True)]
+    return [found[start] for start in sorted(found, reverse=True)[:limit]]
 
 
 async def funding(call: Call) -> Page:
@@ -134,24 +135,30 @@ async def funding(call: Call) -> Page:
 
 
 async def open_interests(call: Call) -> list[dict[str, Any]]:
-    """Open interest at each funding tick, newest first; one in a day for P1D."""
+    """The last `limit` open interests, newest first: at each funding tick, or the last one of each day for P1D."""
     wire = call.api.market(call.path("market"))
     table = tables.funding_rates
     span_ms = {"PT1H": HOUR_MS, "P1H": HOUR_MS, "P1D": DAY_MS}.get(call.text("interval") or "PT1H")
     if span_ms is None:
         raise ApiError(400, errors.INTERVAL_UNSUPPORTED, "interval must be PT1H or P1D")
-    wheres = [
-        table.c.market_id == int(wire.terms.market_id),
-        table.c.time_ms >= call.number("startTime", 0),
-        table.c.time_ms <= call.number("endTime", int(call.api.sequencer.time_ms)),
-    ]
-    rows, _ = await page(call, table, "rate_id", wheres, 10_000)
+    ticks = span_ms // FUNDING_PERIOD_MS  # at most so many in a span
+    limit = call.limit(OPEN_INTERESTS_MAX // ticks)
+    query = (
+        select(table)
+        .where(
+            table.c.market_id == int(wire.terms.market_id),
+            table.c.time_ms >= call.number("startTime", 0),
+            table.c.time_ms <= call.number("endTime", int(call.api.sequencer.time_ms)),
+        )
+        .order_by(table.c.rate_id.desc())
+        .limit(limit * ticks)
+    )
     found: dict[int, dict[str, Any]] = {}
-    for row in rows:
+    for row in await call.api.node.store.rows(query):
         size = wire.size(row["open_lots"])
         value = format(Decimal(size) * Decimal(row["index_price"]), "f")
         found.setdefault(row["time_ms"] // span_ms, {"i": value, "I": size, "t": row["time_ms"]})
-    return list(found.values())
+    return list(found.values())[:limit]
 
 
 async def assets(call: Call) -> list[dict[str, Any]]:
@@ -277,7 +284,8 @@ async def _day(api: Api, wire: Wire) -> dict[str, str]:
     if known is not None and time.monotonic() - known[0] < STATS_AGE_S:
         return known[1]
     now = int(api.sequencer.time_ms)
-    rows = (await candle_shapes(api, wire, TRADES, HOUR_MS, now, 24))[::-1]
+    first_ms = now - now % HOUR_MS - DAY_MS + HOUR_MS
+    rows = (await candle_shapes(api, wire, TRADES, HOUR_MS, now, 24, first_ms=first_ms))[::-1]
     last = wire.price(int(api.sequencer.last(wire.terms.market_id)))
     first = rows[0]["o"] if rows else last
     base = sum((Decimal(row["v"]) for row in rows), Decimal(0))

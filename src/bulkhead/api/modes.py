@@ -167,6 +167,7 @@ async def add_strategy(call: Call) -> dict[str, Any]:
         )  # fmt: skip
 
     node = call.api.node
+    node.store.check()
     async with node.one_at_a_time:
         accepted(await node.writer.send(make))
         named = node.directory.account(parent.account_id)
@@ -192,6 +193,7 @@ async def strategy_key(call: Call) -> dict[str, Any]:
     networks = [str(network) for network in call.key.networks]
     expires_ms = call.key.expires_ms
     now = int(node.clock_ms())
+    node.store.check()
     key = node.directory.add_key(
         account_id, "strategy", now, scopes=scopes, networks=networks, expires_ms=expires_ms
     )

@@ -28,6 +28,8 @@ CCXT_SIGNED = (
     "ccxt signs a message of its own here, which no proof of this venue can check; sign the wire's "
     "(bulkhead.client.Signer does) and give ccxt its settlement in params['settlement']: docs/node.md"
 )
+OWN_CHAIN = "STRK"  # as client libraries call the chain on which the exchange settles
+NO_BRIDGE = f"there is no bridge to other chains; withdraw with chainId {OWN_CHAIN}"
 
 
 async def transfer(call: Call) -> dict[str, Any]:
@@ -80,6 +82,8 @@ async def withdraw(call: Call) -> int:
     asset = call.api.state.config.assets[0]
     if body.asset is not None and body.asset != asset.name:
         raise ApiError(400, errors.WRONG_ASSET, f"only {asset.name} can be withdrawn")
+    if body.chain_id not in (None, OWN_CHAIN):
+        raise ApiError(422, errors.NOT_ALLOWED, NO_BRIDGE)  # whoever names another chain does not wait for it on L1
     amount = _amount(body.amount, asset)
     account_id = integer(signed.position_id, "positionId", ACCOUNT_LIMIT)
     _match("amount", amount, signed.amount)
@@ -209,7 +213,7 @@ async def bridge_config(call: Call) -> dict[str, Any]:
 
 async def bridge_quote(call: Call) -> None:
     """There is nothing to quote."""
-    raise ApiError(422, errors.NOT_ALLOWED, "there is no bridge to other chains; withdraw with chainId STRK")
+    raise ApiError(422, errors.NOT_ALLOWED, NO_BRIDGE)
 
 
 async def vault(call: Call) -> None:

@@ -82,6 +82,7 @@ async def onboard(call: Call) -> dict[str, Any]:
     domain = call.api.node.settings.http.signing_domain
     if signer_of(registration_message(domain, creation), body.l1_signature) != creation.wallet.lower():
         raise ApiError(401, errors.SIGNATURE, "l1Signature is not of this wallet, over this account and this domain")
+    call.api.node.store.check()  # a database that is known to be away is not waited for in the event loop
     user = call.api.node.directory.add_user(creation.wallet, int(call.api.node.clock_ms()))
     account_id = await _account(call, user, body.l2_key, body, "main")
     return {"l1Address": user.wallet, "defaultAccount": shapes.account_shape(call.api, account_id)}
@@ -111,6 +112,7 @@ async def _account(
     key = Felt(felt(l2_key, "l2Key"))
     if not is_public_key(key):
         raise ApiError(400, errors.PUBLIC_KEY, "l2Key is no Stark public key")
+    node.store.check()
     async with node.one_at_a_time:
         known = node.directory.by_index(user.user_id, index)
         if known is not None:
@@ -211,6 +213,7 @@ async def add_key(call: Call) -> dict[str, Any]:
     node = call.api.node
     if len(node.directory.keys_of(named.account_id)) >= node.settings.limits.api_keys_per_account:
         raise ApiError(422, errors.NOT_ALLOWED, "this account has as many API keys as it may")
+    node.store.check()
     scopes = SCOPES if body.scopes is None else tuple(body.scopes)
     try:
         key = node.directory.add_key(
@@ -229,6 +232,7 @@ async def add_key(call: Call) -> dict[str, Any]:
 async def delete_key(call: Call) -> dict[str, Any]:
     """Take a key back, by its id."""
     user = _owner(call, KEY_PATH)
+    call.api.node.store.check()
     if not call.api.node.directory.revoke(_active(call, user).account_id, call.path("key_id")):
         raise ApiError(404, errors.NOT_ALLOWED, "there is no such key")
     return {}

@@ -18,7 +18,7 @@ async def health(call: Call) -> Response:
         "data": {
             "sequence": node.exchange.sequence,
             "queue": node.writer.depth,
-            "storeLag": node.store.deriver.sequence - node.store.written,
+            "storeLag": node.store.lag,
             "batches": node.exchange.state.counters.batches,
             "chainId": node.exchange.state.config.chain_id,
             "prices": node.source.name,
@@ -39,7 +39,7 @@ async def metrics(call: Call) -> Response:
     node = call.api.node
     node.metrics.depth.set(node.writer.depth)
     node.metrics.sequence.set(node.exchange.sequence)
-    node.metrics.store_lag.set(node.store.deriver.sequence - node.store.written)
+    node.metrics.store_lag.set(node.store.lag)
     node.metrics.batches.set(node.exchange.state.counters.batches)
     node.metrics.unproven.set(node.unproven)
     if node.settles is not None:

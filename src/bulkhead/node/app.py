@@ -46,6 +46,8 @@ if TYPE_CHECKING:  # what proves, and what talks to Ethereum, takes seconds to i
 log = structlog.get_logger("bulkhead.node")
 
 FIRST_PRICES = {"BTC-USD": 60_000.0, "ETH-USD": 3_000.0, "XRP-USD": 0.6, "LTC-USD": 80.0, "EOS-USD": 1.0}
+CLOCK_BEHIND_MAX_MS = 5_000  # a leap or a correction is not told
+STORE_LAG_MAX = 200_000  # commands whose rows wait in memory for a database that does not answer
 MakeConfig = Callable[[Keys, str], VenueConfig]
 
 
@@ -151,23 +153,27 @@ class Node:
             "store": self.store.failure,
             "claims": self.withdrawals.failure,
             "prices": self.clock.source_failure,
-            "clock": "" if self._is_ticking() else "no tick for too long",
+            "clock": self._clock_failure(),
             **({} if self.settles is None else self.settles.failures),
         }
         return {part: reason for part, reason in found.items() if reason}
 
-    def _is_ticking(self) -> bool:
+    def _clock_failure(self) -> str:
+        if self.writer.clock_behind_ms > CLOCK_BEHIND_MAX_MS:
+            behind_s = self.writer.clock_behind_ms // 1000
+            return f"it is {behind_s} s behind the exchange's, and no time passes until it has caught up"
         age_ms = int(self.clock_ms()) - self.clock.last_tick_ms
-        return age_ms < 10_000 + 3_000 * self.settings.clock.interval_s
+        return "" if age_ms < 10_000 + 3_000 * self.settings.clock.interval_s else "no tick for too long"
 
     @property
     def is_browned_out(self) -> bool:
-        """So much waits for the writer, or for the prover, that only cancels and reduce-only orders are taken; or L1
-        takes no further batch, so that nothing that is traded would ever settle."""
-        if self.is_cut_off:
+        """So much waits for the writer, the tables or the prover, that only cancels and reduce-only orders are taken;
+        or prices cannot follow, since the machine's clock went back; or L1 takes no further batch, so that nothing
+        that is traded would ever settle."""
+        if self.is_cut_off or self.writer.clock_behind_ms > CLOCK_BEHIND_MAX_MS:
             return True
         limits = self.settings.limits
-        if self.writer.depth >= limits.brown_out_depth:
+        if self.writer.depth >= limits.brown_out_depth or self.store.lag >= STORE_LAG_MAX:
             return True
         return bool(limits.brown_out_batches) and self.unproven > limits.brown_out_batches
 
@@ -254,6 +260,8 @@ def open_node(
     try:
         if exchange.torn is not None:
             log.warning("torn tail cut", kept=exchange.torn.sequence_kept, reason=exchange.torn.reason)
+        for passed in exchange.refused:
+            log.warning("snapshot passed over", file=passed.path.name, reason=passed.reason)
         database = Database(settings.database_url)
         behind = (rebuild if is_rebuilding else catch_up)(exchange.journal, database, progress)
         log.info("derived tables are up to date", commands=behind)

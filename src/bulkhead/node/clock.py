@@ -80,6 +80,8 @@ class ClockService:
                 log.warning("tick skipped", reason="the queue is full")
             except Stopped:
                 return
+            except Exception:  # time must go on: without ticks nothing is priced, liquidated or sealed
+                log.exception("a tick failed")
             await asyncio.sleep(max(0.001, self._settings.interval_s - (loop.time() - began)))
 
     async def tick(self) -> None:
@@ -87,11 +89,12 @@ class ClockService:
         try:
             prices = await self._source.prices()
             self.source_failure = ""
-        except SourceError as error:
+        except Exception as error:  # SourceError, or a mistake in somebody's source: time passes without it
             prices = {}
+            reason = str(error) if isinstance(error, SourceError) else f"{type(error).__name__}: {error}"
             if not self.source_failure:
-                log.warning("no prices", source=self._source.name, reason=str(error))
-            self.source_failure = str(error)
+                log.warning("no prices", source=self._source.name, reason=reason)
+            self.source_failure = reason
         vector = self._vector(prices)
         if vector:
             await self._writer.send(lambda now: self._prices(now, vector))

@@ -5,14 +5,20 @@ from __future__ import annotations
 import hmac
 import ipaddress
 import secrets
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from hashlib import sha256
 from typing import NamedTuple
 
-from sqlalchemy import insert, select, update
+import structlog
+from sqlalchemy import Connection, insert, select, update
+from sqlalchemy.exc import SQLAlchemyError
 
 from bulkhead.node.store.database import Database
+from bulkhead.node.store.keeper import AWAY, Unavailable
 from bulkhead.node.store.tables import accounts_named, api_keys, users
+
+log = structlog.get_logger("bulkhead.directory")
 
 READ, TRADE, WITHDRAW = "read", "trade", "withdraw"
 SCOPES = (READ, TRADE, WITHDRAW)
@@ -61,7 +67,7 @@ class ApiKey(NamedTuple):
 
 
 class Directory:
-    """Kept in memory and in the database; written before it is answered."""
+    """Kept in memory and in the database; written before it is answered. Writing raises Unavailable."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -103,7 +109,7 @@ class Directory:
         if found is not None:
             return found
         user = User(1 + len(self._users), wallet)
-        with self._database.engine.begin() as connection:
+        with self._writing() as connection:
             connection.execute(insert(users).values(user_id=user.user_id, wallet=wallet, created_ms=time_ms))
         self._remember_user(user)
         return user
@@ -123,7 +129,7 @@ class Directory:
     def add_account(self, named: Named) -> None:
         """Write an account down. Its registration is in the journal already."""
         row = {**named._asdict(), "l2_key": hex(named.l2_key)}
-        with self._database.engine.begin() as connection:
+        with self._writing() as connection:
             connection.execute(insert(accounts_named).values(**row))
         self._remember_account(named)
 
@@ -148,7 +154,7 @@ class Directory:
         text = secrets.token_hex(KEY_BYTES)
         digest = _digest(text)
         key = ApiKey(digest[:ID_DIGITS], digest, account_id, description, frozenset(scopes), allowed, expires_ms)
-        with self._database.engine.begin() as connection:
+        with self._writing() as connection:
             connection.execute(
                 insert(api_keys).values(
                     key_id=key.key_id,
@@ -177,11 +183,20 @@ class Directory:
         """Take a key back; False if the account has none of that name."""
         for digest, key in self._keys.items():
             if key.key_id == key_id and key.account_id == account_id:
-                with self._database.engine.begin() as connection:
+                with self._writing() as connection:
                     connection.execute(update(api_keys).where(api_keys.c.digest == digest).values(revoked=True))
                 del self._keys[digest]
                 return True
         return False
+
+    @contextmanager
+    def _writing(self) -> Iterator[Connection]:
+        try:
+            with self._database.engine.begin() as connection:
+                yield connection
+        except SQLAlchemyError as error:
+            log.warning("the database failed", reason=str(error))
+            raise Unavailable(AWAY) from error
 
     def _remember_user(self, user: User) -> None:
         self._users[user.wallet.lower()] = user

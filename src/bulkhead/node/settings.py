@@ -1,7 +1,8 @@
 """A node's settings: a TOML file, then the environment, checked against one schema before anything is opened.
 
-`BULKHEAD_HTTP__PORT=9000` sets `port` of the table `[http]`; a value is read as TOML where it is TOML, else as text.
-What is unknown is refused by its name, so that a misspelt limit is never silently the default.
+`BULKHEAD_HTTP__PORT=9000` sets `port` of the table `[http]`, `BULKHEAD_DATABASE` what stands before all tables; a value
+is read as TOML where it is TOML, else as text. What is unknown is refused by its name, so that a misspelt limit is
+never silently the default. Without `__`, other names that begin so are other tools'.
 """
 
 from __future__ import annotations
@@ -139,7 +140,8 @@ def load_settings(file: Path | None, environment: Mapping[str, str]) -> Settings
         except (OSError, ValueError) as error:
             raise SettingsError(f"{file}: {error}") from error
     for name, text in environment.items():
-        if name.startswith(PREFIX) and "__" in name.removeprefix(PREFIX):
+        short = name.removeprefix(PREFIX)
+        if short != name and ("__" in short or short.lower() in ("folder", "database", "prices")):
             _set(found, name, text)
     try:
         settings = msgspec.convert(found, Settings)

@@ -6,10 +6,15 @@ Recorded prices are a source as well; they come from the lab, which stands above
 from __future__ import annotations
 
 import asyncio
+import math
 import random
 import statistics
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
+
+import structlog
+
+log = structlog.get_logger("bulkhead.prices")
 
 LIVE_TIMEOUT_S = 5.0
 
@@ -62,7 +67,8 @@ class Live:
         self._venues: list[Any] = [
             getattr(ccxt, name)({"enableRateLimit": True, "timeout": int(LIVE_TIMEOUT_S * 1000)}) for name in venues
         ]
-        self._silences = (ccxt.BaseError, TimeoutError, OSError)
+        self._silent: dict[str, str] = {}  # who had no vote last time, and why
+        self._loading: dict[str, asyncio.Task[Any]] = {}  # lists of markets, by venue
         self._symbols = {name: name.split("-")[0] for name in markets}
 
     async def prices(self) -> Mapping[str, float]:
@@ -78,22 +84,37 @@ class Live:
         return found
 
     async def _table(self, venue: Any) -> dict[str, float]:
+        """What one venue says. One that fails has no vote; the majority is counted by whoever asked."""
         found: dict[str, float] = {}
+        reason = ""
         try:
             async with asyncio.timeout(LIVE_TIMEOUT_S):
-                await venue.load_markets()
+                await self._markets(venue)
                 for symbol in self._symbols.values():
                     for quote in ("USDT", "USD", "USDC"):
                         if f"{symbol}/{quote}" in venue.markets:
-                            last = (await venue.fetch_ticker(f"{symbol}/{quote}")).get("last")
-                            if last and last > 0:
-                                found[symbol] = float(last)
+                            last = float((await venue.fetch_ticker(f"{symbol}/{quote}"))["last"] or 0)
+                            if math.isfinite(last) and last > 0:
+                                found[symbol] = last
                             break
-        except self._silences:
-            return found  # a venue that fails has no vote; the majority is counted by whoever asked
+        except Exception as error:  # ccxt reads what strangers answer, and garbage raises whatever it raises there
+            reason = type(error).__name__
+        if reason and reason != self._silent.get(venue.id):
+            log.warning("a venue has no vote", venue=venue.id, reason=reason)
+        self._silent[venue.id] = reason
         return found
+
+    async def _markets(self, venue: Any) -> None:
+        """Have a venue's list of markets: loaded once, however many ticks that takes, and again where it failed."""
+        loading = self._loading.get(venue.id)
+        if loading is None or (loading.done() and (loading.cancelled() or loading.exception() is not None)):
+            loading = self._loading[venue.id] = asyncio.create_task(venue.load_markets())
+        await asyncio.shield(loading)
 
     async def close(self) -> None:
         """Close every venue's connections."""
+        for loading in self._loading.values():
+            loading.cancel()
+        await asyncio.gather(*self._loading.values(), return_exceptions=True)
         for venue in self._venues:
             await venue.close()

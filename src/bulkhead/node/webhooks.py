@@ -21,6 +21,7 @@ import structlog
 from aiohttp.abc import AbstractResolver, ResolveResult
 from aiohttp.resolver import ThreadedResolver
 from sqlalchemy import delete, select
+from sqlalchemy.exc import SQLAlchemyError
 
 from bulkhead.node.store.database import Database
 from bulkhead.node.store.tables import webhooks
@@ -32,7 +33,9 @@ TIMEOUT_S = 5.0
 PAUSES_S = (1.0, 5.0, 25.0)  # before each further attempt
 QUEUE_MAX = 10_000
 URL_MAX = 500
-AT_ONCE = 20
+AT_ONCE = 100  # posts under way; who is silent holds a place for TIMEOUT_S, and none while he is given a pause
+UNDELIVERED_MAX = 5_000  # messages that have been tried, or are
+NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
 _encode = msgspec.json.Encoder().encode
 
 
@@ -91,12 +94,25 @@ def check(url: str, *, is_test: bool) -> None:
 
 
 def _may_be_sent_to(host: str, is_test: bool) -> bool:
-    """Whether an address is public; a name is decided when it is resolved."""
+    """Whether an address is public, whatever it wraps; a name is decided when it is resolved.
+
+    Digits that are no address in full (`127.1`, `2130706433`) are no name either: what they mean is the system's guess.
+    """
     try:
         address = ipaddress.ip_address(host)
     except ValueError:
+        return not host.rstrip(".").rsplit(".", 1)[-1].isdigit()
+    if is_test and address.is_loopback:
         return True
-    return (address.is_global and not address.is_multicast) or (is_test and address.is_loopback)
+    inner = _wrapped(address) if isinstance(address, ipaddress.IPv6Address) else None
+    return all(one.is_global and not one.is_multicast for one in (address, inner) if one is not None)
+
+
+def _wrapped(address: ipaddress.IPv6Address) -> ipaddress.IPv4Address | None:
+    """The IPv4 address that a gateway makes of an IPv6 one (NAT64, 6to4, mapped, compatible)."""
+    if address in NAT64 or not int(address) >> 32:
+        return ipaddress.IPv4Address(int(address) & 0xFFFF_FFFF)
+    return address.sixtofour or address.ipv4_mapped
 
 
 class PublicResolver(AbstractResolver):
@@ -150,23 +166,27 @@ class Courier:
         async with aiohttp.ClientSession(connector=connector, timeout=aiohttp.ClientTimeout(TIMEOUT_S)) as session:
             while self._waiting or self._sending:
                 self._wake.clear()
-                while self._waiting:
+                while self._waiting and len(self._sending) < UNDELIVERED_MAX:
                     account_id, message = self._waiting.popleft()
-                    webhook = await loop.run_in_executor(None, find, self._database, account_id)
+                    try:
+                        webhook = await loop.run_in_executor(None, find, self._database, account_id)
+                    except SQLAlchemyError as error:  # a database that went away must not cost the others their turn
+                        log.warning("a webhook was not found", account=account_id, reason=type(error).__name__)
+                        continue
                     if webhook is not None:
-                        await places.acquire()
-                        sending = loop.create_task(self._send(session, webhook, _encode(message)))
+                        sending = loop.create_task(self._send(session, webhook, _encode(message), places))
                         self._sending.add(sending)
-                        sending.add_done_callback(lambda done: self._sent(done, places))
+                        sending.add_done_callback(self._sent)
                 if self._sending:
                     await self._wake.wait()
 
-    def _sent(self, done: asyncio.Task[None], places: asyncio.Semaphore) -> None:
+    def _sent(self, done: asyncio.Task[None]) -> None:
         self._sending.discard(done)
-        places.release()
         self._wake.set()
 
-    async def _send(self, session: aiohttp.ClientSession, webhook: Webhook, body: bytes) -> None:
+    async def _send(
+        self, session: aiohttp.ClientSession, webhook: Webhook, body: bytes, places: asyncio.Semaphore
+    ) -> None:
         """Try, and try again. The same message may arrive twice: its id says so."""
         headers = {"Content-Type": "application/json", SIGNATURE_HEADER: signature(webhook.secret, body)}
         problem = ""
@@ -174,7 +194,10 @@ class Courier:
             await asyncio.sleep(pause_s)
             try:
                 check(webhook.url, is_test=self._is_test)
-                async with session.post(webhook.url, data=body, headers=headers, allow_redirects=False) as answer:
+                async with (
+                    places,
+                    session.post(webhook.url, data=body, headers=headers, allow_redirects=False) as answer,
+                ):
                     if answer.status < 300:
                         return
                     problem = f"HTTP {answer.status}"

@@ -91,6 +91,12 @@ class Writer:
         """The clock, which never goes back behind what was journalled."""
         return max(self._clock(), self.exchange.machine.venue.sequencer.time_ms)
 
+    @property
+    def clock_behind_ms(self) -> int:
+        """How far the machine's clock is behind what was journalled: it was set back, or the machine changed. Until it
+        has caught up no time passes here, and no price of the moment is new."""
+        return max(0, int(self.exchange.machine.venue.sequencer.time_ms) - int(self._clock()))
+
     async def send(self, make: Make) -> Answer | Reject:
         """Journal and handle one command: what came of it, or why the door refused it.
 

@@ -1,14 +1,23 @@
 """Trades, prices, funding and candles: what streams say is what REST says."""
 
+import asyncio
 import json
+import threading
 import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import pytest
 from websockets.exceptions import InvalidStatus
 
-from tests.api.live import Live, Trader
+from bulkhead.node.app import wall_clock
+from bulkhead.units import TimeMs
+from tests.api.live import Fixed, Live, Trader, settings_for
 from tests.api.streams.sockets import heard, opened, rpc_on, until
+
+MINUTE_MS = 60_000
 
 
 def test_a_trade_is_told_as_rest_tells_it(live: Live, maker: Trader, taker: Trader) -> None:
@@ -44,9 +53,6 @@ def test_the_funding_rate_is_told_at_once(live: Live) -> None:
 
 @pytest.mark.parametrize("interval", ["PT1M", "PT1H", "P1D", "P30D"])
 def test_a_candle_is_the_one_that_rest_has(live: Live, maker: Trader, taker: Trader, interval: str) -> None:
-    into_s = time.time() % 60
-    if into_s > 55:  # the trades below are to be in one minute
-        time.sleep(60.1 - into_s)
     with opened(live, f"/candles/BTC-USD/trades?interval={interval}") as socket:
         for price, lots in (("60010", "0.02"), ("59990", "0.01"), ("60000", "0.03")):
             maker.placed("SELL", lots, price)
@@ -60,6 +66,79 @@ def test_a_candle_is_the_one_that_rest_has(live: Live, maker: Trader, taker: Tra
         chosen = {"type": "mark", "market": "BTC-USD", "interval": interval}
         rpc.ask("subscribe", scope="candles", selector=chosen)
         assert "v" not in rpc.next(f"candles.mark.BTC-USD.{interval}")["data"][0]
+
+
+@pytest.fixture
+def venue(tmp_path: Path) -> Iterator[Live]:
+    """One whose clock is moved. Trades are all between two accounts of one owner."""
+    running = Live(settings_for(tmp_path), Fixed())
+    yield running
+    running.stop()
+
+
+def shift(live: Live, shift_ms: int) -> None:
+    """Set the venue's clock so far ahead, and wait until it has prices of that time."""
+    live.node.writer._clock = lambda: TimeMs(wall_clock() + shift_ms)
+    then_ms, end_s = wall_clock() + shift_ms, time.monotonic() + 10
+    for _ in range(2):  # of the first tick, prices may be from before
+        while live.node.clock.last_tick_ms < then_ms:
+            assert time.monotonic() < end_s
+            time.sleep(0.02)
+        then_ms = TimeMs(live.node.clock.last_tick_ms + 1)
+
+
+def traded(one: Trader, other: Trader, price: str) -> None:
+    one.placed("SELL", "0.01", price)
+    other.placed("BUY", "0.01", price)
+
+
+def test_the_last_candle_is_told_however_long_nothing_has_happened(venue: Live) -> None:
+    one, other = Trader(venue, 1), Trader(venue, 2)
+    one.claim(), other.claim()
+    traded(one, other, "60010")
+    [last] = one.get("/info/candles/BTC-USD/trades", interval="PT1M", limit=1)
+    shift(venue, 3 * MINUTE_MS)
+    assert one.get("/info/candles/BTC-USD/trades", interval="PT1M", limit=1) == [last]
+    with opened(venue, "/candles/BTC-USD/trades?interval=PT1M") as socket:
+        assert heard(socket)["data"] == [last], "nobody has listened before"
+        traded(one, other, "60020")
+        [new] = one.get("/info/candles/BTC-USD/trades", interval="PT1M", limit=1)
+        assert new["T"] >= last["T"] + 2 * MINUTE_MS and (new["o"], new["v"]) == ("60020", "0.01")
+        until(socket, lambda frame: frame["data"] == [new])
+        assert one.get("/info/candles/BTC-USD/trades", interval="PT1M", limit=2) == [new, last]
+        assert one.get("/info/candles/BTC-USD/trades", interval="PT1M", limit=1, endTime=new["T"] - 1) == [last]
+
+
+def test_what_is_traded_while_a_candle_is_read_is_in_it(venue: Live, monkeypatch: pytest.MonkeyPatch) -> None:
+    one, other = Trader(venue, 1), Trader(venue, 2)
+    one.claim(), other.claim()
+    traded(one, other, "60000")
+    shift(venue, 2 * MINUTE_MS)
+    read, told, rows = threading.Event(), threading.Event(), venue.node.store.rows
+
+    async def slowly(query: Any) -> Any:
+        found = await rows(query)
+        read.set()
+        await asyncio.to_thread(told.wait, 10)
+        return found
+
+    monkeypatch.setattr(venue.node.store, "rows", slowly)
+
+    def first() -> Any:
+        with opened(venue, "/candles/BTC-USD/trades?interval=P30D") as socket:
+            return heard(socket)["data"]
+
+    with ThreadPoolExecutor(1) as pool:
+        greeting = pool.submit(first)
+        assert read.wait(10)
+        traded(one, other, "60500")  # in a minute that ends before the reader goes on
+        shift(venue, 4 * MINUTE_MS)
+        traded(one, other, "60100")
+        monkeypatch.undo()
+        told.set()
+        found = greeting.result(20)
+    assert found == one.get("/info/candles/BTC-USD/trades", interval="P30D", limit=1)
+    assert (found[0]["h"], found[0]["v"], found[0]["c"]) == ("60500", "0.03", "60100")
 
 
 @pytest.mark.parametrize(

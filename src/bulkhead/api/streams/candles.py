@@ -5,7 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 
 from bulkhead.api.call import Api
 from bulkhead.api.numbers import Wire
@@ -30,42 +30,50 @@ class CandleTopic(Topic):
         self._folded: Row | None = None
         self._minute: Row | None = None
         self._is_ready = False
+        self._readers = 0
+        self._meanwhile: dict[int, Row] = {}  # minutes that were told while the tables were being read
         self._pulse = Pulse(PAUSE_S, self._flush, self.fail)
 
     async def prepare(self) -> None:
-        """Read the minutes of the span so far, once. Those that are told meanwhile are the newest, and are kept."""
+        """Read the newest span that has a candle, once; what is told meanwhile comes on top.
+
+        It may be long ago: a market that is quiet still has a last candle, the one that REST tells first.
+        """
         if self._is_ready:
             return
-        now = int(self._api.sequencer.time_ms)
         table = tables.candles
-        query = (
-            select(table)
-            .where(
-                table.c.market_id == int(self._wire.terms.market_id),
-                table.c.kind == self._kind,
-                table.c.minute_ms >= now - now % self._span_ms,
-            )
-            .order_by(table.c.minute_ms)
-        )
-        rows = await self._api.node.store.rows(query)
+        is_it = (table.c.market_id == int(self._wire.terms.market_id)) & (table.c.kind == self._kind)
+        newest = func.max(table.c.minute_ms)
+        first = select(newest - newest % self._span_ms).where(is_it).scalar_subquery()
+        query = select(table).where(is_it, table.c.minute_ms >= first).order_by(table.c.minute_ms)
+        self._readers += 1
+        try:
+            rows = await self._api.node.store.rows(query)
+        finally:
+            self._readers -= 1
         if self._is_ready:
             return
-        newer, self._folded, self._minute, self._is_ready = self._minute, None, None, True
-        for row in rows:
+        self._folded, self._minute, self._is_ready = None, None, True
+        for row in [*rows, *self._meanwhile.values()]:
             self._take(row)
-        if newer is not None:
-            self._take(newer)
+        self._meanwhile.clear()
 
     def seen(self, row: Row) -> None:
         """A minute began or changed."""
         if self._is_ready:
             self._take(row)
             self._pulse.ask()
-        else:
-            self._minute = row
+        elif self._readers:
+            self._meanwhile[row["minute_ms"]] = row
+
+    def fail(self) -> None:
+        """A minute may have been missed: whoever comes next has everything read again."""
+        self._is_ready = False
+        self._meanwhile.clear()
+        super().fail()
 
     def greeting(self) -> list[Frame]:
-        """The candle now; nothing where there was no price in this span."""
+        """The newest candle; nothing where there never was one."""
         return [] if self._minute is None else [self._frame()]
 
     def _flush(self) -> None:

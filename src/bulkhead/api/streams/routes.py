@@ -20,6 +20,7 @@ from bulkhead.api.streams.seat import TALKATIVE, Seat
 from bulkhead.api.streams.topic import PathListener, Topic
 from bulkhead.node.directory import ApiKey
 from bulkhead.node.store.candles import INDICES, MARKS, TRADES
+from bulkhead.node.store.keeper import Unavailable
 
 log = structlog.get_logger("bulkhead.streams")
 
@@ -64,6 +65,8 @@ class Streams:
                 await work()
         except ApiError as error:
             await socket.send_denial_response(refused(error))
+        except Unavailable as error:  # before it was open: what a newcomer is told first is in the database
+            await socket.send_denial_response(refused(ApiError(503, errors.MAINTENANCE, str(error))))
         except WebSocketDisconnect:
             return  # it went away before it was open
 

@@ -17,6 +17,7 @@ from bulkhead.api.streams.hub import Hub
 from bulkhead.api.streams.seat import BAD_FRAME, TOO_FAST, Closing, Seat
 from bulkhead.api.streams.topic import Topic
 from bulkhead.node.store.candles import INDICES, MARKS, TRADES
+from bulkhead.node.store.keeper import Unavailable
 
 NOT_JSON, INVALID_REQUEST, NO_METHOD, INVALID_PARAMS, INTERNAL = -32700, -32600, -32601, -32602, -32603
 UNAUTHORISED = -32001
@@ -129,6 +130,8 @@ class Session:
         except ApiError as error:
             code = UNAUTHORISED if error.status in (401, 403) else INVALID_PARAMS
             self._refuse(request.id, code, error.message)
+        except Unavailable as error:
+            self._refuse(request.id, INTERNAL, str(error))
 
     async def _run(self, request: Request) -> None:
         if request.method == "ping":

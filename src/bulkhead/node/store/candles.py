@@ -34,7 +34,7 @@ class Candles:
 
     def traded(self, market_id: int, time_ms: int, price: int, size: int) -> None:
         """A fill."""
-        self._seen(market_id, TRADES, time_ms, dollars_of(price, self._resolutions[market_id]))["lots"] += size
+        self._seen(market_id, TRADES, time_ms, dollars_of(price, self._resolutions[market_id]), size)
 
     def marked(self, event: MarkChanged) -> None:
         """A new mark."""
@@ -48,7 +48,7 @@ class Candles:
                 text = dollars_of(int(price), self._resolutions[market_id], 32)
                 self._seen(market_id, INDICES, int(event.time_ms), text)
 
-    def _seen(self, market_id: int, kind: str, time_ms: int, price: str) -> Row:
+    def _seen(self, market_id: int, kind: str, time_ms: int, price: str, size: int = 0) -> None:
         minute_ms = time_ms - time_ms % MINUTE_MS
         row = self._now.get((market_id, kind))
         if row is None or row["minute_ms"] != minute_ms:
@@ -70,5 +70,5 @@ class Candles:
             if number < Decimal(row["low"]):
                 row["low"] = price
             row["close"] = price
-        self._staging.put("candles", (market_id, kind, minute_ms), row)
-        return row
+        row["lots"] += size
+        self._staging.put("candles", (market_id, kind, minute_ms), row)  # last: a stream may tell it at once

@@ -15,6 +15,8 @@ from bulkhead.node.store.staging import Row, Staged
 from bulkhead.node.store.tables import DERIVED, metadata, progress
 
 ROWS_PER_STATEMENT = 500
+PATIENCE = {"connect_timeout": 5, "tcp_user_timeout": 10_000}
+"""Of PostgreSQL's client, in seconds and milliseconds: a server that is cut off is given up, not waited for."""
 _BY_NAME = {table.name: table for table in metadata.tables.values()}
 
 
@@ -26,8 +28,10 @@ class Database:
     """One engine. Methods may be called from any thread; writing is one caller's at a time."""
 
     def __init__(self, url: str) -> None:
+        self._upserts: dict[str, Any] = {}  # by table
         try:
-            self.engine: Engine = create_engine(url, pool_pre_ping=True, hide_parameters=True)  # errors are logged
+            options = {"connect_args": PATIENCE} if make_url(url).get_backend_name() == "postgresql" else {}
+            self.engine: Engine = create_engine(url, pool_pre_ping=True, hide_parameters=True, **options)
             if self.engine.dialect.name == "sqlite":
                 _keep_private(self.engine.url.database)
                 event.listen(self.engine, "connect", _prepare_sqlite)
@@ -55,12 +59,18 @@ class Database:
 
     def upsert(self, connection: Connection, table: Table, rows: list[Row]) -> None:
         """Insert rows, or replace those with the same key."""
+        statement = self._upserts.get(table.name)
+        if statement is None:
+            statement = self._upserts[table.name] = self._upsert(table)
+        for start in range(0, len(rows), ROWS_PER_STATEMENT):
+            connection.execute(statement, rows[start : start + ROWS_PER_STATEMENT])
+
+    def _upsert(self, table: Table) -> Any:
+        """The statement of `upsert`, made once for each table: it takes longer to make than to run."""
         insert: Any = (sqlite if self.engine.dialect.name == "sqlite" else postgresql).insert(table)
         keys = [column.name for column in table.primary_key]
         others = {column.name: insert.excluded[column.name] for column in table.columns if column.name not in keys}
-        statement = insert.on_conflict_do_update(index_elements=keys, set_=others)
-        for start in range(0, len(rows), ROWS_PER_STATEMENT):
-            connection.execute(statement, rows[start : start + ROWS_PER_STATEMENT])
+        return insert.on_conflict_do_update(index_elements=keys, set_=others)
 
     def progress(self) -> dict[str, str]:
         """How far the derived tables are."""

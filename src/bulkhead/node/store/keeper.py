@@ -7,7 +7,9 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
+import structlog
 from sqlalchemy import Select, func, select
+from sqlalchemy.exc import SQLAlchemyError
 
 from bulkhead.ledger.authority import Authority
 from bulkhead.ledger.config import VenueConfig
@@ -18,14 +20,23 @@ from bulkhead.node.store.staging import Row, Staging
 from bulkhead.node.store.tables import candles, orders, positions
 from bulkhead.node.store.wording import OPEN
 
+log = structlog.get_logger("bulkhead.store")
+
 FLUSH_S = 0.1
+RETRY_S = 1.0
+AWAY = "the database of derived tables has failed; trading goes on"
 Answered = TypeVar("Answered")
+
+
+class Unavailable(Exception):
+    """The database does not answer now. Whoever asked may try again; trading does not need it."""
 
 
 class Store:
     """Derived tables of one exchange. `heard` is called in the event loop; `run` is the task that writes.
 
-    A write that fails is tried again: rows wait in memory, and the journal has everything in any case.
+    A write that fails is tried again: rows wait in memory, and the journal has everything in any case. Until one has
+    succeeded, whoever asks is told Unavailable at once.
     """
 
     def __init__(self, database: Database, config: VenueConfig, authority: Authority) -> None:
@@ -66,15 +77,22 @@ class Store:
                 self.failure = ""
                 break
             except Exception as error:  # a full disk, a database that went away: told by health, tried again
-                self.failure = f"{type(error).__name__}: {error}"
-                await asyncio.sleep(1.0)
+                if not self.failure:
+                    log.warning("the database failed", reason=str(error))
+                self.failure = type(error).__name__  # where it is and how it is reached is not for everybody
+                for waiting in [*asked, *self._asked]:
+                    if not waiting.done():
+                        waiting.set_exception(Unavailable(AWAY))
+                asked, self._asked = [], []
+                await asyncio.sleep(RETRY_S)
         self.written = sequence
         for waiting in asked:
             if not waiting.done():
                 waiting.set_result(None)
 
     async def caught_up(self) -> None:
-        """Wait until everything that has been handled by now is in the tables."""
+        """Wait until everything that has been handled by now is in the tables. Raises Unavailable."""
+        self.check()
         if self.written >= self.deriver.sequence:
             return
         done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -82,14 +100,29 @@ class Store:
         self._dirty.set()
         await done
 
+    def check(self) -> None:
+        """Raises Unavailable while the database does not answer, so that nobody waits for it."""
+        if self.failure:
+            raise Unavailable(AWAY)
+
+    @property
+    def lag(self) -> int:
+        """Commands that are not in the tables yet."""
+        return self.deriver.sequence - self.written
+
     async def rows(self, query: Select[tuple[object, ...]]) -> list[Row]:
-        """The rows of a query over what has been handled by now."""
+        """The rows of a query over what has been handled by now. Raises Unavailable."""
         await self.caught_up()
         return await self.ask(lambda: rows_of(self.database, query))
 
     async def ask(self, question: Callable[[], Answered]) -> Answered:
-        """Run something slow beside the event loop."""
-        return await asyncio.get_running_loop().run_in_executor(self._pool, question)
+        """Run something slow beside the event loop. Raises Unavailable."""
+        self.check()
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._pool, question)
+        except SQLAlchemyError as error:
+            log.warning("the database failed", reason=str(error))
+            raise Unavailable(AWAY) from error
 
     def close(self) -> None:
         """Write what is left, and let go of the database."""
