@@ -161,14 +161,16 @@ class MoneyForm:
         self.recipient.problem("")
         if amount is None:
             return
-        shown = numbers.dollars(amount)
+        shown, sent, key = numbers.dollars(amount), self.amount.value, self._key
         action = await self._session.actions.run(
-            self._key, f"Withdraw {shown} USD from {account.label}", lambda: account.trader.withdraw(amount, recipient)
+            key, f"Withdraw {shown} USD from {account.label}", lambda: account.trader.withdraw(amount, recipient)
         )
         own = own_of(self._session)
         await own.operations.refresh()
         if action.stage is Stage.DONE:
-            self._key, self.amount.value = Actions.new_key(), ""
+            if self._key == key:
+                self._key = Actions.new_key()
+            self.amount.empty(sent)
             told = venue_of(self._session).settlement.value
             if told is not None and not told["settles"]:
                 said = f"{shown} USD are on their way; but this exchange settles nothing, so L1 pays nothing."

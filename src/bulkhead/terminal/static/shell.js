@@ -19,3 +19,28 @@
   setInterval(tick, 250);
   document.addEventListener("DOMContentLoaded", tick);
 })();
+
+// Whether the terminal hears. Until its socket stands the library tries every event again by itself, so that a click
+// could come before what was typed for it; and what happens while it is broken comes when it stands again, for whatever
+// is shown by then. So a page that is not heard takes nothing. Fields ask here, everything else is inert.
+window.bulkhead = (() => {
+  const line = new (class extends EventTarget { isOpen = false; })();
+  const turn = (isOpen) => {
+    document.getElementById("app").inert = !isOpen;
+    if (line.isOpen === isOpen) return;
+    line.isOpen = isOpen;
+    line.dispatchEvent(new Event("turn"));
+  };
+  let isShaken = false;
+  Object.defineProperty(window, "did_handshake", { // the library's own word for it
+    get: () => isShaken,
+    set: (now) => {
+      if (!now) window.socket.on("disconnect", () => turn(false));
+      turn(isShaken = now);
+    },
+  });
+  // What stands in the fields of the panel around an element, each with the number of its last entry.
+  const entriesAround = (element) =>
+    [...(element.closest("section") || document).querySelectorAll(".bh-field")].map((one) => one.entry?.()).filter(Boolean);
+  return { line, entriesAround };
+})();
