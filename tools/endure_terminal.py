@@ -6,7 +6,8 @@ A maker changes the book of one market twenty times a second, now and then someb
 open all the while. Told every minute: changes and paints of the book, the page's objects after a collection, its nodes
 and listeners, and what terminal, browser and node hold in memory. Each of the judged is fitted by a line over the
 second half of the run; a line that rises by more than its bound within that half is a failure, and so is a book that
-changed less than fifteen times a second on the whole, for then nothing was streamed. The bounds are what one machine's
+changed less than fifteen times a second on the whole, or was painted less than ten times, for then nothing was
+streamed. The bounds are what one machine's
 noise comes to within minutes, so the longer the run, the smaller the leak that it finds. The node is told and not
 judged: `tools/endure.py` does that.
 """
@@ -30,7 +31,7 @@ from tests.conftest import chromium  # noqa: E402
 from tests.terminal.browser import Bench  # noqa: E402
 
 LOOK_S, TOLD_S = 10.0, 60.0
-CHANGES_LEAST = 15.0  # a second, of the twenty that are asked for
+CHANGES_LEAST, PAINTS_LEAST = 15.0, 10.0  # a second, of the twenty that are asked for
 RISE_MAX = {"objects": 2.0, "nodes": 500.0, "listeners": 200.0, "terminal": 4.0, "browser": 16.0}
 """Of the line through the second half, over that half: MiB, and numbers of nodes and listeners."""
 
@@ -117,18 +118,19 @@ def told(one: Look, rates: tuple[float, float]) -> str:
     )
 
 
-def run(folder: Path, program: str, minutes: float) -> tuple[list[Look], float]:
-    """What was seen, and how often the book changed in a second."""
+def run(folder: Path, program: str, minutes: float) -> tuple[list[Look], float, float]:
+    """What was seen, and how often the book changed and was painted in a second."""
     with stage(folder, program) as on:
         bench = Bench(on.browser, on.terminal, None)
         bench.ready()
-        before, began_s = on.street.changes, time.perf_counter()
+        before, painted, began_s = on.street.changes, paints(bench.page), time.perf_counter()
         looks = stream(bench, on.street, on.remote.process.pid, minutes)
-        rate = (on.street.changes - before) / (time.perf_counter() - began_s)
+        took_s = time.perf_counter() - began_s
+        rates = (on.street.changes - before) / took_s, (paints(bench.page) - painted) / took_s
         bench.close()
     if on.terminal.troubles:
         raise RuntimeError("the terminal's log tells of trouble:\n" + "".join(on.terminal.troubles))
-    return looks, rate
+    return looks, *rates
 
 
 def main() -> int:
@@ -143,9 +145,10 @@ def main() -> int:
     if chosen.minutes < 1:
         parser.error("--minutes is at least 1: half of less is nothing to judge")
     with tempfile.TemporaryDirectory(prefix="bulkhead-endure-") as name:
-        looks, rate = run(chosen.folder or Path(name), program, chosen.minutes)
-    is_flat = rate >= CHANGES_LEAST
-    print(f"{rate:.1f} changes of the book a second (at least {CHANGES_LEAST:.0f})")
+        looks, changes, painted = run(chosen.folder or Path(name), program, chosen.minutes)
+    is_flat = changes >= CHANGES_LEAST and painted >= PAINTS_LEAST
+    print(f"{changes:.1f} changes of the book a second (at least {CHANGES_LEAST:.0f})")
+    print(f"{painted:.1f} paints of the book a second (at least {PAINTS_LEAST:.0f})")
     for what, grown, most in verdicts(looks):
         is_flat &= grown <= most
         print(f"{what:>10}  {grown:+9.2f} in the second half, at most {most:g}{'' if grown <= most else '  TOO MUCH'}")
