@@ -9,6 +9,7 @@ import pytest
 from playwright.sync_api import expect
 
 from bulkhead.client import Exit, NewOrder, Order, Trader, Trigger
+from bulkhead.client.orders import Side
 from tests.api.live import Live
 from tests.terminal.browser import Bench
 from tests.terminal.line import Line
@@ -38,12 +39,12 @@ def past(bench: Bench, order_id: int) -> Order:
     return by_owner(bench, lambda trader: trader.order(order_id))
 
 
-def take(live: Live, size: str, price: int) -> None:
-    """Somebody else buys from the owner."""
+def take(live: Live, size: str, price: int, market: str = MARKET, side: Side = "BUY") -> None:
+    """Somebody else takes what the owner has in the book."""
 
     async def inside(exchange: object) -> None:
         trader = await rich(exchange, 212)  # type: ignore[arg-type]
-        await trader.place(NewOrder(market=MARKET, side="BUY", quantity=size, price=price, time_in_force="IOC"))
+        await trader.place(NewOrder(market=market, side=side, quantity=size, price=price, time_in_force="IOC"))
 
     ask(live.url, inside)
 
@@ -194,6 +195,37 @@ def test_a_stop_of_a_position_is_moved_and_it_is_never_without_one(bench: Bench,
     gone = [past(bench, one.id) for one in olds]
     assert {one.status_reason for one in gone} == {"ORDER_REPLACED"}
     assert {one.updated_time for one in gone} == {one.created_time for one in news}, "in one step"
+
+
+def test_exits_of_an_order_are_moved_and_close_what_it_filled(bench: Bench, live: Live) -> None:
+    exits = {"take_profit": Exit(trigger=3_300, price=3_290), "stop_loss": Exit(trigger=2_800, price=2_790)}
+    parent = placed(bench, market="ETH-USD", side="BUY", quantity="2", price=3_010, **exits)
+    take(live, "0.5", 3_010, "ETH-USD", "SELL")
+    there = by_owner(bench, lambda trader: trader.orders("ETH-USD"))
+    [loss] = [one for one in there if one.type == "TPSL" and one.stop_loss is not None]
+    hands = Hands(bench, "/?market=ETH-USD")
+    hands.page.goto(bench.at("/?market=ETH-USD"))
+    bench.ready()
+    hands.page.locator('[data-mark="tab-orders"]').click()
+    edit = hands.page.get_by_role("button", name=f"Edit the order {loss.id}", exact=True)
+    edit.click()
+    expect(hands.outcome).to_contain_text(f"These exits follow what order {parent} fills")
+    by_owner(bench, lambda trader: trader.cancel(parent))
+    expect(hands.page.locator(f'[data-mark="table-orders"] tr[data-id="{parent}"]')).to_have_count(0)
+    edit.click()
+    expect(hands.banner).to_contain_text("Exits of 0.500 of the position in ETH-USD")
+    hands.shows(take_profit="3300", stop_loss="2800")
+    expect(hands.page.locator('[data-mark="compare"]')).to_be_hidden()
+    hands.fill(stop_loss="2850")
+    hands.send("Other exits of ETH-USD: acknowledged")
+    news = [one for one in by_owner(bench, lambda trader: trader.orders("ETH-USD")) if one.type == "TPSL"]
+    assert [(one.tp_sl_type, one.quantity) for one in news] == [("ORDER", Decimal("0.5"))] * 2
+    [stopped] = [one.stop_loss for one in news if one.stop_loss is not None]
+    [kept] = [one.take_profit for one in news if one.take_profit is not None]
+    assert (stopped.trigger_price, kept.trigger_price, kept.price) == (2_850, 3_300, 3_290)
+    assert past(bench, loss.id).status_reason == "ORDER_REPLACED"
+    hands.page.get_by_role("button", name=f"Edit the order {news[0].id}", exact=True).click()  # under its own name now
+    expect(hands.banner).to_contain_text("Exits of 0.500 of the position in ETH-USD")
 
 
 def test_another_markets_order_is_edited_there_and_compared_in_all_modes(bench: Bench) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Iterable
+from decimal import Decimal
 from typing import TYPE_CHECKING, Literal, cast
 
 from msgspec.structs import replace
@@ -25,6 +26,13 @@ if TYPE_CHECKING:
 def twins_of(order: Order, orders: Iterable[Order]) -> list[Order]:
     """The exits of a position that were entered with this one, itself among them: they share a place in the journal."""
     return [one for one in orders if one.type == "TPSL" and one.sequence == order.sequence]
+
+
+def followed_by(order: Order, orders: Iterable[Order]) -> Order | None:
+    """The open order whose fills its exits follow; None where `order` is none of them, or that one has left."""
+    if order.type != "TPSL" or order.tp_sl_type != "ORDER":
+        return None
+    return next((one for one in orders if one.type != "TPSL" and one.sequence == order.sequence), None)
 
 
 def whole(order: Order, orders: Iterable[Order]) -> Order:
@@ -119,15 +127,26 @@ class Editing:
         self.banner.set_visibility(False)
         ticket.page.on_account(lambda account: (account.orders_changed,), self.look)
 
+    @property
+    def closes(self) -> Decimal:
+        """What exits that are edited close; 0: the whole position, or nothing is edited."""
+        order = self.order
+        return Decimal(0) if order is None or order.tp_sl_type == "POSITION" else order.quantity
+
     # -- coming and going --------------------------------------------------------------------------------------------
 
     def begin(self, order: Order) -> None:
         """Have an open order in the ticket. Not while something is being sent from it."""
         if self._ticket.is_sending:
             return
+        account = self._ticket.page.session.active
+        parent = None if account is None else followed_by(order, account.orders.values())
+        if parent is not None:
+            said = f"These exits follow what order {parent.id} fills: edit that, or cancel the rest of it first."
+            self._ticket.outcome.show(said, "bh-warning")
+            return
         if self.order is None:
             self._kept = dataclasses.replace(self._ticket.entries)
-        account = self._ticket.page.session.active
         self.order, self.gone = order if account is None else whole(order, account.orders.values()), ""
         self._ticket.take_entries(entries_of(self.order))
         self._tell()
@@ -139,7 +158,8 @@ class Editing:
         account = self._ticket.page.session.active
         name = self._ticket.market.name
         found = [] if account is None else [
-            one for one in account.orders.values() if one.market == name and lists.can_be_edited(one)
+            one for one in account.orders.values()
+            if one.market == name and lists.can_be_edited(one) and followed_by(one, account.orders.values()) is None
         ]  # fmt: skip
         found = sorted({one.sequence: one for one in found}.values(), key=lambda one: one.id, reverse=True)
         ids = [one.id for one in found]
@@ -191,8 +211,9 @@ class Editing:
     def _told(self, order: Order, terms: Market) -> str:
         """What is edited, and what becomes of it."""
         if order.type == "TPSL":
+            what = f"{numbers.size(terms, self.closes)} of the position" if self.closes else "the position"
             return (
-                f"Exits of the position in {order.market}. The new ones take their place in one step, or these stay as "
+                f"Exits of {what} in {order.market}. The new ones take their place in one step, or these stay as "
                 "they are: it is protected all the while."
             )
         waits = lists.waits_for(terms, order)

@@ -96,7 +96,7 @@ class Ticket:
         with ui.element("p").classes("bh-outcome").props('role="status" data-mark="outcome"'):
             self.outcome = parts.Text()
         self.more = parts.Text("", "p", "bh-note bh-muted")
-        parts.button("Compare margin modes…", self._compare, mark="compare")
+        self.compare = parts.button("Compare margin modes…", self._compare, mark="compare")
 
     def _field(
         self, name: str, label: str, *, number: bool = False, placeholder: str = "",
@@ -219,6 +219,7 @@ class Ticket:
         self.ticks["reduce_only"].set_visibility(kind != PROTECT)
         self.shares.set_visibility(kind != PROTECT and is_new)
         self.preview.set_visibility(kind != PROTECT)
+        self.compare.set_visibility(kind != PROTECT)  # exits take no margin
         for button, side in ((self.buy, "BUY"), (self.sell, "SELL")):
             parts.set_attribute(button, "aria-pressed", "true" if side == self.entries.side else "false")
         name = self.market.name.split("-")[0]
@@ -377,7 +378,7 @@ class Ticket:
         if edited is None:
             return await actions.protect(key, account, name, exits, f"Protect the position in {name}")
         return await actions.protect(
-            key, account, name, exits, f"Other exits of {name}", replaces=edited.external_id
+            key, account, name, exits, f"Other exits of {name}", size=self.editing.closes, replaces=edited.external_id
         )
 
 
