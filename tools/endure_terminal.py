@@ -24,7 +24,7 @@ from typing import NamedTuple
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 import psutil  # noqa: E402
-from playwright.sync_api import CDPSession  # noqa: E402
+from playwright.sync_api import CDPSession, Page  # noqa: E402
 
 from benchmarks.terminal import MIB, Street, heap_of, paints, stage  # noqa: E402
 from tests.conftest import chromium  # noqa: E402
@@ -90,11 +90,32 @@ def verdicts(looks: list[Look]) -> list[tuple[str, float, float]]:
     return [(name, rise(looks, name), most) for name, most in RISE_MAX.items()]
 
 
-def stream(bench: Bench, street: Street, node: int, minutes: float) -> list[Look]:
-    """Look every ten seconds, tell every minute."""
+class Painted:
+    """Paints of the book in a page that may load itself anew, which it says why: then they are counted from zero."""
+
+    def __init__(self, page: Page) -> None:
+        self.all = 0
+        self._page, self._last = page, paints(page)
+        page.on("console", lambda message: self._heard(message.text))
+
+    def lately(self) -> int:
+        """Since they were asked for last."""
+        now = paints(self._page)
+        found, self._last = now - self._last if now >= self._last else now, now
+        self.all += found
+        return found
+
+    def _heard(self, text: str) -> None:
+        if text.startswith("reloading"):
+            print(f"the page is {text}", flush=True)
+
+
+def stream(bench: Bench, street: Street, node: int, minutes: float) -> tuple[list[Look], int]:
+    """Look every ten seconds, tell every minute; how often the book was painted."""
     session = bench.page.context.new_cdp_session(bench.page)
     session.send("Performance.enable")
-    began_s, told_s, painted, changes = time.perf_counter(), 0.0, paints(bench.page), street.changes
+    began_s, told_s, changes = time.perf_counter(), 0.0, street.changes
+    painted = Painted(bench.page)
     looks: list[Look] = []
     while (passed_s := time.perf_counter() - began_s) < 60 * minutes:
         if not street.is_alive():
@@ -102,11 +123,12 @@ def stream(bench: Bench, street: Street, node: int, minutes: float) -> list[Look
         looks.append(look(session, bench.terminal.process.pid, node, passed_s / 60))
         if passed_s - told_s >= TOLD_S:
             lately_s, told_s = passed_s - told_s, passed_s
-            rates = (street.changes - changes) / lately_s, (paints(bench.page) - painted) / lately_s
-            changes, painted = street.changes, paints(bench.page)
+            rates = (street.changes - changes) / lately_s, painted.lately() / lately_s
+            changes = street.changes
             print(told(looks[-1], rates), flush=True)
         bench.page.wait_for_timeout(1000 * LOOK_S)  # what comes meanwhile is painted
-    return looks
+    painted.lately()
+    return looks, painted.all
 
 
 def told(one: Look, rates: tuple[float, float]) -> str:
@@ -123,10 +145,10 @@ def run(folder: Path, program: str, minutes: float) -> tuple[list[Look], float, 
     with stage(folder, program) as on:
         bench = Bench(on.browser, on.terminal, None)
         bench.ready()
-        before, painted, began_s = on.street.changes, paints(bench.page), time.perf_counter()
-        looks = stream(bench, on.street, on.remote.process.pid, minutes)
+        before, began_s = on.street.changes, time.perf_counter()
+        looks, painted = stream(bench, on.street, on.remote.process.pid, minutes)
         took_s = time.perf_counter() - began_s
-        rates = (on.street.changes - before) / took_s, (paints(bench.page) - painted) / took_s
+        rates = (on.street.changes - before) / took_s, painted / took_s
         bench.close()
     if on.terminal.troubles:
         raise RuntimeError("the terminal's log tells of trouble:\n" + "".join(on.terminal.troubles))

@@ -180,10 +180,14 @@ def in_dollars(done: str) -> str:
     """
 
     def shown(found: re.Match[str]) -> str:
-        amount = Decimal(found["units"].replace(",", "")) / UNITS
-        return found["before"] + numbers.dollars(amount, places=2 if amount == round(amount, 2) else 6) + " USD"
+        return found["before"] + _dollars(Decimal(found["units"].replace(",", "")) / UNITS) + " USD"
 
-    return DOLLARS.sub(lambda found: f"{found[1]} {found[2]} USD", AMOUNT.sub(shown, done))
+    return DOLLARS.sub(lambda found: f"{found[1]} {_dollars(Decimal(found[2]))} USD", AMOUNT.sub(shown, done))
+
+
+def _dollars(amount: Decimal) -> str:
+    """With as many places as it needs, two at least."""
+    return numbers.dollars(amount, places=2 if amount == round(amount, 2) else 6)
 
 
 def _slug(url: str) -> str:

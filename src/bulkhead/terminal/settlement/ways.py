@@ -44,6 +44,10 @@ class Way(NamedTuple):
     is_claimable: bool = False
 
 
+MONEY = {"SLOW_WITHDRAWAL": "withdrawal", "FAST_WITHDRAWAL": "withdrawal at once", "CLAIM": "test money"}
+"""What the wire calls otherwise."""
+
+
 def ways_of(orders: Sequence[Order], operations: Sequence[Operation]) -> list[Way]:
     """Newest first."""
     found = [
@@ -55,7 +59,8 @@ def ways_of(orders: Sequence[Order], operations: Sequence[Operation]) -> list[Wa
     ]  # fmt: skip
     found += [
         Way(
-            f"money-{one.id}", f"{_words(one.type)} {numbers.dollars(abs(one.amount))} USD, {_words(one.status)}",
+            f"money-{one.id}",
+            f"{MONEY.get(one.type) or _words(one.type)} {numbers.dollars(abs(one.amount))} USD, {_words(one.status)}",
             one.sequence, one.time, 0, one.account_id, one.claim, one.status == CLAIMABLE,
         )
         for one in operations
