@@ -9,7 +9,7 @@ class Line:
     """The socket of a page. While a direction is held, what goes there waits; `let_go` sends it on, in order."""
 
     def __init__(self, page: Page, *, holds_down: bool = False) -> None:
-        self.holds_up, self.holds_down = False, holds_down
+        self.holds_up, self.holds_down, self.is_cut = False, holds_down, False
         self._up: list[str | bytes] = []
         self._down: list[str | bytes] = []
         self._route: WebSocketRoute | None = None
@@ -17,6 +17,9 @@ class Line:
         page.route_web_socket("**/socket.io/**", self._opened)
 
     def _opened(self, route: WebSocketRoute) -> None:
+        if self.is_cut:
+            route.close()
+            return
         self._route, self._server = route, route.connect_to_server()
         route.on_message(self._said)
         self._server.on_message(self._told)

@@ -361,3 +361,21 @@ def test_an_order_that_leaves_under_the_click_is_not_sent_as_a_new_one(bench: Be
     bench.page.get_by_role("button", name="Enter a new order").click()
     hands.shows(price="57100", size="0.5")
     expect(hands.banner).to_be_hidden()
+
+
+def test_a_page_without_its_terminal_does_not_say_that_it_is_live(bench: Bench, hands: Hands) -> None:
+    line, lost = Line(bench.page), bench.page.locator('[data-mark="lost"]')
+    bench.page.reload()
+    bench.ready()
+    expect(lost).to_be_hidden()
+    line.holds_down = True
+    expect(lost).to_have_text("The terminal says nothing: everything here may be old.")
+    line.let_go()
+    expect(lost).to_be_hidden()
+    line.is_cut = True
+    line.lose()
+    expect(lost).to_contain_text("No connection to the terminal: everything here is old")
+    expect(bench.page.locator('[data-mark="ticket-size"] input')).not_to_be_editable()
+    line.is_cut = False
+    expect(lost).to_be_hidden()
+    bench.check()
