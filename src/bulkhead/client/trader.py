@@ -199,7 +199,7 @@ class Trader:
         """Close the position of a market, or `size` of it, when a trigger fires. Refused (1137) where there is none.
 
         `replaces` is the external id of an open take-profit or stop-loss: it leaves with its other side in the step in
-        which these enter, or everything stays as it was; refused (1142) where it has left, (1148) where it follows an
+        which these enter, or everything stays as it was; refused (1142) where it has left, (1009) where it follows an
         order that is still open. Sent as `place` sends.
         """
         held = await self.positions(market)
