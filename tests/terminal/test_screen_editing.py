@@ -275,8 +275,14 @@ def test_an_order_that_fills_or_leaves_while_it_is_edited_is_followed(bench: Ben
 
 
 @pytest.fixture
-def hands(bench: Bench) -> Iterator[Hands]:
-    """At the ticket; whatever is open at the end is cancelled."""
+def line(bench: Bench) -> Line:
+    """The wire of what the page loads next."""
+    return Line(bench.page)
+
+
+@pytest.fixture
+def hands(bench: Bench, line: Line) -> Iterator[Hands]:
+    """At the ticket, over the wire; whatever is open at the end is cancelled."""
     yield Hands(bench)
     by_owner(bench, lambda trader: trader.cancel_all())
 
@@ -300,11 +306,8 @@ def test_a_page_that_is_not_heard_yet_takes_no_entries(bench: Bench) -> None:
     page.wait_for_url("**/compare**size=0.31**")
 
 
-def test_a_typed_size_is_not_overwritten_by_a_fill(bench: Bench, live: Live, hands: Hands) -> None:
+def test_a_typed_size_is_not_overwritten_by_a_fill(bench: Bench, live: Live, line: Line, hands: Hands) -> None:
     old = placed(bench, side="SELL", quantity="0.4", price=60_070)
-    line = Line(bench.page)
-    bench.page.reload()
-    bench.ready()
     hands.edit(old)
     hands.shows(size="0.4")
     line.holds_up = True
@@ -318,10 +321,7 @@ def test_a_typed_size_is_not_overwritten_by_a_fill(bench: Bench, live: Live, han
     assert new.quantity == Decimal("0.35"), "as it was typed, and shown"
 
 
-def test_an_entry_that_was_lost_on_its_way_comes_with_the_click(bench: Bench, hands: Hands) -> None:
-    line = Line(bench.page)
-    bench.page.reload()
-    bench.ready()
+def test_an_entry_that_was_lost_on_its_way_comes_with_the_click(bench: Bench, line: Line, hands: Hands) -> None:
     hands.fill(price="57000", size="0.2")
     bench.page.wait_for_timeout(HELD_MS)
     line.holds_up = True
@@ -333,12 +333,10 @@ def test_an_entry_that_was_lost_on_its_way_comes_with_the_click(bench: Bench, ha
     assert [order.quantity for order in mine(bench)] == [Decimal("0.1")]
 
 
-def test_an_order_that_leaves_under_the_click_is_not_sent_as_a_new_one(bench: Bench, hands: Hands) -> None:
-    hands.fill(price="57100", size="0.5")
+def test_an_order_that_leaves_under_the_click_is_not_sent_as_a_new_one(
+    bench: Bench, line: Line, hands: Hands
+) -> None:
     old = placed(bench, side="BUY", quantity="0.2", price=57_000)
-    line = Line(bench.page)
-    bench.page.reload()
-    bench.ready()
     hands.fill(price="57100", size="0.5")
     hands.edit(old)
     hands.fill(size="0.3")
@@ -363,10 +361,8 @@ def test_an_order_that_leaves_under_the_click_is_not_sent_as_a_new_one(bench: Be
     expect(hands.banner).to_be_hidden()
 
 
-def test_a_page_without_its_terminal_does_not_say_that_it_is_live(bench: Bench, hands: Hands) -> None:
-    line, lost = Line(bench.page), bench.page.locator('[data-mark="lost"]')
-    bench.page.reload()
-    bench.ready()
+def test_a_page_without_its_terminal_does_not_say_that_it_is_live(bench: Bench, line: Line, hands: Hands) -> None:
+    lost = bench.page.locator('[data-mark="lost"]')
     expect(lost).to_be_hidden()
     line.holds_down = True
     expect(lost).to_have_text("The terminal says nothing: everything here may be old.")
