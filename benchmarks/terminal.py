@@ -13,8 +13,8 @@ import random
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Awaitable, Iterator
+from contextlib import contextmanager, suppress
 from decimal import Decimal
 from pathlib import Path
 from statistics import median
@@ -25,6 +25,7 @@ from playwright.sync_api import Browser, CDPSession, Page, expect, sync_playwrig
 
 from benchmarks import Row
 from bulkhead.client import ClientError, Exchange, NewOrder
+from bulkhead.client.models import Placed
 from tests.api.remote import Remote
 from tests.conftest import chromium
 from tests.terminal.browser import ARGUMENTS, Bench
@@ -66,7 +67,7 @@ class Street(threading.Thread):
         draw = random.Random(1)
         async with Exchange(self.url) as exchange:
             maker, taker = await rich(exchange, 230), await rich(exchange, 231)
-            resting: dict[int, str] = {}
+            resting: dict[int, Placed] = {}
             middle, asked_s, due_s = Decimal(0), 0.0, time.perf_counter()
             while not self.ended.is_set():
                 if time.perf_counter() - asked_s >= INDEX_S:
@@ -74,20 +75,28 @@ class Street(threading.Thread):
                 place = draw.randrange(24)
                 away = Decimal(place % 12 + 1) / 2_000
                 price = (middle * (1 - away if place < 12 else 1 + away)).to_integral_value()
+                before = resting.get(place)
                 order = NewOrder(
                     market=MARKET, side="BUY" if place < 12 else "SELL", quantity=str(draw.randint(1, 400) / 1_000),
-                    price=price, post_only=True, replaces=resting.get(place, ""),
+                    price=price, post_only=True, replaces="" if before is None else before.external_id,
                 )  # fmt: skip
                 try:
-                    resting[place] = (await maker.place(order)).external_id
-                    if draw.random() < 0.05:
-                        await taker.take(MARKET, draw.choice(("BUY", "SELL")), "0.01")
-                except ClientError:
-                    resting.pop(place, None)  # it was filled
-                self.changes += 1
+                    resting[place] = await maker.place(order)
+                    self.changes += 1
+                except ClientError:  # it was filled, or the new one would trade at once: then the old one is in the way
+                    if resting.pop(place, None) is not None and before is not None:
+                        await _quietly(maker.cancel(before.id))
+                if draw.random() < 0.05:
+                    await _quietly(taker.take(MARKET, draw.choice(("BUY", "SELL")), "0.01"))
                 # A machine that was busy for a moment is caught up with; one that is too slow is not chased for ever.
                 due_s = max(due_s + PACE_S, time.perf_counter() - BEHIND_S)
                 await asyncio.sleep(max(0.0, due_s - time.perf_counter()))
+
+
+async def _quietly(work: Awaitable[object]) -> None:
+    """What may find that there is nothing to do."""
+    with suppress(ClientError):
+        await work
 
 
 class Stage(NamedTuple):

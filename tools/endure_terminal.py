@@ -6,7 +6,8 @@ A maker changes the book of one market twenty times a second, now and then someb
 open all the while. Told every minute: changes and paints of the book, the page's objects after a collection, its nodes
 and listeners, and what terminal, browser and node hold in memory. Each of the judged is fitted by a line over the
 second half of the run; a line that rises by more than its bound within that half is a failure, and so is a book that
-changed less than fifteen times a second on the whole, for then nothing was streamed. The bounds are what one machine's
+changed less than fifteen times a second on the whole, or was painted less than ten times, for then nothing was
+streamed. The bounds are what one machine's
 noise comes to within minutes, so the longer the run, the smaller the leak that it finds. The node is told and not
 judged: `tools/endure.py` does that.
 """
@@ -23,14 +24,14 @@ from typing import NamedTuple
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 import psutil  # noqa: E402
-from playwright.sync_api import CDPSession  # noqa: E402
+from playwright.sync_api import CDPSession, Page  # noqa: E402
 
 from benchmarks.terminal import MIB, Street, heap_of, paints, stage  # noqa: E402
 from tests.conftest import chromium  # noqa: E402
 from tests.terminal.browser import Bench  # noqa: E402
 
 LOOK_S, TOLD_S = 10.0, 60.0
-CHANGES_LEAST = 15.0  # a second, of the twenty that are asked for
+CHANGES_LEAST, PAINTS_LEAST = 15.0, 10.0  # a second, of the twenty that are asked for
 RISE_MAX = {"objects": 2.0, "nodes": 500.0, "listeners": 200.0, "terminal": 4.0, "browser": 16.0}
 """Of the line through the second half, over that half: MiB, and numbers of nodes and listeners."""
 
@@ -89,11 +90,32 @@ def verdicts(looks: list[Look]) -> list[tuple[str, float, float]]:
     return [(name, rise(looks, name), most) for name, most in RISE_MAX.items()]
 
 
-def stream(bench: Bench, street: Street, node: int, minutes: float) -> list[Look]:
-    """Look every ten seconds, tell every minute."""
+class Painted:
+    """Paints of the book in a page that may load itself anew, which it says why: then they are counted from zero."""
+
+    def __init__(self, page: Page) -> None:
+        self.all = 0
+        self._page, self._last = page, paints(page)
+        page.on("console", lambda message: self._heard(message.text))
+
+    def lately(self) -> int:
+        """Since they were asked for last."""
+        now = paints(self._page)
+        found, self._last = now - self._last if now >= self._last else now, now
+        self.all += found
+        return found
+
+    def _heard(self, text: str) -> None:
+        if text.startswith("reloading"):
+            print(f"the page is {text}", flush=True)
+
+
+def stream(bench: Bench, street: Street, node: int, minutes: float) -> tuple[list[Look], int]:
+    """Look every ten seconds, tell every minute; how often the book was painted."""
     session = bench.page.context.new_cdp_session(bench.page)
     session.send("Performance.enable")
-    began_s, told_s, painted, changes = time.perf_counter(), 0.0, paints(bench.page), street.changes
+    began_s, told_s, changes = time.perf_counter(), 0.0, street.changes
+    painted = Painted(bench.page)
     looks: list[Look] = []
     while (passed_s := time.perf_counter() - began_s) < 60 * minutes:
         if not street.is_alive():
@@ -101,11 +123,12 @@ def stream(bench: Bench, street: Street, node: int, minutes: float) -> list[Look
         looks.append(look(session, bench.terminal.process.pid, node, passed_s / 60))
         if passed_s - told_s >= TOLD_S:
             lately_s, told_s = passed_s - told_s, passed_s
-            rates = (street.changes - changes) / lately_s, (paints(bench.page) - painted) / lately_s
-            changes, painted = street.changes, paints(bench.page)
+            rates = (street.changes - changes) / lately_s, painted.lately() / lately_s
+            changes = street.changes
             print(told(looks[-1], rates), flush=True)
         bench.page.wait_for_timeout(1000 * LOOK_S)  # what comes meanwhile is painted
-    return looks
+    painted.lately()
+    return looks, painted.all
 
 
 def told(one: Look, rates: tuple[float, float]) -> str:
@@ -117,18 +140,19 @@ def told(one: Look, rates: tuple[float, float]) -> str:
     )
 
 
-def run(folder: Path, program: str, minutes: float) -> tuple[list[Look], float]:
-    """What was seen, and how often the book changed in a second."""
+def run(folder: Path, program: str, minutes: float) -> tuple[list[Look], float, float]:
+    """What was seen, and how often the book changed and was painted in a second."""
     with stage(folder, program) as on:
         bench = Bench(on.browser, on.terminal, None)
         bench.ready()
         before, began_s = on.street.changes, time.perf_counter()
-        looks = stream(bench, on.street, on.remote.process.pid, minutes)
-        rate = (on.street.changes - before) / (time.perf_counter() - began_s)
+        looks, painted = stream(bench, on.street, on.remote.process.pid, minutes)
+        took_s = time.perf_counter() - began_s
+        rates = (on.street.changes - before) / took_s, painted / took_s
         bench.close()
     if on.terminal.troubles:
         raise RuntimeError("the terminal's log tells of trouble:\n" + "".join(on.terminal.troubles))
-    return looks, rate
+    return looks, *rates
 
 
 def main() -> int:
@@ -143,9 +167,10 @@ def main() -> int:
     if chosen.minutes < 1:
         parser.error("--minutes is at least 1: half of less is nothing to judge")
     with tempfile.TemporaryDirectory(prefix="bulkhead-endure-") as name:
-        looks, rate = run(chosen.folder or Path(name), program, chosen.minutes)
-    is_flat = rate >= CHANGES_LEAST
-    print(f"{rate:.1f} changes of the book a second (at least {CHANGES_LEAST:.0f})")
+        looks, changes, painted = run(chosen.folder or Path(name), program, chosen.minutes)
+    is_flat = changes >= CHANGES_LEAST and painted >= PAINTS_LEAST
+    print(f"{changes:.1f} changes of the book a second (at least {CHANGES_LEAST:.0f})")
+    print(f"{painted:.1f} paints of the book a second (at least {PAINTS_LEAST:.0f})")
     for what, grown, most in verdicts(looks):
         is_flat &= grown <= most
         print(f"{what:>10}  {grown:+9.2f} in the second half, at most {most:g}{'' if grown <= most else '  TOO MUCH'}")

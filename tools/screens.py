@@ -3,9 +3,9 @@
     python tools/screens.py ADDRESS [--only trade,operator] [--folder docs/screens]
 
 ADDRESS is what `bulkhead up` prints, with its token; in a folder of its own name (`--folder up`) it shows no path of
-your machine. Each screen is taken dark and light at 1280 by 800, when the exchange is live and the page has come to
-rest; one on which something overlaps or is cut off is refused. Screens whose state has to be made first (a margin call,
-a way out, a comparison) are taken by their tests: BULKHEAD_SCREENS=1.
+your machine. Each screen is taken dark and light at 1280 by 800, or as long as it is, when the exchange is live and the
+page has come to rest; one on which something overlaps or is cut off is refused. Screens whose state has to be made
+first (a margin call, a way out, a comparison) are taken by their tests: BULKHEAD_SCREENS=1.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ def take(page: Page, base: str, names: list[str], folder: Path) -> list[str]:
             wrong = page.evaluate(CUT_OFF)
             found += [f"{name}, {theme}: {one}" for one in wrong]
             if not wrong:
-                page.screenshot(path=str(folder / f"{name}-{theme}.png"))
+                page.screenshot(path=str(folder / f"{name}-{theme}.png"), full_page=True)
     return found
 
 

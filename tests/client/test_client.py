@@ -117,6 +117,12 @@ def test_a_position_is_protected_whatever_its_size(live: Live) -> None:
         assert second.id in {one.id for one in await trader.orders()}
         with pytest.raises(Refused, match="1142"):
             await trader.protect("XRP-USD", stop_loss=early, replaces="exits-1")
+        part = await trader.protect("XRP-USD", stop_loss=early, size=250, external_id="part-1")
+        other = await trader.protect("XRP-USD", stop_loss=loss, size=250, replaces="part-1")
+        found = await trader.order(other.id)
+        assert (found.tp_sl_type, found.quantity, found.reduce_only) == ("ORDER", 250, True)
+        assert (await trader.order(part.id)).status_reason == "ORDER_REPLACED"
+        await trader.cancel(other.id)
         await maker.place(NewOrder(market="XRP-USD", side="BUY", quantity=400, price="0.6"))
         await trader.place(NewOrder(market="XRP-USD", side="SELL", quantity=400, price="0.6", reduce_only=True))
         await maker.place(NewOrder(market="XRP-USD", side="BUY", quantity=5_000, price="0.57"))

@@ -126,7 +126,7 @@ def test_what_the_exchange_tells_of_a_batch_is_held_to_what_was_rebuilt() -> Non
 def test_amounts_of_l1_are_told_in_dollars() -> None:
     assert in_dollars("custody sent 1,250,500,000 smallest units to 0x12") == "custody sent 1,250.50 USD to 0x12"
     assert in_dollars("asked for a withdrawal of 5 from account 256").endswith("of 0.000005 USD from account 256")
-    assert in_dollars("deposited 12.5") == "deposited 12.5 USD"
+    assert in_dollars("deposited 12.5") == "deposited 12.50 USD"
     assert in_dollars("froze the rollup") == "froze the rollup"
 
 

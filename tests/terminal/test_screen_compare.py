@@ -297,6 +297,11 @@ def test_a_first_question_stands_there_already(bench: Bench) -> None:
     page = opened(bench, "/compare")
     assert numbers.read(page.locator('[data-mark="entry-size"] input').input_value()) > 1
     expect(page.locator('[data-mark="summary"]')).to_contain_text("At \u221210%")
+    size = page.locator('[data-mark="entry-size"] input')
+    size.fill("")  # to enter another one
+    expect(page.locator('[data-mark="problem"], [data-mark="entry-size"] .bh-danger').first).not_to_be_empty()
+    page.wait_for_timeout(1_200)  # prices go on
+    expect(size).to_have_value("", timeout=100)
 
 
 def test_too_few_bars_are_said_to_be_too_few(bench: Bench) -> None:

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from decimal import Decimal
 
+import pytest
 from playwright.sync_api import expect
 
 from bulkhead.client import Exit, NewOrder, Order, Trader, Trigger
+from bulkhead.client.orders import Side
 from tests.api.live import Live
 from tests.terminal.browser import Bench
+from tests.terminal.line import Line
 from tests.terminal.owner import by_owner
 from tests.terminal.venue import ask, quote, rich
 
 MARKET = "BTC-USD"
+HELD_MS = 300
 
 
 def placed(bench: Bench, **entries: object) -> int:
@@ -32,6 +37,16 @@ def mine(bench: Bench) -> list[Order]:
 def past(bench: Bench, order_id: int) -> Order:
     """One order of his, open or not."""
     return by_owner(bench, lambda trader: trader.order(order_id))
+
+
+def take(live: Live, size: str, price: int, market: str = MARKET, side: Side = "BUY") -> None:
+    """Somebody else takes what the owner has in the book."""
+
+    async def inside(exchange: object) -> None:
+        trader = await rich(exchange, 212)  # type: ignore[arg-type]
+        await trader.place(NewOrder(market=market, side=side, quantity=size, price=price, time_in_force="IOC"))
+
+    ask(live.url, inside)
 
 
 class Hands:
@@ -182,6 +197,37 @@ def test_a_stop_of_a_position_is_moved_and_it_is_never_without_one(bench: Bench,
     assert {one.updated_time for one in gone} == {one.created_time for one in news}, "in one step"
 
 
+def test_exits_of_an_order_are_moved_and_close_what_it_filled(bench: Bench, live: Live) -> None:
+    exits = {"take_profit": Exit(trigger=3_300, price=3_290), "stop_loss": Exit(trigger=2_800, price=2_790)}
+    parent = placed(bench, market="ETH-USD", side="BUY", quantity="2", price=3_010, **exits)
+    take(live, "0.5", 3_010, "ETH-USD", "SELL")
+    there = by_owner(bench, lambda trader: trader.orders("ETH-USD"))
+    [loss] = [one for one in there if one.type == "TPSL" and one.stop_loss is not None]
+    hands = Hands(bench, "/?market=ETH-USD")
+    hands.page.goto(bench.at("/?market=ETH-USD"))
+    bench.ready()
+    hands.page.locator('[data-mark="tab-orders"]').click()
+    edit = hands.page.get_by_role("button", name=f"Edit the order {loss.id}", exact=True)
+    edit.click()
+    expect(hands.outcome).to_contain_text(f"These exits follow what order {parent} fills")
+    by_owner(bench, lambda trader: trader.cancel(parent))
+    expect(hands.page.locator(f'[data-mark="table-orders"] tr[data-id="{parent}"]')).to_have_count(0)
+    edit.click()
+    expect(hands.banner).to_contain_text("Exits of 0.500 of the position in ETH-USD")
+    hands.shows(take_profit="3300", stop_loss="2800")
+    expect(hands.page.locator('[data-mark="compare"]')).to_be_hidden()
+    hands.fill(stop_loss="2850")
+    hands.send("Other exits of ETH-USD: acknowledged")
+    news = [one for one in by_owner(bench, lambda trader: trader.orders("ETH-USD")) if one.type == "TPSL"]
+    assert [(one.tp_sl_type, one.quantity) for one in news] == [("ORDER", Decimal("0.5"))] * 2
+    [stopped] = [one.stop_loss for one in news if one.stop_loss is not None]
+    [kept] = [one.take_profit for one in news if one.take_profit is not None]
+    assert (stopped.trigger_price, kept.trigger_price, kept.price) == (2_850, 3_300, 3_290)
+    assert past(bench, loss.id).status_reason == "ORDER_REPLACED"
+    hands.page.get_by_role("button", name=f"Edit the order {news[0].id}", exact=True).click()  # under its own name now
+    expect(hands.banner).to_contain_text("Exits of 0.500 of the position in ETH-USD")
+
+
 def test_another_markets_order_is_edited_there_and_compared_in_all_modes(bench: Bench) -> None:
     old = placed(bench, market="ETH-USD", side="BUY", quantity="300", price=2_900)
     hands = Hands(bench)
@@ -209,17 +255,7 @@ def test_an_order_that_fills_or_leaves_while_it_is_edited_is_followed(bench: Ben
     hands.edit(old)
     hands.shows(size="0.4")
 
-    def take(size: str) -> None:
-        async def work(trader: Trader) -> None:
-            order = NewOrder(market=MARKET, side="BUY", quantity=size, price=60_050, time_in_force="IOC")
-            await trader.place(order)
-
-        async def inside(exchange: object) -> None:
-            await work(await rich(exchange, 212))  # type: ignore[arg-type]
-
-        ask(live.url, inside)
-
-    take("0.1")
+    take(live, "0.1", 60_050)
     expect(hands.banner).to_contain_text("0.1000 have filled")
     hands.shows(size="0.3")
     hands.fill(price="60080")
@@ -232,5 +268,110 @@ def test_an_order_that_fills_or_leaves_while_it_is_edited_is_followed(bench: Ben
         await trader.cancel(new.id)
 
     by_owner(bench, cancel)
+    expect(hands.banner).to_contain_text(f"Order {new.id} has left: cancelled")
+    expect(hands.page.locator('[data-mark="submit"]')).to_be_disabled()
+    hands.page.get_by_role("button", name="Enter a new order").click()
     expect(hands.banner).to_be_hidden()
-    expect(hands.outcome).to_contain_text(f"Order {new.id} has left: cancelled")
+
+
+@pytest.fixture
+def line(bench: Bench) -> Line:
+    """The wire of what the page loads next."""
+    return Line(bench.page)
+
+
+@pytest.fixture
+def hands(bench: Bench, line: Line) -> Iterator[Hands]:
+    """At the ticket, over the wire; whatever is open at the end is cancelled."""
+    yield Hands(bench)
+    by_owner(bench, lambda trader: trader.cancel_all())
+
+
+def test_a_page_that_is_not_heard_yet_takes_no_entries(bench: Bench) -> None:
+    """Else the click could overtake what was typed for it: the library tries each event again by a clock of its own."""
+    page = bench.context.new_page()
+    line = Line(page, holds_down=True)
+    page.goto(bench.at(f"/?market={MARKET}"))
+    size = page.locator('[data-mark="ticket-size"] input')
+    expect(size).to_be_visible()
+    expect(size).not_to_be_editable()
+    expect(page.locator('[data-mark="ticket-kind"] select')).to_be_disabled()
+    assert page.locator("#app").evaluate("one => one.inert")
+    line.let_go()
+    expect(size).to_be_editable()
+    assert not page.locator("#app").evaluate("one => one.inert")
+    size.press_sequentially("0.31")
+    page.locator('[data-mark="ticket-price"] input').fill("50000")
+    page.locator('[data-mark="compare"]').click()
+    page.wait_for_url("**/compare**size=0.31**")
+
+
+def test_a_typed_size_is_not_overwritten_by_a_fill(bench: Bench, live: Live, line: Line, hands: Hands) -> None:
+    old = placed(bench, side="SELL", quantity="0.4", price=60_070)
+    hands.edit(old)
+    hands.shows(size="0.4")
+    line.holds_up = True
+    hands.fill(size="0.35")
+    take(live, "0.1", 60_070)
+    expect(hands.banner).to_contain_text("0.1000 have filled")  # told before the terminal has heard of the size
+    hands.shows(size="0.35")
+    line.let_go()
+    hands.send("acknowledged")
+    [new] = [order for order in mine(bench) if order.side == "SELL"]
+    assert new.quantity == Decimal("0.35"), "as it was typed, and shown"
+
+
+def test_an_entry_that_was_lost_on_its_way_comes_with_the_click(bench: Bench, line: Line, hands: Hands) -> None:
+    hands.fill(price="57000", size="0.2")
+    bench.page.wait_for_timeout(HELD_MS)
+    line.holds_up = True
+    hands.fill(size="0.1")
+    line.lose()
+    expect(bench.page.locator('[data-mark="ticket-size"] input')).to_be_editable()
+    hands.shows(size="0.1")
+    hands.send("acknowledged")
+    assert [order.quantity for order in mine(bench)] == [Decimal("0.1")]
+
+
+def test_an_order_that_leaves_under_the_click_is_not_sent_as_a_new_one(
+    bench: Bench, line: Line, hands: Hands
+) -> None:
+    old = placed(bench, side="BUY", quantity="0.2", price=57_000)
+    hands.fill(price="57100", size="0.5")
+    hands.edit(old)
+    hands.fill(size="0.3")
+    bench.page.wait_for_timeout(HELD_MS)
+    line.holds_down = True
+
+    async def cancel(trader: Trader) -> None:
+        await trader.cancel(old)
+
+    by_owner(bench, cancel)
+    bench.page.wait_for_timeout(HELD_MS)
+    expect(bench.page.locator('[data-mark="submit"]')).to_have_text(f"Replace order {old}")
+    bench.page.locator('[data-mark="ticket-size"] input').press("Enter")
+    bench.page.wait_for_timeout(HELD_MS)
+    line.let_go()
+    expect(hands.outcome).to_contain_text(f"Nothing was sent. Order {old} has left: cancelled")
+    expect(hands.banner).to_contain_text(f"Order {old} has left: cancelled")
+    expect(bench.page.locator('[data-mark="submit"]')).to_be_disabled()
+    assert mine(bench) == [] and past(bench, old).status == "CANCELLED"
+    bench.page.get_by_role("button", name="Enter a new order").click()
+    hands.shows(price="57100", size="0.5")
+    expect(hands.banner).to_be_hidden()
+
+
+def test_a_page_without_its_terminal_does_not_say_that_it_is_live(bench: Bench, line: Line, hands: Hands) -> None:
+    lost = bench.page.locator('[data-mark="lost"]')
+    expect(lost).to_be_hidden()
+    line.holds_down = True
+    expect(lost).to_have_text("The terminal says nothing: everything here may be old.")
+    line.let_go()
+    expect(lost).to_be_hidden()
+    line.is_cut = True
+    line.lose()
+    expect(lost).to_contain_text("No connection to the terminal: everything here is old")
+    expect(bench.page.locator('[data-mark="ticket-size"] input')).not_to_be_editable()
+    line.is_cut = False
+    expect(lost).to_be_hidden()
+    bench.check()

@@ -82,7 +82,7 @@ def test_a_withdrawal_is_asked_for_and_seen_on_its_way(bench: Bench) -> None:
     form.get_by_label("Withdraw to").fill("0x" + "ab" * 20)
     form.locator('[data-mark="withdraw"]').click()
     expect(form.locator('[data-mark="money-note"]')).to_contain_text("1,250.50 USD are on their way")
-    expect(bench.page.locator('[data-mark="ways"]')).to_contain_text("slow withdrawal 1,250.50 USD, in progress")
+    expect(bench.page.locator('[data-mark="ways"]')).to_contain_text("withdrawal 1,250.50 USD, on its way")
     assert by_owner(bench, lambda trader: trader.balance()).balance == before - Decimal("1250.5")
     form.locator('[data-mark="claim"]').click()
     expect(form.locator('[data-mark="money-note"]')).to_contain_text("settles nothing")
@@ -94,7 +94,7 @@ def test_a_withdrawal_is_asked_for_and_seen_on_its_way(bench: Bench) -> None:
     expect(way.locator('[data-cell="claimed"]')).to_have_text("ready", timeout=15_000)
     note_claimed(bench.live.settings.place, number, "0x" + "ab" * 20)
     expect(way.locator('[data-cell="claimed"]')).to_contain_text("+", timeout=15_000)
-    expect(bench.page.locator('[data-mark="ways"]')).to_contain_text("slow withdrawal 1,250.50 USD, completed")
+    expect(bench.page.locator('[data-mark="ways"]')).to_contain_text("withdrawal 1,250.50 USD, completed")
     bench.check()
 
 
@@ -125,7 +125,7 @@ def test_a_strategys_money_leaves_by_itself(bench: Bench) -> None:
     expect(form.locator('[data-mark="money-note"]')).to_contain_text("750.00 USD are on their way")
     expect(form.locator('[data-mark="money-free"]')).to_contain_text("Free to leave: 1,250.00 USD")
     way = bench.page.locator('[data-mark="ways"]')
-    expect(way).to_contain_text(f"slow withdrawal 750.00 USD, in progress · basis · {strategy}")
+    expect(way).to_contain_text(f"withdrawal 750.00 USD, on its way · basis · {strategy}")
 
     async def after(trader: Trader) -> tuple[Decimal, Decimal]:
         own = await trader.strategy(strategy)

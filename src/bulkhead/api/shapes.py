@@ -64,7 +64,7 @@ def order_shape(api: Api, row: Row, legs: Iterable[Row] = ()) -> dict[str, Any]:
         "marginMode": margin_mode(api, row["account_id"], row["market_id"]),
     }
     if "trigger" in extra:
-        _add_trigger(shape, wire, row, extra)
+        _add_trigger(api, shape, wire, row, extra)
     for leg in legs:
         asked = json.loads(leg["extra"])
         shape[_leg_name(leg["side"], asked["trigger"])] = _leg(wire, leg, asked["trigger"])
@@ -72,14 +72,17 @@ def order_shape(api: Api, row: Row, legs: Iterable[Row] = ()) -> dict[str, Any]:
     return shape
 
 
-def _add_trigger(shape: dict[str, Any], wire: Wire, row: Row, extra: dict[str, Any]) -> None:
+def _add_trigger(api: Api, shape: dict[str, Any], wire: Wire, row: Row, extra: dict[str, Any]) -> None:
     """What an order waits for. One that closes a whole position knows its size when it fires; its signature names the
-    largest that there may be. Until then, and where it left before, its size is what it filled."""
+    largest that there may be. Until then, and where it left before, its size is what it filled. One that protects an
+    order closes what that has filled, and while it is open that is its size."""
     trigger = extra["trigger"]
     if row["kind"] == "TPSL":
         shape["tpSlType"] = extra["tpSlType"]
         if extra["tpSlType"] == "POSITION" and row["status"] not in SIZED:
             shape["qty"], shape["cancelledQty"] = shape["filledQty"], "0"
+        elif (view := api.sequencer.order(row["order_id"])) is not None:
+            shape["qty"] = wire.size(int(view.filled + view.left))
         shape[_leg_name(row["side"], trigger)] = _leg(wire, row, trigger)
         return
     shape["trigger"] = {

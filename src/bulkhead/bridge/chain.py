@@ -109,12 +109,19 @@ class Chain:
         options = {"timeout": REQUEST_TIMEOUT_S}
         return cls(HTTPProvider(url, options, exception_retry_configuration=None), chain_id=chain_id)
 
+    def _why(self, error: Exception) -> str:
+        """Why there was no answer; what never got through in words, for a library's own are a page of its insides."""
+        where = getattr(self.provider, "endpoint_uri", "the node")
+        if isinstance(error, requests.Timeout):
+            return f"{where} said nothing for {REQUEST_TIMEOUT_S:g} s"
+        return f"nobody listens at {where}" if isinstance(error, requests.ConnectionError) else str(error)
+
     def ask(self, method: str, *params: Any) -> Any:
         """One JSON-RPC request; its result, or the named error."""
         try:
             answer = cast(dict[str, Any], self.provider.make_request(RPCEndpoint(method), params))
         except (requests.RequestException, Web3Exception, OSError, ValueError) as error:
-            raise Unreachable(f"no answer to {method}: {error}") from error
+            raise Unreachable(f"no answer to {method}: {self._why(error)}") from error
         if "error" in answer:
             told = answer["error"]
             if not isinstance(told, dict):

@@ -32,6 +32,9 @@ def terminal(
         str, typer.Option(help=f"Account to unlock at the start, with the passphrase in {PASSPHRASE}.")
     ] = "",
     onboard: Annotated[bool, typer.Option("--onboard", help="Onboard the account of --unlock, if need be.")] = False,
+    l1: Annotated[str, typer.Option(help="A node of L1, until another is named on Settlement.")] = (
+        "http://127.0.0.1:8545"
+    ),
     name: Annotated[
         list[str] | None, typer.Option(help="A host name, beside this machine's own, under which browsers may ask.")
     ] = None,
@@ -52,7 +55,7 @@ def terminal(
     settings = Settings(
         exchange_url=url, host=host, port=port, keys=keys or default_keys_folder(), unlock=unlock,
         passphrase=os.environ.pop(PASSPHRASE, ""), names=tuple(name or ()),
-        onboard=onboard, **token,
+        onboard=onboard, l1=l1, **token,
     )  # fmt: skip
 
     def ready(address: str) -> None:

@@ -159,16 +159,17 @@ async def _run(console: Console, terms: Terms, *, is_quiet: bool, is_settling: b
         if terms.terminal_port is not None:
             await asyncio.to_thread(up_terminal.prepare, terms.folder, address.url, account, people)
             _keep(terms.folder, people)
-            stack.enter_context(up_terminal.running(terms.folder, address.url, terms.terminal_port, people))
+            stack.enter_context(up_terminal.running(terms.folder, address.url, terms.terminal_port, people, l1_url))
         if not is_quiet:
             agents = await populate(node, [int(key, 16) for key in people["keys"]], terms.seed, levels)
             await keep_trading(node, agents, pause_s)
 
     with ExitStack() as stack:
         l1: tuple[tuple[str, str], ...] = ()
+        l1_url = ""
         if is_settling:
-            url = stack.enter_context(up_settled.served(node, terms.l1_port))
-            l1 = up_settled.lines(node, url, settings)
+            l1_url = stack.enter_context(up_settled.served(node, terms.l1_port))
+            l1 = up_settled.lines(node, l1_url, settings)
         try:
             await serve(node, ready=ready)
         finally:

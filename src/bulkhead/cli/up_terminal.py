@@ -38,13 +38,14 @@ def prepare(folder: Path, url: str, account: dict[str, str], people: dict[str, A
 
 
 @contextmanager
-def running(folder: Path, url: str, port: int, people: dict[str, Any]) -> Iterator[None]:
-    """A terminal beside the venue. It prints its address itself, and ends when this process does, however that ends."""
+def running(folder: Path, url: str, port: int, people: dict[str, Any], l1: str) -> Iterator[None]:
+    """A terminal beside the venue; `l1` is the URL of the venue's Ethereum, "" where it has none. It prints its
+    address itself, and ends when this process does, however that ends."""
     kept = people["terminal"]
     environment = {**os.environ, PASSPHRASE: kept["passphrase"], TOKEN: kept["token"]}
     command = [
         sys.executable, "-c", COMMAND, "terminal", url, "--port", str(port), "--keys", str(folder / "keys"),
-        "--unlock", NAMED, "--no-open", "--until-input-ends",
+        "--unlock", NAMED, "--no-open", "--until-input-ends", *(("--l1", l1) if l1 else ()),
     ]  # fmt: skip
     child = subprocess.Popen(command, env=environment, stdin=subprocess.PIPE)
     try:

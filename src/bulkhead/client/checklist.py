@@ -30,7 +30,7 @@ USD, SHARE, SECONDS, COUNT, BASIS_POINTS = "USD", "%", "s", "", "bp"
 
 
 class Figure(NamedTuple):
-    """A number that belongs to an answer. `value` None: it is not known, and is shown so."""
+    """A number that belongs to an answer. `value` None: it is not known, and is shown so; infinite: out of reach."""
 
     label: str
     value: Decimal | None
@@ -132,7 +132,7 @@ def margin_call(held: Compartments) -> Answer:
     figures = [Figure("maintenance used", None if nearest.used is None else nearest.used * PERCENT, SHARE)]
     for level, label in ((66, "move to the call at 66%"), (80, "move to the call at 80%"), (100, "to liquidation")):
         move = _nearest(nearest, level)
-        figures.append(Figure(label, move * PERCENT if move.is_finite() else None, SHARE))
+        figures.append(Figure(label, move * PERCENT, SHARE))
     return Answer(CALL, words, tuple(figures), source)
 
 
@@ -206,7 +206,8 @@ def trust(facts: Facts) -> Answer:
     needed, signers = int(facts.oracle["quorum"]), len(facts.oracle["signers"])
     words = f"{needed} of {signers} oracle signers for prices, and the operator for the order of commands. "
     if settlement["settles"]:
-        words += f"Balances follow from proofs on L1, {unproven} batches behind."
+        behind = f"{unproven} batch{'' if unproven == 1 else 'es'} behind" if unproven else "of every sealed batch"
+        words += f"Balances follow from proofs on L1, {behind}."
     else:
         words += "This venue proves nothing on L1: balances are the operator's word too."
     return Answer(

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 from eth_account.signers.local import LocalAccount
 
 from bulkhead.bridge.chain import Chain, Receipt, signer_of
-from bulkhead.bridge.errors import ChainError
+from bulkhead.bridge.errors import ChainError, NotIncluded, Unreachable
 from bulkhead.bridge.open import is_url, open_chain
 from bulkhead.bridge.proposals import Kind, Proposal, Proposals
 from bulkhead.bridge.proposals import Stage as ProposalStage
@@ -33,12 +33,16 @@ from bulkhead.node.rebuild import NotRebuilt, rebuild
 from bulkhead.node.replay import ExchangeError, read_genesis
 from bulkhead.signing import SigningError
 
-__all__ = ["FAILURES", "L1", "FromCalldata", "Kind", "Proposal", "ProposalStage", "Proposals", "Proven", "Standing"]
+__all__ = [
+    "FAILURES", "L1", "UNSURE", "FromCalldata", "Kind", "Proposal", "ProposalStage", "Proposals", "Proven", "Standing",
+]  # fmt: skip
 MONEY = 1_000_000  # smallest units of a dollar
 FAILURES: tuple[type[Exception], ...] = (
     ChainError, NoExit, NotRebuilt, ExchangeError, SigningError, SolvencyError, ValueError, OSError,
 )  # fmt: skip
 """What any call here may raise; each says what to do."""
+UNSURE: tuple[type[Exception], ...] = (Unreachable, NotIncluded)
+"""Those after which a transaction may or may not have been sent."""
 WEI = 10**18  # in an ether
 CONFIRMATIONS = 12  # of what is not read again
 Report = Callable[[str, int], None]  # what was done, and the gas it took
@@ -178,9 +182,13 @@ class L1:
         return Decimal(token.call("balanceOf", str(self.signer.address))) / MONEY
 
     def deposit(self, account_id: int, amount: Decimal) -> int:
-        """Dollars to an account; the place in the queue. They are there when a batch has taken the deposit."""
+        """Dollars to an account; the place in the queue. They are there when a batch has taken the deposit. ValueError
+        where the owner has less on L1."""
         units, custody = units_of(amount), self.deployment.contract(self.chain, "custody")
         token = self.deployment.contract(self.chain, "token")
+        held = int(token.call("balanceOf", str(self.signer.address)))
+        if held < units:
+            raise ValueError(f"{Decimal(held) / MONEY:,.2f} USD are on L1 in this wallet, less than the deposit")
         if token.call("allowance", str(self.signer.address), custody.address) < units:
             self._done("approved", token.transact(self.signer, "approve", custody.address, units))
         receipt = custody.transact(self.signer, "deposit", account_id, units)

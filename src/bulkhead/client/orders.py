@@ -104,18 +104,20 @@ def protection_of(
     take_profit: Exit | None,
     stop_loss: Exit | None,
     *,
+    size: Decimal = Decimal(0),
     replaces: str = "",
     external_id: str = "",
 ) -> dict[str, Any]:
-    """The body that protects a whole position, whatever its size is when a trigger fires. What is signed is a cap: as
-    other client libraries do, fifty of the largest positions. `replaces` names open protection whose place it takes."""
+    """The body that protects a position: `size` of it, which is signed; with 0 the whole, whatever its size is when a
+    trigger fires. What is signed is then a cap: as other client libraries do, fifty of the largest positions.
+    `replaces` names open protection whose place it takes."""
     nonce, expiry_ms = new_salt(), (int(time.time()) + PROTECTION_S) * 1000
     body: dict[str, Any] = {
         "id": external_id or f"protection-{nonce}",
         "market": market.name,
         "type": "TPSL",
         "side": "SELL" if is_long else "BUY",
-        "qty": "0",
+        "qty": decimal_text(size),
         "price": "0",
         "reduceOnly": True,
         "postOnly": False,
@@ -123,14 +125,14 @@ def protection_of(
         "expiryEpochMillis": expiry_ms,
         "fee": decimal_text(FEE_CAP),
         "nonce": str(nonce),
-        "tpSlType": "POSITION",
+        "tpSlType": "ORDER" if size else "POSITION",
     }
     if replaces:
         body["cancelId"] = replaces
     for name, leg in (("takeProfit", take_profit), ("stopLoss", stop_loss)):
         if leg is not None:
             price = Decimal(leg.price)
-            signed = (not is_long, _most(market, price), price)
+            signed = (not is_long, size or _most(market, price), price)
             settlement = signer.settlement(market.l2_config, signed, FEE_CAP, nonce, expiry_ms)[1]
             body[name] = {**_leg(leg), "settlement": settlement}
     return body

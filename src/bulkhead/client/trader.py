@@ -192,20 +192,23 @@ class Trader:
         *,
         take_profit: Exit | None = None,
         stop_loss: Exit | None = None,
+        size: Number = 0,
         replaces: str = "",
         external_id: str = "",
     ) -> Placed:
-        """Close the whole position of a market when a trigger fires. Refused (1137) where there is none.
+        """Close the position of a market, or `size` of it, when a trigger fires. Refused (1137) where there is none.
 
         `replaces` is the external id of an open take-profit or stop-loss: it leaves with its other side in the step in
-        which these enter, or everything stays as it was; refused (1142) where it has left. Sent as `place` sends.
+        which these enter, or everything stays as it was; refused (1142) where it has left, (1009) where it follows an
+        order that is still open. Sent as `place` sends.
         """
         held = await self.positions(market)
         if not held:
             raise Refused(422, NO_POSITION, f"there is no position in {market}")
         is_long = held[0].side == "LONG"
         terms, names = await self.exchange.market(market), {"replaces": replaces, "external_id": external_id}
-        return await self._placed(protection_of(terms, self.signer, is_long, take_profit, stop_loss, **names))
+        made = protection_of(terms, self.signer, is_long, take_profit, stop_loss, size=Decimal(size), **names)
+        return await self._placed(made)
 
     async def cancel(self, order_id: int) -> None:
         """Cancel an order. Refused (1142) where it has left already."""

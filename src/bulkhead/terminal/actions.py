@@ -9,6 +9,7 @@ import secrets
 import time
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
+from decimal import Decimal
 from enum import Enum
 
 import structlog
@@ -97,15 +98,17 @@ class Actions(Topic):
         return await self._place(key, account, what, lambda: account.trader.place(named))
 
     async def protect(
-        self, key: str, account: LiveAccount, market: str, exits: Exits, what: str, *, replaces: str = ""
-    ) -> Action:
-        """Protect a position, once for each key, followed as an order is; `replaces` is the external id of protection
-        whose place it takes."""
+        self, key: str, account: LiveAccount, market: str, exits: Exits, what: str, *, size: Decimal = Decimal(0),
+        replaces: str = "",
+    ) -> Action:  # fmt: skip
+        """Protect a position, or `size` of it, once for each key, followed as an order is; `replaces` is the external
+        id of protection whose place it takes."""
         profit, loss = exits
         names = {"replaces": replaces, "external_id": _name(key)}
         return await self._place(
-            key, account, what, lambda: account.trader.protect(market, take_profit=profit, stop_loss=loss, **names)
-        )
+            key, account, what,
+            lambda: account.trader.protect(market, take_profit=profit, stop_loss=loss, size=size, **names),
+        )  # fmt: skip
 
     async def _place(
         self, key: str, account: LiveAccount, what: str, place: Callable[[], Awaitable[Placed]]

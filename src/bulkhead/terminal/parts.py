@@ -9,22 +9,50 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Literal, TypeVar
+from typing import Literal, TypeVar, cast
 
 from nicegui import ui
 from nicegui.elements.mixins.value_element import ValueElement
+from nicegui.events import GenericEventArguments
 
 Value = TypeVar("Value")
 Kind = Literal["text", "number", "password", "choice", "tick"]
 Style = Literal["plain", "primary", "buy", "sell"]
-FIRST_CLICK = "(event) => { if (event.detail < 2) emit(); }"
+FIRST_CLICK = "(event) => { if (event.detail < 2) emit(window.bulkhead.entriesAround(event.currentTarget)); }"
 OLD_MS = 5_000
 NEVER_MS = 1 << 50  # for what is no worse for not having changed: that it would is the connection's word
 
 
 class Entry(ValueElement[Value]):
     """What is typed is known here at once and not told back. What is set here is told again even where the browser was
-    told the same before: something else may have been typed since."""
+    told the same before: something else may have been typed since. Each entry has a number, and what is told says
+    which was the last that was heard: the browser keeps what was entered after that."""
+
+    LOOPBACK = False
+
+    def hear(self, value: Value, number: int) -> None:
+        """Take what the browser has, where it was entered after the last that was heard."""
+        if number > self._props.get("heard", 0) and isinstance(value, type(self.value)):
+            self._note(number)
+            self._send_update_on_value_change = False
+            self.set_value(value)
+            self._send_update_on_value_change = True
+            self._client_value = value
+
+    def disable(self, is_disabled: bool = True) -> None:
+        """Take no entry, or take it again."""
+        if self._props.get("disabled", False) != is_disabled:
+            self._props["disabled"] = is_disabled
+
+    def _event_args_to_value(self, e: GenericEventArguments) -> Value:
+        value, number = e.args
+        self._note(number)
+        e.args = value  # what the base class takes for the browser's
+        return cast(Value, value)
+
+    def _note(self, number: int) -> None:
+        with self._props.suspend_updates():
+            self._props["heard"] = number
 
     def _handle_value_change(self, value: Value) -> None:
         if self._send_update_on_value_change:
@@ -37,7 +65,6 @@ class Field(Entry[str], component="static/field.js"):
     """A labelled field; `value` is its text. `kind` "choice" needs `options`: values with what is shown."""
 
     VALUE_PROP = "value"
-    LOOPBACK = False
 
     def __init__(
         self,
@@ -61,7 +88,7 @@ class Field(Entry[str], component="static/field.js"):
         self._props["placeholder"] = placeholder
         self._props["hint"] = hint
         if on_enter is not None:
-            self.on("enter", lambda _: on_enter())
+            self.on("enter", _after_entries(on_enter))
         if on_escape is not None:
             self.on("escape", lambda _: on_escape())
 
@@ -73,6 +100,11 @@ class Field(Entry[str], component="static/field.js"):
         """Forget what was entered, here and in the browser."""
         self.set_value("")
         self.run_method("clear")
+
+    def empty(self, sent: str) -> None:
+        """Empty it after what was sent; where something else was entered since, that stands."""
+        if self.value == sent:
+            self.set_value("")
 
     def problem(self, text: str) -> None:
         """Say what is wrong with the entry; "" for nothing."""
@@ -90,17 +122,11 @@ class Field(Entry[str], component="static/field.js"):
         if self._props.get("options") != made:
             self._props["options"] = made
 
-    def disable(self, is_disabled: bool = True) -> None:
-        """Take no entry, or take it again."""
-        if self._props.get("disabled", False) != is_disabled:
-            self._props["disabled"] = is_disabled
-
 
 class Tick(Entry[bool], component=None):
     """A labelled tick box; `value` is whether it is ticked."""
 
     VALUE_PROP = "value"
-    LOOPBACK = False
 
     def __init__(self, label: str, *, value: bool = False, on_change: Callable[[], object] | None = None) -> None:
         super().__init__(
@@ -180,17 +206,38 @@ def button(
     mark: str = "",
     title: str = "",
 ) -> ui.element:
-    """A button. The second click of a double click does nothing."""
+    """A button. The second click of a double click does nothing. A click brings what stands in the fields of its
+    panel, so that it acts on what was seen, even where an entry was lost on its way."""
     made = ui.element("button").classes("bh-button" + ("" if style == "plain" else f" bh-{style}"))
     made.props("type=button")
     if mark:
         made.props(f'data-mark="{mark}"')
     if title:
         made.props["title"] = title
-    made.on("click", lambda _: on_click(), js_handler=FIRST_CLICK)
+    made.on("click", _after_entries(on_click), js_handler=FIRST_CLICK)
     with made:
         Text(text)
     return made
+
+
+def text_of(button: ui.element) -> Text:
+    """The text on a button, to show another one."""
+    found = button.default_slot.children[0]
+    assert isinstance(found, Text), "buttons hold their text in one"
+    return found
+
+
+def _after_entries(act: Callable[[], object]) -> Callable[[GenericEventArguments], object]:
+    """Do something once the entries that came with an event are known: [[field's own name, value, number], ...]."""
+
+    def heard(event: GenericEventArguments) -> object:
+        for own, value, number in event.args or ():
+            found = event.client.elements.get(int(own.rpartition("-")[2]))
+            if isinstance(found, Entry):
+                found.hear(value, number)
+        return act()
+
+    return heard
 
 
 def set_disabled(element: ui.element, is_disabled: bool) -> None:

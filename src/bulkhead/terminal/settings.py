@@ -26,4 +26,5 @@ class Settings:
     unlock: str = ""  # account that is unlocked at the start, with `passphrase`
     passphrase: str = field(default="", repr=False)
     onboard: bool = False  # at the exchange, if that account has not
+    l1: str = "http://127.0.0.1:8545"  # until the owner names another; there `bulkhead up --settle` serves its own
     names: tuple[str, ...] = ()  # host names beside this machine's own under which a browser may ask

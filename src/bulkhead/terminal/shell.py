@@ -116,7 +116,7 @@ def frame(page: Page, shown: Screen) -> None:
     """Build header and screen. A screen that needs markets is built again when they are known."""
     ui.dark_mode(page.is_dark)
     page.client.title = f"{shown.title} · Bulkhead"
-    with ui.element("header").classes("bh-header"):
+    with ui.element("header").classes("bh-header").props('data-floats="yes"'):
         link = ui.element("a").classes("bh-brand").props(f'href="{page.link_to("/")}"')
         with link:
             parts.Text("Bulkhead")
@@ -195,7 +195,7 @@ def _light(page: Page) -> None:
 def _banner(page: Page) -> None:
     """Says in words that what is shown is not what is so now."""
     link = page.session.link
-    with ui.element("div").classes("bh-banner").props('role="alert" data-mark="banner"') as banner:
+    with ui.element("div").classes("bh-banner").props('role="alert" data-mark="banner" data-floats="yes"') as banner:
         text = parts.Text()
         age = parts.Age(old_ms=0, prefix="For ", suffix=".")
 

@@ -65,6 +65,28 @@ def test_protection_is_told_with_its_parent_and_not_while_it_sleeps(live: Live, 
         until(socket, lambda f: f["type"] == "ORDER" and f["data"]["orders"][0]["status"] == "CANCELLED")
 
 
+def test_protection_that_a_fill_wakes_is_told_with_what_it_closes(live: Live, maker: Trader, taker: Trader) -> None:
+    parent = taker.order("BUY", "0.1", "59900")
+    parent["takeProfit"] = taker.leg("SELL", "0.1", "64000", "63000", parent)
+    parent["stopLoss"] = taker.leg("SELL", "0.1", "57000", "57500", parent)
+    parent["tpSlType"] = "ORDER"
+    assert taker.place(parent).status_code == 200
+    with opened(live, "/account", taker.api_key) as socket:
+        [heard(socket) for _ in range(4)]
+        for size, closes in (("0.04", "0.04"), ("0.06", "0.1")):
+            maker.placed("SELL", size, "59900")
+            told = until(socket, lambda frame: frame["type"] == "ORDER")[-1]["data"]["orders"]
+            assert [order["type"] for order in told] == ["LIMIT", "TPSL", "TPSL"]
+            assert [order["qty"] for order in told] == ["0.1", closes, closes]
+            there = as_told(taker.get("/user/orders"))
+            assert told[1:] == [order for order in there if order["type"] == "TPSL"]
+        assert told[0]["status"] == "FILLED"
+        taker.http.post("/api/v1/user/order/massCancel", json={"cancelAll": True})
+        until(socket, lambda frame: frame["type"] == "ORDER")
+        taker.placed("SELL", "0.1", "59800")
+        maker.placed("BUY", "0.1", "59800")
+
+
 def test_money_that_comes_goes_and_moves_is_told(live: Live, maker: Trader, taker: Trader) -> None:
     with opened(live, "/account", maker.api_key) as socket, rpc_on(live) as rpc:
         [heard(socket) for _ in range(4)]

@@ -6,7 +6,7 @@ number of fills. Margin calls are a field of their own beside the balance, for t
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from bulkhead.api import shapes
@@ -57,6 +57,9 @@ class AccountTopic(Topic):
     def flush(self) -> None:
         """The group is over: tell what it did."""
         orders, self._orders = self._orders, {}
+        for row in [row for row in orders.values() if row["filled"]]:
+            for leg in self._legs(row["order_id"]):
+                orders.setdefault(leg["order_id"], leg)
         shapes_of_orders = [shape for row in orders.values() if (shape := self._order(row)) is not None]
         if shapes_of_orders:
             self._tell("ORDER", {"orders": shapes_of_orders})
@@ -147,6 +150,14 @@ class AccountTopic(Topic):
             return None
         rows = self._api.node.store.deriver.orders
         return shapes.order_shape(self._api, row, [rows[leg] for leg in view.legs if leg in rows])
+
+    def _legs(self, order_id: int) -> Iterator[Row]:
+        """Protection that came with an order: a fill wakes it, or makes it larger, and no row of its own says so. It
+        has the numbers after the order's, which may have left with that fill."""
+        for leg_id in (order_id + 1, order_id + 2):
+            view, row = self._api.sequencer.order(leg_id), self._api.node.store.deriver.orders.get(leg_id)
+            if view is not None and row is not None and view.parent_id == order_id:
+                yield row
 
     def _position(self, one: shapes.Lying) -> dict[str, Any]:
         shape = shapes.position_shape(self._api, self.account_id, one)

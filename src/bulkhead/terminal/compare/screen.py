@@ -33,6 +33,7 @@ ENTRIES = (
     "side", "type", "size", "price", "postOnly", "reduceOnly", "leverage", "loss", "account", "move", "reach",
     "correlation", "replaces",
 )  # fmt: skip
+FIRST = ("size", "price", "leverage")  # entered here where the address asks nothing
 KINDS = (("LIMIT", "Limit"), ("MARKET", "Market"))
 COPIES = "navigator.clipboard?.writeText(location.href).then(() => true, () => false) ?? false"
 
@@ -55,6 +56,7 @@ class Compare:
         self.page = page
         self.market = market
         self.said = {**first_of(page), "market": market.name}
+        self._is_filled = bool(self.said.get("size"))
         self.fields: dict[str, parts.Field] = {}
         self.answer: Answer | None = None
         self.place = 0
@@ -149,6 +151,7 @@ class Compare:
         """Another entry; asked soon."""
         if self.said.get(name, "") != text:
             self.said[name] = text
+            self._is_filled = self._is_filled or name in FIRST
             self.copied.show("")
             if name == "side":
                 self._paint_side()
@@ -161,11 +164,13 @@ class Compare:
             button.classes(replace="bh-button" + (f" {style}" if is_chosen else ""))
 
     def _prefill(self) -> None:
-        """A first question where the address asks none: the account's worth of this market, at the price of now."""
+        """A first question where the address asks none: the account's worth of this market, at the price of now. Once,
+        and not where anything was entered: a field that was emptied is being filled by the trader."""
         account = self.page.session.active
         index = self.market.index
-        if account is None or account.balance is None or index is None or self.said.get("size"):
+        if self._is_filled or account is None or account.balance is None or index is None:
             return
+        self._is_filled = True
         limits = self.market.terms.trading_config
         size = numbers.floored(account.balance.equity / index.price, limits.min_order_size_change)
         price = numbers.floored(self.market.best_ask or index.price, limits.min_price_change)

@@ -26,7 +26,7 @@ def proposals(page: Page) -> None:
     """All of them, the newest first."""
     asked = venue_of(page.session).proposals
     with parts.panel("Behind L1's timelock", mark="proposals") as made:
-        age = parts.heading_age(made)
+        age = parts.heading_age(made, old_ms=30_000)
         grid = Grid(
             "Behind L1's timelock", PROPOSALS, rows=lambda: [proposal_line(one) for one in asked.value or []],
             empty="The council has announced nothing.",

@@ -77,6 +77,8 @@ def figure_text(figure: Figure) -> str:
     """A figure with its unit."""
     if figure.value is None:
         return "not known"
+    if not figure.value.is_finite():
+        return "out of reach"
     if figure.unit == "USD":
         return f"{numbers.dollars(figure.value)} USD"
     if figure.unit == "%":

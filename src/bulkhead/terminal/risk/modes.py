@@ -34,7 +34,8 @@ class StrategyForm:
         self.name.problem("")
 
     async def _open(self) -> None:
-        name, main = self.name.value.strip(), self._session.main
+        typed, main = self.name.value, self._session.main
+        name = typed.strip()
         if not name or len(name) > 128:
             self.name.problem("A name of 1 to 128 characters.")
             return
@@ -48,7 +49,8 @@ class StrategyForm:
 
         action = await self._session.actions.run(self._key, f"Open strategy {name}", open_it)
         if action.stage is Stage.DONE:
-            self._key, self.name.value = Actions.new_key(), ""
+            self._key = Actions.new_key()
+            self.name.empty(typed)
         else:
             self.name.problem(action.text)
         await self._own.compartments.refresh()

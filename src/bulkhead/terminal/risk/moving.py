@@ -90,7 +90,7 @@ class MoveForm:
         held_there = source.positions if source is not None else []
         self.what.choose_from([(USD, "USD"), *((one.market, f"{one.market} position") for one in held_there)])
         if self.what.value != USD and all(one.market != self.what.value for one in held_there):
-            self.what.value = USD
+            self.what.value, self.amount.value = USD, ""  # else so many coins would become so many dollars
         is_position = self.what.value != USD
         label = f"Size, {self.what.value.split('-')[0]}; empty for all of it" if is_position else "Amount, USD"
         if self.amount.props.get("label") != label:
@@ -100,6 +100,7 @@ class MoveForm:
     def _changed(self) -> None:
         """Another move: it is judged when the entry rests, and signed under a key of its own."""
         self._key, self._plan = Actions.new_key(), None
+        self._asked += 1  # an answer that is on its way is about another move
         self._paint()
         if self._judging is not None:
             self._judging.cancel()
@@ -215,13 +216,15 @@ class MoveForm:
         if isinstance(wanted, str) or signer is None or self._plan is None or self._plan.reject is not None:
             return
         legs = (wanted.assets, wanted.positions, wanted.choices)
-        action = await self._session.actions.run(self._key, wanted.what, lambda: signer.move(*legs))
+        key = self._key
+        action = await self._session.actions.run(key, wanted.what, lambda: signer.move(*legs))
         await self._own.compartments.refresh()
         if action.stage is Stage.DONE:
-            self._key, self._plan = Actions.new_key(), None
-            self.amount.value = ""
+            if self._key == key:  # else another move was entered meanwhile
+                self.amount.value = ""
+                self._key, self._plan = Actions.new_key(), None
+                parts.set_disabled(self.send, True)
             self._say(f"{wanted.what}: done.", "bh-note bh-up")
-            parts.set_disabled(self.send, True)
         else:
             self._say(action.text, "bh-note bh-danger")
 

@@ -19,6 +19,7 @@ from bulkhead.terminal.settlement.kit import Kit, kit_of
 from bulkhead.terminal.shell import Page
 
 SIDES = (("custody", "Custody holds"), ("accounts", "Owed to accounts"), ("funds", "Insurance, fees, L1"))
+FROM_L1 = (("gap", "Difference"), ("l1", "Custody's tokens on L1"), ("way", "Of them on the way in or out"))
 ROUNDING = Decimal(1)  # dollars: what rounding against accounts adds up to over years of a busy venue
 WARNING = "bh-note bh-warning"
 PROVEN = (Column("Account", True), Column("Kind"), Column("Worth on L1, USD", True), Column("Balance, USD", True))
@@ -34,7 +35,7 @@ def solvency(page: Page) -> None:
         verdict.props('data-mark="solvency-verdict"')
         with ui.element("dl").classes("bh-facts"):
             shown = {}
-            for name, label in (*SIDES, ("gap", "Difference"), ("l1", "Custody's tokens on L1")):
+            for name, label in (*SIDES, *FROM_L1):
                 parts.Text(label, "dt")
                 shown[name] = parts.Text(numbers.NONE, "dd")
                 shown[name].props(f'data-cell="{name}"')
@@ -48,6 +49,8 @@ def solvency(page: Page) -> None:
         if told is None:
             verdict.show(venue.solvency.problem or "Asking…", "bh-muted")
             return
+        way = None if on_l1 is None else on_l1 - Decimal(told["custody"])  # not taken by a batch yet, or not claimed
+        shown["way"].show(numbers.NONE if way is None else f"{numbers.dollars(way)} USD")
         for name, _ in SIDES:
             shown[name].show(f"{numbers.dollars(Decimal(told[name]))} USD")
         shown["gap"].show(f"{numbers.fixed(gap(told), 6, sign=True)} USD")

@@ -15,20 +15,24 @@ from typing import TypeVar
 from weakref import WeakKeyDictionary
 
 from bulkhead.client import ClientError, Refused
-from bulkhead.client.l1 import FAILURES, L1, Proposal, Proposals, Standing
-from bulkhead.terminal import numbers
+from bulkhead.client.l1 import FAILURES, L1, UNSURE, Proposal, Proposals, Standing
+from bulkhead.terminal import numbers, words
 from bulkhead.terminal.live.asked import Asked
 from bulkhead.terminal.live.topic import Topic
 from bulkhead.terminal.session import NotReady, Session
 
 FOLDER = "leaving"  # beside the keys
 GENESIS, RECORD, WHERE = "genesis.bin", "deployment.json", "l1.txt"
-LOCAL_L1 = "http://127.0.0.1:8545"  # where `bulkhead up --settle` serves its own
 STANDING_S, ANNOUNCED_S = 3.0, 10.0
+LOOK = "It may or may not have been done: look at L1 before you repeat it."
 UNITS = 1_000_000  # smallest units in a dollar
 DOLLARS = re.compile(r"^(deposited|claimed) ([0-9.]+)$")
 AMOUNT = re.compile(r"(?P<before>sent |withdrawal of )(?P<units>[0-9][0-9,]*)(?: smallest units)?")
 Answer = TypeVar("Answer")
+
+
+class Unsure(NotReady):
+    """No answer while something was done on L1: it may or may not have been."""
 
 
 class Kit(Topic):
@@ -63,7 +67,7 @@ class Kit(Topic):
     def where(self) -> str:
         """L1: a node's URL, or the file of an embedded chain."""
         path = self.folder / WHERE
-        return path.read_text(encoding="utf-8").strip() if path.is_file() else LOCAL_L1
+        return path.read_text(encoding="utf-8").strip() if path.is_file() else self._session.settings.l1
 
     async def refresh(self) -> None:
         """Ask the exchange for genesis and record, and keep them. One that is gone leaves what was kept."""
@@ -99,7 +103,8 @@ class Kit(Topic):
     # -- L1 --------------------------------------------------------------------------------------------------------
 
     async def ask(self, work: Callable[[L1], Answer]) -> Answer:
-        """Do something on L1 as the owner, beside the event loop. NotReady says what is missing, or what L1 said."""
+        """Do something on L1 as the owner, beside the event loop. NotReady says what is missing, or what L1 said;
+        Unsure that L1 said nothing after it was asked."""
         unlocked = self._session.unlocked
         if unlocked is None:
             raise NotReady("unlock an account first")
@@ -111,10 +116,15 @@ class Kit(Topic):
 
         def run() -> Answer:
             with L1.opened(self.where, self.folder / RECORD, key, self._done) as chain:
-                return work(chain)
+                try:
+                    return work(chain)
+                except UNSURE as error:
+                    raise Unsure(f"{words.sentence(str(error))} {LOOK}") from error
 
         try:
             return await asyncio.to_thread(run)
+        except Unsure:
+            raise
         except FAILURES as error:
             raise NotReady(str(error)) from error
 
@@ -140,7 +150,6 @@ class Kit(Topic):
     async def _stand(self) -> Standing:
         async with self._looking:
             return await self.ask(lambda chain: chain.standing())
-
 
     async def _announce(self) -> tuple[Proposal, ...]:
         """Read from L1 itself, for whoever runs the exchange may have announced it."""
@@ -171,10 +180,14 @@ def in_dollars(done: str) -> str:
     """
 
     def shown(found: re.Match[str]) -> str:
-        amount = Decimal(found["units"].replace(",", "")) / UNITS
-        return found["before"] + numbers.dollars(amount, places=2 if amount == round(amount, 2) else 6) + " USD"
+        return found["before"] + _dollars(Decimal(found["units"].replace(",", "")) / UNITS) + " USD"
 
-    return DOLLARS.sub(lambda found: f"{found[1]} {found[2]} USD", AMOUNT.sub(shown, done))
+    return DOLLARS.sub(lambda found: f"{found[1]} {_dollars(Decimal(found[2]))} USD", AMOUNT.sub(shown, done))
+
+
+def _dollars(amount: Decimal) -> str:
+    """With as many places as it needs, two at least."""
+    return numbers.dollars(amount, places=2 if amount == round(amount, 2) else 6)
 
 
 def _slug(url: str) -> str:

@@ -8,13 +8,14 @@ from decimal import Decimal
 from eth_utils.address import is_hex_address
 from nicegui import ui
 
+from bulkhead.client import Unreachable
 from bulkhead.client.l1 import Standing
 from bulkhead.terminal import numbers, parts, words
 from bulkhead.terminal.actions import Actions, Stage
 from bulkhead.terminal.live.account import LiveAccount
 from bulkhead.terminal.live.venue import own_of, venue_of
 from bulkhead.terminal.session import NotReady
-from bulkhead.terminal.settlement.kit import Kit, kit_of
+from bulkhead.terminal.settlement.kit import Kit, Unsure, kit_of
 from bulkhead.terminal.shell import Page
 
 FREE_S = 1.0
@@ -161,14 +162,16 @@ class MoneyForm:
         self.recipient.problem("")
         if amount is None:
             return
-        shown = numbers.dollars(amount)
+        shown, sent, key = numbers.dollars(amount), self.amount.value, self._key
         action = await self._session.actions.run(
-            self._key, f"Withdraw {shown} USD from {account.label}", lambda: account.trader.withdraw(amount, recipient)
+            key, f"Withdraw {shown} USD from {account.label}", lambda: account.trader.withdraw(amount, recipient)
         )
         own = own_of(self._session)
         await own.operations.refresh()
         if action.stage is Stage.DONE:
-            self._key, self.amount.value = Actions.new_key(), ""
+            if self._key == key:
+                self._key = Actions.new_key()
+            self.amount.empty(sent)
             told = venue_of(self._session).settlement.value
             if told is not None and not told["settles"]:
                 said = f"{shown} USD are on their way; but this exchange settles nothing, so L1 pays nothing."
@@ -200,18 +203,21 @@ class MoneyForm:
     async def _run(self, what: str, work: Callable[[], Awaitable[str]]) -> None:
         """Something on L1, once for each filled form."""
         self._say(f"{what}: waiting for a block…", "bh-muted")
-        said = ""
+        said = unsure = ""
 
         async def run() -> None:
-            nonlocal said
+            nonlocal said, unsure
             try:
                 said = await work()
+            except Unsure as error:
+                unsure = str(error)
+                raise Unreachable(unsure) from error
             except NotReady as error:
                 raise ValueError(str(error)) from error
 
         action = await self._session.actions.run(self._key, what, run)
         self._key = Actions.new_key()
-        self._say(said if action.stage is Stage.DONE else action.text, "bh-up" if said else "bh-danger")
+        self._say(said or unsure or action.text, "bh-up" if said else "bh-warning" if unsure else "bh-danger")
 
     def _say(self, text: str, style: str) -> None:
         if not self._page.client.is_deleted:

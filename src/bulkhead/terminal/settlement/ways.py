@@ -17,6 +17,7 @@ from bulkhead.terminal.grid import Cell, Column, Grid, Line
 from bulkhead.terminal.live.venue import Rows, own_of, venue_of
 from bulkhead.terminal.settlement.kit import kit_of
 from bulkhead.terminal.shell import Page
+from bulkhead.terminal.trade.lists import STATUSES
 
 STAGES = ("SEALED", "PROVEN", "SETTLED", "FINAL")
 WAYS = (
@@ -44,18 +45,26 @@ class Way(NamedTuple):
     is_claimable: bool = False
 
 
+MONEY = {"SLOW_WITHDRAWAL": "withdrawal", "FAST_WITHDRAWAL": "withdrawal at once", "CLAIM": "test money"}
+"""What the wire calls otherwise."""
+STATES = {CLAIMABLE: "ready to be claimed", "IN_PROGRESS": "on its way"}
+
+
 def ways_of(orders: Sequence[Order], operations: Sequence[Operation]) -> list[Way]:
     """Newest first."""
     found = [
         Way(
-            f"order-{one.id}", f"{one.side.lower()} {_much(one)} {one.market}, {_words(one.status)}", one.sequence,
-            one.created_time, one.id, one.account_id,
+            f"order-{one.id}",
+            f"{one.side.lower()} {_much(one)} {one.market}, {STATUSES.get(one.status) or _words(one.status)}",
+            one.sequence, one.created_time, one.id, one.account_id,
         )
         for one in orders
     ]  # fmt: skip
     found += [
         Way(
-            f"money-{one.id}", f"{_words(one.type)} {numbers.dollars(abs(one.amount))} USD, {_words(one.status)}",
+            f"money-{one.id}",
+            f"{MONEY.get(one.type) or _words(one.type)} {numbers.dollars(abs(one.amount))} USD, "
+            f"{STATES.get(one.status) or _words(one.status)}",
             one.sequence, one.time, 0, one.account_id, one.claim, one.status == CLAIMABLE,
         )
         for one in operations

@@ -19,3 +19,48 @@
   setInterval(tick, 250);
   document.addEventListener("DOMContentLoaded", tick);
 })();
+
+// Whether the terminal hears. Until its socket stands the library tries every event again by itself, so that a click
+// could come before what was typed for it; and what happens while it is broken comes when it stands again, for whatever
+// is shown by then. So a page that is not heard takes nothing. Fields ask here, everything else is inert.
+window.bulkhead = (() => {
+  const SILENT_MS = 4e3; // the terminal tells of the exchange each second
+  const line = new (class extends EventTarget { isOpen = false; })();
+  const turn = (isOpen) => {
+    document.getElementById("app").inert = !isOpen;
+    if (line.isOpen === isOpen) return;
+    line.isOpen = isOpen;
+    isLost = !isOpen;
+    line.dispatchEvent(new Event("turn"));
+    look();
+  };
+  // A page that hears nothing any more must say so itself: whatever stands on it, "live" too, is old.
+  const banner = Object.assign(document.createElement("p"), { className: "bh-banner bh-lost", hidden: true });
+  banner.setAttribute("role", "alert");
+  banner.dataset.mark = "lost";
+  let isLost = false, told = "", heardAt = performance.now();
+  const look = () => {
+    const light = document.querySelector(".bh-light"), age = document.querySelector(".bh-header .bh-age");
+    if (age && age.dataset.at !== told) { told = age.dataset.at; heardAt = performance.now(); }
+    const isSilent = light?.dataset.state === "live" && performance.now() - heardAt > SILENT_MS;
+    const text = isLost ? "No connection to the terminal: everything here is old, and nothing can be entered. Trying again."
+      : isSilent ? "The terminal says nothing: everything here may be old." : "";
+    if (banner.textContent !== text) banner.textContent = text;
+    banner.hidden = !text;
+    document.documentElement.classList.toggle("bh-unheard", !!text);
+  };
+  setInterval(look, 500);
+  document.addEventListener("DOMContentLoaded", () => document.body.append(banner));
+  let isShaken = false;
+  Object.defineProperty(window, "did_handshake", { // the library's own word for it
+    get: () => isShaken,
+    set: (now) => {
+      if (!now) window.socket.on("disconnect", () => turn(false));
+      turn(isShaken = now);
+    },
+  });
+  // What stands in the fields of the panel around an element, each with the number of its last entry.
+  const entriesAround = (element) =>
+    [...(element.closest("section") || document).querySelectorAll(".bh-field")].map((one) => one.entry?.()).filter(Boolean);
+  return { line, entriesAround };
+})();

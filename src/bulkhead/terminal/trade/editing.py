@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Iterable
+from decimal import Decimal
 from typing import TYPE_CHECKING, Literal, cast
 
 from msgspec.structs import replace
@@ -25,6 +26,13 @@ if TYPE_CHECKING:
 def twins_of(order: Order, orders: Iterable[Order]) -> list[Order]:
     """The exits of a position that were entered with this one, itself among them: they share a place in the journal."""
     return [one for one in orders if one.type == "TPSL" and one.sequence == order.sequence]
+
+
+def followed_by(order: Order, orders: Iterable[Order]) -> Order | None:
+    """The open order whose fills its exits follow; None where `order` is none of them, or that one has left."""
+    if order.type != "TPSL" or order.tp_sl_type != "ORDER":
+        return None
+    return next((one for one in orders if one.type != "TPSL" and one.sequence == order.sequence), None)
 
 
 def whole(order: Order, orders: Iterable[Order]) -> Order:
@@ -102,18 +110,28 @@ def words(order: Order, made: NewOrder, market: Market) -> str:
 
 
 class Editing:
-    """Of one ticket. `order` is the one that is edited, None while a new order is entered."""
+    """Of one ticket. `order` is the one that is edited, None while a new order is entered; `gone` is what became of it
+    where it has left: the ticket then sends nothing until the trader turns to a new order himself, for a button that
+    becomes another one under his finger would buy what he did not mean to."""
 
     def __init__(self, ticket: Ticket, show: Callable[[], None]) -> None:
         self.order: Order | None = None
+        self.gone = ""
         self._ticket = ticket
         self._show = show
         self._kept = Entries()  # what stood in the ticket before
         with ui.element("div").classes("bh-editing").props('role="status" data-mark="editing"') as self.banner:
             self.text = parts.Text("", "p")
-            parts.button("Leave as it is", self.leave, mark="editing-leave", title="Esc")
+            made = parts.button("Leave as it is", self.leave, mark="editing-leave", title="Esc")
+            self._leave_text = parts.text_of(made)
         self.banner.set_visibility(False)
         ticket.page.on_account(lambda account: (account.orders_changed,), self.look)
+
+    @property
+    def closes(self) -> Decimal:
+        """What exits that are edited close; 0: the whole position, or nothing is edited."""
+        order = self.order
+        return Decimal(0) if order is None or order.tp_sl_type == "POSITION" else order.quantity
 
     # -- coming and going --------------------------------------------------------------------------------------------
 
@@ -121,10 +139,15 @@ class Editing:
         """Have an open order in the ticket. Not while something is being sent from it."""
         if self._ticket.is_sending:
             return
+        account = self._ticket.page.session.active
+        parent = None if account is None else followed_by(order, account.orders.values())
+        if parent is not None:
+            said = f"These exits follow what order {parent.id} fills: edit that, or cancel the rest of it first."
+            self._ticket.outcome.show(said, "bh-warning")
+            return
         if self.order is None:
             self._kept = dataclasses.replace(self._ticket.entries)
-        account = self._ticket.page.session.active
-        self.order = order if account is None else whole(order, account.orders.values())
+        self.order, self.gone = order if account is None else whole(order, account.orders.values()), ""
         self._ticket.take_entries(entries_of(self.order))
         self._tell()
         self.banner.set_visibility(True)
@@ -135,7 +158,8 @@ class Editing:
         account = self._ticket.page.session.active
         name = self._ticket.market.name
         found = [] if account is None else [
-            one for one in account.orders.values() if one.market == name and lists.can_be_edited(one)
+            one for one in account.orders.values()
+            if one.market == name and lists.can_be_edited(one) and followed_by(one, account.orders.values()) is None
         ]  # fmt: skip
         found = sorted({one.sequence: one for one in found}.values(), key=lambda one: one.id, reverse=True)
         ids = [one.id for one in found]
@@ -149,7 +173,7 @@ class Editing:
         """The ticket is for a new order again, with what stood there before."""
         if self.order is None:
             return
-        self.order = None
+        self.order, self.gone = None, ""
         self.banner.set_visibility(False)
         self._ticket.take_entries(self._kept)
         self._show()
@@ -159,14 +183,15 @@ class Editing:
     def look(self) -> None:
         """The order as it is now: it may fill or leave while it is edited."""
         order, account = self.order, self._ticket.page.session.active
-        if order is None or self._ticket.is_sending:
+        if order is None or self.gone or self._ticket.is_sending:
             return
         now = None if account is None else account.orders.get(order.id)
         if now is not None and account is not None:
             now = whole(now, account.orders.values())
         if now is None:
-            self.leave()
-            self._ticket.outcome.show(f"Order {order.id} has left: {_fate(account, order)}.", "bh-warning")
+            self.gone = f"{name_of(order)} {'have' if order.type == 'TPSL' else 'has'} left: {_fate(account, order)}"
+            self._tell()
+            self._show()
         elif now != order:
             is_untouched = self._ticket.entries.size == entries_of(order).size
             self.order = now
@@ -177,14 +202,22 @@ class Editing:
     def _tell(self) -> None:
         order, terms = self.order, self._ticket.market.terms
         assert order is not None, "it is told of one"
+        self._leave_text.show("Enter a new order" if self.gone else "Leave as it is")
+        if self.gone:
+            self.text.show(f"{self.gone}. What stands here replaces nothing any more, and is not sent.", "bh-warning")
+            return
+        self.text.show(self._told(order, terms), "")
+
+    def _told(self, order: Order, terms: Market) -> str:
+        """What is edited, and what becomes of it."""
         if order.type == "TPSL":
-            self.text.show(
-                f"Exits of the position in {order.market}. The new ones take their place in one step, or these stay as "
+            what = f"{numbers.size(terms, self.closes)} of the position" if self.closes else "the position"
+            return (
+                f"Exits of {what} in {order.market}. The new ones take their place in one step, or these stay as "
                 "they are: it is protected all the while."
             )
-            return
         waits = lists.waits_for(terms, order)
-        self.text.show(
+        return (
             f"Order {order.id}: {order.side.lower()} {numbers.size(terms, order.quantity)} at "
             f"{numbers.price(terms, order.price)}" + ("" if waits == numbers.NONE else f" once {waits}")
             + (f"; {numbers.size(terms, order.filled)} have filled, the size is what is still to trade"
@@ -200,8 +233,8 @@ class Editing:
         what filled on the way is told, for it comes on top."""
         if action.stage is Stage.REFUSED:
             if action.words is not None and order.id in account.orders:
-                is_exit = order.type == "TPSL"
-                stands = "The exits stand as they were" if is_exit else f"Order {order.id} stands as it was"
+                stands = f"{name_of(order)} {'stand' if order.type == 'TPSL' else 'stands'} as "
+                stands += "they were" if order.type == "TPSL" else "it was"
                 action.words = Words(action.words.what, f"{action.words.todo}. {stands}")
             return
         self.leave()
@@ -221,8 +254,13 @@ class Editing:
         self._ticket.page.session.actions.tell_of(action)
 
 
+def name_of(order: Order) -> str:
+    """What is edited, in words."""
+    return f"The exits in {order.market}" if order.type == "TPSL" else f"Order {order.id}"
+
+
 def _fate(account: LiveAccount | None, order: Order) -> str:
     if account is None or account.account_id != order.account_id:
-        return "another account was chosen"
+        return "its account is not the chosen one any more"
     ended = next((one for one in account.left if one.id == order.id), None)
-    return "it is open no more" if ended is None else lists.STATUSES.get(ended.status, ended.status.lower())
+    return "open no more" if ended is None else lists.STATUSES.get(ended.status, ended.status.lower())

@@ -54,6 +54,7 @@ class _Edit:
     def __init__(self, page: Page, ticket: Ticket, name: str) -> None:
         self._page, self._ticket, self._name = page, ticket, name
         self._is_done = False
+        ticket.hold(True)
         page.on_account(lambda account: (account.orders_changed,), self._look)
 
     def _look(self) -> None:
@@ -61,6 +62,7 @@ class _Edit:
         if account is None or not account.is_known or self._is_done:
             return
         self._is_done = True
+        self._ticket.hold(False)
         found = next((one for one in account.orders.values() if one.external_id == self._name), None)
         if found is None or found.market != self._ticket.market.name or not can_be_edited(found):
             said = "The order that was to be edited is open no more in this account and market."

@@ -112,10 +112,11 @@ def order_row(markets: Markets, one: Order) -> Row:
 
 
 def can_be_edited(order: Order) -> bool:
-    """It rests or waits under a name, by which another can take its place; or it closes a whole position. Exits of an
-    order are sized by what that order filled."""
-    is_exit = order.type == "TPSL" and order.tp_sl_type == "POSITION"
-    return order.is_open and (is_exit or (order.type in ("LIMIT", "CONDITIONAL") and order.price is not None))
+    """It rests or waits under a name, by which another can take its place; or it closes a position, or some of it."""
+    is_whole = order.type == "TPSL" and order.tp_sl_type == "POSITION"
+    waits = order.type == "TPSL" and order.status == "UNTRIGGERED"
+    is_priced = order.type in ("LIMIT", "CONDITIONAL") and order.price is not None
+    return order.is_open and (is_whole or waits or is_priced)
 
 
 STATUSES = {

@@ -54,9 +54,7 @@ class Tabs:
         with ui.element("span").classes("bh-switch").props('role="group" aria-label="Tables"'):
             for name, text in names:
                 made = parts.button(text, partial(self.show, name), mark=f"tab-{name}")
-                found = made.default_slot.children[0]
-                assert isinstance(found, parts.Text), "buttons hold their text in one"
-                self._buttons[name], self._texts[name] = made, found
+                self._buttons[name], self._texts[name] = made, parts.text_of(made)
         self.age = parts.Age(old_ms=parts.NEVER_MS, prefix="changed ")
         self.cancel_button = parts.button("Cancel all", self.cancel_all, mark="cancel-all", title="Shift+X")
 

@@ -92,12 +92,11 @@ class Ticket:
             self._ahead = {name: _term(name) for name in ("Margin", "Fee at most", "Liquidation", "At stake")}
         self.note = parts.Text("", "p", "bh-note")
         self.submit = parts.button("", self.send, style="buy", mark="submit")
-        with self.submit:
-            self.submit_text = self.submit.default_slot.children[0]
+        self.submit_text = parts.text_of(self.submit)
         with ui.element("p").classes("bh-outcome").props('role="status" data-mark="outcome"'):
             self.outcome = parts.Text()
         self.more = parts.Text("", "p", "bh-note bh-muted")
-        parts.button("Compare margin modes…", self._compare, mark="compare")
+        self.compare = parts.button("Compare margin modes…", self._compare, mark="compare")
 
     def _field(
         self, name: str, label: str, *, number: bool = False, placeholder: str = "",
@@ -159,6 +158,13 @@ class Ticket:
         self._is_taking = False
         self._renew()
 
+    def hold(self, is_held: bool) -> None:
+        """Take no entries while others are on their way into the ticket: they would overwrite them."""
+        for field in self.fields.values():
+            field.disable(is_held)
+        for tick in self.ticks.values():
+            tick.disable(is_held)
+
     def take_price(self, price: str) -> None:
         """A price of the book that was clicked."""
         self.fields["price"].set_value(str(numbers.read(price)))
@@ -168,7 +174,7 @@ class Ticket:
         entries = self.entries
         price = order_form.number(entries.price) if entries.kind != MARKET else self._best()
         edited = self.editing.order
-        replaces = {} if edited is None else {"replaces": edited.external_id}
+        replaces = {} if edited is None or self.editing.gone else {"replaces": edited.external_id}
         ui.navigate.to(self.page.link_to(
             "/compare", market=self.market.name, side=entries.side, price=str(price or ""),
             type="MARKET" if entries.kind == MARKET else "LIMIT", size=str(order_form.number(entries.size) or ""),
@@ -213,6 +219,7 @@ class Ticket:
         self.ticks["reduce_only"].set_visibility(kind != PROTECT)
         self.shares.set_visibility(kind != PROTECT and is_new)
         self.preview.set_visibility(kind != PROTECT)
+        self.compare.set_visibility(kind != PROTECT)  # exits take no margin
         for button, side in ((self.buy, "BUY"), (self.sell, "SELL")):
             parts.set_attribute(button, "aria-pressed", "true" if side == self.entries.side else "false")
         name = self.market.name.split("-")[0]
@@ -220,7 +227,7 @@ class Ticket:
         edited = self.editing.order
         if edited is not None:
             text = "Replace the exits" if kind == PROTECT else f"Replace order {edited.id}"
-        _say(self.submit_text, text)
+        self.submit_text.show(text)
         style = "bh-primary" if kind == PROTECT else "bh-buy" if is_buy else "bh-sell"
         self.submit.classes(replace=f"bh-button {style}")
 
@@ -235,8 +242,8 @@ class Ticket:
         """An order has come into the ticket, or left it."""
         self._show()
         self.look_ahead()
-        if self.editing.order is not None:
-            self.focus("price")
+        if self.editing.order is not None and not self.editing.gone:
+            self.focus("price" if self.entries.kind != PROTECT else "take_profit")
 
     def focus(self, name: str) -> None:
         """Have the cursor in a field, with all of it selected."""
@@ -259,7 +266,7 @@ class Ticket:
         else:
             self.note.show(self._foreseen, "bh-note bh-danger")
         is_open = self.is_sending or (self._action is not None and not self._action.is_over)
-        parts.set_disabled(self.submit, session.active is None or is_open)
+        parts.set_disabled(self.submit, session.active is None or is_open or bool(self.editing.gone))
 
     def _paint_problems(self, made: Made) -> None:
         for name, field in self.fields.items():
@@ -284,7 +291,7 @@ class Ticket:
         for name, field in self.fields.items():  # complaints go as soon as they are met; new ones wait for the click
             if name not in made.problems:
                 field.problem("")
-        if account is None or made.order is None:
+        if account is None or made.order is None or self.editing.gone:
             self._paint_ahead(None, "")
             return
         self._preview_task = asyncio.create_task(self._ask_ahead(account, made.order), name="preview")
@@ -322,6 +329,9 @@ class Ticket:
         if account is None or self.is_sending or self._is_repeated():
             return
         made, edited = self._made(), self.editing.order
+        if self.editing.gone:
+            self.outcome.show(f"Nothing was sent. {self.editing.gone}.", "bh-danger")
+            return
         self._paint_problems(made)
         if made.problems:
             worst = "; ".join(f"{name.replace('_', ' ')}: {problem}" for name, problem in made.problems.items())
@@ -368,7 +378,7 @@ class Ticket:
         if edited is None:
             return await actions.protect(key, account, name, exits, f"Protect the position in {name}")
         return await actions.protect(
-            key, account, name, exits, f"Other exits of {name}", replaces=edited.external_id
+            key, account, name, exits, f"Other exits of {name}", size=self.editing.closes, replaces=edited.external_id
         )
 
 
@@ -376,10 +386,3 @@ def _term(name: str) -> parts.Text:
     with ui.element("div"):
         parts.Text(name, "dt")
         return parts.Text(numbers.NONE, "dd")
-
-
-def _say(element: ui.element, text: str) -> None:
-    assert isinstance(element, parts.Text), "buttons hold their text in one"
-    element.show(text)
-
-
