@@ -12,7 +12,7 @@ from benchmarks import Row
 from bulkhead.bridge.gas import GAS_MAX, floor_gas
 from bulkhead.bridge.payouts import PayoutTree
 from bulkhead.circuit.batch import MEDIUM, Lists, names_of, public_of
-from bulkhead.circuit.escape_batch import USUAL, payouts_of
+from bulkhead.circuit.escape_batch import USUAL
 from bulkhead.circuit.escape_trace import escape_traces
 from bulkhead.circuit.rebuild import Rebuilt
 from bulkhead.circuit.words import account_words, key_of
