@@ -333,7 +333,7 @@ def test_what_is_listed_was_told_by_a_frame() -> None:
     [tables] = escape_traces(CRASH, TINY)
     paid = paid_by(tables)
     for rows in ([*paid, MORE], paid[:-1], [*paid, paid[0]], [paid[0]._replace(amount=0), *paid[1:]]):
-        traces = [*tables.traces[:-1], Payouts().fill(rows, TINY.log_payouts)]
+        traces = [*tables.traces[:-1], Payouts().fill(rows, TINY.log_programs)]
         said = [*tables.public[: len(SINGLE)], *listed(rows)]
         found = problems(tables._replace(public=said, traces=traces), CRASH)
         assert found and all(each.startswith("message ") for each in found)

@@ -42,7 +42,10 @@ NOBODY_LEFT = empty_nodes()[DEPTH]  # the root when every account is settled
 
 
 class EscapeShape(NamedTuple):
-    """A fixed size of statement: the tables' heights; that of payouts says how many accounts it may settle."""
+    """A fixed size of statement: the tables' heights, and how many accounts it may settle: a power of two.
+
+    Payouts stand in a table as tall as that of programs: one of their own height would be opened at a level of its own.
+    """
 
     log_rules: int
     log_programs: int
@@ -51,6 +54,7 @@ class EscapeShape(NamedTuple):
     log_poseidon: int
     log_numbers: int
     log_payouts: int
+    page_bytes: int = PAGE_BYTES
 
     @property
     def log_terms(self) -> int:
@@ -67,13 +71,13 @@ class EscapeShape(NamedTuple):
         """In the order of the system's tables."""
         return (
             self.log_rules, self.log_programs, self.log_records, self.log_tree, self.log_poseidon, self.log_numbers,
-            LIMB_BITS, self.log_payouts,
+            LIMB_BITS, self.log_programs,
         )  # fmt: skip
 
     @property
     def listing(self) -> Listing:
         """The payouts, which follow the elements."""
-        return Listing(PAID_OUT, -1, self.payouts, PAGE_BYTES)
+        return Listing(PAID_OUT, -1, self.payouts, self.page_bytes)
 
 
 # As many accounts as one transaction of 125 kB opens a proof of. Each height less spares two hints: so three are alike.

@@ -143,7 +143,7 @@ def escape_tables(settling: Settling, payouts: list[Payout], accounts: list[int]
         Poseidon().fill(merged(lists), shape.log_poseidon)[0],
         numbers,
         Range().fill(small_cells(numbers, slice(0, NUMBER_LIMBS))),
-        Payouts().fill(payouts, shape.log_payouts),
+        Payouts().fill(payouts, shape.log_programs),
     ]
     _, _, start, orders, markets, money, oracle, counters = last.felts
     values = {
