@@ -1,18 +1,28 @@
-"""Leaving after a freeze: a statement of the usual size, proven and paid for on L1, and 10,000 accounts rebuilt from
-calldata."""
+"""Leaving after a freeze: 10,000 accounts settled by proven statements of the large shape, and a statement of the usual
+one, proven and paid for on L1; and 10,000 accounts rebuilt from calldata.
+
+Accounts are numbered as those who sign up one after the other, and hold none, one or two positions; their money and
+positions are drawn, so that hardly any word is that of another account. The large statements take some 7 GiB.
+"""
 
 from __future__ import annotations
 
+import random
 import resource
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from typing import NamedTuple
+
+from eth_abi.abi import encode
 
 from benchmarks import Row
 from bulkhead.bridge.gas import GAS_MAX, floor_gas
 from bulkhead.bridge.payouts import PayoutTree
+from bulkhead.bridge.statements import CALLDATA_BYTES
 from bulkhead.circuit.batch import MEDIUM, Lists, names_of, public_of
-from bulkhead.circuit.escape_batch import USUAL
+from bulkhead.circuit.escape_batch import LARGE, NOBODY_LEFT, SINGLE, USUAL, EscapeShape, payouts_of
+from bulkhead.circuit.escape_payouts import Payout
 from bulkhead.circuit.escape_trace import escape_traces
 from bulkhead.circuit.rebuild import Rebuilt
 from bulkhead.circuit.words import account_words, key_of
@@ -20,14 +30,15 @@ from bulkhead.ledger.commitment import commitment, leaf_of
 from bulkhead.ledger.state import Account, State
 from bulkhead.ledger.tree import AccountTree
 from bulkhead.node.leave import escape_key
-from bulkhead.units import AccountId
+from bulkhead.units import AccountId, FundingIndex, Quote
 from stark.prover import prove
-from stark.split import split
+from stark.split import Split, split
 from tests.circuit.batches import Recorder, play_all
 from tests.contracts.escape import SCRIPT, Exit
 from tests.contracts.machine import SENDER, word
 
 ACCOUNTS = 10_000
+FEW = 700  # what the usual shape holds of such accounts
 
 
 def figure(name: str, value: float, unit: str, reference: float | str = "") -> Row:
@@ -37,70 +48,52 @@ def figure(name: str, value: float, unit: str, reference: float | str = "") -> R
 
 
 def crowd(count: int) -> State:
-    """A venue on which so many accounts hold none, one or two positions, far from each other in the tree."""
-    player = Recorder()
+    """A venue on which so many accounts hold none, one or two positions."""
+    player, draw = Recorder(), random.Random(7)
     play_all(player, SCRIPT)
-    maker = next(each for each in player.state.accounts.values() if len(each.positions) == 2)
+    like = next(each for each in player.state.accounts.values() if len(each.positions) == 2)
     accounts = {}
     for place in range(count):
-        number = AccountId(64 * (1 + place * 40_503 % 65_536 + 65_536 * (place % 7)))
-        accounts[int(number)] = maker._replace(account_id=number, positions=maker.positions[: place % 3])
+        number = AccountId(64 * (4 + place))
+        positions = tuple(
+            held._replace(
+                size=type(held.size)(draw.randrange(1, 10**6) * draw.choice((1, -1))),
+                funding_index=FundingIndex(int(held.funding_index) + draw.randrange(10**6)),
+                cost=Quote(draw.randrange(10**9)),
+            )
+            for held in like.positions[: place % 3]
+        )
+        accounts[int(number)] = like._replace(
+            account_id=number, positions=positions, owner_key=draw.getrandbits(250), l1_owner=draw.getrandbits(160),
+            balance=Quote(draw.randrange(10**6, 10**11)),
+        )  # fmt: skip
     return replace(player.state, accounts=accounts)
 
 
-class Gas:
-    """What transactions on the compiled machine cost. It counts calldata, but not the least that calldata costs."""
+class Sent(NamedTuple):
+    """One transaction: what it did, its calldata's bytes, and its gas."""
 
-    def __init__(self, chain: Exit) -> None:
-        self.total = self.last = self.most = self.octets = 0
-        self._chain, self._call = chain, chain.machine.call
-        chain.machine.call = self  # type: ignore[method-assign,assignment]
+    step: str
+    octets: int
+    gas: int
 
-    def __call__(self, sender: str, address: str, calldata: bytes, value: int) -> bytes:
-        answer = self._call(sender, address, calldata, value)
-        self.last = max(self._chain.machine.gas, floor_gas(calldata))
-        self.total, self.most = self.total + self.last, max(self.most, self.last)
-        self.octets = max(self.octets, len(calldata))
+
+class Chain(Exit):
+    """What transactions cost on the compiled machine, which does not count the least that calldata costs."""
+
+    def __init__(self, shape: EscapeShape, cut: Split, key: object) -> None:
+        super().__init__(shape, key)  # type: ignore[arg-type]
+        self.sent: list[Sent] = []
+
+    def send(self, step: str, address: str, name: str, static: Sequence[int], data: bytes | None = None) -> bytes:
+        """One transaction."""
+        return self.send_data(step, address, self.calldata(address, name, static, data))
+
+    def send_data(self, step: str, address: str, data: bytes) -> bytes:
+        """The same, its calldata given."""
+        answer = self.machine.call(SENDER, address, data, 0)
+        self.sent.append(Sent(step, len(data), max(self.machine.gas, floor_gas(data))))
         return answer
-
-
-def leaving() -> list[Row]:
-    """One statement of as many accounts as it holds."""
-    state = crowd(USUAL.payouts)
-    begun = time.perf_counter()
-    [tables] = escape_traces(state, USUAL)
-    filled = time.perf_counter()
-    fixed = escape_key(state.config, USUAL, "onchain")
-    ready = time.perf_counter()
-    proof = prove(fixed, tables.public, tables.traces, threads=2)
-    done = time.perf_counter()
-    cut = split(fixed.key, tables.public, proof)
-    chain = Exit(USUAL, fixed.key)
-    chain.freeze(10**12, tables.public[0])
-    gas = Gas(chain)
-    answer = chain.call(chain.verifier, "open", [*tables.public, *cut.hints], cut.head)
-    claim = [int.from_bytes(answer[at : at + 32], "big") for at in range(0, len(answer), 32)]
-    for number, part in enumerate(cut.parts):
-        chain.call(chain.verifier, "answer", [*claim, number, part.hint], part.data)
-    chain.give(tables.public)
-    settled = gas.total
-    payout = payouts_of(tables.public, USUAL)[0]
-    assert payout is not None
-    path = b"".join(PayoutTree(payouts_of(tables.public, USUAL)).path(0))
-    words = b"".join(map(word, (0, 0, payout.owner, payout.amount))) + path
-    chain.machine.call(SENDER, chain.escape, chain.selectors[chain.escape]["claim"] + words, 0)
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
-    return [
-        figure(f"Escape of {USUAL.payouts} accounts, tables", filled - begun, "s"),
-        figure(f"Escape of {USUAL.payouts} accounts, proof for the chain", done - ready, "s"),
-        figure("Escape, peak memory", peak, "GiB"),
-        figure("Escape, proof", len(proof), "bytes"),
-        figure(f"Escape of {USUAL.payouts} accounts, in six transactions", settled, "gas"),
-        figure("Escape, for an account", settled / USUAL.payouts, "gas"),
-        figure("Escape, its dearest transaction (the most that one may take)", gas.most, "gas", GAS_MAX),
-        figure("Escape, its largest transaction", gas.octets, "bytes"),
-        figure("A claim after the escape, storage warm", gas.last, "gas", 150_000),
-    ]
 
 
 def batches(state: State) -> list[list[int]]:

@@ -174,7 +174,9 @@ def test_an_account_of_many_positions_and_the_widest_words() -> None:
         for market in list(state.markets.values()):
             put_market(state, market._replace(price=Price(2**64 - 1), funding_index=FundingIndex(index)))
         widest = [
-            each._replace(size=type(each.size)(sign * (2**63 - 1)), funding_index=FundingIndex(way * sign * (2**95 - 1)))
+            each._replace(
+                size=type(each.size)(sign * (2**63 - 1)), funding_index=FundingIndex(way * sign * (2**95 - 1))
+            )
             for each, sign in zip(maker.positions, (1, -1, 1), strict=True)
         ]
         for balance in (2**63 - 1, -(2**63) + 1):
@@ -434,7 +436,8 @@ def test_the_usual_shape_holds_what_it_says() -> None:
     system = escape_of(CRASH.config, USUAL)
     assert system.columns() < 116
     # A page goes with the claim of its proof, in a transaction of which every node passes on 125 kB.
-    found = re.search(r"^CLAIM: .* = (\d+)$", emit(Key(system, USUAL.log_heights, ONCHAIN, bytes(32))).shape, re.MULTILINE)
+    shape = emit(Key(system, USUAL.log_heights, ONCHAIN, bytes(32))).shape
+    found = re.search(r"^CLAIM: .* = (\d+)$", shape, re.MULTILINE)
     assert found is not None
     call = 4 + 3 * 32  # the selector, which page, where its bytes begin, and how many they are
     assert call + 32 * int(found[1]) + PAGE_BYTES <= CALLDATA_BYTES

@@ -34,8 +34,9 @@ from tests.contracts.statement import PROOFS
 
 QUICK = Parameters(log_blowup=3, queries=6, grinding_bits=4, log_final=4, part_queries=3)
 SHAPE = EscapeShape(
-    log_rules=10, log_programs=11, log_records=7, log_tree=8, log_poseidon=11, log_numbers=10, log_payouts=1, page_bytes=300
-)
+    log_rules=10, log_programs=11, log_records=7, log_tree=8, log_poseidon=11, log_numbers=10, log_payouts=1,
+    page_bytes=300,
+)  # fmt: skip
 FIRST, MIDDLE = 77, 78  # roots of accounts, where nobody looks at what they are made of
 FINAL = 1001  # the state after the one batch that is settled
 TAKER, MAKER, OTHER = OWNERS

@@ -8,7 +8,6 @@ from typing import Any, NamedTuple
 from eth_account.signers.local import LocalAccount
 from eth_utils.crypto import keccak
 
-from bulkhead.bridge.chain import Chain
 from bulkhead.bridge.contract import Contract, Event
 from bulkhead.bridge.errors import ChainError
 from stark.split import Split
@@ -69,8 +68,8 @@ class Pages:
             if page is not None:
                 return page
         raise Unfindable(
-            f"what the page of digest 0x{digest:064x} lists is in no transaction's calldata: a contract made it; a node "
-            "that traces transactions shows it"
+            f"what the page of digest 0x{digest:064x} lists is in no transaction's calldata: a contract made it; a "
+            "node that traces transactions shows it"
         )
 
 

@@ -80,10 +80,14 @@ class EscapeShape(NamedTuple):
         return Listing(PAID_OUT, -1, self.payouts, self.page_bytes)
 
 
-# As many accounts as one transaction of 125 kB opens a proof of. Each height less spares two hints: so three are alike.
-USUAL = EscapeShape(
-    log_rules=16, log_programs=14, log_records=14, log_tree=14, log_poseidon=17, log_numbers=17, log_payouts=9
+# Heights that are alike spare hints, and levels at which rows are opened; so some tables are taller than they need be.
+USUAL = EscapeShape(  # seven hundred accounts with a position each, in a gigabyte
+    log_rules=16, log_programs=14, log_records=14, log_tree=14, log_poseidon=16, log_numbers=16, log_payouts=10
 )
+LARGE = EscapeShape(  # five thousand, in seven
+    log_rules=19, log_programs=14, log_records=16, log_tree=16, log_poseidon=19, log_numbers=19, log_payouts=13
+)
+ESCAPE_SHAPES = {"usual": USUAL, "large": LARGE}  # for which L1 may have a verifier, by the name that deploys it
 
 
 class Gone(Records):

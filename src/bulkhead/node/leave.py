@@ -5,7 +5,7 @@ Each step looks at L1 first and does what is left to do; so it can be repeated b
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -16,7 +16,7 @@ from bulkhead.bridge.contract import Contract
 from bulkhead.bridge.payouts import PayoutTree
 from bulkhead.bridge.record import Deployment, Exit
 from bulkhead.bridge.statements import Pages, Proving, events_of, give_proof
-from bulkhead.circuit.escape_batch import USUAL, EscapeShape, escape_of, payouts_on
+from bulkhead.circuit.escape_batch import ESCAPE_SHAPES, EscapeShape, escape_of, payouts_on
 from bulkhead.circuit.escape_payouts import Payout
 from bulkhead.circuit.escape_trace import escape_traces
 from bulkhead.ledger.config import VenueConfig
@@ -39,9 +39,9 @@ class NoExit(Exception):
 
 
 class Terms(NamedTuple):
-    """How proofs of an escape are made: they must be of the key whose verifier was deployed."""
+    """How proofs of an escape may be made: one of these shapes must be that of the key whose verifier was deployed."""
 
-    shape: EscapeShape = USUAL
+    shapes: Collection[EscapeShape] = tuple(ESCAPE_SHAPES.values())
     profile: str = "onchain"
     threads: int = 2
 
@@ -114,6 +114,19 @@ def freeze(errand: Errand) -> None:
     errand.send(rollup, "froze the rollup", "freeze")
 
 
+def shape_of(errand: Errand, found: FromL1, terms: Terms) -> EscapeShape:
+    """The shape of statements that the deployed escape takes. NoExit where it is none of these terms."""
+    keys = {shape: escape_key(found.state.config, shape, terms.profile).key.digest.hex() for shape in terms.shapes}
+    for shape, key in keys.items():
+        if key == errand.exit.key:
+            return shape
+    raise NoExit(
+        f"the deployed escape verifies proofs of key 0x{errand.exit.key}, and this program makes those of "
+        f"{', '.join(f'0x{key}' for key in keys.values())}: take the program, and the profile, that it was deployed "
+        "with"
+    )
+
+
 def settle(errand: Errand, found: FromL1, terms: Terms) -> None:
     """Prove what nobody has settled yet, and give it to the escape, until no account is left.
 
@@ -122,17 +135,13 @@ def settle(errand: Errand, found: FromL1, terms: Terms) -> None:
     escape = errand.escape
     if escape.call("is_finished"):
         return
-    key = escape_key(found.state.config, terms.shape, terms.profile)
-    if key.key.digest.hex() != errand.exit.key:
-        raise NoExit(
-            f"the deployed escape verifies proofs of key 0x{errand.exit.key}, and this program makes those of "
-            f"0x{key.key.digest.hex()}: take the program, and the profile, that it was deployed with"
-        )
-    gone = [due.payout.account for due in payouts(errand, terms.shape)]
-    for public, traces in escape_traces(found.state, terms.shape, gone):
+    shape = shape_of(errand, found, terms)
+    key = escape_key(found.state.config, shape, terms.profile)
+    gone = [due.payout.account for due in payouts(errand, shape)]
+    for public, traces in escape_traces(found.state, shape, gone):
         errand.report("proving a statement", 0)
         try:
-            proof = prove(key, public, traces, terms.threads)
+            proof = prove(key, public, traces, terms.threads, consume=True)
         except (NotEnoughMemory, UnsatisfiedRules) as error:
             raise NoExit(f"the proof cannot be made: {error}") from error
         _give(errand, split(key.key, public, proof))
@@ -146,7 +155,8 @@ def _give(errand: Errand, cut: Split) -> None:
     verifier = Contract(errand.chain, place.address, place.abi)
     give_proof(errand.signer, Proving(verifier, cut, escape), errand.report)
     for page in cut.pages:
-        if not any(escape.call("pages", int.from_bytes(keccak256(page), "big")).root):
+        root, _ = escape.call("pages", int.from_bytes(keccak256(page), "big"))
+        if not any(root):
             errand.send(escape, "read a page", "read", page)
     errand.send(escape, "settled accounts", "settle", cut.said)
 
