@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 from dataclasses import replace
-from functools import cache
 from typing import Any
 
 import pytest
@@ -17,97 +15,28 @@ from bulkhead.circuit.escape_batch import (
     PAGE_BYTES,
     SINGLE,
     USUAL,
-    EscapeShape,
     Gone,
     escape_of,
-    payouts_of,
 )
-from bulkhead.circuit.escape_payouts import AMOUNT_MAX, Payout, Payouts, listed, payout_of
+from bulkhead.circuit.escape_payouts import AMOUNT_MAX, Payout
 from bulkhead.circuit.escape_trace import Last, Settling, Stage, escape_tables, escape_traces
 from bulkhead.circuit.frame import Frame, Hint, Mismatch, Value
 from bulkhead.circuit.record import RecordRun, Records, Word
-from bulkhead.circuit.trace import Tables
 from bulkhead.circuit.venue import venue_of
 from bulkhead.circuit.words import CHOICES, record_words
-from bulkhead.fixed import quote_floor
 from bulkhead.ledger.accounts import health_of, settled
 from bulkhead.ledger.commitment import commitment_felts, leaf_of
 from bulkhead.ledger.state import State, put_market
 from bulkhead.ledger.tree import AccountTree
 from bulkhead.units import FundingIndex, Price, Quote
-from stark.air.check import broken_rules, check
+from stark.air.check import broken_rules
 from stark.air.system import System
 from stark.emit import emit
 from stark.key import Key
 from stark.parameters import ONCHAIN
-from stark.prime import PRIME
-from tests.circuit.batches import Recorder, play_all
+from tests.circuit.escape import CHILD, CRASH, MAKER, TAKER, TINY, begun, moved, paid_by, problems, worth
 from tests.parse import ACCOUNTS
 from tests.stark.mutation import unnoticed
-
-TINY = EscapeShape(
-    log_rules=10, log_programs=11, log_records=7, log_tree=8, log_poseidon=11, log_numbers=10, log_payouts=3
-)
-# Cross positions of both sides, an isolated child, choices, and an account that holds money alone.
-START = """
-register maker      ok
-register taker      ok
-register other      ok
-deposit  maker 100000 ok
-deposit  taker 5000   ok
-deposit  other 12.5   ok
-tick BTC 50000 ETH 3000 XRP 0.5 LTC 50 EOS 5 ok
-configure taker BTC isolated 10x                    ok
-configure taker XRP cross 5x                        ok
-trade    maker sell taker 0.1 ETH @ 3000    ok
-trade    maker sell taker 100 XRP @ 0.5     ok
-trade    maker sell taker 0.001 BTC @ 50000         ok
-"""
-MAKER, TAKER = ACCOUNTS["maker"], ACCOUNTS["taker"]
-CHILD = TAKER + 1
-
-
-@cache
-def begun() -> Recorder:
-    """The venue after these lines."""
-    player = Recorder()
-    play_all(player, START)
-    return player
-
-
-def moved(prices: dict[int, int], index: int = 0) -> State:
-    """The venue's state with other prices, in percent of what they were, and funding indices that moved by so much."""
-    state = begun().state
-    made = replace(
-        state, accounts=dict(state.accounts), markets=dict(state.markets), risks=dict(state.risks),
-        indices=dict(state.indices),
-    )  # fmt: skip
-    for market_id, market in state.markets.items():
-        price = Price(int(market.price) * prices.get(market_id, 100) // 100 + 7)  # with a fraction to be rounded
-        rise = FundingIndex(int(market.funding_index) + index * market_id)
-        put_market(made, market._replace(price=price, funding_index=rise))
-    return made
-
-
-def worth(state: State, account_id: int) -> int:
-    """What an account is worth in quote, by the ledger's own margin, its funding settled; never below zero, nor above
-    the most that is paid."""
-    account, _ = settled(state, state.accounts[account_id])
-    return min(AMOUNT_MAX, max(0, int(quote_floor(health_of(state, account).value))))
-
-
-def paid_by(tables: Tables, shape: EscapeShape = TINY) -> list[Payout]:
-    """What a statement lists, on one page."""
-    [page] = payouts_of(tables.public, shape)
-    return page
-
-
-def problems(tables: Tables, state: State, shape: EscapeShape = TINY) -> list[str]:
-    """What the row checker finds."""
-    return [str(each) for each in check(escape_of(state.config, shape), tables.public, tables.traces)]
-
-
-CRASH = moved({1: 40, 2: 200}, 12345)
 
 
 @pytest.mark.parametrize(
@@ -187,22 +116,6 @@ def test_an_account_of_many_positions_and_the_widest_words() -> None:
             amounts.add(paid.amount)
         assert problems(tables, state) == []
     assert {0, AMOUNT_MAX} <= amounts
-
-
-@pytest.mark.parametrize("over", [-1, 0, 1])
-def test_a_payout_is_bounded_where_an_entry_ends(over: int) -> None:
-    """On both sides of the most that is paid: whole quote, and the fraction of it that is rounded away."""
-    state = moved({})
-    held = (state.accounts[MAKER].positions[0]._replace(size=type(state.accounts[MAKER].positions[0].size)(2**63 - 1)),)
-    state.accounts[MAKER] = state.accounts[MAKER]._replace(positions=held, balance=Quote(0))
-    market = state.markets[held[0].market_id]
-    put_market(state, market._replace(price=Price(2**60), funding_index=held[0].funding_index))
-    most = (2**63 - 1) * 2**60 >> 32  # what the position is worth, less than 2^91
-    for balance in (AMOUNT_MAX - most + over, AMOUNT_MAX - most + over + 1):
-        state.accounts[MAKER] = state.accounts[MAKER]._replace(balance=Quote(balance))
-        [tables] = escape_traces(state, TINY)
-        assert {each.account: each.amount for each in paid_by(tables)}[MAKER] == worth(state, MAKER)
-        assert problems(tables, state) == []
 
 
 # --- what a prover may not do -------------------------------------------------------------------------------------
@@ -303,51 +216,6 @@ def stated(change: dict[str, int]) -> list[str]:
 )
 def test_a_false_statement_finds_no_partner(change: dict[str, int], bus: str) -> None:
     assert any(each.startswith(bus) for each in stated(change))
-
-
-MORE = Payout(1 << 31, 0xBAD, 1)
-
-
-@pytest.mark.parametrize(
-    "lie",
-    [
-        lambda paid: [paid[0]._replace(account=5), *paid[1:]],
-        lambda paid: [paid[0]._replace(owner=0xBAD), *paid[1:]],
-        lambda paid: [paid[0], paid[1]._replace(amount=10**12), *paid[2:]],
-        lambda paid: [paid[0], paid[1]._replace(amount=paid[1].amount - 1), *paid[2:]],
-        lambda paid: paid[1:],
-        lambda paid: paid[:-1],
-        lambda paid: [],
-        lambda paid: [*paid, MORE],
-        lambda paid: [paid[0], *paid],
-    ],
-    ids=["account", "owner", "more", "less", "without the first", "without the last", "nothing", "somebody", "twice"],
-)
-def test_a_payout_that_is_not_listed_as_it_is_finds_no_partner(lie: Callable[[list[Payout]], list[Payout]]) -> None:
-    """Left out, added, or changed: what frames told and what a statement lists are the same payouts."""
-    [tables] = escape_traces(CRASH, TINY)
-    said = [*tables.public[: len(SINGLE)], *listed(lie(paid_by(tables)))]
-    assert any(each.startswith("paid out ") for each in problems(tables._replace(public=said), CRASH))
-
-
-def test_what_is_listed_was_told_by_a_frame() -> None:
-    """A row that no frame told, one that is not there, one told twice, and an owner who is wider than an address."""
-    [tables] = escape_traces(CRASH, TINY)
-    paid = paid_by(tables)
-    for rows in ([*paid, MORE], paid[:-1], [*paid, paid[0]], [paid[0]._replace(amount=0), *paid[1:]]):
-        traces = [*tables.traces[:-1], Payouts().fill(rows, TINY.log_programs)]
-        said = [*tables.public[: len(SINGLE)], *listed(rows)]
-        found = problems(tables._replace(public=said, traces=traces), CRASH)
-        assert found and all(each.startswith("message ") for each in found)
-    wide = replace(CRASH, accounts=dict(CRASH.accounts))
-    wide.accounts[MAKER] = CRASH.accounts[MAKER]._replace(l1_owner=1 << 160)
-    with pytest.raises(Mismatch, match="an owner's address"):
-        list(escape_traces(wide, TINY))
-
-
-@pytest.mark.parametrize("payout", [Payout(64, 0, 0), Payout(64, (1 << 160) - 1, AMOUNT_MAX), Payout(1, 5, 0)])
-def test_an_entry_has_one_meaning(payout: Payout) -> None:
-    assert payout.packed < PRIME and payout_of(payout.account, payout.packed) == payout
 
 
 def test_false_prices_and_false_words_are_not_those_of_the_state() -> None:

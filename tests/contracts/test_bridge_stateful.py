@@ -314,7 +314,7 @@ class Escapes(Ends):
 
     @rule(owed=strategies.lists(amounts, min_size=1, max_size=2), ends=strategies.sampled_from((True, True, False)))
     def settle_next_accounts(self, owed: list[int], ends: bool) -> None:
-        self.settle_accounts(owed, ends, 0)
+        self.settle_accounts(owed, ends, 0, True)
 
 
 TestEnds = Ends.TestCase
