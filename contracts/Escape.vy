@@ -184,9 +184,9 @@ def claim(
     node: bytes32 = keccak256(convert((amount << OWNER_BITS) | convert(owner, uint256), bytes32))
     for depth: uint256 in range(payouts.DEPTH):
         if (place >> depth) & 1 == 1:
-            node = keccak256(concat(path[depth], node))
+            node = keccak256(abi_encode(path[depth], node))
         else:
-            node = keccak256(concat(node, path[depth]))
+            node = keccak256(abi_encode(node, path[depth]))
     assert node == self.roots[chunk], "escape: path"
     bit: uint256 = 1 << (place % 256)
     claimed: uint256 = self.claimed[chunk][place // 256]
@@ -236,7 +236,7 @@ def _read(listed: Bytes[proofs.PAGE_BYTES]):
         for ended: uint256 in range(payouts.DEPTH):
             if (count >> ended) & 1 == 0:
                 break
-            node = keccak256(concat(alone[ended], node))
+            node = keccak256(abi_encode(alone[ended], node))
             depth = unsafe_add(ended, 1)
         alone[depth] = node
         count = unsafe_add(count, 1)
@@ -246,9 +246,9 @@ def _read(listed: Bytes[proofs.PAGE_BYTES]):
     root: bytes32 = empty(bytes32)
     for depth: uint256 in range(payouts.DEPTH):
         if (count >> depth) & 1 == 1:
-            root = keccak256(concat(alone[depth], root))
+            root = keccak256(abi_encode(alone[depth], root))
         elif root != empty(bytes32):
-            root = keccak256(concat(root, empty(bytes32)))
+            root = keccak256(abi_encode(root, empty(bytes32)))
     if count == PLACES:
         root = alone[payouts.DEPTH]
     self.pages[digest] = Read(root=root, total=total)
