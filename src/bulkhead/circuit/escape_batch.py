@@ -45,6 +45,7 @@ class EscapeShape(NamedTuple):
     """A fixed size of statement: the tables' heights, and how many accounts it may settle: a power of two.
 
     Payouts stand in a table as tall as that of programs: one of their own height would be opened at a level of its own.
+    So more could be proven; but a page of more payouts than a statement may settle is read by no contract.
     """
 
     log_rules: int
