@@ -10,14 +10,7 @@ import pytest
 
 from bulkhead.bridge.statements import CALLDATA_BYTES
 from bulkhead.circuit.escape import escape_programs
-from bulkhead.circuit.escape_batch import (
-    NOBODY_LEFT,
-    PAGE_BYTES,
-    SINGLE,
-    USUAL,
-    Gone,
-    escape_of,
-)
+from bulkhead.circuit.escape_batch import ESCAPE_SHAPES, NOBODY_LEFT, SINGLE, EscapeShape, Gone, escape_of
 from bulkhead.circuit.escape_payouts import AMOUNT_MAX, Payout
 from bulkhead.circuit.escape_trace import Last, Settling, Stage, escape_tables, escape_traces
 from bulkhead.circuit.frame import Frame, Hint, Mismatch, Value
@@ -298,14 +291,16 @@ def test_every_cell_matters() -> None:
     assert unnoticed(system, tables.public, tables.traces, sample) == []
 
 
-def test_the_usual_shape_holds_what_it_says() -> None:
+@pytest.mark.parametrize("shape", ESCAPE_SHAPES.values(), ids=ESCAPE_SHAPES)
+def test_a_shape_holds_what_it_says(shape: EscapeShape) -> None:
     venue = venue_of(CRASH.config)
-    assert sum(len(each.instructions) for each in escape_programs(venue).values()) < 1 << USUAL.log_programs
-    system = escape_of(CRASH.config, USUAL)
+    assert sum(len(each.instructions) for each in escape_programs(venue).values()) < 1 << shape.log_programs
+    assert shape.log_payouts <= shape.log_programs
+    system = escape_of(CRASH.config, shape)
     assert system.columns() < 116
     # A page goes with the claim of its proof, in a transaction of which every node passes on 125 kB.
-    shape = emit(Key(system, USUAL.log_heights, ONCHAIN, bytes(32))).shape
-    found = re.search(r"^CLAIM: .* = (\d+)$", shape, re.MULTILINE)
+    text = emit(Key(system, shape.log_heights, ONCHAIN, bytes(32))).shape
+    found = re.search(r"^CLAIM: .* = (\d+)$", text, re.MULTILINE)
     assert found is not None
     call = 4 + 3 * 32  # the selector, which page, where its bytes begin, and how many they are
-    assert call + 32 * int(found[1]) + PAGE_BYTES <= CALLDATA_BYTES
+    assert call + 32 * int(found[1]) + shape.page_bytes <= CALLDATA_BYTES
