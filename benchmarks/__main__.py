@@ -80,6 +80,7 @@ TARGETS = (
     ),
     Target("escape", "Rebuild of 10,000", 60, False),  # seconds
     Target("escape", "A claim after", 150_000, False),  # gas
+    Target("escape", "Escape of 10,000 accounts: peak memory", 10, False),  # GiB
     Target("escape", "Escape, its dearest", 1 << 24, False),  # gas
     Target("escape", "Escape, its largest", 125_000, False),  # bytes
     Target("lab", "Margin kernel", 300, True),  # million position-steps a second

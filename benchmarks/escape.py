@@ -1,18 +1,28 @@
-"""Leaving after a freeze: a statement of the usual size, proven and paid for on L1, and 10,000 accounts rebuilt from
-calldata."""
+"""Leaving after a freeze: 10,000 accounts settled by proven statements of the large shape, and a statement of the usual
+one, proven and paid for on L1; and 10,000 accounts rebuilt from calldata.
+
+Accounts are numbered as those who sign up one after the other, and hold none, one or two positions; their money and
+positions are drawn, so that hardly any word is that of another account. The large statements take some 7 GiB.
+"""
 
 from __future__ import annotations
 
+import random
 import resource
 import time
-from collections.abc import Sequence
+from collections.abc import Generator, Iterator, Sequence
 from dataclasses import replace
+from typing import NamedTuple
+
+from eth_abi.abi import encode
 
 from benchmarks import Row
 from bulkhead.bridge.gas import GAS_MAX, floor_gas
 from bulkhead.bridge.payouts import PayoutTree
+from bulkhead.bridge.statements import CALLDATA_BYTES
 from bulkhead.circuit.batch import MEDIUM, Lists, names_of, public_of
-from bulkhead.circuit.escape_batch import USUAL, payouts_of
+from bulkhead.circuit.escape_batch import LARGE, USUAL, EscapeShape, payouts_of
+from bulkhead.circuit.escape_payouts import Payout
 from bulkhead.circuit.escape_trace import escape_traces
 from bulkhead.circuit.rebuild import Rebuilt
 from bulkhead.circuit.words import account_words, key_of
@@ -20,14 +30,15 @@ from bulkhead.ledger.commitment import commitment, leaf_of
 from bulkhead.ledger.state import Account, State
 from bulkhead.ledger.tree import AccountTree
 from bulkhead.node.leave import escape_key
-from bulkhead.units import AccountId
+from bulkhead.units import AccountId, FundingIndex, Quote
 from stark.prover import prove
-from stark.split import split
+from stark.split import Split, split
 from tests.circuit.batches import Recorder, play_all
 from tests.contracts.escape import SCRIPT, Exit
 from tests.contracts.machine import SENDER, word
 
 ACCOUNTS = 10_000
+FEW = 700  # what the usual shape holds of such accounts
 
 
 def figure(name: str, value: float, unit: str, reference: float | str = "") -> Row:
@@ -37,70 +48,139 @@ def figure(name: str, value: float, unit: str, reference: float | str = "") -> R
 
 
 def crowd(count: int) -> State:
-    """A venue on which so many accounts hold none, one or two positions, far from each other in the tree."""
-    player = Recorder()
+    """A venue on which so many accounts hold none, one or two positions."""
+    player, draw = Recorder(), random.Random(7)
     play_all(player, SCRIPT)
-    maker = next(each for each in player.state.accounts.values() if len(each.positions) == 2)
+    like = next(each for each in player.state.accounts.values() if len(each.positions) == 2)
     accounts = {}
     for place in range(count):
-        number = AccountId(64 * (1 + place * 40_503 % 65_536 + 65_536 * (place % 7)))
-        accounts[int(number)] = maker._replace(account_id=number, positions=maker.positions[: place % 3])
+        number = AccountId(64 * (4 + place))
+        positions = tuple(
+            held._replace(
+                size=type(held.size)(draw.randrange(1, 10**6) * draw.choice((1, -1))),
+                funding_index=FundingIndex(int(held.funding_index) + draw.randrange(10**6)),
+                cost=Quote(draw.randrange(10**9)),
+            )
+            for held in like.positions[: place % 3]
+        )
+        accounts[int(number)] = like._replace(
+            account_id=number, positions=positions, owner_key=draw.getrandbits(250), l1_owner=draw.getrandbits(160),
+            balance=Quote(draw.randrange(10**6, 10**11)),
+        )  # fmt: skip
     return replace(player.state, accounts=accounts)
 
 
-class Gas:
-    """What transactions on the compiled machine cost. It counts calldata, but not the least that calldata costs."""
+class Sent(NamedTuple):
+    """One transaction: what it did, its calldata's bytes, and its gas."""
 
-    def __init__(self, chain: Exit) -> None:
-        self.total = self.last = self.most = self.octets = 0
-        self._chain, self._call = chain, chain.machine.call
-        chain.machine.call = self  # type: ignore[method-assign,assignment]
+    step: str
+    octets: int
+    gas: int
 
-    def __call__(self, sender: str, address: str, calldata: bytes, value: int) -> bytes:
-        answer = self._call(sender, address, calldata, value)
-        self.last = max(self._chain.machine.gas, floor_gas(calldata))
-        self.total, self.most = self.total + self.last, max(self.most, self.last)
-        self.octets = max(self.octets, len(calldata))
+
+class Statement(NamedTuple):
+    """One statement: its payouts by page, seconds for tables and proof, the proof's bytes, and its transactions."""
+
+    pages: list[list[Payout]]
+    filling_s: float
+    proving_s: float
+    octets: int
+    sent: list[Sent]
+
+    @property
+    def accounts(self) -> int:
+        """How many it settles."""
+        return sum(map(len, self.pages))
+
+
+class Leaving(Exit):
+    """What transactions cost on the compiled machine, which does not count the least that calldata costs."""
+
+    def settle(self, said: Sequence[int], cut: Split) -> Iterator[Sent]:
+        """Open with the last part, answer the other ones, publish the pages through the escape, and settle."""
+        last = len(cut.parts) - 1
+        part = cut.parts[last]
+        kinds = [f"uint256[{len(said)}]", f"uint256[{len(cut.hints)}]"]
+        kinds += ["bytes", "uint256", "uint256", "bytes", "uint256", "bytes"]
+        values = [said, cut.hints, cut.head, last, part.hint, part.data, 0, b""]
+        answer = yield from self._send("open, with a part", self.verifier, "begin", encode(kinds, values))
+        claim = b"".join(answer[at : at + 32] for at in range(0, len(answer), 32))
+        for number, part in enumerate(cut.parts[:last]):
+            arguments = _behind(claim, [number, part.hint], part.data)
+            yield from self._send("answer", self.verifier, "answer", arguments)
+        for number, page in enumerate(cut.pages):
+            yield from self._send("publish", self.escape, "publish", _behind(claim, [number], page))
+        yield from self._send("settle", self.escape, "settle", b"".join(map(word, said)))
+
+    def claimed(self, page: Sequence[Payout], place: int) -> Iterator[Sent]:
+        """Claim a payout of the first page."""
+        payout = page[place]
+        path = b"".join(PayoutTree(page, self.shape.log_payouts).path(place))
+        words = b"".join(map(word, (0, place, payout.owner, payout.amount)))
+        yield from self._send("claim", self.escape, "claim", words + path)
+
+    def _send(self, step: str, address: str, name: str, arguments: bytes) -> Generator[Sent, None, bytes]:
+        data = self.selectors[address][name] + arguments
+        answer = self.machine.call(SENDER, address, data, 0)
+        yield Sent(step, len(data), max(self.gas, floor_gas(data)))
         return answer
 
 
-def leaving() -> list[Row]:
-    """One statement of as many accounts as it holds."""
-    state = crowd(USUAL.payouts)
+def _behind(claim: bytes, numbers: Sequence[int], data: bytes) -> bytes:
+    """The arguments of a call: a claim, numbers, and bytes."""
+    words = [*numbers, len(claim) + 32 * (len(numbers) + 1), len(data)]
+    return claim + b"".join(map(word, words)) + data + bytes(-len(data) % 32)
+
+
+def settled(state: State, shape: EscapeShape) -> tuple[list[Statement], Sent]:
+    """All statements of a state, from tables to the last transaction; and a claim."""
+    fixed = escape_key(state.config, shape, "onchain")
+    chain, made = Leaving(shape, fixed.key), []
+    root = commitment(state, AccountTree({number: leaf_of(held) for number, held in state.accounts.items()}).root)
+    chain.freeze(10**15, root)
     begun = time.perf_counter()
-    [tables] = escape_traces(state, USUAL)
-    filled = time.perf_counter()
-    fixed = escape_key(state.config, USUAL, "onchain")
-    ready = time.perf_counter()
-    proof = prove(fixed, tables.public, tables.traces, threads=2)
-    done = time.perf_counter()
-    cut = split(fixed.key, tables.public, proof)
-    chain = Exit(USUAL, fixed.key)
-    chain.freeze(10**12, tables.public[0])
-    gas = Gas(chain)
-    answer = chain.call(chain.verifier, "open", [*tables.public, *cut.hints], cut.head)
-    claim = [int.from_bytes(answer[at : at + 32], "big") for at in range(0, len(answer), 32)]
-    for number, part in enumerate(cut.parts):
-        chain.call(chain.verifier, "answer", [*claim, number, part.hint], part.data)
-    chain.give(tables.public)
-    settled = gas.total
-    payout = payouts_of(tables.public, USUAL)[0]
-    assert payout is not None
-    path = b"".join(PayoutTree(payouts_of(tables.public, USUAL)).path(0))
-    words = b"".join(map(word, (0, 0, payout.owner, payout.amount))) + path
-    chain.machine.call(SENDER, chain.escape, chain.selectors[chain.escape]["claim"] + words, 0)
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
-    return [
-        figure(f"Escape of {USUAL.payouts} accounts, tables", filled - begun, "s"),
-        figure(f"Escape of {USUAL.payouts} accounts, proof for the chain", done - ready, "s"),
-        figure("Escape, peak memory", peak, "GiB"),
-        figure("Escape, proof", len(proof), "bytes"),
-        figure(f"Escape of {USUAL.payouts} accounts, in six transactions", settled, "gas"),
-        figure("Escape, for an account", settled / USUAL.payouts, "gas"),
-        figure("Escape, its dearest transaction (the most that one may take)", gas.most, "gas", GAS_MAX),
-        figure("Escape, its largest transaction", gas.octets, "bytes"),
-        figure("A claim after the escape, storage warm", gas.last, "gas", 150_000),
-    ]
+    for public, traces in escape_traces(state, shape):
+        filled = time.perf_counter()
+        proof = prove(fixed, public, traces, threads=2, consume=True)
+        done = time.perf_counter()
+        cut = split(fixed.key, public, proof)
+        sent = list(chain.settle(cut.said, cut))
+        made.append(Statement(payouts_of(public, shape), filled - begun, done - filled, len(proof), sent))
+        begun = time.perf_counter()
+    total = sum(held.amount for each in made for page in each.pages for held in page)
+    assert chain.number(chain.escape, "is_finished") == 1 and chain.number(chain.escape, "total") == total
+    page = made[0].pages[0]
+    [claim] = chain.claimed(page, next(place for place, held in enumerate(page) if held.amount))
+    return made, claim
+
+
+def leaving() -> Iterator[Row]:
+    """Few accounts by the usual shape, and many by the large one."""
+    every, claims = [], []
+    for count, shape in ((FEW, USUAL), (ACCOUNTS, LARGE)):
+        made, claim = settled(crowd(count), shape)
+        sent = [each for statement in made for each in statement.sent]
+        gas, name, first = sum(each.gas for each in sent), f"Escape of {count:,} accounts", made[0]
+        yield figure(f"{name}: statements", len(made), "")
+        yield figure(f"{name}: settled by the first", first.accounts, "accounts")
+        yield figure(f"{name}: transactions", len(sent), "")
+        yield figure(f"{name}: in all", gas, "gas")
+        yield figure(f"{name}: an account", gas / count, "gas")
+        yield figure(f"{name}: the first statement", sum(each.gas for each in first.sent), "gas")
+        for step in dict.fromkeys(each.step for each in first.sent):
+            alike = [each for each in first.sent if each.step == step]
+            yield figure(f"{name}: {step}, {len(alike)} of the first's", sum(each.gas for each in alike), "gas")
+        yield figure(f"{name}: calldata", sum(each.octets for each in sent), "bytes")
+        yield figure(f"{name}: a proof", first.octets, "bytes")
+        yield figure(f"{name}: tables of the first", first.filling_s, "s")
+        yield figure(f"{name}: its proof for the chain", first.proving_s, "s")
+        yield figure(f"{name}: peak memory", resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20, "GiB", 10)
+        every += sent
+        claims.append(claim)
+    dearest, largest = max(each.gas for each in every), max(each.octets for each in every)
+    yield figure("Escape, its dearest transaction (the most that one may take)", dearest, "gas", GAS_MAX)
+    yield figure("Escape, its largest transaction", largest, "bytes", CALLDATA_BYTES)
+    yield figure("A claim after the escape, storage warm", max(each.gas for each in claims), "gas", 150_000)
 
 
 def batches(state: State) -> list[list[int]]:

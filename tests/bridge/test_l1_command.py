@@ -98,6 +98,8 @@ def test_what_is_missing_is_named(folder: Path) -> None:
     assert "no embedded chain is here" in run("l1", "status", code=1)
     told = run("l1", "deploy", "--exchange", "exchange", "--profile", "x", code=1)
     assert "is no profile; there are standard" in told
+    told = run("l1", "deploy", "--exchange", "exchange", "--escape", "x", code=1)
+    assert "an escape of 'x' statements: there are usual, large ones" in told
     told = run("l1", "deploy", "--exchange", "exchange", code=1)
     assert "exchange: a venue that settles with proofs has" in told and not (folder / "l1").exists()
     for option in ("--council", "--token"):

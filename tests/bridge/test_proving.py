@@ -241,3 +241,33 @@ def test_what_others_have_given_is_not_given_again() -> None:
     assert verifier.sent == [("answer", 1, None), ("publish", None, 2)]
     verifier.lacks = 0
     assert give_proof(DEPLOYER, proving, but_last=True) == (0, CLAIM) and len(verifier.sent) == 2
+
+
+class Reading:
+    """In the escape's place: hands pages on to a verifier, and keeps which."""
+
+    def __init__(self, verifier: Counting) -> None:
+        self.verifier = verifier
+        self.read: list[int] = []
+
+    def transact(self, signer: Any, name: str, *arguments: Any) -> Receipt:
+        """What is sent to it."""
+        assert name == "publish"
+        self.read.append(arguments[1])
+        return self.verifier.transact(signer, name, *arguments)
+
+
+@pytest.mark.parametrize("pages", [[900], [FULL, 900], [FULL, FULL, 900]])
+def test_whoever_reads_pages_is_given_all_of_them(pages: list[int]) -> None:
+    """None goes with the head, past him, however short it is."""
+    proving, verifier = made(cut(20_000, [SHORT] * 3, pages))
+    reading = Reading(verifier)
+    proving = proving._replace(pages=cast(Contract, reading))
+    assert give_proof(DEPLOYER, proving) == (0, CLAIM)
+    assert verifier.sent[:3] == [("begin", 2, None), *ANSWERS]
+    assert reading.read == [*reversed(range(len(pages)))] and verifier.lacks == 0
+
+
+def test_a_head_that_has_room_for_no_part_is_opened_alone_where_pages_go_elsewhere() -> None:
+    proving, verifier = made(cut(50_000, [SHORT, 80_000], [900]))
+    assert proving._replace(pages=cast(Contract, Reading(verifier))).opening().name == "open"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import settings, strategies
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
-from bulkhead.circuit.escape_batch import NOBODY_LEFT, payouts_of
+from bulkhead.circuit.escape_batch import NOBODY_LEFT
 from tests.contracts.bridge import (
     CANCEL_DELAY,
     CLOSE,
@@ -22,7 +22,7 @@ from tests.contracts.bridge import (
     Request,
     number_of,
 )
-from tests.contracts.escape import FIRST, Exit, Payout
+from tests.contracts.escape import FIRST, Exit, Payout, Statement
 from tests.contracts.machine import SENDER, Reverted
 from tests.contracts.machines import KINDS, machine_of
 
@@ -60,7 +60,8 @@ class Ends(RuleBasedStateMachine):
         self.returned: set[int] = set()
         self.earned = dict.fromkeys((SENDER, STRANGER), 0)
         self.frozen = self.no_deposits = self.no_batches = False
-        self.settled: list[list[int]] = []  # statements of the escape, and which of their payouts were claimed
+        self.pages: set[int] = set()  # that the escape has read
+        self.settled: list[Statement] = []  # statements of the escape, and which of their payouts were claimed
         self.escaped: set[tuple[int, int]] = set()
         self.ended = False
         self.escape_total = self.escape_backing = 0
@@ -217,12 +218,17 @@ class Ends(RuleBasedStateMachine):
         if self.same(expected, self.bridge.rollup, "collect", sender=settler):
             self.earned[settler] = 0
 
-    @rule(owed=strategies.lists(amounts, min_size=1, max_size=2), ends=strategies.booleans(), skips=few)
-    def settle_accounts(self, owed: list[int], ends: bool, skips: int) -> None:
+    @rule(
+        owed=strategies.lists(amounts, min_size=1, max_size=2),
+        ends=strategies.booleans(),
+        skips=few,
+        is_read=strategies.sampled_from((True, True, True, False)),
+    )
+    def settle_accounts(self, owed: list[int], ends: bool, skips: int, is_read: bool) -> None:
         left = FIRST + len(self.settled)
         after = NOBODY_LEFT if ends else left + 1
         before = left + 1 if skips == 1 else left
-        paid = [Payout(64, recipient, amount) for recipient, amount in zip(RECIPIENTS, owed, strict=False)]
+        paid = [Payout(64 + at, recipient, owed[at]) for at, recipient in enumerate(RECIPIENTS[: len(owed)])]
         said = self.bridge.said(before, after, paid, state=self.bridge.head.state)
         expected = None
         if not self.frozen:
@@ -231,7 +237,13 @@ class Ends(RuleBasedStateMachine):
             expected = "escape: finished"
         elif skips == 1:
             expected = "escape: another root"
-        if self.same(expected, self.bridge.escape, "settle", *said):
+        [page], [digest] = said.pages, said.digests()
+        if is_read:
+            self.bridge.read(page)
+            self.pages.add(digest)
+        if expected is None and digest not in self.pages:
+            expected = "escape: a page was not read"
+        if self.same(expected, self.bridge.escape, "settle", *said.said):
             self.settled.append(said)
             self.escape_total += sum(owed)
             self.ended = ends
@@ -242,21 +254,22 @@ class Ends(RuleBasedStateMachine):
         if not self.settled:
             return
         chunk %= len(self.settled)
-        payout = payouts_of(self.settled[chunk], self.bridge.shape)[place]
+        [page] = self.settled[chunk].payouts
+        payout = page[place] if place < len(page) else None
         owed = 0 if payout is None else payout.amount
         if self.escape_total > self.escape_backing:
             owed = owed * self.escape_backing // self.escape_total
         expected = None
         if not self.ended:
             expected = "escape: not finished"
+        elif payout is None:
+            expected = "escape: path"
         elif (chunk, place) in self.escaped:
             expected = "escape: claimed"
-        elif payout is None:
-            expected = "escape: nobody"
         elif not owed:
             expected = "escape: nothing to claim"
         try:
-            self.bridge.claim(chunk, self.settled[chunk], place)
+            self.bridge.claim(chunk, page, place)
             outcome = None
         except Reverted as refused:
             outcome = str(refused)
@@ -301,7 +314,7 @@ class Escapes(Ends):
 
     @rule(owed=strategies.lists(amounts, min_size=1, max_size=2), ends=strategies.sampled_from((True, True, False)))
     def settle_next_accounts(self, owed: list[int], ends: bool) -> None:
-        self.settle_accounts(owed, ends, 0)
+        self.settle_accounts(owed, ends, 0, True)
 
 
 TestEnds = Ends.TestCase

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import random
+from collections.abc import Iterator
+
 import pytest
 
 from bulkhead.bridge.payouts import PayoutTree
-from bulkhead.circuit.escape_batch import NOBODY_LEFT, USUAL, Payout, escape_module, payouts_of
+from bulkhead.circuit.escape_batch import NOBODY_LEFT, SINGLE, USUAL, payouts_on
+from bulkhead.circuit.escape_payouts import AMOUNT_MAX, Payout, listed
 from stark.keccak import keccak256
 from tests.contracts.bridge import OWNERS, STRANGER, number_of
-from tests.contracts.escape import FINAL, FIRST, MAKER, MIDDLE, OTHER, SHAPE, TAKER, Exit, proven
-from tests.contracts.machine import Machine, Reverted, compiled, word
+from tests.contracts.escape import FINAL, FIRST, MAKER, MIDDLE, OTHER, SHAPE, TAKER, Exit, Statement, proven
+from tests.contracts.machine import Machine, Reverted, word
 
 ONE, TWO, THREE = (number_of(owner) for owner in OWNERS)
 
@@ -27,24 +31,27 @@ def frozen(machine: Machine | None = None) -> Exit:
     return made
 
 
-def refuses(chain: Exit, said: list[int], reason: str) -> None:
-    """A statement is refused by name, and nothing is noted."""
-    before = [chain.number(chain.escape, name) for name in ("accounts", "chunks", "total", "is_finished")]
+KEPT = ("accounts", "chunks", "statements", "total", "is_finished")
+
+
+def refuses(chain: Exit, statement: Statement, reason: str) -> None:
+    """A statement is refused by name, its pages read or not, and nothing is noted."""
+    before = [chain.number(chain.escape, name) for name in KEPT]
     with pytest.raises(Reverted) as refused:
-        chain.give(said)
+        chain.give(statement)
     assert str(refused.value) == reason
-    assert before == [chain.number(chain.escape, name) for name in ("accounts", "chunks", "total", "is_finished")]
+    assert before == [chain.number(chain.escape, name) for name in KEPT]
 
 
-def settled(chain: Exit, *amounts: int) -> list[list[int]]:
-    """Three payouts in two statements."""
+def settled(chain: Exit, *amounts: int) -> list[list[Payout]]:
+    """Three payouts in two statements of a page each."""
     said = [
-        chain.said(FIRST, MIDDLE, [Payout(64, ONE, amounts[0]), Payout(64, TWO, amounts[1])]),
-        chain.said(MIDDLE, NOBODY_LEFT, [Payout(64, ONE, amounts[2])]),
+        chain.said(FIRST, MIDDLE, [Payout(64, ONE, amounts[0]), Payout(128, TWO, amounts[1])]),
+        chain.said(MIDDLE, NOBODY_LEFT, [Payout(192, ONE, amounts[2])]),
     ]
     for each in said:
         chain.give(each)
-    return said
+    return [page for each in said for page in each.payouts]
 
 
 @pytest.mark.parametrize(
@@ -55,12 +62,6 @@ def settled(chain: Exit, *amounts: int) -> list[list[int]]:
         ({"accounts_before": MIDDLE}, "escape: another root"),
         ({"accounts_before": NOBODY_LEFT}, "escape: another root"),
         ({"accounts_after": FIRST}, "escape: nothing settled"),
-        ({"used_0": 2}, "escape: used or not"),
-        ({"used_0": 2**255}, "escape: used or not"),
-        ({"used_0": 0}, "escape: unused, but not empty"),
-        ({"account_1": 1}, "escape: unused, but not empty"),
-        ({"owner_1": 1}, "escape: unused, but not empty"),
-        ({"amount_1": 1}, "escape: unused, but not empty"),
     ],
 )
 def test_a_statement_that_does_not_fit_is_refused_by_name(chain: Exit, changed: dict[str, int], reason: str) -> None:
@@ -74,11 +75,13 @@ def test_statements_follow_each_other(chain: Exit) -> None:
     chain.give(first)
     refuses(chain, first, "escape: another root")
     with pytest.raises(Reverted, match="escape: not finished"):
-        chain.claim(0, first, 0)
+        chain.claim(0, first.payouts[0], 0)
     chain.give(second)
     for said in (first, second, chain.said(NOBODY_LEFT, NOBODY_LEFT, [])):
         refuses(chain, said, "escape: finished")
-    assert [chain.number(chain.escape, name) for name in ("total", "backing", "chunks")] == [100, 100, 2]
+    assert [chain.number(chain.escape, name) for name in ("total", "backing", "statements", "chunks")] == [
+        100, 100, 2, 2,
+    ]  # fmt: skip
 
 
 def test_nothing_is_settled_before_a_freeze_or_without_a_proof() -> None:
@@ -86,19 +89,17 @@ def test_nothing_is_settled_before_a_freeze_or_without_a_proof() -> None:
     chain.head = chain.head._replace(state=FINAL)
     refuses(chain, chain.said(FIRST, MIDDLE, [], state=chain.number(chain.rollup, "state")), "escape: not frozen")
     no = chain.machine.deploy(bytes.fromhex("600a600c600039600a6000f3600060005260206000f3"))
-    code = compiled("Escape", "", "", escape_module(SHAPE))
-    chain.escape = chain.place(code, [number_of(chain.custody), number_of(no)])
+    chain.escape = chain.another(no)
     refuses(chain, chain.said(FIRST, MIDDLE, []), "escape: not proven")
 
 
 def test_a_venue_without_accounts_is_finished_at_once(chain: Exit) -> None:
     chain.give(chain.said(NOBODY_LEFT, NOBODY_LEFT, [], accounts_start=NOBODY_LEFT))
-    assert chain.number(chain.escape, "is_finished") == 1
+    assert chain.number(chain.escape, "is_finished") == 1 and chain.number(chain.escape, "chunks") == 0
 
 
 def test_an_escape_that_the_rollup_does_not_name_releases_nothing(chain: Exit) -> None:
-    code = compiled("Escape", "", "", escape_module(SHAPE))
-    chain.escape = chain.place(code, [number_of(chain.custody), number_of(chain.verifier)])
+    chain.escape = chain.another(chain.verifier)
     said = settled(chain, 10, 20, 30)
     with pytest.raises(Reverted, match="rollup: not the escape"):
         chain.claim(0, said[0], 0)
@@ -109,33 +110,37 @@ def test_each_payout_is_claimed_once_by_its_path(chain: Exit) -> None:
     for changed, reason in (
         ({"chunk": 1}, "path"), ({"chunk": 2}, "no such payout"), ({"place": 0}, "path"),
         ({"place": 2}, "no such payout"), ({"place": 2**255}, "no such payout"), ({"owner": ONE}, "path"),
-        ({"amount": 21}, "path"),
+        ({"amount": 21}, "path"), ({"amount": 20 + 2**91}, "no such payout"),
+        ({"amount": 20 + 2**96}, "no such payout"),
     ):  # fmt: skip
         with pytest.raises(Reverted, match=f"^escape: {reason}$"):
             chain.claim(0, said[0], 1, **changed)
+    with pytest.raises(Reverted, match="^no reason$"):  # what is no address is refused before anything
+        chain.claim(0, said[0], 1, owner=TWO + (20 << 160), amount=0)
     chain.claim(0, said[0], 1)
     with pytest.raises(Reverted, match="^escape: claimed$"):
         chain.claim(0, said[0], 1)
     assert chain.number(chain.custody, "claimable", TWO) == 20
     with pytest.raises(Reverted, match="^escape: nothing to claim$"):
         chain.claim(1, said[1], 0)
-    with pytest.raises(Reverted, match="^escape: nobody$"):
+    with pytest.raises(Reverted, match="^escape: path$"):
         chain.claim(1, said[1], 1)  # an unused place
 
 
-@pytest.mark.parametrize("owner", [0, 2**160, 2**160 + ONE])
-def test_what_is_nobodys_stays(chain: Exit, owner: int) -> None:
-    """An account without an owner on L1, and words that are no address: they hold up nobody else."""
-    said = chain.said(FIRST, NOBODY_LEFT, [Payout(64, owner, 10**6), Payout(64, ONE, 97)])
+def test_what_is_nobodys_stays(chain: Exit) -> None:
+    """An account without an owner on L1 holds up nobody else, and takes nothing from others."""
+    said = chain.said(FIRST, NOBODY_LEFT, [Payout(64, 0, 10**6), Payout(128, ONE, 97)])
     chain.give(said)
-    assert chain.number(chain.escape, "total") == 97  # they take nothing from others either
+    assert chain.number(chain.escape, "total") == 97
     with pytest.raises(Reverted, match="^escape: nobody$"):
-        chain.claim(0, said, 0)
-    chain.claim(0, said, 1)
+        chain.claim(0, said.payouts[0], 0)
+    chain.claim(0, said.payouts[0], 1)
     assert chain.number(chain.custody, "claimable", ONE) == 97
 
 
-@pytest.mark.parametrize("amounts", [(50, 30, 20), (50, 30, 19), (51, 30, 20), (3000, 20001, 77), (2**100, 1, 2**70)])
+@pytest.mark.parametrize(
+    "amounts", [(50, 30, 20), (50, 30, 19), (51, 30, 20), (3000, 20001, 77), (AMOUNT_MAX, 1, 2**70)]
+)
 def test_claims_never_exceed_what_backs_them(chain: Exit, amounts: tuple[int, int, int]) -> None:
     """All of it where it is there; else the same share for all, rounded down, and less than a unit each is left."""
     said = settled(chain, *amounts)
@@ -160,54 +165,176 @@ def test_claims_never_exceed_what_backs_them(chain: Exit, amounts: tuple[int, in
 
 def test_followers_are_told() -> None:
     chain = frozen()
-    chain.give(chain.said(FIRST, NOBODY_LEFT, [Payout(64, ONE, 200)]))
+    statement = chain.said(FIRST, NOBODY_LEFT, [Payout(64, ONE, 200)])
+    chain.give(statement)
     first, last = chain.evm.result.logs
-    assert first.topics == ["0x" + each.hex() for each in (keccak256(b"Settled(uint256,uint256,uint256)"), word(0))]
-    assert first.data[1] == word(NOBODY_LEFT) + word(200)
+    topic = keccak256(b"Settled(uint256,uint256[1],uint256,uint256)")
+    assert first.topics == ["0x" + each.hex() for each in (topic, word(0))]
+    assert first.data[1] == b"".join(map(word, (*statement.digests(), NOBODY_LEFT, 200)))
     assert last.topics == ["0x" + keccak256(b"Finished(uint256,uint256)").hex()]
     assert last.data[1] == word(200) + word(100)
-    chain.claim(0, chain.said(FIRST, NOBODY_LEFT, [Payout(64, ONE, 200)]), 0)
+    chain.claim(0, statement.payouts[0], 0)
     topics = (keccak256(b"Claimed(uint256,uint256,address,uint256)"), word(0), word(0), word(ONE))
     [heard] = [each for each in chain.evm.result.logs if each.topics[0] == "0x" + topics[0].hex()]
     assert heard.topics == ["0x" + each.hex() for each in topics] and heard.data[1] == word(100)
 
 
-def test_a_claim_stays_below_150_000_gas() -> None:
-    """The tallest tree; slots that this machine counts as warm are added in full: ten reads, and five first writes."""
-    chain = Exit(SHAPE._replace(log_payouts=USUAL.log_payouts))
+TALL = SHAPE._replace(log_payouts=USUAL.log_payouts, page_bytes=30_000)
+
+
+@pytest.fixture(scope="module")
+def tall() -> Iterator[tuple[Exit, list[Payout]]]:
+    """A page of as many payouts as two words of claims are of, in the usual tree."""
+    chain = Exit(TALL)
     chain.freeze(10_000)
-    said = chain.said(FIRST, NOBODY_LEFT, [Payout(64, ONE + place, 9) for place in range(USUAL.payouts)])
-    chain.give(said)
-    chain.claim(0, said, USUAL.payouts - 1)
+    statement = chain.said(FIRST, NOBODY_LEFT, [Payout(64 + place, ONE + place, 9) for place in range(512)])
+    chain.give(statement)
+    yield chain, statement.payouts[0]
+
+
+def test_a_claim_stays_below_150_000_gas(tall: tuple[Exit, list[Payout]]) -> None:
+    """Slots that this machine counts as warm are added in full: ten reads, and five first writes."""
+    chain, paid = tall
+    chain.claim(0, paid, 300)
     assert chain.gas + 10 * 2000 + 5 * 2900 < 150_000
 
 
-def test_claims_of_a_long_statement_are_kept_apart() -> None:
+def test_claims_of_a_long_page_are_kept_apart(tall: tuple[Exit, list[Payout]]) -> None:
     """A word has 256 bits: the payouts on both sides of its end, and those at one place of two words, are four."""
-    chain = Exit(SHAPE._replace(log_payouts=USUAL.log_payouts))
-    chain.freeze(10_000)
-    said = chain.said(FIRST, NOBODY_LEFT, [Payout(64, ONE + place, 9) for place in range(USUAL.payouts)])
-    chain.give(said)
-    claimed = (0, 255, 256, 511)
-    for place in claimed:
-        chain.claim(0, said, place)
+    chain, paid = tall
+    ends, backing = 0b11 | 0b11 << 254, chain.number(chain.custody, "backing")
+    before = [chain.number(chain.escape, "claimed", 0, at) for at in (0, 1)]
+    for place in (0, 255, 256, 511):
+        chain.claim(0, paid, place)
         with pytest.raises(Reverted, match="^escape: claimed$"):
-            chain.claim(0, said, place)
+            chain.claim(0, paid, place)
     for place in (1, 254, 257, 510):
-        chain.claim(0, said, place)
-    assert chain.number(chain.custody, "backing") == 10_000 - 8 * 9
-    assert [chain.number(chain.escape, "claimed", 0, word) for word in (0, 1)] == [0b11 | 0b11 << 254] * 2
+        chain.claim(0, paid, place)
+    assert chain.number(chain.custody, "backing") == backing - 8 * 9
+    assert [chain.number(chain.escape, "claimed", 0, at) for at in (0, 1)] == [each + ends for each in before]
 
 
-def test_the_tree_is_the_contracts(chain: Exit) -> None:
-    said = settled(chain, 10, 20, 30)
-    for chunk, each in enumerate(said):
-        root = PayoutTree(payouts_of(each, SHAPE)).root
-        assert chain.call(chain.escape, "roots", [chunk]) == root
-    with pytest.raises(ValueError, match="3 payouts make no tree"):
-        PayoutTree([None] * 3)
-    with pytest.raises(ValueError, match="1024 payouts in a statement"):
-        escape_module(SHAPE._replace(log_payouts=10))
+@pytest.mark.parametrize("count", [1, 2, 3, 4, 5, 7, 8])
+def test_the_tree_is_the_contracts(count: int) -> None:
+    """Of every number of payouts: what has no neighbour stands beside zero, at whatever depth."""
+    shape = SHAPE._replace(log_payouts=3, page_bytes=400)
+    chain = Exit(shape)
+    paid = [Payout(64 * place, ONE + place, 1 << 10 * place) for place in range(1, count + 1)]
+    statement = chain.said(FIRST, NOBODY_LEFT, paid)
+    [page], [digest] = statement.pages, statement.digests()
+    chain.read(page)
+    tree = PayoutTree(paid, shape.log_payouts)
+    root, total = tree.root, sum(each.amount for each in paid)
+    assert chain.call(chain.escape, "pages", [digest]) == root + word(total)
+    for place, payout in enumerate(paid):
+        node = keccak256(word(payout.packed))
+        for depth, beside in enumerate(tree.path(place)):
+            node = keccak256(beside + node) if place >> depth & 1 else keccak256(node + beside)
+        assert node == root
+
+
+def test_a_tree_has_payouts_and_no_more_than_places() -> None:
+    for count in (0, 3):
+        with pytest.raises(ValueError, match=f"^{count} payouts make no tree of 2 places$"):
+            PayoutTree([Payout(64, 1, 1)] * count, 1)
+
+
+# --- pages --------------------------------------------------------------------------------------------------------
+
+
+PAGED = SHAPE._replace(log_payouts=3, page_bytes=150)  # three payouts a page
+SEVEN = [Payout(64 * place, (ONE, TWO, THREE)[place % 3], place) for place in range(1, 8)]
+
+
+@pytest.fixture
+def paged(machine: Machine) -> Exit:
+    """Statements of several pages, and 100 units for the accounts."""
+    made = Exit(PAGED, machine=machine)
+    made.freeze(100)
+    return made
+
+
+def test_a_statement_has_several_pages(paged: Exit) -> None:
+    """Numbered one after the other, statement after statement; each payout is claimed on its own page."""
+    first, second = paged.said(FIRST, MIDDLE, SEVEN[:4]), paged.said(MIDDLE, NOBODY_LEFT, SEVEN[4:])
+    assert [len(each.pages) for each in (first, second)] == [2, 1]
+    for each in (first, second):
+        paged.give(each)
+    assert [paged.number(paged.escape, name) for name in ("statements", "chunks", "total")] == [2, 3, 28]
+    pages = [*first.payouts, *second.payouts]
+    for chunk, page in enumerate(pages):
+        for place in range(len(page)):
+            if len(page) > 1:
+                with pytest.raises(Reverted, match="^escape: path$"):
+                    paged.claim((chunk + 1) % 3, page, place)
+            paged.claim(chunk, page, place)
+            with pytest.raises(Reverted, match="^escape: claimed$"):
+                paged.claim(chunk, page, place)
+    paid = {owner: sum(each.amount for each in SEVEN if each.owner == owner) for owner in (ONE, TWO, THREE)}
+    assert {owner: paged.number(paged.custody, "claimable", owner) for owner in paid} == paid
+
+
+def test_no_page_of_a_statement_is_left_out(paged: Exit) -> None:
+    """Whichever was not read, and whatever else was: pages of another statement stand for none of this one's."""
+    statement, other = paged.said(FIRST, NOBODY_LEFT, SEVEN[:4]), paged.said(FIRST, NOBODY_LEFT, SEVEN[4:])
+    paged.read(other.pages[0])
+    refuses(paged, statement._replace(pages=[]), "escape: a page was not read")
+    refuses(paged, statement._replace(pages=[statement.pages[0]]), "escape: a page was not read")
+    digests = len(SINGLE)
+    for place in range(len(statement.pages)):  # with a byte changed, or with the digest of bytes that nobody has
+        said = [*statement.said]
+        said[digests + place] ^= 1
+        refuses(paged, statement._replace(said=said), "escape: a page was not read")
+    paged.read(statement.pages[1])
+    assert paged.number(paged.escape, "chunks") == 0  # a page means nothing before a statement names it
+    paged.give(statement)
+    assert paged.number(paged.escape, "total") == sum(each.amount for each in SEVEN[:4])
+
+
+def test_pages_are_read_in_any_order_and_more_than_once(paged: Exit) -> None:
+    """What is kept of a page is what it says; a page of nobody's statement changes nothing."""
+    statement = paged.said(FIRST, NOBODY_LEFT, SEVEN)
+    for page in reversed(statement.pages):
+        paged.read(page)
+    kept = [paged.call(paged.escape, "pages", [digest]) for digest in statement.digests()]
+    assert kept == [
+        PayoutTree(page, PAGED.log_payouts).root + word(sum(each.amount for each in page))
+        for page in statement.payouts
+    ]
+    for page in (statement.pages[0], b"\1\1\7\7" + bytes(64), bytes(66)):
+        paged.read(page)
+    assert kept == [paged.call(paged.escape, "pages", [digest]) for digest in statement.digests()]
+    paged.give(statement)
+    assert paged.number(paged.escape, "total") == 28 and paged.number(paged.escape, "chunks") == 3
+
+
+def test_bytes_that_are_no_page_are_refused_or_mean_nothing(paged: Exit) -> None:
+    """None of them has the digest of a proven page, for the verifier has checked those byte by byte."""
+    for page, reason in (
+        (b"", "no page"), (bytes(64), "no page"), (b"\1\0\1" * 9 + bytes(64), "too many payouts"),
+        (b"\1\5\1" + bytes(64), "too many payouts"),
+    ):  # fmt: skip
+        with pytest.raises(Reverted, match=f"^escape: {reason}$"):
+            paged.read(page)
+    with pytest.raises(Reverted):
+        paged.read(b"\xff\xff" + bytes(70))  # reads on behind its end
+
+
+def test_pages_of_the_largest_payouts_are_read_as_they_are_unpacked(paged: Exit) -> None:
+    """Every size of a step and a value: the contract finds the payouts that `Listing.unpack` finds."""
+    draw = random.Random(5)
+    for bits in (1, 7, 8, 60, 91):
+        paid, account = [], 0
+        for _ in range(2):
+            account += 1 + draw.getrandbits(draw.choice((1, 8, 31)))
+            paid.append(Payout(account, draw.getrandbits(160) >> draw.choice((0, 8, 160)), draw.getrandbits(bits)))
+        for page in PAGED.listing.pack(listed(paid)):
+            paged.read(page)
+            [digest] = Statement([], [page], []).digests()
+            found = payouts_on(page, PAGED)
+            total = sum(each.amount for each in found if each.owner)
+            expected = PayoutTree(found, PAGED.log_payouts).root + word(total)
+            assert paged.call(paged.escape, "pages", [digest]) == expected
 
 
 def test_everybody_leaves_with_what_was_proven(machine: Machine) -> None:
@@ -216,21 +343,30 @@ def test_everybody_leaves_with_what_was_proven(machine: Machine) -> None:
     chain = Exit(SHAPE, made.key, machine)
     held = made.state.custody[1]
     chain.freeze(held, made.root)
-    for said in made.statements:
-        refuses(chain, said, "escape: not proven")
-    for said, cut in zip(made.statements, made.splits, strict=True):
-        answer = chain.call(chain.verifier, "open", [*said, *cut.hints], cut.head)
+    for statement in made.statements:
+        refuses(chain, statement, "escape: not proven")
+    for statement, cut in zip(made.statements, made.splits, strict=True):
+        assert statement.said == cut.said and statement.pages == cut.pages
+        answer = chain.call(chain.verifier, "open", [*cut.said, *cut.hints], cut.head)
         claim = [int.from_bytes(answer[at : at + 32], "big") for at in range(0, len(answer), 32)]
         for number, part in enumerate(cut.parts):
             chain.call(chain.verifier, "answer", [*claim, number, part.hint], part.data)
-        for place in range(len(said)):
-            refuses(chain, [value + (at == place) for at, value in enumerate(said)], "escape: not proven")
-        chain.give(said)
+        refuses(chain, statement, "escape: not proven")  # its page is missing
+        for place, page in enumerate(cut.pages):
+            with pytest.raises(Reverted, match="^pages: other bytes$"):
+                chain.call(chain.escape, "publish", [*claim, place], page[:-1] + b"\1")
+            chain.call(chain.escape, "publish", [*claim, place], page)
+            with pytest.raises(Reverted, match="^verifier: no such page to publish$"):
+                chain.call(chain.escape, "publish", [*claim, place], page)
+        for place in range(len(cut.said)):
+            other = [value + (at == place) for at, value in enumerate(cut.said)]
+            refuses(chain, statement._replace(said=other), "escape: not proven")
+        chain.call(chain.escape, "settle", cut.said)
     owed = dict.fromkeys((MAKER, TAKER, OTHER), 0)
-    for chunk, said in enumerate(made.statements):
-        for place, payout in enumerate(payouts_of(said, SHAPE)):
-            if payout is not None and payout.amount:
-                chain.claim(chunk, said, place)
+    for chunk, page in enumerate(page for statement in made.statements for page in statement.payouts):
+        for place, payout in enumerate(page):
+            if payout.amount:
+                chain.claim(chunk, page, place)
                 owed["0x" + f"{payout.owner:040x}"] += payout.amount
     assert owed[OTHER] == 12_500_000 and sum(owed.values()) <= held
     for owner, amount in owed.items():

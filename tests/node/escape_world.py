@@ -53,7 +53,7 @@ NAMES = names_of(SMALL)
 TINY = EscapeShape(
     log_rules=10, log_programs=11, log_records=7, log_tree=8, log_poseidon=11, log_numbers=10, log_payouts=1
 )
-TERMS = Terms(TINY, "test", 2)
+TERMS = Terms((TINY,), "test", 2)
 FIRST = f"""
 register maker set.l1_owner={DEPOSITOR.address}     ok
 register taker set.l1_owner={STRANGER.address}      ok

@@ -15,10 +15,11 @@ from bulkhead.bridge.contract import Contract
 from bulkhead.bridge.deploy import Beginning, DeployError, deploy
 from bulkhead.bridge.embedded.provider import serving
 from bulkhead.bridge.record import read_record, write_record
-from bulkhead.bridge.statements import Unfindable, digest_of, events_of, page_in, statement_in
+from bulkhead.bridge.statements import Proving, Unfindable, digest_of, events_of, give_proof, page_in
 from bulkhead.bridge.status import status
 from bulkhead.circuit.batch import SMALL
-from bulkhead.circuit.escape_batch import USUAL
+from bulkhead.circuit.escape_batch import ESCAPE_SHAPES
+from bulkhead.circuit.escape_trace import escape_traces
 from bulkhead.circuit.packing import pack
 from bulkhead.cli.main import app
 from bulkhead.fixed import quote_floor
@@ -30,6 +31,8 @@ from bulkhead.node.rebuild import FromL1, NotRebuilt, Published, Settled, rebuil
 from bulkhead.node.replay import write_genesis
 from bulkhead.units import TimeMs
 from stark.keccak import keccak256
+from stark.prover import prove
+from stark.split import split
 from tests.bridge.chains import DEPLOYER, DEPOSITOR, STRANGER
 from tests.contracts.bridge import number_of
 from tests.node.escape_world import FEE, NAMES, TERMS, TINY, WEEK, World, compiled, story, world
@@ -105,16 +108,6 @@ def test_what_does_not_lead_to_the_state_on_l1_is_said(here: World) -> None:
         rebuild(here.chain, late, story().config, story().time_ms)
 
 
-def test_statements_are_found_wherever_they_stand_in_calldata(here: World) -> None:
-    statement = story().statements[0]
-    for before in (b"", b"1234", b"x" * 37):
-        data = before + b"".join(each.to_bytes(32, "big") for each in statement) + b"after"
-        receipt = here.chain.transact(DEPLOYER, str(STRANGER.address), data)
-        assert statement_in(here.chain, receipt.hash, statement[:2], len(statement)) == statement
-        with pytest.raises(Unfindable):
-            statement_in(here.chain, receipt.hash, statement[:2], len(statement) + 1)
-
-
 class Knows(Contract):
     """A verifier that has seen one statement proven."""
 
@@ -174,7 +167,7 @@ def test_a_batch_is_found_wherever_it_stands_in_calldata_and_nothing_that_looks_
                 with pytest.raises(Unfindable, match="is not in its calldata"):
                     found(seen)
     page = next(events_of(here.contract("verifier 1/1"), "Published", 1, here.chain.head().number)).log.transaction
-    with pytest.raises(Unfindable, match="are in no transaction's calldata"):
+    with pytest.raises(Unfindable, match="is in no transaction's calldata"):
         found(Elsewhere(here.chain, page, b"nothing"))
 
 
@@ -190,12 +183,12 @@ def test_everybody_leaves_with_what_accounts_are_worth(anywhere: World) -> None:
         leave.freeze(errand(anywhere, STRANGER))
     last = found(anywhere)
     with pytest.raises(NoExit, match="not every account is settled yet"):
-        leave.claim(errand(anywhere, STRANGER), last, TINY, str(DEPOSITOR.address))
+        leave.claim(errand(anywhere, STRANGER), TINY, str(DEPOSITOR.address))
     with pytest.raises(NoExit, match="this program makes those of"):
         leave.settle(errand(anywhere, STRANGER), last, TERMS._replace(profile="standard"))
     leave.settle(errand(anywhere, STRANGER), last, TERMS)
     leave.settle(errand(anywhere, STRANGER), last, TERMS)
-    dues = leave.payouts(errand(anywhere, STRANGER), last, TINY)
+    dues = leave.payouts(errand(anywhere, STRANGER), TINY)
     assert [(due.payout.account, due.payout.amount) for due in dues] == [
         (account, worth(account)) for account in sorted(story().last.accounts)
     ]
@@ -204,14 +197,15 @@ def test_everybody_leaves_with_what_accounts_are_worth(anywhere: World) -> None:
     claiming = errand(anywhere, DEPLOYER)._replace(report=lambda done, gas: told.append((done, gas)))
     for owner in (DEPOSITOR, STRANGER):
         before, owed = token.call("balanceOf", owner.address), owed_to(owner.address)
-        assert leave.claim(claiming, last, TINY, str(owner.address)) == owed
+        assert leave.claim(claiming, TINY, str(owner.address)) == owed
         assert token.call("balanceOf", owner.address) == before + owed
-        assert leave.claim(errand(anywhere, DEPLOYER), last, TINY, str(owner.address)) == 0
-    # Each of the usual tree's other levels costs a word of calldata and a hash.
-    gas = [gas + (USUAL.log_payouts - TINY.log_payouts) * 1_000 for done, gas in told if done.startswith("claimed")]
+        assert leave.claim(errand(anywhere, DEPLOYER), TINY, str(owner.address)) == 0
+    # Each of the deepest tree's other levels costs a word of calldata and a hash.
+    deeper = max(each.log_payouts for each in ESCAPE_SHAPES.values()) - TINY.log_payouts
+    gas = [gas + deeper * 1_000 for done, gas in told if done.startswith("claimed")]
     assert len(gas) == 3 and max(gas) < 150_000
     assert status(chain, anywhere.deployment).views["escape"]["is_finished"] is True
-    assert all(due.is_claimed for due in leave.payouts(errand(anywhere, STRANGER), last, TINY))
+    assert all(due.is_claimed for due in leave.payouts(errand(anywhere, STRANGER), TINY))
     leave.take_back(errand(anywhere, DEPLOYER), str(DEPOSITOR.address))
     leave.take_back(errand(anywhere, DEPLOYER), str(DEPOSITOR.address))
     assert chain.balance(str(DEPOSITOR.address)) == ether + FEE
@@ -244,8 +238,40 @@ def test_who_comes_later_goes_on_where_others_stopped(here: World, monkeypatch: 
     assert escape.call("chunks") == 1 and not escape.call("is_finished")
     sent: list[str] = []
     leave.settle(errand(here, DEPLOYER)._replace(report=lambda done, gas: sent.append(done)), last, TERMS)
-    assert sent == ["proving a statement", "settled accounts"]  # what was proven on L1 is not proven again there
+    # What was proven on L1, and read there, is neither proven nor read again.
+    assert sent == ["proving a statement", "settled accounts"]
     assert escape.call("is_finished") and escape.call("chunks") == 2
+
+
+def test_a_page_that_somebody_published_alone_is_read_by_whoever_settles(here: World) -> None:
+    """To the verifier, past the escape: it lacks nothing then, and would have no page."""
+    leave.ask(errand(here, DEPOSITOR), 256, 5)
+    here.wait(WEEK + 60)
+    leave.freeze(errand(here, STRANGER))
+    last, verifier = found(here), here.contract("escape's verifier")
+    public, traces = next(escape_traces(last.state, TINY))
+    key = leave.escape_key(last.state.config, TINY, "test")
+    cut = split(key.key, public, prove(key, public, traces))
+    assert give_proof(STRANGER, Proving(verifier, cut))[0] == 0 and verifier.call("is_proven", digest_of(cut.said))
+    sent: list[str] = []
+    leave.settle(errand(here, DEPLOYER)._replace(report=lambda done, gas: sent.append(done)), last, TERMS)
+    assert sent[:3] == ["proving a statement", "read a page", "settled accounts"]
+    assert here.contract("escape").call("is_finished")
+
+
+def test_a_page_of_an_escape_that_is_in_no_calldata_is_said(here: World) -> None:
+    """Of a contract that made it: whoever comes later cannot know whom a statement settled."""
+    leave.ask(errand(here, DEPOSITOR), 256, 5)
+    here.wait(WEEK + 60)
+    leave.freeze(errand(here, STRANGER))
+    leave.settle(errand(here, DEPLOYER), found(here), TERMS)
+    escape, verifier = here.contract("escape"), here.contract("escape's verifier")
+    [first, *_] = events_of(escape, "Settled", 1, here.chain.head().number)
+    published = next(events_of(verifier, "Published", 1, here.chain.head().number))
+    assert published.values["digest"] == first.values["pages"][0].to_bytes(32, "big")
+    chain = Elsewhere(here.chain, published.log.transaction, b"nothing")
+    with pytest.raises(Unfindable, match="is in no transaction's calldata"):
+        leave.payouts(Errand(chain, here.deployment, STRANGER), TINY)
 
 
 def test_a_rollup_without_an_escape_says_so(here: World) -> None:

@@ -8,7 +8,6 @@ from typing import Any, NamedTuple
 from eth_account.signers.local import LocalAccount
 from eth_utils.crypto import keccak
 
-from bulkhead.bridge.chain import Chain
 from bulkhead.bridge.contract import Contract, Event
 from bulkhead.bridge.errors import ChainError
 from stark.split import Split
@@ -42,23 +41,6 @@ def digest_of(statement: Sequence[int]) -> bytes:
     return keccak(b"".join(_word(each) for each in statement))
 
 
-def statement_in(chain: Chain, transaction: bytes, begins: Sequence[int], length: int) -> list[int]:
-    """The statement in a transaction's calldata: so many words, of which the first ones are known.
-
-    Whoever settles through a contract of his own hands it on, mostly as it is; so it is looked for at every place.
-    Raises Unfindable where he does not: the words are in what that contract has read, which a node that traces shows.
-    """
-    data, wanted = chain.calldata(transaction), b"".join(_word(each) for each in begins)
-    at = data.find(wanted)
-    if at < 0 or len(data) < at + WORD_BYTES * length:
-        raise Unfindable(
-            f"transaction 0x{transaction.hex()} settles a statement that is not in its calldata: a contract made it; "
-            "a node that traces transactions shows it"
-        )
-    found = data[at : at + WORD_BYTES * length]
-    return [int.from_bytes(found[place : place + WORD_BYTES], "big") for place in range(0, len(found), WORD_BYTES)]
-
-
 def page_in(data: bytes, digest: int) -> bytes | None:
     """Bytes with their length before them, as calldata has them, that have a digest; None where there are none."""
     for at in range(len(data) - WORD_BYTES):
@@ -67,6 +49,28 @@ def page_in(data: bytes, digest: int) -> bytes | None:
         if 0 < size <= len(data) - start and int.from_bytes(keccak(data[start : start + size]), "big") == digest:
             return data[start : start + size]
     return None
+
+
+class Pages:
+    """What a verifier has seen published, in the calldata of whoever published it, from block `first` on."""
+
+    def __init__(self, verifier: Contract, first: int) -> None:
+        self._verifier, self._next = verifier, first  # block whose events were not read yet
+        self._transactions: dict[bytes, list[bytes]] = {}  # that published a page, by its digest
+
+    def find(self, digest: int, last: int) -> bytes:
+        """A page by its digest, from whatever transaction published it, up to block `last`. Raises Unfindable."""
+        for event in events_of(self._verifier, "Published", self._next, last):
+            self._transactions.setdefault(event.values["digest"], []).append(event.log.transaction)
+        self._next = max(self._next, last + 1)
+        for transaction in self._transactions.get(_word(digest), ()):
+            page = page_in(self._verifier.chain.calldata(transaction), digest)
+            if page is not None:
+                return page
+        raise Unfindable(
+            f"what the page of digest 0x{digest:064x} lists is in no transaction's calldata: a contract made it; a "
+            "node that traces transactions shows it"
+        )
 
 
 def places_in(data: bytes, wanted: bytes) -> Iterator[int]:
@@ -82,6 +86,7 @@ class Proving(NamedTuple):
 
     verifier: Contract
     cut: Split
+    pages: Contract | None = None  # who is given pages in the verifier's place, and hands them on to it
 
     def is_proven(self) -> bool:
         """Whether the verifier knows the statement as proven."""
@@ -95,8 +100,9 @@ class Proving(NamedTuple):
         """The call that begins; the last part and the last page go with it where a transaction has room for them."""
         part, page = len(self.cut.parts) - 1, len(self.cut.pages) - 1
         answers = (part, self.cut.parts[part].hint, self.cut.parts[part].data)
-        listed = (page, self.cut.pages[page]) if self.cut.pages else (0, b"")
-        alone = [(0, 0, b"", *listed)] if self.cut.pages else []
+        lists = bool(self.cut.pages) and self.pages is None
+        listed = (page, self.cut.pages[page]) if lists else (0, b"")
+        alone = [(0, 0, b"", *listed)] if lists else []
         for each in ((*answers, *listed), (*answers, 0, b""), *alone):
             asked = Asked("begin", (*self._head(), *each))
             if self.fits(self.verifier, asked):
@@ -173,7 +179,8 @@ def give_proof(
 
 
 def _send(signer: LocalAccount, proving: Proving, asked: Asked, done: str, report: Report) -> None:
-    receipt = proving.verifier.transact(signer, asked.name, *asked.arguments)
+    contract = proving.pages if proving.pages is not None and asked.name == "publish" else proving.verifier
+    receipt = contract.transact(signer, asked.name, *asked.arguments)
     report(done, receipt.gas_used)
 
 

@@ -9,6 +9,7 @@ rollup's, is for the contract to compare (`contracts/Escape.vy`).
 
 Orders, money, oracle and counters are named so that S can be hashed; no payout depends on them. Nobody signs anything,
 so there is no table of signatures; nothing is published but payouts, for what was there is known and nothing remains.
+They are a listing: behind the elements, by rising account, on pages that are published by themselves.
 """
 
 from __future__ import annotations
@@ -17,16 +18,17 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from bulkhead.circuit.escape import escape_programs
+from bulkhead.circuit.escape_payouts import PAID_OUT, Payout, Payouts, listed, payout_of
 from bulkhead.circuit.record import Records
 from bulkhead.circuit.rules import Programs, Rules
-from bulkhead.circuit.tags import Tag
 from bulkhead.circuit.venue import venue_of
-from bulkhead.circuit.words import MARKETS_RECORD, MESSAGE, RECORD
+from bulkhead.circuit.words import MARKETS_RECORD, RECORD
 from bulkhead.ledger.commitment import VERSION, config_root
 from bulkhead.ledger.config import VenueConfig
 from bulkhead.ledger.tree import DEPTH, empty_nodes
 from stark.air.chip import Must, Row
 from stark.air.expr import Expr
+from stark.air.listing import Listing
 from stark.air.system import Public, System
 from stark.chips.merkle_update import TREE, MerkleUpdate
 from stark.chips.poseidon import LIST, Poseidon, take_hash
@@ -35,14 +37,16 @@ from stark.chips.ranges import LIMB_BITS, Numbers, Range
 SINGLE = (
     "state", "accounts_start", "orders", "markets", "money", "oracle", "counters", "accounts_before", "accounts_after",
 )  # fmt: skip
-PAYOUT = ("account", "owner", "amount", "used")
-PAYOUT_TAGS = (Tag.PAYOUT_ACCOUNT, Tag.PAYOUT_OWNER, Tag.PAYOUT_AMOUNT)
-PAYOUTS_MAX = 512  # in a statement: twice as many are more calldata than nodes of Ethereum pass on
+PAGE_BYTES = 112_000  # of payouts: with a claim beside it, a transaction of 125,000
 NOBODY_LEFT = empty_nodes()[DEPTH]  # the root when every account is settled
 
 
 class EscapeShape(NamedTuple):
-    """A fixed size of statement: the tables' heights, and how many accounts it may settle: a power of two."""
+    """A fixed size of statement: the tables' heights, and how many accounts it may settle: a power of two.
+
+    Payouts stand in a table as tall as that of programs: one of their own height would be opened at a level of its own.
+    So more could be proven; but a page of more payouts than a statement may settle is read by no contract.
+    """
 
     log_rules: int
     log_programs: int
@@ -51,6 +55,7 @@ class EscapeShape(NamedTuple):
     log_poseidon: int
     log_numbers: int
     log_payouts: int
+    page_bytes: int = PAGE_BYTES
 
     @property
     def log_terms(self) -> int:
@@ -67,14 +72,23 @@ class EscapeShape(NamedTuple):
         """In the order of the system's tables."""
         return (
             self.log_rules, self.log_programs, self.log_records, self.log_tree, self.log_poseidon, self.log_numbers,
-            LIMB_BITS,
+            LIMB_BITS, self.log_programs,
         )  # fmt: skip
 
+    @property
+    def listing(self) -> Listing:
+        """The payouts, which follow the elements."""
+        return Listing(PAID_OUT, -1, self.payouts, self.page_bytes)
 
-# As many accounts as one transaction of 125 kB opens a proof of. Each height less spares two hints: so three are alike.
-USUAL = EscapeShape(
-    log_rules=16, log_programs=14, log_records=14, log_tree=14, log_poseidon=17, log_numbers=17, log_payouts=9
+
+# Heights that are alike spare hints, and levels at which rows are opened; so some tables are taller than they need be.
+USUAL = EscapeShape(  # seven hundred accounts with a position each, in a gigabyte
+    log_rules=16, log_programs=14, log_records=14, log_tree=14, log_poseidon=16, log_numbers=16, log_payouts=10
 )
+LARGE = EscapeShape(  # five thousand, in seven
+    log_rules=19, log_programs=14, log_records=16, log_tree=16, log_poseidon=19, log_numbers=19, log_payouts=13
+)
+ESCAPE_SHAPES = {"usual": USUAL, "large": LARGE}  # for which L1 may have a verifier, by the name that deploys it
 
 
 class Gone(Records):
@@ -93,11 +107,6 @@ class Gone(Records):
         """Nobody takes it."""
 
 
-def escape_names(shape: EscapeShape) -> list[str]:
-    """The statement's elements."""
-    return [*SINGLE, *(f"payout_{field}_{place}" for place in range(shape.payouts) for field in PAYOUT)]
-
-
 def escape_of(config: VenueConfig, shape: EscapeShape) -> System:
     """The system that settles all accounts of a venue. NotProvable where its configuration has no circuit."""
     root, venue = config_root(config), venue_of(config)
@@ -107,54 +116,41 @@ def escape_of(config: VenueConfig, shape: EscapeShape) -> System:
         take_hash(must, public.state, (LIST, [VERSION, root, *parts, 1, 0]), 1)
         must.receive(TREE, [0, 0, public.accounts_before, public.accounts_after])
         must.receive(RECORD, [MARKETS_RECORD, public.markets, public.markets])
-        for place in range(shape.payouts):
-            *fields, used = (getattr(public, f"payout_{field}_{place}") for field in PAYOUT)
-            for tag, value in zip(PAYOUT_TAGS, fields, strict=True):
-                must.receive(MESSAGE, [int(tag), place + 1, value, 0, 0], used)  # of the frame of that number
 
     tables = [
         Rules(in_turn=False), Programs(list(escape_programs(venue).values())), Gone(), MerkleUpdate(), Poseidon(),
-        Numbers(), Range(),
+        Numbers(), Range(), Payouts(),
     ]  # fmt: skip
-    return System("escape", tables, escape_names(shape), environment)
-
-
-class Payout(NamedTuple):
-    """What L1 owes for an account: its number, an address as a number, and quote before any haircut."""
-
-    account: int
-    owner: int
-    amount: int
+    return System("escape", tables, SINGLE, environment, listing=shape.listing)
 
 
 def escape_public(values: dict[str, int], payouts: Sequence[Payout], shape: EscapeShape) -> list[int]:
-    """The statement's elements in order. ValueError where there are more payouts than the shape has room for."""
+    """The statement: its elements in order, then the payouts, whose accounts rise.
+
+    ValueError where there are more of them than the shape has room for.
+    """
     if len(payouts) > shape.payouts:
         raise ValueError(f"{len(payouts)} accounts: a statement of this shape settles {shape.payouts}")
-    listed = [element for payout in payouts for element in (*payout, 1)]
-    room = len(PAYOUT) * shape.payouts - len(listed)
-    return [*(values[name] for name in SINGLE), *listed, *[0] * room]
+    return [*(values[name] for name in SINGLE), *listed(payouts)]
 
 
-def payouts_of(statement: Sequence[int], shape: EscapeShape) -> list[Payout | None]:
-    """A statement's payouts by place; None where a place is unused. ValueError for one of another length."""
-    if len(statement) != len(SINGLE) + len(PAYOUT) * shape.payouts:
-        raise ValueError(f"{len(statement)} elements are no statement that settles {shape.payouts} accounts")
-    listed = statement[len(SINGLE) :]
-    places = [listed[at : at + len(PAYOUT)] for at in range(0, len(listed), len(PAYOUT))]
-    return [Payout(*fields) if used else None for *fields, used in places]
+def payouts_of(statement: Sequence[int], shape: EscapeShape) -> list[list[Payout]]:
+    """A statement's payouts, page by page. ValueError for elements that list none."""
+    return [payouts_on(page, shape) for page in shape.listing.pack(statement[len(SINGLE) :])]
+
+
+def payouts_on(page: bytes, shape: EscapeShape) -> list[Payout]:
+    """The payouts on a page by place. ValueError for bytes that are no page."""
+    entries = shape.listing.entries(shape.listing.unpack(page))
+    return [payout_of(account, packed) for account, packed in entries]
 
 
 def escape_module(shape: EscapeShape) -> str:
-    """The module `payouts` of the contract that reads the statement: where each element stands, and its bounds.
-
-    ValueError where no transaction holds the statement.
-    """
-    if shape.payouts > PAYOUTS_MAX:
-        raise ValueError(f"{shape.payouts} payouts in a statement; a transaction holds those of {PAYOUTS_MAX}")
+    """The module `payouts` of the contract that reads the statement: where each word stands, and its bounds."""
+    pages = shape.listing.pages
     numbers = {name.upper(): place for place, name in enumerate(SINGLE)}
     numbers |= {
-        "LENGTH": len(escape_names(shape)), "START": len(SINGLE), "COUNT": shape.payouts, "DEPTH": shape.log_payouts,
+        "LENGTH": len(SINGLE) + pages, "ELEMENTS": len(SINGLE), "PAGES": pages, "DEPTH": shape.log_payouts,
         "NOBODY_LEFT": NOBODY_LEFT,
     }  # fmt: skip
     lines = ["# pragma version 0.4.3", '"""\n@title The statement of an escape (generated)\n"""']

@@ -7,10 +7,12 @@ from dataclasses import replace
 from typing import NamedTuple
 
 from bulkhead.circuit.escape import FORGET, escape_name, escape_programs, escape_writers
-from bulkhead.circuit.escape_batch import PAYOUT_TAGS, EscapeShape, Gone, Payout, escape_public
+from bulkhead.circuit.escape_batch import EscapeShape, Gone, escape_public
+from bulkhead.circuit.escape_payouts import Payout, Payouts
 from bulkhead.circuit.filling import fill_rules
 from bulkhead.circuit.play import Play
 from bulkhead.circuit.record import asked_by
+from bulkhead.circuit.tags import Tag
 from bulkhead.circuit.trace import Tables, merged, record_runs
 from bulkhead.circuit.venue import Venue, venue_of
 from bulkhead.circuit.words import MARKETS_RECORD
@@ -47,7 +49,7 @@ class Settling(Play):
         """What the first frames told."""
         told = self.memory.told
         return [
-            Payout(*(told[tag, number, 0] for tag in PAYOUT_TAGS))
+            Payout(*(told[tag, number, 0] for tag in (Tag.PAYOUT_ACCOUNT, Tag.PAYOUT_OWNER, Tag.PAYOUT_AMOUNT)))
             for number in range(1, count + 1)
         ]
 
@@ -82,11 +84,11 @@ def escape_traces(state: State, shape: EscapeShape, settled: Collection[int] = (
 
 def _largest(before: State, tree: AccountTree, last: Last, shape: EscapeShape) -> tuple[list[int], Tables]:
     """The next statement: as many of the accounts that are left as fit; tables say that they are full."""
-    numbers = list(before.accounts)
-    count = min(len(numbers), shape.payouts)
+    numbers, venue = list(before.accounts), venue_of(before.config)
+    count = _reach(before, venue, shape)
     while True:
         accounts = numbers[:count]
-        settling = Settling(before, venue_of(before.config))
+        settling = Settling(before, venue)
         payouts = settling.settle(accounts)
         try:
             return accounts, escape_tables(settling, payouts, accounts, Stage(tree, last, shape))
@@ -94,6 +96,21 @@ def _largest(before: State, tree: AccountTree, last: Last, shape: EscapeShape) -
             if count == 1:
                 raise ValueError(f"account {accounts[0]} alone does not fit the escape's shape: {problem}") from problem
             count -= 1 + (count >> 2)
+
+
+def _reach(before: State, venue: Venue, shape: EscapeShape) -> int:
+    """How many accounts, from the first on, have payouts and rows of rules that fit: one at least, where there are any.
+
+    Other tables may still be too small.
+    """
+    programs = escape_programs(venue)
+    rows = {count: len(programs[escape_name(count)].instructions) for count in range(venue.positions_max + 1)}
+    to_forget, used = len(programs[FORGET].instructions), 0
+    for place, account in enumerate(before.accounts.values()):
+        used += rows[len(account.positions)] + to_forget * len(account.choices)
+        if place and (place == shape.payouts or used > 1 << shape.log_rules):
+            return place
+    return len(before.accounts)
 
 
 class Stage(NamedTuple):
@@ -109,7 +126,8 @@ def escape_tables(settling: Settling, payouts: list[Payout], accounts: list[int]
     tree, last, shape = stage
     rules = fill_rules(settling.frames, list(settling.programs.values()), (), shape)
     before = settling.memory.state
-    after = replace(before, accounts={each: held for each, held in before.accounts.items() if each not in accounts})
+    gone = frozenset(accounts)
+    after = replace(before, accounts={each: held for each, held in before.accounts.items() if each not in gone})
     # The money, the oracle and the counters are read by no program: the statement hashes them as they are.
     runs = [run for run in record_runs(before, after, settling) if run.is_account or run.record == MARKETS_RECORD]
     changes = {leaf_place(account): Change(tree.leaf(account), EMPTY_LEAF) for account in sorted(accounts)}
@@ -125,6 +143,7 @@ def escape_tables(settling: Settling, payouts: list[Payout], accounts: list[int]
         Poseidon().fill(merged(lists), shape.log_poseidon)[0],
         numbers,
         Range().fill(small_cells(numbers, slice(0, NUMBER_LIMBS))),
+        Payouts().fill(payouts, shape.log_programs),
     ]
     _, _, start, orders, markets, money, oracle, counters = last.felts
     values = {

@@ -73,7 +73,7 @@ def leave(
         steps.settle(errand, found, terms)
         paid = to_checksum_address(owner or str(errand.signer.address))
         steps.take_back(errand, paid)
-        sent = steps.claim(errand, found, terms.shape, paid)
+        sent = steps.claim(errand, steps.shape_of(errand, found, terms), paid)
     typer.secho(f"{paid} was sent {sent:,} smallest units" if sent else f"nothing is owed to {paid}", fg="green")
 
 

@@ -60,6 +60,7 @@ def deploy(
     token: Annotated[str | None, typer.Option(help="The collateral; without one a test token is deployed.")] = None,
     council: Annotated[str | None, typer.Option(help="Who may pause and propose; the deployer if nobody.")] = None,
     fee: Annotated[int, typer.Option(min=0, help="What a forced request costs, in wei.")] = 0,
+    escape: Annotated[str, typer.Option(help="How large the escape's statements are: usual, or large.")] = "usual",
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a record that is there.")] = False,
 ) -> None:
     """Deploy token, custody, verifiers and rollup for an exchange, and write the record that other commands read."""
@@ -77,7 +78,7 @@ def deploy(
     try:
         for option, address in (("--council", council), ("--token", token)):
             _check_address(option, address)
-        systems, leaving = _systems(read_genesis(exchange).config, exchange, profile, artifacts or [])
+        systems, leaving = _systems(read_genesis(exchange).config, exchange, (profile, escape), artifacts or [])
         beginning = _beginning(exchange, fee)
         signer = find_signer(where, key_file)
         beginning = beginning._replace(council=to_checksum_address(council or str(signer.address)))
@@ -205,20 +206,26 @@ def _beginning(exchange: Path, fee: int) -> Beginning:
 
 
 def _systems(
-    config: VenueConfig, exchange: Path, profile: str, files: list[Path]
+    config: VenueConfig, exchange: Path, proofs: tuple[str, str], files: list[Path]
 ) -> tuple[list[SystemArtifacts], SystemArtifacts | None]:
-    """A verifier for each shape of batch, and the escape: as somebody compiled them, or compiled here."""
+    """A verifier for each shape of batch, and the escape: as somebody compiled them, or compiled here.
+
+    `proofs`: their profile, and the shape of the escape's. ValueError where there are none of these names.
+    """
     from bulkhead.bridge.artifacts import compile_escape, read_system
 
     if files:
         read = [read_system(path) for path in files]
         return [each for each in read if not each.is_escape], next((each for each in read if each.is_escape), None)
-    from bulkhead.circuit.escape_batch import USUAL, escape_module
+    from bulkhead.circuit.escape_batch import ESCAPE_SHAPES, escape_module
     from bulkhead.node.leave import escape_key
 
-    made = verifiers_of(config, exchange, profile)
+    profile, named = proofs
+    if named not in ESCAPE_SHAPES:
+        raise ValueError(f"an escape of {named!r} statements: there are {', '.join(ESCAPE_SHAPES)} ones")
+    made, shape = verifiers_of(config, exchange, profile), ESCAPE_SHAPES[named]
     typer.echo("compiling the verifier of the escape")
-    return made, compile_escape(escape_key(config, USUAL, profile).key, escape_module(USUAL))
+    return made, compile_escape(escape_key(config, shape, profile).key, escape_module(shape))
 
 
 def verifiers_of(config: VenueConfig, exchange: Path, profile: str) -> list[SystemArtifacts]:

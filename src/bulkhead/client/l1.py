@@ -236,7 +236,7 @@ class L1:
         leave.settle(errand, found, chosen)
         owner = str(self.signer.address)
         leave.take_back(errand, owner)
-        return Decimal(leave.claim(errand, found, chosen.shape, owner)) / MONEY
+        return Decimal(leave.claim(errand, leave.shape_of(errand, found, chosen), owner)) / MONEY
 
     def _errand(self) -> Errand:
         return Errand(self.chain, self.deployment, self.signer, self._report)

@@ -5,7 +5,7 @@ Each step looks at L1 first and does what is left to do; so it can be repeated b
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -15,17 +15,19 @@ from bulkhead.bridge.chain import Chain, Receipt
 from bulkhead.bridge.contract import Contract
 from bulkhead.bridge.payouts import PayoutTree
 from bulkhead.bridge.record import Deployment, Exit
-from bulkhead.bridge.statements import Proving, events_of, give_proof, statement_in
-from bulkhead.circuit.escape_batch import SINGLE, USUAL, EscapeShape, Payout, escape_names, escape_of, payouts_of
+from bulkhead.bridge.statements import Pages, Proving, events_of, give_proof
+from bulkhead.circuit.escape_batch import ESCAPE_SHAPES, EscapeShape, escape_of, payouts_on
+from bulkhead.circuit.escape_payouts import Payout
 from bulkhead.circuit.escape_trace import escape_traces
 from bulkhead.ledger.config import VenueConfig
 from bulkhead.node.rebuild import FromL1
 from stark.composition import UnsatisfiedRules
 from stark.estimate import NotEnoughMemory
 from stark.fixed import prepare
+from stark.keccak import keccak256
 from stark.parameters import PROFILES
 from stark.prover import Fixed, prove
-from stark.split import split
+from stark.split import Split, split
 
 WORD_BITS = 256  # payouts whose claims the contract keeps in one word
 
@@ -37,9 +39,9 @@ class NoExit(Exception):
 
 
 class Terms(NamedTuple):
-    """How proofs of an escape are made: they must be of the key whose verifier was deployed."""
+    """How proofs of an escape may be made: one of these shapes must be that of the key whose verifier was deployed."""
 
-    shape: EscapeShape = USUAL
+    shapes: Collection[EscapeShape] = tuple(ESCAPE_SHAPES.values())
     profile: str = "onchain"
     threads: int = 2
 
@@ -72,7 +74,7 @@ class Errand(NamedTuple):
 
 
 class Due(NamedTuple):
-    """A payout on L1: in which statement and where in it, what it is, and whether it was claimed."""
+    """A payout on L1: on which page and where on it, what it is, and whether it was claimed."""
 
     chunk: int
     place: int
@@ -112,6 +114,19 @@ def freeze(errand: Errand) -> None:
     errand.send(rollup, "froze the rollup", "freeze")
 
 
+def shape_of(errand: Errand, found: FromL1, terms: Terms) -> EscapeShape:
+    """The shape of statements that the deployed escape takes. NoExit where it is none of these terms."""
+    keys = {shape: escape_key(found.state.config, shape, terms.profile).key.digest.hex() for shape in terms.shapes}
+    for shape, key in keys.items():
+        if key == errand.exit.key:
+            return shape
+    raise NoExit(
+        f"the deployed escape verifies proofs of key 0x{errand.exit.key}, and this program makes those of "
+        f"{', '.join(f'0x{key}' for key in keys.values())}: take the program, and the profile, that it was deployed "
+        "with"
+    )
+
+
 def settle(errand: Errand, found: FromL1, terms: Terms) -> None:
     """Prove what nobody has settled yet, and give it to the escape, until no account is left.
 
@@ -120,51 +135,54 @@ def settle(errand: Errand, found: FromL1, terms: Terms) -> None:
     escape = errand.escape
     if escape.call("is_finished"):
         return
-    key = escape_key(found.state.config, terms.shape, terms.profile)
-    if key.key.digest.hex() != errand.exit.key:
-        raise NoExit(
-            f"the deployed escape verifies proofs of key 0x{errand.exit.key}, and this program makes those of "
-            f"0x{key.key.digest.hex()}: take the program, and the profile, that it was deployed with"
-        )
-    gone = [due.payout.account for due in payouts(errand, found, terms.shape)]
-    for public, traces in escape_traces(found.state, terms.shape, gone):
+    shape = shape_of(errand, found, terms)
+    key = escape_key(found.state.config, shape, terms.profile)
+    gone = [due.payout.account for due in payouts(errand, shape)]
+    for public, traces in escape_traces(found.state, shape, gone):
         errand.report("proving a statement", 0)
         try:
-            proof = prove(key, public, traces, terms.threads)
+            proof = prove(key, public, traces, terms.threads, consume=True)
         except (NotEnoughMemory, UnsatisfiedRules) as error:
             raise NoExit(f"the proof cannot be made: {error}") from error
-        cut = split(key.key, public, proof)
-        place = errand.exit.verifier
-        give_proof(errand.signer, Proving(Contract(errand.chain, place.address, place.abi), cut), errand.report)
-        errand.send(escape, "settled accounts", "settle", public)
+        _give(errand, split(key.key, public, proof))
     if not escape.call("is_finished"):
         raise NoExit("others settle at the same time, or there are no accounts: begin again")
 
 
-def payouts(errand: Errand, found: FromL1, shape: EscapeShape) -> list[Due]:
-    """Every payout that was settled so far, in the order of statements."""
+def _give(errand: Errand, cut: Split) -> None:
+    """One statement: its proof, then its pages where others published but did not read them, then itself."""
+    escape, place = errand.escape, errand.exit.verifier
+    verifier = Contract(errand.chain, place.address, place.abi)
+    give_proof(errand.signer, Proving(verifier, cut, escape), errand.report)
+    for page in cut.pages:
+        root, _ = escape.call("pages", int.from_bytes(keccak256(page), "big"))
+        if not any(root):
+            errand.send(escape, "read a page", "read", page)
+    errand.send(escape, "settled accounts", "settle", cut.said)
+
+
+def payouts(errand: Errand, shape: EscapeShape) -> list[Due]:
+    """Every payout that was settled so far, in the order of pages."""
     return [
         Due(chunk, place, payout, bool(claimed >> place & 1))
-        for chunk, said, claimed in _statements(errand, found, shape)
-        for place, payout in enumerate(payouts_of(said, shape))
-        if payout is not None
+        for chunk, listed, claimed in _pages(errand, shape)
+        for place, payout in enumerate(listed)
     ]
 
 
-def _statements(errand: Errand, found: FromL1, shape: EscapeShape) -> Iterator[tuple[int, list[int], int]]:
-    """Number, elements, and the bits of what was claimed, of each statement that the escape took."""
-    chain, escape = errand.chain, errand.escape
-    names, last = escape_names(shape), chain.head().number
-    for event in events_of(escape, "Settled", errand.deployment.block + 1, last):
-        chunk = event.values["chunk"]
-        said = statement_in(chain, event.log.transaction, [found.root], len(names))
-        if said[SINGLE.index("accounts_after")] != event.values["accounts"]:
-            raise NoExit(f"statement {chunk} of the escape is not in its calldata where it should be")
-        words = [escape.call("claimed", chunk, word, at=last) for word in range(-(-shape.payouts // WORD_BITS))]
-        yield chunk, said, sum(bits << WORD_BITS * word for word, bits in enumerate(words))
+def _pages(errand: Errand, shape: EscapeShape) -> Iterator[tuple[int, Sequence[Payout], int]]:
+    """Number, payouts, and the bits of what was claimed, of each page of the statements that the escape took."""
+    chain, escape, place = errand.chain, errand.escape, errand.exit.verifier
+    first, last = errand.deployment.block + 1, chain.head().number
+    published = Pages(Contract(chain, place.address, place.abi), first)
+    for event in events_of(escape, "Settled", first, last):
+        for chunk, digest in enumerate(filter(None, event.values["pages"]), event.values["chunk"]):
+            listed = payouts_on(published.find(digest, last), shape)
+            words = [escape.call("claimed", chunk, word, at=last) for word in range(-(-len(listed) // WORD_BITS))]
+            yield chunk, listed, sum(bits << WORD_BITS * word for word, bits in enumerate(words))
 
 
-def claim(errand: Errand, found: FromL1, shape: EscapeShape, owner: str) -> int:
+def claim(errand: Errand, shape: EscapeShape, owner: str) -> int:
     """Claim all payouts of an owner and have custody send what it owes; answers the amount that was sent.
 
     Anybody may sign. Raises NoExit where accounts are still to be settled.
@@ -173,16 +191,15 @@ def claim(errand: Errand, found: FromL1, shape: EscapeShape, owner: str) -> int:
     if not escape.call("is_finished"):
         raise NoExit("not every account is settled yet: nobody knows what a claim is worth")
     total, backing = escape.call("total"), escape.call("backing")
-    for chunk, said, claimed in list(_statements(errand, found, shape)):
-        listed = payouts_of(said, shape)
-        tree = PayoutTree(listed)
+    for chunk, listed, claimed in list(_pages(errand, shape)):
+        tree = PayoutTree(listed, shape.log_payouts)
         for place, payout in enumerate(listed):
-            if payout is None or payout.owner != int(owner, 16) or claimed >> place & 1:
+            if payout.owner != int(owner, 16) or claimed >> place & 1:
                 continue
             if min(payout.amount, payout.amount * backing // max(total, 1)) == 0:
                 continue  # a payout of nothing cannot be claimed
             done = f"claimed the payout of account {payout.account}"
-            errand.send(escape, done, "claim", chunk, place, payout.owner, payout.amount, tree.path(place))
+            errand.send(escape, done, "claim", chunk, place, owner, payout.amount, tree.path(place))
     custody = errand.deployment.contract(errand.chain, "custody")
     owed: int = custody.call("claimable", owner)
     if owed:

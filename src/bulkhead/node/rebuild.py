@@ -8,7 +8,7 @@ from typing import NamedTuple
 from bulkhead.bridge.chain import Chain
 from bulkhead.bridge.contract import Contract
 from bulkhead.bridge.record import Deployment, Door, check_record
-from bulkhead.bridge.statements import WORD_BYTES, Unfindable, digest_of, events_of, page_in, places_in
+from bulkhead.bridge.statements import Pages, Unfindable, digest_of, events_of, places_in
 from bulkhead.circuit.batch import ALL_SHAPES, Shape
 from bulkhead.circuit.packing import PackingError, packed_number, unpack_at
 from bulkhead.circuit.rebuild import RebuildError, Rebuilt
@@ -90,9 +90,8 @@ class Published:
 
     def __init__(self, chain: Chain, door: Door, first: int) -> None:
         self.chain, self.number = chain, door.shape
-        self._next = first  # block whose events were not read yet
-        self._transactions: dict[bytes, list[bytes]] = {}  # that published a page, by its digest
         self.verifier, self.reader = (Contract(chain, each.address, each.abi) for each in (door.verifier, door.reader))
+        self._pages = Pages(self.verifier, first)
 
     def statement(self, settled: Settled, shape: Shape) -> list[int]:
         """The statement that moved S from the one state to the other: its elements, and the words that changed.
@@ -110,7 +109,7 @@ class Published:
                 except PackingError:
                     continue
                 if self.verifier.call("is_proven", digest_of([*elements, *digests])):
-                    pages = (self._page(digest, settled.block) for digest in digests if digest)
+                    pages = (self._pages.find(digest, settled.block) for digest in digests if digest)
                     return [*elements, *(value for page in pages for value in shape.listing.unpack(page))]
         raise Unfindable(
             f"transaction 0x{settled.transaction.hex()} settles a statement that is not in its calldata: a contract "
@@ -122,17 +121,3 @@ class Published:
         for event in events_of(self.reader, "Listed", settled.block, settled.block):
             if event.log.transaction == settled.transaction:
                 yield list(event.values["pages"])
-
-    def _page(self, digest: int, last: int) -> bytes:
-        """A page by its digest, from whatever transaction published it. Raises Unfindable."""
-        for event in events_of(self.verifier, "Published", self._next, last):
-            self._transactions.setdefault(event.values["digest"], []).append(event.log.transaction)
-        self._next = max(self._next, last + 1)
-        for transaction in self._transactions.get(digest.to_bytes(WORD_BYTES, "big"), ()):
-            page = page_in(self.chain.calldata(transaction), digest)
-            if page is not None:
-                return page
-        raise Unfindable(
-            f"the changed words of digest 0x{digest:064x} are in no transaction's calldata: a contract made them; a "
-            "node that traces transactions shows them"
-        )
