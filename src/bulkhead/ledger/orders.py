@@ -15,7 +15,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from copy import copy
 
-from bulkhead.fixed import seconds_floor
+from bulkhead.fixed import div_floor, seconds_floor
 from bulkhead.ledger.tree import EMPTY_LEAF, FullTree
 from bulkhead.limits import FILLED_BITS, ORDER_KEY_BITS, ORDER_TREE_DEPTH, TIME_S_BITS
 from bulkhead.reject import Reject
@@ -25,7 +25,7 @@ from stark.poseidon import hash_many
 KEY_MASK = (1 << ORDER_KEY_BITS) - 1
 LIST_SHIFT = ORDER_KEY_BITS - ORDER_TREE_DEPTH
 LIST_MIN, LIST_SHARE = 64, 8
-KEY_BYTES, FILLED_BYTES, EXPIRY_BYTES = ORDER_KEY_BITS // 8, FILLED_BITS // 8, TIME_S_BITS // 8
+KEY_BYTES, FILLED_BYTES, EXPIRY_BYTES = ORDER_KEY_BITS >> 3, FILLED_BITS >> 3, TIME_S_BITS >> 3
 ENTRY_BYTES = KEY_BYTES + FILLED_BYTES + EXPIRY_BYTES
 SPAN_SHIFT = 12  # 4,096 s: so coarsely it is counted how many entries have expired
 
@@ -112,7 +112,7 @@ class FilledOrders:
 
     def size(self, number: int) -> int:
         """How many entries one list has."""
-        return len(self._lists[number]) // ENTRY_BYTES
+        return div_floor(len(self._lists[number]), ENTRY_BYTES)
 
     def kept(self, key: int) -> Kept | None:
         """What is known of a key: filled, and expiry in seconds."""
@@ -131,7 +131,7 @@ class FilledOrders:
     def longest(self) -> int:
         """How many entries the longest list has."""
         if self._longest is None:
-            self._longest = max(map(len, self._lists)) // ENTRY_BYTES
+            self._longest = div_floor(max(map(len, self._lists)), ENTRY_BYTES)
         return self._longest
 
     @property

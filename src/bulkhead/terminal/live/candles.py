@@ -14,7 +14,6 @@ from bulkhead.terminal.live.topic import Topic
 
 KEPT = 480
 LEAST = 60
-OLDER_DAYS = 120  # for so long before the first bar it is asked whether there are others
 REPAIR_S = 60.0  # all of it is asked for again, so that what a break has cost comes back
 INTERVALS = {
     "PT1M": 60_000, "PT5M": 300_000, "PT15M": 900_000, "PT1H": 3_600_000, "PT4H": 14_400_000, "P1D": 86_400_000,
@@ -45,7 +44,6 @@ class LiveCandles(Topic):
         self.is_known = False
         self.problem = ""
         self.begins_ms = 0
-        self._first_ms = 0  # of the bars before which it was asked for older ones
         self._exchange = exchange
         self._link = link
         self._found: dict[str, dict[int, Candle]] = {kind: {} for kind in KINDS}
@@ -81,23 +79,9 @@ class LiveCandles(Topic):
         )
         for kind, found in zip(KINDS, answers, strict=True):
             self._found[kind] = {candle.time_ms: candle for candle in reversed(found)}
+        indexed = self._found["index"]
+        self.begins_ms = min(indexed) if 0 < len(indexed) < KEPT else 0  # it would have told of older ones
         self.is_known = True
-        self.tell()
-        await self._look_before()
-
-    async def _look_before(self) -> None:
-        """Whether there is anything before the first bar. Fewer bars than were asked for do not say so: spans in which
-        the venue was down have none."""
-        found = self._found["index"]
-        first_ms = min(found) if 0 < len(found) < KEPT else 0
-        if first_ms == self._first_ms:
-            return
-        self.begins_ms = 0
-        if first_ms and not await self._exchange.candles(
-            self.market, "P1D", kind=KINDS["index"], limit=OLDER_DAYS, end_ms=first_ms - 1
-        ):
-            self.begins_ms = first_ms
-        self._first_ms = first_ms
         self.tell()
 
     async def _follow(self, kind: str) -> None:
