@@ -145,6 +145,13 @@ LARGE = Shape(  # fifteen hundred trades, in some nine gigabytes; for the chain 
 )  # fmt: skip
 SHAPES = (SMALL, MEDIUM)  # for which L1 may have verifiers
 ALL_SHAPES = (*SHAPES, LARGE)
+# How statements are laid out that L1 may have taken, by version of the circuit: a new version leaves those before here.
+LAYOUTS = {CIRCUIT_VERSION: ALL_SHAPES}
+
+
+def layout_of(version: int, number: int) -> Shape | None:
+    """The shape of that number in a version of the circuit; None where this program knows none."""
+    return next((shape for shape in LAYOUTS.get(version, ()) if shape.number == number), None)
 
 
 def shape_named(words: tuple[int, ...]) -> Shape | None:

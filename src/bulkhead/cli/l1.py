@@ -22,7 +22,7 @@ if TYPE_CHECKING:  # what talks to Ethereum takes seconds to import; the other c
     from bulkhead.bridge.embedded.node import Genesis
     from bulkhead.bridge.proposals import Proposal
     from bulkhead.bridge.record import Deployment
-    from bulkhead.bridge.status import Status
+    from bulkhead.bridge.status import Pin, Status
     from bulkhead.ledger.config import VenueConfig
 
 ETHER = 10**18
@@ -258,10 +258,23 @@ def _show(chain: Chain, record: Path) -> bool:
     for name in found.changed:
         console.print(f"[bold red]{name}: another contract than the one of the record[/bold red]")
     for pin in found.pins:
-        if not pin.is_pinned:
+        if not pin.is_pinned and not pin.is_closed:
             text = f"version {pin.version}, shape {pin.shape}: the rollup takes {pin.pinned}, not the record's reader"
             console.print(f"[bold red]{text}[/bold red]")
-    return not found.changed and all(pin.is_pinned for pin in found.pins)
+    if all(pin.is_closed for pin in found.pins):
+        console.print("[bold red]the rollup takes the next batch from no reader of the record[/bold red]")
+    return not found.changed and any(pin.is_pinned for pin in found.pins) and _are_known(found)
+
+
+def _pinned(pin: Pin) -> str:
+    if pin.is_closed:
+        return "no batch of it is taken: not yet, or no more"
+    return f"key 0x{pin.key}, reader {pin.pinned}"
+
+
+def _are_known(found: Status) -> bool:
+    """Whether every reader that the rollup takes, of those versions and shapes, is in the record."""
+    return all(pin.is_pinned or pin.is_closed for pin in found.pins)
 
 
 def _tables(found: Status) -> Iterator[tuple[str, list[tuple[str, str]]]]:
@@ -273,7 +286,7 @@ def _tables(found: Status) -> Iterator[tuple[str, list[tuple[str, str]]]]:
     for name, values in found.views.items():
         yield name.capitalize(), [(key, _value(key, value)) for key, value in values.items()]
     doors = [(f"version {pin.version}, shape {pin.shape}", pin) for pin in found.pins]
-    yield "Pinned", [(name, f"key 0x{pin.key}, reader {pin.pinned}") for name, pin in doors]
+    yield "Pinned", [(name, _pinned(pin)) for name, pin in doors]
     yield (
         "Balances",
         [

@@ -141,10 +141,16 @@ class Publisher:
             raise Unpublishable(number, f"its proof is of another history than this journal of {sealed} batches")
         shape = shape_named(record.shape)
         doors = [each for each in self._own if each.key == record.key.hex()]
-        if shape is None or not doors:
+        if not doors:
             known = ", ".join(f"{each.key[:16]}…" for each in self._own)
             raise Unpublishable(number, f"no verifier on L1 has its key {record.key.hex()[:16]}…; there are {known}")
-        key = self._key(number, shape)
+        key = None if shape is None else self._key(number, shape)
+        if shape is None or key.digest != record.key:
+            raise Unpublishable(
+                number,
+                f"its proof has the key {record.key.hex()[:16]}…, of another version of the circuit than this "
+                "program's: settle it with the program that made it, or remove the file",
+            )
         try:
             cut = split(key, record.statement, record.proof)
             packed = pack(record.statement[: len(key.system.public)], shape)
