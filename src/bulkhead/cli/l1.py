@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 import secrets
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
 if TYPE_CHECKING:  # what talks to Ethereum takes seconds to import; the other commands need not wait for it
@@ -43,6 +45,10 @@ KeyFile = Annotated[
 Compiled = Annotated[
     list[Path] | None, typer.Option(help="Compiled contracts, taken at their word; else they are compiled here.")
 ]
+Shapes = Annotated[
+    list[str] | None,
+    typer.Option("--shape", help="Of batches: small, middle, large; again for each. Without: small, middle."),
+]
 VerifierProfile = Annotated[str, typer.Option(help="Which proofs its verifiers take.")]
 
 DEFAULT_L1, DEFAULT_RECORD = "l1/chain.sqlite", Path("l1/deployment.json")
@@ -57,6 +63,7 @@ def deploy(
     key_file: KeyFile = None,
     artifacts: Compiled = None,
     profile: VerifierProfile = "onchain",
+    shape: Shapes = None,
     token: Annotated[str | None, typer.Option(help="The collateral; without one a test token is deployed.")] = None,
     council: Annotated[str | None, typer.Option(help="Who may pause and propose; the deployer if nobody.")] = None,
     fee: Annotated[int, typer.Option(min=0, help="What a forced request costs, in wei.")] = 0,
@@ -77,7 +84,7 @@ def deploy(
     try:
         for option, address in (("--council", council), ("--token", token)):
             _check_address(option, address)
-        systems, leaving = _systems(read_genesis(exchange).config, exchange, profile, artifacts or [])
+        systems, leaving = _systems(read_genesis(exchange).config, exchange, profile, shape or [], artifacts or [])
         beginning = _beginning(exchange, fee)
         signer = find_signer(where, key_file)
         beginning = beginning._replace(council=to_checksum_address(council or str(signer.address)))
@@ -205,7 +212,7 @@ def _beginning(exchange: Path, fee: int) -> Beginning:
 
 
 def _systems(
-    config: VenueConfig, exchange: Path, profile: str, files: list[Path]
+    config: VenueConfig, exchange: Path, profile: str, shapes: list[str], files: list[Path]
 ) -> tuple[list[SystemArtifacts], SystemArtifacts | None]:
     """A verifier for each shape of batch, and the escape: as somebody compiled them, or compiled here."""
     from bulkhead.bridge.artifacts import compile_escape, read_system
@@ -216,28 +223,45 @@ def _systems(
     from bulkhead.circuit.escape_batch import USUAL, escape_module
     from bulkhead.node.leave import escape_key
 
-    made = verifiers_of(config, exchange, profile)
+    made = verifiers_of(config, exchange, profile, shapes)
     typer.echo("compiling the verifier of the escape")
     return made, compile_escape(escape_key(config, USUAL, profile).key, escape_module(USUAL))
 
 
-def verifiers_of(config: VenueConfig, exchange: Path, profile: str) -> list[SystemArtifacts]:
-    """A verifier for each shape of batch, compiled here. ValueError where there are none of this configuration."""
-    from bulkhead.circuit.batch import SHAPES
+def verifiers_of(
+    config: VenueConfig, exchange: Path, profile: str, shapes: Sequence[str] = ()
+) -> list[SystemArtifacts]:
+    """A verifier for each of these shapes of batch, by name, compiled here.
+
+    ValueError where there are none of this configuration or shape, or the machine has too little memory for one.
+    """
+    from bulkhead.circuit.batch import name_of, shapes_of
     from bulkhead.circuit.venue import NotProvable
     from bulkhead.node.on_chain import contracts_of
+    from bulkhead.node.prove_batch import NotEnoughMemory
     from bulkhead.node.proving import profiles
 
     if profile not in profiles():
         raise ValueError(f"{profile!r} is no profile; there are {', '.join(profiles())}")
     made = []
-    for shape in SHAPES:
-        typer.echo(f"compiling the verifier of shape {shape.number}")
+    for shape in shapes_of(shapes):
+        typer.echo(f"making the key of shape {name_of(shape)}, and compiling its verifier")
         try:
-            made.append(contracts_of(config, shape, profile))
+            with _bar() as report:
+                made.append(contracts_of(config, shape, profile, report))
         except NotProvable as error:
             raise ValueError(f"{exchange}: {error}") from error
+        except NotEnoughMemory as error:
+            raise ValueError(f"--shape {name_of(shape)}: {error}") from error
     return made
+
+
+@contextmanager
+def _bar() -> Iterator[Callable[[float], None]]:
+    """How far a key is made, where somebody looks."""
+    with Progress(TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn(), transient=True) as progress:
+        bar = progress.add_task("the key", total=1.0)
+        yield lambda share: progress.update(bar, completed=share)
 
 
 def _show(chain: Chain, record: Path) -> bool:

@@ -15,6 +15,7 @@ from bulkhead.cli.l1 import (
     Compiled,
     KeyFile,
     RecordFile,
+    Shapes,
     VerifierProfile,
     Where,
     clock,
@@ -59,6 +60,7 @@ def propose(
     key_file: KeyFile = None,
     artifacts: Compiled = None,
     profile: VerifierProfile = "onchain",
+    shape: Shapes = None,
 ) -> None:
     """Compile verifiers, deploy them beside those that the rollup takes, and announce them: the timelock begins."""
     from bulkhead.bridge.artifacts import read_system
@@ -77,7 +79,7 @@ def propose(
             raise ValueError(f"not proposed: {problem}. To announce it all the same give --stops-batches")
         if not problem and not artifacts:
             _check_escape(began, before, profile)
-        systems = [read_system(path) for path in artifacts or ()] or verifiers_of(after, exchange, profile)
+        systems = [read_system(path) for path in artifacts or ()] or verifiers_of(after, exchange, profile, shape or ())
         with _opened(where, record, key_file) as (chain, known, signer):
             known = run(
                 chain, signer, known, systems, aim, keep=lambda made: write_record(record, made),

@@ -20,6 +20,7 @@ from typing import NamedTuple
 
 import structlog
 
+from bulkhead.circuit.batch import Shape
 from bulkhead.node.proof_file import FOLDER, ProofFileError
 from bulkhead.node.proving import Outcome, Prover
 from bulkhead.node.replay import ExchangeError
@@ -45,6 +46,7 @@ class Job(NamedTuple):
     profile: str
     workers: int
     threads: int
+    shapes: tuple[Shape, ...] = ()  # one of these; none: see `prove_batch.fill`
 
 
 class Ended(NamedTuple):
@@ -76,7 +78,7 @@ def follow(job: Job, pipe: Connection) -> None:
         with contextlib.suppress(BrokenPipeError, ConnectionResetError):  # the node is gone, and so are we soon
             pipe.send(word)
 
-    pool = LocalPool(job.workers, job.threads)
+    pool = LocalPool(job.workers, job.threads, job.shapes)
     try:
         Prover(job.folder, job.profile, pool, tell).follow(FOLLOW_PAUSE_S)
     except (JournalError, ExchangeError, ProofFileError) as error:

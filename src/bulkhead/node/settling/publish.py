@@ -19,9 +19,10 @@ from bulkhead.circuit.venue import NotProvable
 from bulkhead.ledger.config import VenueConfig
 from bulkhead.node.batches import Seals
 from bulkhead.node.proof_file import FOLDER, ProofFile, ProofFileError, Proofs, read_proof
-from bulkhead.node.prove_batch import key_for
+from bulkhead.node.prove_batch import pinned_key
 from bulkhead.node.settling.events import Call, Cause, CutOff, Refused, Step, Unpublishable, Waiting
 from bulkhead.node.succession import digest_of, short
+from stark.key import Key
 from stark.split import split
 
 STEP_OVER_MAX = 1024  # as custody's own loop
@@ -145,7 +146,7 @@ class Publisher:
             known = ", ".join(f"{each.key[:16]}…" for each in self._own)
             raise Unpublishable(number, f"no verifier on L1 has its key {record.key.hex()[:16]}…; there are {known}")
         key = None if shape is None else self._key(number, shape)
-        if shape is None or key.digest != record.key:
+        if shape is None or key is None or key.digest != record.key:
             raise Unpublishable(
                 number,
                 f"its proof has the key {record.key.hex()[:16]}…, of another version of the circuit than this "
@@ -161,9 +162,9 @@ class Publisher:
         begins = record.statement[key.system.public.index("state_before")]
         return Publication(record, door, Proving(verifier, cut), reader, packed, begins)
 
-    def _key(self, number: int, shape: Shape) -> Any:
+    def _key(self, number: int, shape: Shape) -> Key:
         try:
-            return key_for(self.config, shape, self.profile).key
+            return pinned_key(self.config, shape, self.profile, {each.key for each in self._own})
         except NotProvable as error:
             raise Unpublishable(number, str(error)) from error
 
