@@ -8,7 +8,7 @@ from unittest.mock import patch
 
 from bulkhead.bridge.artifacts import SystemArtifacts
 from bulkhead.circuit import batch, trace
-from bulkhead.circuit.batch import ALL_SHAPES, SMALL, Usual
+from bulkhead.circuit.batch import ALL_SHAPES, CIRCUIT_VERSION, SMALL, Shape, Usual
 from bulkhead.circuit.layout import statement_module
 from bulkhead.ledger.config import VenueConfig
 from bulkhead.node import on_chain, prove_batch, rebuild
@@ -35,19 +35,23 @@ def newer_program() -> Iterator[None]:
 
 
 def newer_contracts(config: VenueConfig, profile: str) -> SystemArtifacts:
-    """The contracts of its small shape: those of this program's with other words in them, as a compiler would put them
-    there. Two words are all in which the contracts of these keys differ; what they read as data is made anew."""
-    made, before = contracts_of(config, SMALL, profile), key_for(config, SMALL, profile).key
+    """The contracts of its small shape."""
     with newer_program():
         key = key_for(config, NEWER, profile).key
-        emitted = emit(key)
-        assert statement_module(NEWER) == statement_module(SMALL)
+    return contracts_like(config, profile, NEWER, key)._replace(version=VERSION)
+
+
+def contracts_like(config: VenueConfig, profile: str, shape: Shape, key: Key) -> SystemArtifacts:
+    """The contracts of a key that is much like the small shape's: that one's with other words in them, as a compiler
+    would put them there. Two words are all in which they may differ; what they read as data is made anew."""
+    made, before = contracts_of(config, SMALL, profile), key_for(config, SMALL, profile).key
+    emitted, text = emit(key), emit(before).shape
     words = list(zip(_words(before), _words(key), strict=True))
-    text = emit(before).shape
     for old, new in words:
         assert text.count(old.hex()) == 1
         text = text.replace(old.hex(), new.hex())
-    assert text == emitted.shape, "the keys differ in more than these words"
+    modules = statement_module(SMALL), statement_module(shape)
+    assert text == emitted.shape and len({each.split('"""')[2] for each in modules}) == 1, "they differ in more"
     contracts = {}
     for name, each in made.contracts.items():
         code = each.code
@@ -55,8 +59,8 @@ def newer_contracts(config: VenueConfig, profile: str) -> SystemArtifacts:
             assert (old in code) == (name == "Opening")
             code = code.replace(old, new)
         contracts[name] = each._replace(code=code)
-    tapes = tuple(emitted.tapes)
-    return SystemArtifacts("newer", key.digest.hex(), VERSION, NEWER.number, contracts, tapes, emitted.constants)
+    digest, tapes = key.digest.hex(), tuple(emitted.tapes)
+    return SystemArtifacts("like", digest, CIRCUIT_VERSION, shape.number, contracts, tapes, emitted.constants)
 
 
 def _words(key: Key) -> tuple[bytes, bytes]:

@@ -172,8 +172,12 @@ def name_of(shape: Shape) -> str:
 
 
 def by_size(shapes: Iterable[Shape]) -> list[Shape]:
-    """By rows, which is by what their proofs cost: the smallest first."""
-    return sorted(shapes, key=lambda shape: sum(1 << log_height for log_height in shape.log_heights))
+    """By rows, which is by what their proofs cost, then by what they list: the smallest first."""
+
+    def size(shape: Shape) -> tuple[int, ...]:
+        return sum(1 << log_height for log_height in shape.log_heights), shape.changes, shape.queue, shape.forced
+
+    return sorted(shapes, key=size)
 
 
 def shape_named(words: tuple[int, ...]) -> Shape | None:

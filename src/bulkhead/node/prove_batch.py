@@ -139,6 +139,7 @@ def prove_batch(
 
     try:
         check_memory(estimate(system_for(config, shape), shape.log_heights, PROFILES[profile]), memory_limit_bytes)
+        tell("key", 0.0)
         fixed = key_for(config, shape, profile, threads, lambda share: tell("key", share))
         proof = prove(fixed, tables.public, tables.traces, threads, report, memory_limit_bytes, consume=True)
     except (NotEnoughMemory, UnsatisfiedRules) as error:
