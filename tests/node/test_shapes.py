@@ -114,6 +114,20 @@ def test_a_key_tells_how_far_it_is_and_is_kept_for_whoever_compares_it(
     assert kept_keys.kept_key(config, MORE, system, parameters, {digest}) is None
 
 
+def test_settings_and_the_test_exchange_name_shapes(tmp_path: Path) -> None:
+    from bulkhead.cli import up_settled
+
+    named = dict.fromkeys(("L1", "RECORD"), "x")
+    environment = {f"BULKHEAD_SETTLEMENT__{name}": value for name, value in named.items()}
+    environment["BULKHEAD_VENUE__SETTLES"] = "true"
+    with pytest.raises(settings.SettingsError, match="settlement.shapes: 'huge' is none of small, middle, large"):
+        settings.load_settings(None, environment | {"BULKHEAD_SETTLEMENT__SHAPES": '["small", "huge"]'})
+    assert up_settled.tables(tmp_path, ("small", "large"))[1].shapes == ("small", "large")
+    assert up_settled.tables(tmp_path)[1].shapes == ()
+    assert up_settled.pace(15.0).batch_transactions == up_settled.BATCH_TRANSACTIONS
+    assert up_settled.pace(15.0, ("small", "large")).batch_transactions == up_settled.LARGE_TRANSACTIONS
+
+
 # --- on L1 ------------------------------------------------------------------------------------------------------------
 
 
