@@ -152,6 +152,8 @@ class Load:
         self._signed: set[object] = set()
         self._orders: set[object] = set()
         self._accounts: set[int] = set()
+        self._changed: dict[int, int] = {}  # words of a record, when it was last looked at
+        self._stale: set[int] = set()  # accounts that were touched since
         self._nodes: set[tuple[int, int]] = set()
 
     @property
@@ -165,10 +167,11 @@ class Load:
 
     def need(self, state: State) -> Need:
         """What was taken, with what several transactions share counted once; `state` is the one they have led to."""
-        changed = 0
-        for record in (*self._accounts, *RECORDS):
+        for record in (*self._stale, *RECORDS):
             old, new = record_words(self.before, record), record_words(state, record)
-            changed += sum(old.get(word, 0) != new.get(word, 0) for word in {*old, *new})
+            self._changed[record] = sum(old.get(word, 0) != new.get(word, 0) for word in {*old, *new})
+        self._stale.clear()
+        changed = sum(self._changed.values())
         touched = state.filled.touched
         lists = [[each.filled.size(number) for number in touched] for each in (self.before, state)]
         return self._played()._replace(
@@ -201,6 +204,7 @@ class Load:
         self._signed.update(signed)
         if not isinstance(transaction, tx.OracleTick):
             self._orders.update(signed)
+        self._stale.update(touched, others)
         for account_id in {*touched, *others}:
             if account_id not in self._accounts:
                 self._accounts.add(account_id)
