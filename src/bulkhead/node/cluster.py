@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import re
 import socket
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from bulkhead.circuit.batch import Shape
 from bulkhead.node.batches import JournalledBatch
 from bulkhead.node.workers import Died, Job, Progressed, Proven, Refused, Word, work
+
+if TYPE_CHECKING:  # what proves takes seconds to import
+    from bulkhead.circuit.batch import Shape
 
 ANSWER_S = 10.0
 _PLACE = re.compile(r"(?:ray://)?\[?([^\[\]/]+)\]?:(\d{1,5})")  # a host and a port

@@ -14,11 +14,13 @@ from collections.abc import Callable, Iterable
 from contextlib import suppress
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
-from typing import NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
-from bulkhead.circuit.batch import Shape
 from bulkhead.node.batches import JournalledBatch
 from bulkhead.node.proof_file import ProofFile
+
+if TYPE_CHECKING:  # what proves takes seconds to import
+    from bulkhead.circuit.batch import Shape
 
 STOP_S = 5.0
 

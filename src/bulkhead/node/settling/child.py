@@ -16,16 +16,18 @@ from collections.abc import Callable
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from types import FrameType
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import structlog
 
-from bulkhead.circuit.batch import Shape
 from bulkhead.node.proof_file import FOLDER, ProofFileError
 from bulkhead.node.proving import Outcome, Prover
 from bulkhead.node.replay import ExchangeError
 from bulkhead.node.segment import JournalError
 from bulkhead.node.workers import Died, LocalPool, Progressed, Proven, Word
+
+if TYPE_CHECKING:  # what proves takes seconds to import
+    from bulkhead.circuit.batch import Shape
 
 log = structlog.get_logger("bulkhead.prover")
 
