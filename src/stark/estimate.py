@@ -13,6 +13,8 @@ from stark.field import FELT_BYTES
 from stark.key import check_heights
 from stark.parameters import Parameters
 
+MAKING_BYTES = 192  # of a number while columns are made: in two lists, as an integer, and as its bytes
+
 
 class NotEnoughMemory(MemoryError):
     """A proof would need more memory than there is."""
@@ -54,6 +56,18 @@ def estimate(system: System, log_heights: Sequence[int], parameters: Parameters)
     return Estimate(peak * FELT_BYTES, cells)
 
 
+def estimate_key(system: System, log_heights: Sequence[int], parameters: Parameters) -> Estimate:
+    """The same for making a key: the columns of the system itself, as Python's numbers, then on cosets under a tree."""
+    check_heights(system, log_heights)
+    tables = zip(system.tables, log_heights, strict=True)
+    sizes = [table.fixed_width << log_height for table, log_height in tables]
+    cells, kept = sum(sizes), cosets_kept(system, parameters.log_blowup)
+    tree = 2 << parameters.log_blowup + max(log_heights)
+    making = cells * FELT_BYTES + max(sizes) * MAKING_BYTES
+    committing = (cells * (1 + kept) + tree) * FELT_BYTES
+    return Estimate(max(making, committing), cells)
+
+
 def memory_bytes(root: Path = Path("/")) -> int:
     """The memory of this machine; less where Linux's control groups, such as a container's, leave this process less."""
     machine = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
@@ -83,11 +97,15 @@ def _group_limits(root: Path) -> Iterator[int]:
                 yield int(limit)
 
 
-def check_memory(needed: Estimate, limit_bytes: int | None = None) -> None:
+def check_memory(
+    needed: Estimate,
+    limit_bytes: int | None = None,
+    what: str = "the proof",
+    cure: str = "prove fewer rows at a time, or lower the blow-up",
+) -> None:
     """Raise NotEnoughMemory where the estimate is above the limit, or above what the machine has."""
     limit = memory_bytes() if limit_bytes is None else limit_bytes
     if needed.peak_bytes > limit:
         raise NotEnoughMemory(
-            f"the proof needs {needed.peak_bytes / 2**30:.1f} GiB and there are {limit / 2**30:.1f} GiB: "
-            "prove fewer rows at a time, or lower the blow-up"
+            f"{what} needs {needed.peak_bytes / 2**30:.1f} GiB and there are {limit / 2**30:.1f} GiB: {cure}"
         )

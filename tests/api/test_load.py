@@ -98,16 +98,22 @@ def test_a_node_is_browned_out_by_what_waits_and_by_what_is_not_proven(
     assert live.node.is_browned_out
 
 
-def test_a_node_that_l1_takes_no_batch_of_takes_no_new_risk_and_says_why(
-    live: Live, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("standing", "why"),
+    [
+        (Standing(is_cut_off=True), "L1 takes no further batch of this exchange"),
+        (Standing(is_late=True), "a batch is about to become too old to settle"),
+    ],
+)
+def test_a_node_whose_trades_may_not_settle_takes_no_new_risk_and_says_why(
+    live: Live, monkeypatch: pytest.MonkeyPatch, standing: Standing, why: str
 ) -> None:
     trader = Trader(live, 903)
-    standing = SimpleNamespace(standing=Standing(is_cut_off=True), status=None)
-    monkeypatch.setattr(live.node, "settles", standing)
+    monkeypatch.setattr(live.node, "settles", SimpleNamespace(standing=standing, status=None))
     refused = trader.place(trader.order("BUY", "0.01", "59000"))
     monkeypatch.undo()
     assert (refused.status_code, refused.json()["error"]["code"]) == (429, 1012)
-    assert "L1 takes no further batch of this exchange" in refused.json()["error"]["message"]
+    assert why in refused.json()["error"]["message"]
 
 
 def test_a_failed_disk_is_maintenance_and_health_says_why(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -179,6 +179,8 @@ def test_a_record_of_another_chain_is_refused(made: SystemArtifacts, tmp_path: P
     write_record(path, record)
     assert read_record(path) == record
     fields = json.loads(path.read_text())
+    path.write_text(json.dumps({**{name: fields[name] for name in fields if name != "state_version"}, "format": 2}))
+    assert read_record(path) == record, "of one that was written before records named the state's version"
     for changed in (
         [], {}, {**fields, "format": 1}, {**fields, "doors": 5}, {**fields, "deployer": "0x12"},
         {**fields, "token": {**fields["token"], "address": record.token.address.lower()}},

@@ -11,10 +11,12 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
+import stark.estimate
 from bulkhead.bridge.artifacts import write_system
 from bulkhead.bridge.chain import Chain
 from bulkhead.bridge.open import NotHere, open_chain
 from bulkhead.bridge.record import read_record
+from bulkhead.circuit.venue import provable
 from bulkhead.cli.main import app
 from bulkhead.ledger.batch import Sealer
 from bulkhead.ledger.defaults import default_config
@@ -38,6 +40,20 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     write_system(tmp_path / "contracts.json", system())
     monkeypatch.chdir(tmp_path)
     return tmp_path
+
+
+def test_shapes_are_chosen_by_name_and_refused_where_they_do_not_fit(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Before anything is compiled or deployed."""
+    write_genesis(folder / "provable", provable(CONFIG), TIME_MS)
+    deploying = ["l1", "deploy", "--exchange", "provable"]
+    told = run(*deploying, "--shape", "small", "--shape", "huge", code=1)
+    assert "'huge' is no shape of a batch; there are small, middle, large" in told
+    monkeypatch.setattr(stark.estimate, "memory_bytes", lambda: 4 << 30)
+    told = run(*deploying, "--shape", "large", code=1)
+    assert "--shape large: the key of shape large needs" in told and "and there are 4.0 GiB" in told
+    assert not (folder / "l1/deployment.json").exists()
 
 
 DEPLOY = ["l1", "deploy", "--exchange", "exchange", "--artifacts", "contracts.json"]

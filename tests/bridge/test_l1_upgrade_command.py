@@ -115,4 +115,6 @@ def test_what_is_no_draft_of_this_exchange_is_named(folder: Path) -> None:
         path.write_text(text)
         assert problem in run(*PROPOSE, "--draft", "draft.json", code=1)
     assert "holds no exchange" in run("l1", "propose", "--exchange", "nowhere", code=1)
+    assert "is not there: `bulkhead l1 deploy`" in run("l1", "propose", "--exchange", "exchange", code=1)
+    run(*DEPLOY)
     assert "a venue that settles with proofs has" in run("l1", "propose", "--exchange", "exchange", code=1)

@@ -6,7 +6,7 @@ Batches are believed there, not proven, which is tested elsewhere; the escape is
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from copy import deepcopy
 from dataclasses import replace
@@ -154,16 +154,17 @@ class World:
         """Into the queue, by the one who has tokens."""
         self.contract("custody").transact(DEPOSITOR, "deposit", account, amount)
 
-    def settle(self) -> None:
-        """Deposits and both batches."""
+    def settle(self, batches: Sequence[tuple[list[int], int]] = ()) -> None:
+        """Deposits and both batches; each may be given, with its version."""
         token = self.contract("token")
         token.transact(DEPOSITOR, "mint", DEPOSITOR.address, 10**12)
         token.transact(DEPOSITOR, "approve", self.deployment.custody.address, 2**255)
         for account, amount in ((256, 100_000_000_000), (320, 5_000_000_000)):
             self.deposit(account, amount)
-        reader, verifier = (self.contract(f"{name} 1/{SMALL.number}") for name in ("reader", "verifier"))
         claim = [0] * claim_words()
-        for number, statement in enumerate(story().statements):
+        for number, (statement, version) in enumerate(batches or [(each, 1) for each in story().statements]):
+            door = next(each for each in self.deployment.every_door if each.version == version)
+            reader, verifier = (Contract(self.chain, each.address, each.abi) for each in (door.reader, door.verifier))
             elements, changed = statement[: len(NAMES)], statement[len(NAMES) :]
             [page], digests = SMALL.listing.pack(changed), SMALL.listing.digests(changed)
             settle = (self.deployment.rollup.address, digests, pack(elements, SMALL))

@@ -16,8 +16,19 @@ from bulkhead.node.proof_file import FOLDER
 from bulkhead.node.proving import Outcome
 from bulkhead.node.settlement import Settlement
 from bulkhead.node.settling.child import NOTES, Ended, Job, ProverChild, Proving
-from bulkhead.node.settling.events import BatchStatus, Event, Halted, Idle, Included, OutOfFunds, Stage, Step
-from bulkhead.node.settling.thread import SettlementThread, Standing
+from bulkhead.node.settling.events import (
+    BatchStatus,
+    Cause,
+    Event,
+    Halted,
+    Idle,
+    Included,
+    OutOfFunds,
+    Stage,
+    Step,
+    Waiting,
+)
+from bulkhead.node.settling.thread import LATE_S, SettlementThread, Standing
 from bulkhead.node.workers import Died, Progressed
 
 JOB = Job(Path("nowhere"), "test", 1, 1)
@@ -91,6 +102,7 @@ class Service:
     def __init__(self, *steps: Event | Exception) -> None:
         self.steps = list(steps)
         self.is_closed = False
+        self.expires_s = 0
 
     def step(self, now_ms: int) -> Event:
         step = self.steps.pop(0) if len(self.steps) > 1 else self.steps[0]
@@ -144,6 +156,19 @@ def test_a_settlement_that_halts_or_waits_says_why() -> None:
     until(lambda: "0xabc needs 10 wei" in thread.standing.waiting)
     thread.stop()
     assert thread.failure == ""
+
+
+def test_a_batch_that_is_about_to_be_too_old_is_told_a_day_before() -> None:
+    thread, service, _ = run(Waiting(Cause.PAUSED, "batch 8"))
+    until(lambda: thread.standing.waiting)
+    assert not thread.standing.is_late, "nothing is known of a next batch"
+    service.expires_s = int(time.time()) + LATE_S + 60
+    assert not thread.standing.is_late
+    service.expires_s -= 120
+    until(lambda: thread.standing.is_late)
+    service.expires_s = 0  # it has settled
+    until(lambda: not thread.standing.is_late)
+    thread.stop()
 
 
 def test_a_failure_is_told_tried_again_and_forgotten() -> None:

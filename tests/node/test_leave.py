@@ -13,11 +13,16 @@ from typer.testing import CliRunner
 from bulkhead.bridge.chain import LATEST, Chain, Tag
 from bulkhead.bridge.contract import Contract
 from bulkhead.bridge.deploy import Beginning, DeployError, deploy
+from bulkhead.bridge.embedded.node import Embedded
 from bulkhead.bridge.embedded.provider import serving
+from bulkhead.bridge.open import new_chain
+from bulkhead.bridge.proposals import DAY_S, Proposals
 from bulkhead.bridge.record import read_record, write_record
 from bulkhead.bridge.statements import Proving, Unfindable, digest_of, events_of, give_proof, page_in
 from bulkhead.bridge.status import status
-from bulkhead.circuit.batch import SMALL
+from bulkhead.bridge.upgrade import Aim, enact, propose, unfollowed
+from bulkhead.circuit import batch
+from bulkhead.circuit.batch import ALL_SHAPES, SMALL
 from bulkhead.circuit.escape_batch import ESCAPE_SHAPES
 from bulkhead.circuit.escape_trace import escape_traces
 from bulkhead.circuit.packing import pack
@@ -29,13 +34,16 @@ from bulkhead.node.leave import Errand, NoExit
 from bulkhead.node.liabilities import settled_liabilities
 from bulkhead.node.rebuild import FromL1, NotRebuilt, Published, Settled, rebuild
 from bulkhead.node.replay import write_genesis
+from bulkhead.node.succession import digest_of as configuration_of
+from bulkhead.node.succession import obstacle
 from bulkhead.units import TimeMs
 from stark.keccak import keccak256
 from stark.prover import prove
 from stark.split import split
-from tests.bridge.chains import DEPLOYER, DEPOSITOR, STRANGER
+from tests.bridge.chains import CHAIN_ID, DEPLOYER, DEPOSITOR, ETHER, ROLES, STRANGER
 from tests.contracts.bridge import number_of
 from tests.node.escape_world import FEE, NAMES, TERMS, TINY, WEEK, World, compiled, story, world
+from tests.parse import START_MS
 from tests.programs import L1_KINDS
 
 
@@ -324,3 +332,59 @@ def test_the_commands(here: World, tmp_path: Path, monkeypatch: pytest.MonkeyPat
         told = run(*leaving, "--owner", str(STRANGER.address))
         assert f"{STRANGER.address} was sent {owed_to(STRANGER.address):,}" in told
         assert "nothing is owed to" in run(*leaving)
+
+VERSION = 2  # of the circuit that comes after
+
+
+def upgraded_world() -> World:
+    """Announced three weeks before the exchange began, to be taken from the second batch on, and enacted."""
+    start_s = START_MS // 1000
+    early_s = start_s - 21 * DAY_S - 60
+    balances = {str(role.address): 1000 * ETHER for role in ROLES}
+    here = World(Embedded.open(None, lambda: early_s, new_chain(balances, early_s, CHAIN_ID)))
+    newer = compiled()[0]._replace(version=VERSION, key="ab" * 32)
+    aim = Aim(configuration_of(story().config), (), from_batch=2, retires=True)
+    here.deployment = propose(here.chain, DEPLOYER, here.deployment, [newer], aim, keep=lambda made: None)
+    here.wait(start_s - here.chain.head().time_s)
+    both = Proposals(here.chain, here.deployment).look()
+    for one in both:
+        assert unfollowed(here.chain, here.deployment, one, both) == ""
+        enact(here.chain, STRANGER, here.deployment, one)
+    return here
+
+
+def test_everybody_leaves_a_rollup_that_was_upgraded(monkeypatch: pytest.MonkeyPatch) -> None:
+    here = upgraded_world()
+    first, second = story().statements
+    later = list(second)
+    later[NAMES.index("version")] = VERSION
+    here.settle([(first, 1), (later, VERSION)])
+    monkeypatch.setitem(batch.LAYOUTS, VERSION, ALL_SHAPES)
+    last = found(here)
+    assert last.batches == 2 and last.state.accounts == story().last.accounts
+    leave.ask(errand(here, DEPOSITOR), 256, 5)
+    here.wait(WEEK + 60)
+    leave.freeze(errand(here, STRANGER))
+    leave.settle(errand(here, STRANGER), last, TERMS)
+    for owner in (str(DEPOSITOR.address), str(STRANGER.address)):
+        assert leave.claim(errand(here, STRANGER), last, TINY, owner) == owed_to(owner) > 0
+    here.embedded.close()
+
+
+def test_a_state_of_another_version_is_led_to_by_no_batch(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The escape knows the version that the rollup began with: an upgrade beyond would leave it behind."""
+    here = upgraded_world()
+    config, known = story().config, here.deployment
+    assert obstacle(known, config, config) == ""
+    told = obstacle(known._replace(state_version=3), config, config)
+    assert "the state on L1 has version 3, and no proof leads from it to version 4, which this program has" in told
+    assert "everybody leaves by the escape, which knows the state that the rollup began with" in told
+    [door] = known.proposed
+    beyond = known._replace(proposed=(door._replace(state_version=5),))
+    one = Proposals(here.chain, beyond).look()[0]
+    assert "batches of a state of version 5, and that on L1, which the escape knows, has version 4" in unfollowed(
+        here.chain, beyond, one, [one]
+    )
+    own = configuration_of(config)
+    assert len(known.doors_of(own)) == 2 and beyond.doors_of(own) == known.doors
+    here.embedded.close()

@@ -196,15 +196,20 @@ def test_the_smallest_shape_that_holds_a_batch_is_chosen(monkeypatch: pytest.Mon
     small = prove_batch.SHAPES[0]
     tiny, larger = small._replace(number=7, log_rules=1), small._replace(number=8, log_rules=small.log_rules + 1)
     monkeypatch.setattr(prove_batch, "SHAPES", (larger, small, tiny))
-    shape, _ = prove_batch.fill(batch_of(journal(), 2), "onchain")
+    batch = batch_of(journal(), 2)
+    shape, _ = prove_batch.fill(batch, "onchain")
     assert shape == small
+    for chosen, expected in (((larger, small, tiny), small), ((larger,), larger), ((tiny, larger), larger)):
+        assert prove_batch.fill(batch, "onchain", 1, chosen)[0] == expected
+    answer = work(Job(batch, "onchain", 1, 1, (tiny,)), lambda word: None)
+    assert isinstance(answer, Refused) and "no shape of the circuit holds the batch" in answer.reason
 
 
 def test_steps_are_told_in_order_and_end_near_the_whole() -> None:
     assert proven().batch == 2
     shares = [share for _, share in STEPS_TOLD]
     assert shares == sorted(shares) and shares[0] == 0.0 and shares[-1] == 1.0
-    assert list(dict.fromkeys(step for step, _ in STEPS_TOLD))[:2] == ["tables", "2 trace"]
+    assert list(dict.fromkeys(step for step, _ in STEPS_TOLD))[:3] == ["tables", "key", "2 trace"]
 
 
 def test_a_cluster_needs_ray_and_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from bulkhead.bridge.chain import Chain
 from bulkhead.bridge.proposals import Stage as Proposed
 from bulkhead.bridge.record import Proposed as Later
 from bulkhead.cli.main import app
+from bulkhead.node.batches import batch_of
 from bulkhead.node.journey import Journey
 from bulkhead.node.proof_file import FOLDER, Proofs, read_proof, write_proof
 from bulkhead.node.replay import read_genesis
@@ -173,7 +175,7 @@ def test_a_proof_that_l1_refuses_stops_the_service(at: World, monkeypatch: pytes
         ({"history": bytes(32)}, "is of another history than this journal of 2 batches"),
         ({"key": bytes(32)}, "no verifier on L1 has its key 0000000000000000…"),
         ({"batch": 2}, "its file is of batch 2, profile 'quick'"),
-        ({"shape": (1,)}, "no verifier on L1 has its key"),
+        ({"shape": (1,)}, "of another version of the circuit than this program's"),
     ],
 )
 def test_a_file_that_proves_nothing_here_stops_the_service(at: World, changed: dict[str, Any], reason: str) -> None:
@@ -213,12 +215,20 @@ def test_two_services_on_one_folder_refuse_each_other(at: World) -> None:
         at.service()
 
 
+def _time_of(at: World, number: int) -> int:
+    """When a batch ended, in milliseconds."""
+    return int(batch_of(at.folder, number).after.time_ms)
+
+
 def test_a_pause_is_waited_for_and_a_freeze_is_the_end(at: World) -> None:
     rollup = at.deployment.contract(at.chain, "rollup")
     rollup.transact(SETTLER, "pause", True, True)
     with at.service() as service:
         told = [service.step(NOW_MS) for _ in range(3)][-1]
-        assert told == Waiting(Cause.PAUSED)
+        assert isinstance(told, Waiting) and told.cause is Cause.PAUSED
+        ends_s = _time_of(at, 1) // 1000 + 3 * 86_400
+        assert service.expires_s == ends_s
+        assert told.detail == f"batch 1 can settle until {datetime.fromtimestamp(ends_s, UTC):%Y-%m-%d %H:%M:%S} UTC"
         rollup.transact(SETTLER, "pause", False, False)
         rollup.transact(DEPOSITOR, "request_withdrawal", 64, 5, value=1000)
         at.chain.ask("evm_increaseTime", 8 * 86_400)
@@ -270,7 +280,9 @@ def test_a_batch_that_is_too_old_stops_the_service(at: World) -> None:
     with at.service() as service:
         for _ in range(40):
             told = service.step(NOW_MS)
-        assert told == Halted(1, "L1 refuses to settle batch 1: rollup: too old")
+        assert isinstance(told, Halted) and told.batch == 1
+        assert told.reason.startswith("L1 refuses to settle batch 1: rollup: too old: a batch is refused for ever")
+        assert told.is_cut_off, "no batch follows, so the exchange must take no new risk"
 
 
 def test_the_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -52,7 +52,7 @@ class Gate:
                 verdict = self._limit(request, key, endpoint.cost)
                 self._check(endpoint, request, key)
                 if endpoint.is_for_calm and self.api.node.is_browned_out:
-                    raise errors.browned_out(is_cut_off=self.api.node.is_cut_off)
+                    raise errors.browned_out(self.api.node.unsettled)
                 response = answered(await endpoint.handler(Call(self.api, request, key)))
             except ApiError as error:
                 response = refused(error)

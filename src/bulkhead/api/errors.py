@@ -114,10 +114,11 @@ def rejected(reject: Reject, detail: str = "", **extra: Any) -> ApiError:
     return ApiError(status, code, f"{words}: {detail}" if detail else words, reject=reject.name, **extra)
 
 
-def browned_out(*, is_cut_off: bool = False) -> ApiError:
-    """While the node is loaded, or its prover or clock too far behind; or for good, where L1 takes no further batch."""
-    why = "L1 takes no further batch of this exchange" if is_cut_off else "the node is loaded"
-    text = f"{why}: it takes cancels, orders that reduce, and what moves money"
+def browned_out(why: str) -> ApiError:
+    """While the node is loaded, its prover or clock too far behind, or L1 may refuse what is traded; `why` if it is
+    known.
+    """
+    text = f"{why or 'the node is loaded'}: it takes cancels, orders that reduce, and what moves money"
     return ApiError(429, REDUCE_ONLY_MODE, text, headers={"Retry-After": "1"})
 
 

@@ -147,7 +147,7 @@ async def _register(
     call: Call, account_id: AccountId, key: Felt, wallet: int, body: OnboardBody | SubAccountBody
 ) -> None:
     if call.api.node.is_browned_out:  # who is here already gets in, and may cancel
-        raise errors.browned_out(is_cut_off=call.api.node.is_cut_off)
+        raise errors.browned_out(call.api.node.unsettled)
     given: SignatureBody | None = body.registration_signature
     if given is None and call.api.node.settings.venue.settles:
         text = "this venue settles with proofs: registrationSignature and accountId are needed (see /openapi.json)"

@@ -50,7 +50,7 @@ async def place(call: Call) -> dict[str, Any]:
     wire = call.api.market(body.market)
     _check_kind(body)
     if call.api.node.is_browned_out and not body.reduce_only:
-        raise errors.browned_out(is_cut_off=call.api.node.is_cut_off)
+        raise errors.browned_out(call.api.node.unsettled)
     collateral = collateral_resolution(call, wire)
     if body.type == "TPSL":
         make, signed = _protection(call, wire, collateral, body)

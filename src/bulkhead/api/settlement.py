@@ -76,11 +76,12 @@ async def proposals(call: Call) -> list[dict[str, Any]]:
     settles = call.api.node.settles
     if settles is None:
         return []
-    own, known = digest_of(call.api.state.config), {each.door.reader.address: each for each in settles.proposed}
+    own = digest_of(call.api.state.config), settles.deployment.state_version
+    known = {each.door.reader.address: each for each in settles.proposed}
     return [_proposal(one, known.get(one.address), own) for one in reversed(settles.standing.proposals)]
 
 
-def _proposal(one: Proposal, later: Proposed | None, own: str) -> dict[str, Any]:
+def _proposal(one: Proposal, later: Proposed | None, own: tuple[str, int]) -> dict[str, Any]:
     is_council = one.kind is Kind.COUNCIL
     return {
         "id": f"0x{one.id}",
@@ -96,7 +97,7 @@ def _proposal(one: Proposal, later: Proposed | None, own: str) -> dict[str, Any]
         "leaveBefore": 1000 * one.leave_before_s,
         "configuration": None if later is None else later.configuration,
         "changes": [] if later is None else list(later.changes),
-        "follows": True if is_council else None if later is None else later.configuration == own,
+        "follows": True if is_council else None if later is None else (later.configuration, later.state_version) == own,
     }
 
 

@@ -14,8 +14,10 @@ from bulkhead.bridge.artifacts import Abi, write_text
 from bulkhead.bridge.chain import Chain
 from bulkhead.bridge.contract import Contract
 from bulkhead.bridge.errors import ChainError
+from bulkhead.ledger.commitment import VERSION
 
-FORMAT = 2
+FORMAT = 3
+STATE_OF_2 = 4  # the version of the state that every deployment had whose record is of format 2
 PROVING = ("verifier", "opening", "queries", "pages")  # of each key, in the order of its record
 
 
@@ -50,13 +52,14 @@ class Proposed(NamedTuple):
     """A verifier that was deployed later and proposed to the rollup, which takes it when that is enacted.
 
     `configuration` is the digest of the one whose batches it verifies; `changes` are in words, none where it is that of
-    the exchange as before.
+    the exchange as before. `state_version` says what S is made of there, see `ledger.commitment`.
     """
 
     door: Door
     from_batch: int
     configuration: str
     changes: tuple[str, ...]
+    state_version: int = VERSION
 
 
 class Exit(NamedTuple):
@@ -84,6 +87,7 @@ class Deployment(NamedTuple):
     doors: tuple[Door, ...]
     exit: Exit | None = None  # of a rollup that was deployed without, nobody leaves after a freeze
     proposed: tuple[Proposed, ...] = ()
+    state_version: int = VERSION  # of the S that the rollup began with: what its batches and its escape know
 
     @property
     def every_door(self) -> tuple[Door, ...]:
@@ -92,7 +96,8 @@ class Deployment(NamedTuple):
 
     def doors_of(self, configuration: str) -> tuple[Door, ...]:
         """Those that verify batches of the configuration that the rollup began with, which has this digest."""
-        return (*self.doors, *(each.door for each in self.proposed if each.configuration == configuration))
+        later = [each for each in self.proposed if each.configuration == configuration]
+        return (*self.doors, *(each.door for each in later if each.state_version == self.state_version))
 
     def contract(self, chain: Chain, name: str) -> Contract:
         """`token`, `custody` or `rollup`, to be called."""
@@ -165,14 +170,17 @@ def read_record(path: Path) -> Deployment:
     """A deployment from its file. RecordError when it is none."""
     try:
         fields = json.loads(path.read_text(encoding="utf-8"))
-        if fields["format"] != FORMAT:
-            raise ValueError(f"format {fields['format']}, and this program reads {FORMAT}")
+        if fields["format"] == 2:
+            fields["state_version"] = STATE_OF_2
+        elif fields["format"] != FORMAT:
+            raise ValueError(f"format {fields['format']}, and this program reads 2 and {FORMAT}")
         doors = tuple(_door(each) for each in fields["doors"])
         token, custody, rollup = (_place(fields[name]) for name in ("token", "custody", "rollup"))
         chain_id, block = int(fields["chain_id"]), int(fields["block"])
         leaving = None if fields.get("exit") is None else _exit(fields["exit"])
         deployer, proposed = _address(fields["deployer"]), tuple(map(_proposed, fields.get("proposed", [])))
-        return Deployment(chain_id, block, deployer, token, custody, rollup, doors, leaving, proposed)
+        state = int(fields["state_version"])
+        return Deployment(chain_id, block, deployer, token, custody, rollup, doors, leaving, proposed, state)
     except FileNotFoundError:
         raise RecordError(
             f"{path} is not there: `bulkhead l1 deploy` writes it, or name another with --record"
@@ -201,7 +209,8 @@ def _door(fields: Mapping[str, Any]) -> Door:
 
 def _proposed(fields: Mapping[str, Any]) -> Proposed:
     changes = tuple(map(str, fields["changes"]))
-    return Proposed(_door(fields["door"]), int(fields["from_batch"]), str(fields["configuration"]), changes)
+    state = int(fields.get("state_version", STATE_OF_2))  # without one, the record is of format 2
+    return Proposed(_door(fields["door"]), int(fields["from_batch"]), str(fields["configuration"]), changes, state)
 
 
 def _place(fields: Mapping[str, Any]) -> Place:

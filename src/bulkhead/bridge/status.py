@@ -8,6 +8,7 @@ from eth_utils.crypto import keccak
 
 from bulkhead.bridge.chain import Block, Chain
 from bulkhead.bridge.contract import Contract
+from bulkhead.bridge.deploy import NOBODY
 from bulkhead.bridge.proposals import Proposal, Proposals
 from bulkhead.bridge.record import Deployment
 
@@ -27,6 +28,11 @@ class Pin(NamedTuple):
     def is_pinned(self) -> bool:
         """Whether the rollup takes a reader of the record."""
         return self.reader == self.pinned
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether the rollup takes no batch of this version and shape: not yet, or no more."""
+        return self.pinned == NOBODY
 
 
 class Status(NamedTuple):

@@ -1,6 +1,7 @@
 """An upgrade on L1: other verifiers, deployed beside those of a rollup, announced to it, enacted after the wait.
 
-A verifier is of one configuration, so other parameters are other verifiers, and wait as those do.
+A verifier is of one configuration, so other parameters are other verifiers, and wait as those do. Of another version
+of the circuit the rollup takes batches beside those of before, until these are retired: which waits as long.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from eth_account.signers.local import LocalAccount
 
 from bulkhead.bridge.artifacts import SystemArtifacts
 from bulkhead.bridge.chain import Chain
-from bulkhead.bridge.deploy import Progress, deploy_doors
+from bulkhead.bridge.deploy import NOBODY, Progress, deploy_doors
 from bulkhead.bridge.errors import ChainError
 from bulkhead.bridge.proposals import Kind, Proposal, Stage
 from bulkhead.bridge.record import Deployment, Door, Proposed
@@ -26,11 +27,12 @@ class UpgradeError(ChainError):
 
 class Aim(NamedTuple):
     """What is announced: verifiers of the configuration with this digest, from a batch on (0: at once when enacted).
-    `changes` are in words, none where the configuration stays."""
+    `changes` are in words, none where the configuration stays. `retires`: no others are to be taken from then on."""
 
     configuration: str
     changes: tuple[str, ...]
     from_batch: int
+    retires: bool = False
 
 
 def propose(
@@ -62,7 +64,8 @@ def propose(
             continue
         door = deploy_doors(chain, signer, [each], progress)[0] if known is None else known
         others = tuple(one for one in deployment.proposed if one.door.key != door.key)
-        deployment = deployment._replace(proposed=(*others, Proposed(door, aim.from_batch, *aim[:2])))
+        later = Proposed(door, aim.from_batch, aim.configuration, aim.changes)
+        deployment = deployment._replace(proposed=(*others, later))
         keep(deployment)
         doors.append(door)
     if not doors:
@@ -71,7 +74,43 @@ def propose(
         reader = door.reader.address
         receipt = rollup.transact(signer, "propose_reader", door.version, door.shape, reader, aim.from_batch)
         progress(f"proposed {reader} for version {door.version}, shape {door.shape}", receipt.gas_used)
+    for pair in taken_pairs(chain, deployment) if aim.retires else ():
+        if pair not in pairs:
+            receipt = rollup.transact(signer, "propose_reader", *pair, NOBODY, aim.from_batch)
+            progress(f"proposed that version {pair[0]}, shape {pair[1]} is taken no more", receipt.gas_used)
     return deployment
+
+
+def taken_pairs(chain: Chain, deployment: Deployment) -> list[tuple[int, int]]:
+    """Versions and shapes, of those in the record, of which the rollup takes the next batch."""
+    rollup = deployment.contract(chain, "rollup")
+    known = dict.fromkeys((each.version, each.shape) for each in deployment.every_door)
+    return [pair for pair in known if rollup.call("reader_of", *pair) != NOBODY]
+
+
+def unfollowed(chain: Chain, deployment: Deployment, one: Proposal, others: Sequence[Proposal]) -> str:
+    """Why an exchange may not follow a proposal that is enacted with `others`, as far as the record tells; empty where
+    it can."""
+    if one.kind is Kind.COUNCIL:
+        return ""
+    if one.address == NOBODY:
+        heirs = [pair for pair in taken_pairs(chain, deployment) if pair[0] != one.version]
+        coming = [each for each in others if each.kind is Kind.READER and each.address != NOBODY]
+        heirs += [(each.version, each.shape) for each in coming if each.from_batch <= one.from_batch]
+        if any(shape == one.shape and version != one.version for version, shape in heirs):
+            return ""
+        return f"it retires version {one.version}, shape {one.shape}: no batch of that shape settles afterwards"
+    later = next((each for each in deployment.proposed if each.door.reader.address == one.address), None)
+    if later is None:
+        return f"the reader {one.address} is not in the record, so nobody here knows which batches it takes"
+    if later.changes:
+        return "it takes batches of another configuration, and the state on L1 binds the one that the rollup began with"
+    if later.state_version != deployment.state_version:
+        return (
+            f"it takes batches of a state of version {later.state_version}, and that on L1, which the escape knows, "
+            f"has version {deployment.state_version}"
+        )
+    return ""
 
 
 def withdraw(chain: Chain, signer: LocalAccount, deployment: Deployment, proposal: Proposal) -> int:

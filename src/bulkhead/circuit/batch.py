@@ -11,7 +11,7 @@ The configuration stays as it is and is part of the system itself, so that a ven
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from bulkhead.circuit.accounts import Freshness
@@ -138,13 +138,46 @@ MEDIUM = Shape(  # a hundred trades and what comes with them
     log_signatures=15, log_poseidon=16, log_numbers=16, queue=16, forced=8, changes=576,
     log_plates=16, plates=Usual(110, (14, 56, 88, 88, 40, 16), ticks=6, scaled=12, isolated=16).plates(),
 )  # fmt: skip
-LARGE = Shape(  # fifteen hundred trades, in some nine gigabytes; for the chain fifteen, so no node chooses it there
+LARGE = Shape(  # fifteen hundred trades, in some nine gigabytes; for the chain fifteen, so a venue must ask for it
     number=3, log_rules=16, log_programs=16, log_terms=8, log_records=14, log_orders=14, log_tree=14,
     log_signatures=19, log_poseidon=19, log_numbers=17, queue=32, forced=16, changes=8192,
     log_plates=20, plates=Usual(1600, (200, 900, 1600, 1800, 1200, 400), ticks=16, scaled=100, isolated=64).plates(),
 )  # fmt: skip
-SHAPES = (SMALL, MEDIUM)  # for which L1 may have verifiers
+SHAPES = (SMALL, MEDIUM)  # for which L1 has verifiers unless somebody asks for others
 ALL_SHAPES = (*SHAPES, LARGE)
+SHAPE_NAMES = {"small": SMALL, "middle": MEDIUM, "large": LARGE}  # in settings and commands
+# How statements are laid out that L1 may have taken, by version of the circuit: a new version leaves those before here.
+LAYOUTS = {CIRCUIT_VERSION: ALL_SHAPES}
+
+
+def layout_of(version: int, number: int) -> Shape | None:
+    """The shape of that number in a version of the circuit; None where this program knows none."""
+    return next((shape for shape in LAYOUTS.get(version, ()) if shape.number == number), None)
+
+
+def shapes_of(names: Sequence[str]) -> tuple[Shape, ...]:
+    """Shapes by their names, the smallest first; those for which L1 has verifiers by default where nobody names any.
+
+    ValueError for a name of none.
+    """
+    unknown = [name for name in names if name not in SHAPE_NAMES]
+    if unknown:
+        raise ValueError(f"{unknown[0]!r} is no shape of a batch; there are {', '.join(SHAPE_NAMES)}")
+    return tuple(shape for name, shape in SHAPE_NAMES.items() if name in names) or SHAPES
+
+
+def name_of(shape: Shape) -> str:
+    """A shape's name, or its number where it has none."""
+    return next((name for name, each in SHAPE_NAMES.items() if each == shape), str(shape.number))
+
+
+def by_size(shapes: Iterable[Shape]) -> list[Shape]:
+    """By rows, which is by what their proofs cost, then by what they list: the smallest first."""
+
+    def size(shape: Shape) -> tuple[int, ...]:
+        return sum(1 << log_height for log_height in shape.log_heights), shape.changes, shape.queue, shape.forced
+
+    return sorted(shapes, key=size)
 
 
 def shape_named(words: tuple[int, ...]) -> Shape | None:

@@ -15,6 +15,7 @@ from typing import NamedTuple
 from bulkhead.circuit.batch import Shape
 from bulkhead.circuit.expected import Expected
 from bulkhead.circuit.instructions import Flag, Program
+from bulkhead.circuit.measured import Measured
 from bulkhead.circuit.order import Mode
 from bulkhead.circuit.plates import Asked
 from bulkhead.circuit.play import signatures_of
@@ -94,6 +95,9 @@ class Need(NamedTuple):
     lists: int = 0
     entries: int = 0
     list_hashes: int = 0
+    shown: int = 0  # accounts of which it is known what they show: these words, and permutations that hash them once
+    shown_words: int = 0
+    shown_hashes: int = 0
     frames: Mapping[str, int] = MappingProxyType({})
 
     def plus(self, other: Need, times: int = 1) -> Need:
@@ -144,9 +148,12 @@ class Load:
         self.venue, self.before = venue, before
         self._sum = Need()
         self._expected = Expected(before)
+        self._measured = Measured(venue, before)
         self._signed: set[object] = set()
         self._orders: set[object] = set()
         self._accounts: set[int] = set()
+        self._changed: dict[int, int] = {}  # words of a record, when it was last looked at
+        self._stale: set[int] = set()  # accounts that were touched since
         self._nodes: set[tuple[int, int]] = set()
 
     @property
@@ -160,23 +167,36 @@ class Load:
 
     def need(self, state: State) -> Need:
         """What was taken, with what several transactions share counted once; `state` is the one they have led to."""
-        changed = 0
-        for record in (*self._accounts, *RECORDS):
+        for record in (*self._stale, *RECORDS):
             old, new = record_words(self.before, record), record_words(state, record)
-            changed += sum(old.get(word, 0) != new.get(word, 0) for word in {*old, *new})
+            self._changed[record] = sum(old.get(word, 0) != new.get(word, 0) for word in {*old, *new})
+        self._stale.clear()
+        changed = sum(self._changed.values())
         touched = state.filled.touched
         lists = [[each.filled.size(number) for number in touched] for each in (self.before, state)]
-        return self._sum._replace(
-            signatures=len(self._signed), accounts=len(self._accounts), nodes=len(self._nodes), orders=0,
+        return self._played()._replace(
+            signatures=len(self._signed), orders=0,
             words=changed + len(self._orders), lists=len(touched),
             entries=sum(lists[0]) + len(self._orders),  # some may be forgotten already, and are shown nevertheless
             list_hashes=sum(map(_list_hashes, lists[0] + lists[1])),
+        )  # fmt: skip
+
+    def _played(self) -> Need:
+        """The sum, with what accounts show and numbers are asked for as it was played, or else at most."""
+        played = self._measured
+        if not played.is_known:
+            return self._sum._replace(accounts=len(self._accounts), nodes=len(self._nodes))
+        sizes = [len(words) for words in played.accounts.values()]
+        return self._sum._replace(
+            accounts=0, nodes=len(played.nodes), numbers=played.numbers, shown=len(sizes),
+            shown_words=sum(sizes) + len(sizes), shown_hashes=sum(map(_list_hashes, sizes)),
         )  # fmt: skip
 
     def take(self, transaction: Transaction, holders: Iterable[int]) -> None:
         """One more. `holders` are the accounts with positions in its market, where it may turn to them."""
         others = list(holders) if isinstance(transaction, WITH_HOLDERS) else []
         touched = touched_by(transaction)
+        self._measured.take(transaction)
         self._expected.forget(others)
         need, frames = need_of(self.venue, type(transaction), len(others)), self._expected.take(transaction, touched)
         self._sum = self._sum.plus(need if frames is None else _known(self.venue, need, frames))
@@ -184,6 +204,7 @@ class Load:
         self._signed.update(signed)
         if not isinstance(transaction, tx.OracleTick):
             self._orders.update(signed)
+        self._stale.update(touched, others)
         for account_id in {*touched, *others}:
             if account_id not in self._accounts:
                 self._accounts.add(account_id)
@@ -273,8 +294,9 @@ def taken_at_most(venue: Venue, state: State, need: Need, plates: Asked = ()) ->
     """What a batch with this need takes at most, by the names of `rooms_of`, of a shape with these plates."""
     markets = len(venue.config.markets)
     each = FIXED_WORDS + venue.positions_max + markets + 1  # positions, choices, and the account's choice of itself
-    venues = (markets * venue.market_words, len(Money), len(Tick), len(Counter))
-    shown = max(1, need.accounts)  # the tree shows at least one leaf
+    numbered = 1 + max((int(terms.market_id) for terms in venue.config.markets), default=0)  # from 0 on
+    venues = (numbered * venue.market_words, len(Money), len(Tick), len(Counter))
+    shown = need.accounts if need.shown else max(1, need.accounts)  # the tree shows at least one leaf
     words = shown * (each + 1) + sum(venues) + len(venues)
     longest = state.filled.longest
     lists, entries = need.lists + need.orders, need.entries + need.orders * (longest + 1)
@@ -283,12 +305,13 @@ def taken_at_most(venue: Venue, state: State, need: Need, plates: Asked = ()) ->
     orders = need.list_hashes + need.orders * (_list_hashes(longest) + _list_hashes(longest + 1))
     return {
         "rows of rules": need.rows + _left_over(venue, need, dict(plates)) + _cost(venue, "close").rows,
-        "words of records": words,
+        "words of records": words + need.shown_words,
         "live orders": entries + lists,
         "nodes of the trees": nodes,
         "signatures": need.signatures,
-        "hashes": need.hashes + 2 * (records + nodes) + orders + STATED_HASHES,
-        "numbers": need.numbers + NUMBERS_A_WORD * words + NUMBERS_AN_ORDER * entries + NUMBERS_A_LIST * lists
+        "hashes": need.hashes + 2 * (records + need.shown_hashes + nodes) + orders + STATED_HASHES,
+        "numbers": need.numbers + _cost(venue, "close").numbers + NUMBERS_A_WORD * words
+        + NUMBERS_AN_ORDER * entries + NUMBERS_A_LIST * lists
         + shown * (NUMBERS_A_PLACE * (each - FIXED_WORDS) + 1),
         "deposits": need.deposits,
         "payments": need.paid,

@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 import secrets
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
 if TYPE_CHECKING:  # what talks to Ethereum takes seconds to import; the other commands need not wait for it
@@ -22,7 +24,7 @@ if TYPE_CHECKING:  # what talks to Ethereum takes seconds to import; the other c
     from bulkhead.bridge.embedded.node import Genesis
     from bulkhead.bridge.proposals import Proposal
     from bulkhead.bridge.record import Deployment
-    from bulkhead.bridge.status import Status
+    from bulkhead.bridge.status import Pin, Status
     from bulkhead.ledger.config import VenueConfig
 
 ETHER = 10**18
@@ -43,6 +45,10 @@ KeyFile = Annotated[
 Compiled = Annotated[
     list[Path] | None, typer.Option(help="Compiled contracts, taken at their word; else they are compiled here.")
 ]
+Shapes = Annotated[
+    list[str] | None,
+    typer.Option("--shape", help="Of batches: small, middle, large; again for each. Without: small, middle."),
+]
 VerifierProfile = Annotated[str, typer.Option(help="Which proofs its verifiers take.")]
 
 DEFAULT_L1, DEFAULT_RECORD = "l1/chain.sqlite", Path("l1/deployment.json")
@@ -57,6 +63,7 @@ def deploy(
     key_file: KeyFile = None,
     artifacts: Compiled = None,
     profile: VerifierProfile = "onchain",
+    shape: Shapes = None,
     token: Annotated[str | None, typer.Option(help="The collateral; without one a test token is deployed.")] = None,
     council: Annotated[str | None, typer.Option(help="Who may pause and propose; the deployer if nobody.")] = None,
     fee: Annotated[int, typer.Option(min=0, help="What a forced request costs, in wei.")] = 0,
@@ -78,7 +85,8 @@ def deploy(
     try:
         for option, address in (("--council", council), ("--token", token)):
             _check_address(option, address)
-        systems, leaving = _systems(read_genesis(exchange).config, exchange, (profile, escape), artifacts or [])
+        asked = (profile, escape, shape or [])
+        systems, leaving = _systems(read_genesis(exchange).config, exchange, asked, artifacts or [])
         beginning = _beginning(exchange, fee)
         signer = find_signer(where, key_file)
         beginning = beginning._replace(council=to_checksum_address(council or str(signer.address)))
@@ -206,11 +214,12 @@ def _beginning(exchange: Path, fee: int) -> Beginning:
 
 
 def _systems(
-    config: VenueConfig, exchange: Path, proofs: tuple[str, str], files: list[Path]
+    config: VenueConfig, exchange: Path, asked: tuple[str, str, list[str]], files: list[Path]
 ) -> tuple[list[SystemArtifacts], SystemArtifacts | None]:
     """A verifier for each shape of batch, and the escape: as somebody compiled them, or compiled here.
 
-    `proofs`: their profile, and the shape of the escape's. ValueError where there are none of these names.
+    `asked`: the profile of proofs, the shape of the escape's, and those of batches. ValueError where there are none of
+    these names.
     """
     from bulkhead.bridge.artifacts import compile_escape, read_system
 
@@ -220,31 +229,48 @@ def _systems(
     from bulkhead.circuit.escape_batch import ESCAPE_SHAPES, escape_module
     from bulkhead.node.leave import escape_key
 
-    profile, named = proofs
+    profile, named, shapes = asked
     if named not in ESCAPE_SHAPES:
         raise ValueError(f"an escape of {named!r} statements: there are {', '.join(ESCAPE_SHAPES)} ones")
-    made, shape = verifiers_of(config, exchange, profile), ESCAPE_SHAPES[named]
+    made, shape = verifiers_of(config, exchange, profile, shapes), ESCAPE_SHAPES[named]
     typer.echo("compiling the verifier of the escape")
     return made, compile_escape(escape_key(config, shape, profile).key, escape_module(shape))
 
 
-def verifiers_of(config: VenueConfig, exchange: Path, profile: str) -> list[SystemArtifacts]:
-    """A verifier for each shape of batch, compiled here. ValueError where there are none of this configuration."""
-    from bulkhead.circuit.batch import SHAPES
+def verifiers_of(
+    config: VenueConfig, exchange: Path, profile: str, shapes: Sequence[str] = ()
+) -> list[SystemArtifacts]:
+    """A verifier for each of these shapes of batch, by name, compiled here.
+
+    ValueError where there are none of this configuration or shape, or the machine has too little memory for one.
+    """
+    from bulkhead.circuit.batch import name_of, shapes_of
     from bulkhead.circuit.venue import NotProvable
     from bulkhead.node.on_chain import contracts_of
+    from bulkhead.node.prove_batch import NotEnoughMemory
     from bulkhead.node.proving import profiles
 
     if profile not in profiles():
         raise ValueError(f"{profile!r} is no profile; there are {', '.join(profiles())}")
     made = []
-    for shape in SHAPES:
-        typer.echo(f"compiling the verifier of shape {shape.number}")
+    for shape in shapes_of(shapes):
+        typer.echo(f"making the key of shape {name_of(shape)}, and compiling its verifier")
         try:
-            made.append(contracts_of(config, shape, profile))
+            with _bar() as report:
+                made.append(contracts_of(config, shape, profile, report))
         except NotProvable as error:
             raise ValueError(f"{exchange}: {error}") from error
+        except NotEnoughMemory as error:
+            raise ValueError(f"--shape {name_of(shape)}: {error}") from error
     return made
+
+
+@contextmanager
+def _bar() -> Iterator[Callable[[float], None]]:
+    """How far a key is made, where somebody looks."""
+    with Progress(TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn(), transient=True) as progress:
+        bar = progress.add_task("the key", total=1.0)
+        yield lambda share: progress.update(bar, completed=share)
 
 
 def _show(chain: Chain, record: Path) -> bool:
@@ -265,10 +291,23 @@ def _show(chain: Chain, record: Path) -> bool:
     for name in found.changed:
         console.print(f"[bold red]{name}: another contract than the one of the record[/bold red]")
     for pin in found.pins:
-        if not pin.is_pinned:
+        if not pin.is_pinned and not pin.is_closed:
             text = f"version {pin.version}, shape {pin.shape}: the rollup takes {pin.pinned}, not the record's reader"
             console.print(f"[bold red]{text}[/bold red]")
-    return not found.changed and all(pin.is_pinned for pin in found.pins)
+    if all(pin.is_closed for pin in found.pins):
+        console.print("[bold red]the rollup takes the next batch from no reader of the record[/bold red]")
+    return not found.changed and any(pin.is_pinned for pin in found.pins) and _are_known(found)
+
+
+def _pinned(pin: Pin) -> str:
+    if pin.is_closed:
+        return "no batch of it is taken: not yet, or no more"
+    return f"key 0x{pin.key}, reader {pin.pinned}"
+
+
+def _are_known(found: Status) -> bool:
+    """Whether every reader that the rollup takes, of those versions and shapes, is in the record."""
+    return all(pin.is_pinned or pin.is_closed for pin in found.pins)
 
 
 def _tables(found: Status) -> Iterator[tuple[str, list[tuple[str, str]]]]:
@@ -280,7 +319,7 @@ def _tables(found: Status) -> Iterator[tuple[str, list[tuple[str, str]]]]:
     for name, values in found.views.items():
         yield name.capitalize(), [(key, _value(key, value)) for key, value in values.items()]
     doors = [(f"version {pin.version}, shape {pin.shape}", pin) for pin in found.pins]
-    yield "Pinned", [(name, f"key 0x{pin.key}, reader {pin.pinned}") for name, pin in doors]
+    yield "Pinned", [(name, _pinned(pin)) for name, pin in doors]
     yield (
         "Balances",
         [

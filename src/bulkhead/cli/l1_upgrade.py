@@ -15,6 +15,7 @@ from bulkhead.cli.l1 import (
     Compiled,
     KeyFile,
     RecordFile,
+    Shapes,
     VerifierProfile,
     Where,
     clock,
@@ -50,16 +51,20 @@ def propose(
     from_batch: Annotated[
         int, typer.Option(min=0, help="The first batch of the new verifiers; 0: the next one when enacted.")
     ] = 0,
+    retire: Annotated[
+        bool, typer.Option("--retire", help="Announce, too, that from then on no other version's batches are taken.")
+    ] = False,
     stops_batches: Stops = False,
     where: Where = DEFAULT_L1,
     record: RecordFile = DEFAULT_RECORD,
     key_file: KeyFile = None,
     artifacts: Compiled = None,
     profile: VerifierProfile = "onchain",
+    shape: Shapes = None,
 ) -> None:
     """Compile verifiers, deploy them beside those that the rollup takes, and announce them: the timelock begins."""
     from bulkhead.bridge.artifacts import read_system
-    from bulkhead.bridge.record import write_record
+    from bulkhead.bridge.record import read_record, write_record
     from bulkhead.bridge.upgrade import propose as run
     from bulkhead.node.replay import read_genesis
     from bulkhead.node.succession import obstacle
@@ -67,10 +72,14 @@ def propose(
     with _told():
         before = read_genesis(exchange).config
         after, aim = _aim(before, draft, from_batch)
-        problem = obstacle(before, after)
+        aim = aim._replace(retires=retire)
+        began = read_record(record)
+        problem = obstacle(began, before, after)
         if problem and not stops_batches:
             raise ValueError(f"not proposed: {problem}. To announce it all the same give --stops-batches")
-        systems = [read_system(path) for path in artifacts or ()] or verifiers_of(after, exchange, profile)
+        if not problem and not artifacts:
+            _check_escape(began, before, profile)
+        systems = [read_system(path) for path in artifacts or ()] or verifiers_of(after, exchange, profile, shape or ())
         with _opened(where, record, key_file) as (chain, known, signer):
             known = run(
                 chain, signer, known, systems, aim, keep=lambda made: write_record(record, made),
@@ -92,6 +101,7 @@ def enact(
     """Have happen what was announced and has waited long enough: one proposal, or all that are ready. Anybody may."""
     from bulkhead.bridge.proposals import Stage
     from bulkhead.bridge.upgrade import enact as run
+    from bulkhead.bridge.upgrade import unfollowed
 
     with _told(), _opened(where, record, key_file) as (chain, known, signer):
         found = _found(chain, known)
@@ -99,7 +109,7 @@ def enact(
         if not chosen:
             raise ValueError("no proposal is ready to be enacted")
         for one in chosen:
-            problem = _unfollowed(known, one)
+            problem = unfollowed(chain, known, one, chosen)
             if problem and not stops_batches:
                 raise ValueError(f"proposal {one.id[:16]}… is not enacted: {problem}. To do it give --stops-batches")
         for one in chosen:
@@ -122,6 +132,29 @@ def withdraw(
             raise ValueError("name one with --proposal; `bulkhead l1 status` lists them")
         one = _named(_found(chain, known), proposal)
         typer.echo(f"withdrawn {one.id} ({run(chain, signer, known, one):,} gas)")
+
+
+def _check_escape(known: Deployment, config: VenueConfig, profile: str) -> None:
+    """The escape stays what was deployed, and whoever leaves must read this program's batches and prove the escape.
+
+    ValueError where no one program would do both. Whoever brings compiled contracts answers for it himself.
+    """
+    from bulkhead.circuit.escape_batch import ESCAPE_SHAPES
+    from bulkhead.node.leave import escape_key
+
+    if known.exit is None:
+        return
+    made = []
+    for shape in ESCAPE_SHAPES.values():
+        made.append(escape_key(config, shape, profile).key.digest.hex())
+        if made[-1] == known.exit.key:
+            return
+    raise ValueError(
+        f"not proposed: the escape on L1 takes proofs of the key {known.exit.key[:16]}…, and this program makes "
+        f"those of {', '.join(f'{key[:16]}…' for key in made)}. Once its batches settle, a program that proves the "
+        "escape could not read them, so nobody could leave: propose with a program whose escape is that of the "
+        "deployment"
+    )
 
 
 @contextmanager
@@ -183,23 +216,6 @@ def _named(found: tuple[Proposal, ...], text: str) -> Proposal:
         known = ", ".join(f"{one.id[:16]}…" for one in found) or "none"
         raise ValueError(f"--proposal {text}: give at least {ID_DIGITS_MIN} digits of one; there are {known}")
     return [one for one in found if one.id in ids][-1]
-
-
-def _unfollowed(known: Deployment, one: Proposal) -> str:
-    """Why an exchange may not follow a reader, as far as the record tells; empty where it can."""
-    from bulkhead.bridge.deploy import NOBODY
-    from bulkhead.bridge.proposals import Kind
-
-    if one.kind is Kind.COUNCIL:
-        return ""
-    if one.address == NOBODY:
-        return f"it retires version {one.version}, shape {one.shape}: no batch of that shape settles afterwards"
-    later = next((each for each in known.proposed if each.door.reader.address == one.address), None)
-    if later is None:
-        return f"the reader {one.address} is not in the record, so nobody here knows which batches it takes"
-    if later.changes:
-        return "it takes batches of another configuration, and the state on L1 binds the one that the rollup began with"
-    return ""
 
 
 def _show(chain: Chain, known: Deployment) -> None:

@@ -37,6 +37,10 @@ def prove(
     out: Annotated[Path | None, typer.Option(help="Where to put the proof of one batch, too.")] = None,
     workers: Annotated[int, typer.Option(min=1, max=64, help="Batches at once, each in a process.")] = 1,
     threads: Annotated[int, typer.Option(min=0, help="Of each batch; 0: the cores there are, shared.")] = 0,
+    shape: Annotated[
+        list[str] | None,
+        typer.Option(help="One of these: small, middle, large. Without: all; for onchain, small and middle."),
+    ] = None,
     cluster: Annotated[str, typer.Option(help="A Ray cluster's address; empty: on this machine.")] = "",
     follow: Annotated[bool, typer.Option("--follow", help="Go on as batches are sealed, until interrupted.")] = False,
 ) -> None:
@@ -50,7 +54,7 @@ def prove(
     if (out is not None or batch) and follow or (out is not None and not batch):
         raise _refuse("--out goes with --batch, and --follow with neither")
     try:
-        with _pool(cluster, workers, threads) as pool, _bars(console) as report:
+        with _pool(cluster, workers, threads, shape or []) as pool, _bars(console) as report:
             prover = Prover(journal, profile, pool, report)
             if follow:
                 prover.follow(FOLLOW_PAUSE_S)
@@ -59,7 +63,7 @@ def prove(
         if out is not None and path is not None:
             write_proof(out, read_proof(path))
         behind = prover.lag()
-    except (JournalError, ExchangeError, ProofFileError, ClusterError) as error:
+    except (JournalError, ExchangeError, ProofFileError, ClusterError, ValueError) as error:
         raise _refuse(str(error)) from error
     except KeyboardInterrupt:
         raise typer.Exit(130) from None
@@ -147,12 +151,14 @@ def _money(amount: int, venue: VenueConfig) -> str:
 
 
 @contextmanager
-def _pool(cluster: str, workers: int, threads: int) -> Iterator[Pool]:
+def _pool(cluster: str, workers: int, threads: int, names: list[str]) -> Iterator[Pool]:
+    from bulkhead.circuit.batch import shapes_of
     from bulkhead.node.cluster import ClusterPool
     from bulkhead.node.workers import LocalPool
 
     each = threads or max(1, (os.cpu_count() or 1) // workers)
-    pool = ClusterPool(cluster, workers, each) if cluster else LocalPool(workers, each)
+    shapes = shapes_of(names) if names else ()
+    pool = ClusterPool(cluster, workers, each, shapes) if cluster else LocalPool(workers, each, shapes)
     try:
         yield pool
     finally:

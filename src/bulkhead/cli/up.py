@@ -47,6 +47,10 @@ def up(
     ] = False,
     l1_port: Annotated[int, typer.Option(min=0, max=65_535, help="Of that Ethereum; 0: any that is free.")] = 8545,
     terminal_port: Annotated[int, typer.Option(min=0, max=65_535, help="Of the terminal; 0: any that is free.")] = 8090,
+    shape: Annotated[
+        list[str] | None,
+        typer.Option(help="Of batches that settle: small, middle, large; chosen at the first start, and then kept."),
+    ] = None,
     no_terminal: Annotated[bool, typer.Option("--no-terminal", help="No screens: REST and streams alone.")] = False,
 ) -> None:
     """Run a whole test exchange with makers on recorded prices. Ctrl-C ends it in order; the next start goes on."""
@@ -67,7 +71,7 @@ def up(
     try:
         terms = Terms(
             folder or Path("up-settled" if settle else "up"), port, prices, tick_s, data, seed, l1_port,
-            None if no_terminal else terminal_port,
+            None if no_terminal else terminal_port, tuple(shape or ()),
         )  # fmt: skip
         uvloop.run(_run(console, terms, is_quiet=quiet, is_settling=settle))
     except (
@@ -91,6 +95,7 @@ class Terms(NamedTuple):
     seed: int
     l1_port: int
     terminal_port: int | None  # None: no terminal
+    shapes: tuple[str, ...] = ()  # of batches; none: as it was deployed, at first as is usual
 
 
 def _settings(terms: Terms, *, is_settling: bool) -> Settings:
@@ -116,8 +121,8 @@ def _settings(terms: Terms, *, is_settling: bool) -> Settings:
 
     from bulkhead.cli import up_settled
 
-    venue, settlement = up_settled.tables(terms.folder)
-    clock = up_settled.pace(terms.tick_s or up_settled.TICK_S)
+    venue, settlement = up_settled.tables(terms.folder, terms.shapes)
+    clock = up_settled.pace(terms.tick_s or up_settled.TICK_S, settlement.shapes)
     limits = LimitSettings(brown_out_batches=up_settled.BEHIND_MAX)
     return check_settings(replace(plain, venue=venue, settlement=settlement, clock=clock, limits=limits))
 
@@ -144,7 +149,7 @@ async def _run(console: Console, terms: Terms, *, is_quiet: bool, is_settling: b
         return config if markets is None else config._replace(markets=markets)
 
     if is_settling:
-        up_settled.deploy_once(console, terms.folder, make_config, people["test"]["wallet"])
+        up_settled.deploy_once(console, terms.folder, make_config, people["test"]["wallet"], terms.shapes)
     settings = _settings(terms, is_settling=is_settling)
     node = open_node(settings, source=source, make_config=make_config)
     trading: list[asyncio.Task[None]] = []

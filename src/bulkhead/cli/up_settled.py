@@ -9,12 +9,13 @@ from __future__ import annotations
 import os
 import secrets
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rich.console import Console
+from rich.status import Status
 
 if TYPE_CHECKING:  # what proves, and what talks to Ethereum, takes seconds to import
     from eth_account.signers.local import LocalAccount
@@ -30,7 +31,7 @@ PROFILE = "onchain"
 ETHER = 10**18
 FEE = 10**15  # wei, of a forced request
 TICK_S = 15.0  # each tick is signed thrice and proven; prices may be a minute old
-BATCH_S, BATCH_TRANSACTIONS = 120.0, 60
+BATCH_S, BATCH_TRANSACTIONS, LARGE_TRANSACTIONS = 120.0, 60, 1_500
 BEHIND_MAX = 8  # batches without a proof, until only cancels and reduce-only orders are taken
 MakeConfig = Callable[["Keys", str], "VenueConfig"]
 
@@ -40,31 +41,45 @@ def place(folder: Path) -> Path:
     return folder / "l1"
 
 
-def tables(folder: Path) -> tuple[VenueSettings, SettlementSettings]:
-    """Settings of such a venue: what it is, and where it settles."""
+def tables(folder: Path, shapes: tuple[str, ...] = ()) -> tuple[VenueSettings, SettlementSettings]:
+    """Settings of such a venue: what it is, where it settles, and in which shapes: those deployed if none are named."""
+    from bulkhead.bridge.record import read_record
+    from bulkhead.circuit.batch import SHAPE_NAMES
     from bulkhead.node.settings import SettlementSettings, VenueSettings
 
     l1 = place(folder)
+    record = l1 / "deployment.json"
+    if record.exists() and not shapes:
+        numbers = {door.shape for door in read_record(record).doors}
+        shapes = tuple(name for name, shape in SHAPE_NAMES.items() if shape.number in numbers)
     return VenueSettings(chain_id=CHAIN_ID, settles=True), SettlementSettings(
         l1=str(l1 / "chain.sqlite"),
-        record=str(l1 / "deployment.json"),
+        record=str(record),
         key_file=str(l1 / "chain.key"),
         faucet_key_file=str(l1 / "faucet.key"),
         profile=PROFILE,
+        shapes=shapes,
     )
 
 
-def pace(tick_s: float) -> ClockSettings:
-    """Batches small enough for the small shape, seldom enough that two cores keep up with proving them."""
+def pace(tick_s: float, shapes: Sequence[str] = ()) -> ClockSettings:
+    """Batches small enough for the small shape, seldom enough that two cores keep up with proving them.
+
+    With the largest a busy batch may grow until that is full; one that is sealed on time goes out as small as it is.
+    """
     from bulkhead.node.settings import ClockSettings
 
-    return ClockSettings(interval_s=tick_s, batch_s=BATCH_S, batch_transactions=BATCH_TRANSACTIONS)
+    most = LARGE_TRANSACTIONS if "large" in shapes else BATCH_TRANSACTIONS
+    return ClockSettings(interval_s=tick_s, batch_s=BATCH_S, batch_transactions=most)
 
 
-def deploy_once(console: Console, folder: Path, make_config: MakeConfig, wallet: str) -> None:
+def deploy_once(
+    console: Console, folder: Path, make_config: MakeConfig, wallet: str, shapes: tuple[str, ...] = ()
+) -> None:
     """At the first start: begin the exchange, compile its verifiers, deploy everything. `wallet` is given ether.
 
-    Raises ChainError: without a compiler, in a Python without an embedded chain, or when the file is held elsewhere.
+    Raises SettlementError where the machine cannot hold what a shape takes; ChainError without a compiler, in a Python
+    without an embedded chain, or when the file is held elsewhere.
     """
     from bulkhead.bridge.deploy import deploy
     from bulkhead.bridge.open import new_chain, open_chain
@@ -83,7 +98,7 @@ def deploy_once(console: Console, folder: Path, make_config: MakeConfig, wallet:
         return
     config = make_config(keys_in(folder, VenueSettings().oracle_signers), CHAIN_ID)
     Exchange.open(folder, config, wall_clock()).close()
-    systems, leaving = _systems(console, config)
+    systems, leaving = _systems(console, config, shapes)
     for old in l1.glob("chain.sqlite*"):  # of a start that did not get this far
         old.unlink()
     rich = [str(each.address) for each in signers] + ([wallet] if wallet else [])
@@ -100,21 +115,36 @@ def deploy_once(console: Console, folder: Path, make_config: MakeConfig, wallet:
     console.print(f"  L1 is in {l1}: custody {made.custody.address}, rollup {made.rollup.address}", highlight=False)
 
 
-def _systems(console: Console, config: VenueConfig) -> tuple[list[SystemArtifacts], SystemArtifacts]:
+def _systems(
+    console: Console, config: VenueConfig, shapes: tuple[str, ...]
+) -> tuple[list[SystemArtifacts], SystemArtifacts]:
     """Compiled: a verifier for each shape of batch, and the escape."""
     from bulkhead.bridge.artifacts import compile_escape
     from bulkhead.bridge.embedded.native import is_available
-    from bulkhead.circuit.batch import SHAPES
+    from bulkhead.circuit.batch import name_of, shapes_of
     from bulkhead.circuit.escape_batch import USUAL, escape_module
     from bulkhead.node.leave import escape_key
     from bulkhead.node.on_chain import contracts_of
+    from bulkhead.node.prove_batch import NotEnoughMemory, check_room, forget_keys
+    from bulkhead.node.settling.events import SettlementError
 
     if not is_available():
         console.print("[yellow]Verifying takes minutes here; seconds with pip install 'bulkhead\\[native]'[/yellow]")
     made = []
-    for shape in SHAPES:
-        with console.status(f"compiling the verifier of batches of shape {shape.number} (once; then it is kept)"):
-            made.append(contracts_of(config, shape, PROFILE))
+    chosen = shapes_of(shapes)
+    try:
+        check_room(config, chosen, PROFILE)
+    except NotEnoughMemory as error:
+        raise SettlementError(f"--shape: {error}") from error
+    for shape in chosen:
+        text = f"the verifier of batches of shape {name_of(shape)} (once; then it is kept)"
+        with console.status(text) as status:
+
+            def told(share: float, text: str = text, status: Status = status) -> None:
+                status.update(f"{text}: its key, {share:.0%}")
+
+            made.append(contracts_of(config, shape, PROFILE, told))
+    forget_keys()  # the prover is a process of its own
     with console.status("compiling the verifier of the escape"):
         return made, compile_escape(escape_key(config, USUAL, PROFILE).key, escape_module(USUAL))
 

@@ -168,9 +168,8 @@ class Node:
     @property
     def is_browned_out(self) -> bool:
         """So much waits for the writer, the tables or the prover, that only cancels and reduce-only orders are taken;
-        or prices cannot follow, since the machine's clock went back; or L1 takes no further batch, so that nothing
-        that is traded would ever settle."""
-        if self.is_cut_off or self.writer.clock_behind_ms > CLOCK_BEHIND_MAX_MS:
+        or prices cannot follow, since the machine's clock went back; or what is traded may never settle."""
+        if self.unsettled or self.writer.clock_behind_ms > CLOCK_BEHIND_MAX_MS:
             return True
         limits = self.settings.limits
         if self.writer.depth >= limits.brown_out_depth or self.store.lag >= STORE_LAG_MAX:
@@ -178,9 +177,14 @@ class Node:
         return bool(limits.brown_out_batches) and self.unproven > limits.brown_out_batches
 
     @property
-    def is_cut_off(self) -> bool:
-        """L1 takes no further batch of this exchange."""
-        return self.settles is not None and self.settles.standing.is_cut_off
+    def unsettled(self) -> str:
+        """Why what is traded now will not settle on L1, or may not; empty where it will, or nothing settles."""
+        if self.settles is None:
+            return ""
+        standing = self.settles.standing
+        if standing.is_cut_off:
+            return "L1 takes no further batch of this exchange"
+        return "a batch is about to become too old to settle" if standing.is_late else ""
 
     @property
     def unproven(self) -> int:

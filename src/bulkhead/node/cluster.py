@@ -7,10 +7,13 @@ from __future__ import annotations
 
 import re
 import socket
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from bulkhead.node.batches import JournalledBatch
 from bulkhead.node.workers import Died, Job, Progressed, Proven, Refused, Word, work
+
+if TYPE_CHECKING:  # what proves takes seconds to import
+    from bulkhead.circuit.batch import Shape
 
 ANSWER_S = 10.0
 _PLACE = re.compile(r"(?:ray://)?\[?([^\[\]/]+)\]?:(\d{1,5})")  # a host and a port
@@ -44,7 +47,9 @@ def work_remotely(job: Job, board: Any) -> Proven | Refused:
 class ClusterPool:
     """Places on a Ray cluster. A worker that dies, or whose machine does, costs only its batch."""
 
-    def __init__(self, address: str, workers: int = 1, threads: int = 1) -> None:
+    def __init__(
+        self, address: str, workers: int = 1, threads: int = 1, shapes: tuple[Shape, ...] = ()
+    ) -> None:
         """`address` as Ray takes it: host:port, ray://host:port, auto, or local for one that lives as long as we do."""
         if workers < 1 or threads < 1:
             raise ValueError(f"{workers} workers of {threads} threads prove nothing")
@@ -58,7 +63,7 @@ class ClusterPool:
             ray.init(address=address, log_to_driver=False, ignore_reinit_error=True)
         except (ConnectionError, ValueError, RuntimeError) as error:
             raise ClusterError(f"no Ray cluster answers at {address}: {error}") from error
-        self.workers, self.threads = workers, threads
+        self.workers, self.threads, self.shapes = workers, threads, shapes
         # Ray would start a dead task again by itself, without end and unseen; here it is counted and told.
         self._work = ray.remote(num_cpus=threads, max_retries=0)(work_remotely)
         self._board = ray.remote(num_cpus=0)(Board).remote()
@@ -72,7 +77,8 @@ class ClusterPool:
     def start(self, batch: JournalledBatch, profile: str) -> None:
         """Begin to prove a batch where there is room; until then it waits at the cluster."""
         assert self.free > 0, "whoever starts a batch looks for room first"
-        self._busy[self._work.remote(Job(batch, profile, self.threads), self._board)] = batch.number
+        job = Job(batch, profile, self.threads, shapes=self.shapes)
+        self._busy[self._work.remote(job, self._board)] = batch.number
 
     def wait(self, timeout_s: float) -> list[Word]:
         """What was heard of batches, after at most so long."""

@@ -1,5 +1,6 @@
 """The gate of a venue that settles: a batch is sealed before a command could make it larger than any shape holds.
 
+A batch may grow to what one of the chosen shapes holds, by all its bounds; the prover takes the smallest that holds it.
 Before each command it is asked what that could add at most, with what the batch has already. An order is counted with
 as many trades as orders stand against it. What prices and the clock set off, liquidations and triggers, is not known
 before; for these a quarter of every batch is kept free, and should that not do, `overfull` says so.
@@ -9,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from bulkhead.circuit.batch import SHAPES, Shape
+from bulkhead.circuit.batch import SHAPES, Shape, by_size
 from bulkhead.circuit.room import FORCED, WITH_HOLDERS, Load, Need, lack, need_of, trades_of
 from bulkhead.circuit.venue import venue_of
 from bulkhead.engine.book import BUY, SELL
@@ -44,7 +45,7 @@ class BatchGate:
 
     def __init__(self, exchange: Exchange, shapes: Sequence[Shape] = SHAPES) -> None:
         self.overfull = ""  # a batch that may have become too large after all
-        self.shape = max(shapes, key=lambda shape: shape.log_rules)
+        self.shapes = by_size(shapes)[::-1]
         self._exchange = exchange
         self._state: State = exchange.state
         self._venue = venue_of(self._state.config)
@@ -61,14 +62,14 @@ class BatchGate:
             return Entry.LAST
         more = self._most(command)
         kept = KEPT if isinstance(command, Prices | Clock) else 0
-        if not lack(self._venue, self.shape, self._state, self._need.plus(self._pending).plus(more), kept):
+        if not self._lack(self._need.plus(self._pending).plus(more), kept):
             self._pending = self._pending.plus(more)
             self._orders += isinstance(command, PlaceOrder)
             self._settles |= isinstance(command, Submit)
             return Entry.TAKE
         if self._pending != Need():
             return Entry.WAIT
-        alone = lack(self._venue, self.shape, self._state, more)
+        alone = self._lack(more)
         if not self._load.is_empty and (not alone or kept):
             return Entry.SEAL
         if not alone or kept:  # an empty batch is all that can be given; time does not wait
@@ -85,10 +86,20 @@ class BatchGate:
             self._load, self._need = Load(self._venue, copy_of(state)), Need()
         elif applied:
             self._need = self._load.need(state)
-            problem = lack(self._venue, self.shape, state, self._need)
+            problem = self._lack(self._need)
             if problem:
                 self.overfull = f"batch {state.counters.batches + 1} may be too large to be proven: {problem}"
         self._pending, self._orders, self._settles = Need(), 0, False
+
+    def _lack(self, need: Need, kept: int = 0) -> str:
+        """What the largest shape may lack for a batch with this need; empty where there is one that holds it."""
+        found = ""
+        for shape in self.shapes:
+            problem = lack(self._venue, shape, self._state, need, kept)
+            if not problem:
+                return ""
+            found = found or problem
+        return found
 
     def _holders(self, transaction: Transaction) -> Sequence[int]:
         """Who gave up all his lots is no holder any more: so everybody is counted."""

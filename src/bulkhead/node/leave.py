@@ -116,14 +116,14 @@ def freeze(errand: Errand) -> None:
 
 def shape_of(errand: Errand, found: FromL1, terms: Terms) -> EscapeShape:
     """The shape of statements that the deployed escape takes. NoExit where it is none of these terms."""
-    keys = {shape: escape_key(found.state.config, shape, terms.profile).key.digest.hex() for shape in terms.shapes}
-    for shape, key in keys.items():
-        if key == errand.exit.key:
+    made = []
+    for shape in terms.shapes:  # the smallest first: a large key takes gigabytes
+        made.append(escape_key(found.state.config, shape, terms.profile).key.digest.hex())
+        if made[-1] == errand.exit.key:
             return shape
     raise NoExit(
         f"the deployed escape verifies proofs of key 0x{errand.exit.key}, and this program makes those of "
-        f"{', '.join(f'0x{key}' for key in keys.values())}: take the program, and the profile, that it was deployed "
-        "with"
+        f"{', '.join(f'0x{key}' for key in made)}: take the program, and the profile, that it was deployed with"
     )
 
 

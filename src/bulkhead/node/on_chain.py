@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 from eth_account.signers.local import LocalAccount
 
 from bulkhead.bridge.artifacts import SystemArtifacts, compile_contracts
@@ -19,12 +21,19 @@ from bulkhead.ledger.state import genesis
 from bulkhead.node.proof_file import ProofFile, ProofFileError
 from bulkhead.node.prove_batch import key_for
 from bulkhead.units import TimeMs
+from stark.progress import Report, unheard
 from stark.split import split
 
 
-def contracts_of(config: VenueConfig, shape: Shape, profile: str) -> SystemArtifacts:
-    """The contracts that verify batches of a shape. Raises NotProvable, and ArtifactError without a compiler."""
-    key = key_for(config, shape, profile).key
+def contracts_of(
+    config: VenueConfig, shape: Shape, profile: str, report: Report = unheard
+) -> SystemArtifacts:
+    """The contracts that verify batches of a shape; `report` hears how far its key is made.
+
+    Raises NotProvable, NotEnoughMemory before a key is begun that the machine cannot hold, and ArtifactError without a
+    compiler.
+    """
+    key = key_for(config, shape, profile, os.cpu_count() or 1, report).key
     return compile_contracts(key, statement_module(shape), version=CIRCUIT_VERSION, shape=shape.number)
 
 

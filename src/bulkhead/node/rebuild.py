@@ -9,7 +9,7 @@ from bulkhead.bridge.chain import Chain
 from bulkhead.bridge.contract import Contract
 from bulkhead.bridge.record import Deployment, Door, check_record
 from bulkhead.bridge.statements import Pages, Unfindable, digest_of, events_of, places_in
-from bulkhead.circuit.batch import ALL_SHAPES, Shape
+from bulkhead.circuit.batch import ALL_SHAPES, Shape, layout_of
 from bulkhead.circuit.packing import PackingError, packed_number, unpack_at
 from bulkhead.circuit.rebuild import RebuildError, Rebuilt
 from bulkhead.ledger.config import VenueConfig
@@ -48,17 +48,21 @@ def rebuild(
     rollup = deployment.contract(chain, "rollup")
     first = deployment.block + 1
     doors = {door.reader.address: Published(chain, door, first) for door in deployment.every_door}
-    shapes = {shape.number: shape for shape in ALL_SHAPES}
     rebuilt = Rebuilt(genesis(config, time_ms), ALL_SHAPES[0])
     number = rebuilt.state.counters.batches
     for event in events_of(rollup, "Settled", deployment.block + 1, last):
         number = event.values["number"]
         door = doors.get(event.values["reader"])
-        shape = None if door is None else shapes.get(door.number)
-        if door is None or shape is None:
+        if door is None:
             raise NotRebuilt(
                 f"batch {number} was read by {event.values['reader']}, which is not in the record: "
                 "the rollup was upgraded; take the record of that upgrade, and the program that goes with it"
+            )
+        shape = layout_of(*door.pair)
+        if shape is None:
+            raise NotRebuilt(
+                f"batch {number} is of version {door.pair[0]} of the circuit, shape {door.pair[1]}, which this program "
+                "does not know: the rollup was upgraded; take the program of that upgrade"
             )
         settled = Settled(event.log.block, event.log.transaction, (rebuilt.root, event.values["state"]))
         said = door.statement(settled, shape)
@@ -89,7 +93,7 @@ class Published:
     """What went through one door: statements in the calldata of whoever settled, pages in that of whoever published."""
 
     def __init__(self, chain: Chain, door: Door, first: int) -> None:
-        self.chain, self.number = chain, door.shape
+        self.chain, self.pair = chain, (door.version, door.shape)
         self.verifier, self.reader = (Contract(chain, each.address, each.abi) for each in (door.verifier, door.reader))
         self._pages = Pages(self.verifier, first)
 

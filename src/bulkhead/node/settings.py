@@ -21,6 +21,8 @@ PREFIX = "BULKHEAD_"
 TEST_CHAINS = ("1337", "31337", "11155111", "17000", "560048")
 """Chain ids where money is play money: local ones, Sepolia, Holesky, Hoodi. Only there is a faucet."""
 
+SHAPE_NAMES = ("small", "middle", "large")  # as `circuit.batch` has them, which takes seconds to import
+
 Port = Annotated[int, Meta(ge=0, le=65_535)]
 Positive = Annotated[int, Meta(ge=1)]
 Seconds = Annotated[float, Meta(gt=0)]
@@ -98,6 +100,7 @@ class SettlementSettings(Struct, frozen=True, forbid_unknown_fields=True):
     record: str = ""  # the record of the deployment, as `bulkhead l1 deploy` writes it
     key_file: str = ""  # the private key that pays; empty: beside an embedded chain
     profile: str = "onchain"  # of the proofs: what the verifiers on L1 take
+    shapes: tuple[str, ...] = ()  # that batches may have, each with a verifier on L1; none named: small, middle
     confirmations: Annotated[int, Meta(ge=0)] = 0  # blocks that make it final; 0: 12 at a node, 1 on an embedded chain
     fee_max_gwei: Annotated[int, Meta(ge=0)] = 0  # for a unit of gas; 0: as L1 asks
     pause_s: Seconds = 2.0  # between looks at L1 when there is nothing to do
@@ -177,6 +180,9 @@ def _check_settlement(settings: Settings) -> None:
         raise SettingsError("settlement.l1 needs settlement.record, the file that `bulkhead l1 deploy` writes")
     if settlement.profile not in PROFILES:
         raise SettingsError(f"settlement.profile: {settlement.profile!r} is none of {', '.join(PROFILES)}")
+    for name in settlement.shapes:
+        if name not in SHAPE_NAMES:
+            raise SettingsError(f"settlement.shapes: {name!r} is none of {', '.join(SHAPE_NAMES)}")
     if settings.faucet.enabled and not settlement.faucet_key_file:
         raise SettingsError(
             "faucet.enabled needs settlement.faucet_key_file here: what it gives must be deposited on L1, by another "

@@ -63,6 +63,12 @@ STUCK_MS = 120_000  # ten blocks of Ethereum
 REFUSALS_MAX = 2  # of one call, one after the other
 FAILURES_MAX = 3  # of one call, in blocks, which costs gas each time
 CURED_BY_TIME = {"rollup: paused": Cause.PAUSED, "rollup: ahead of its time": Cause.AHEAD}
+TOO_OLD = "rollup: too old"
+UNDONE = (
+    "a batch is refused for ever three days after its end, and none of this exchange follows without it: what was not "
+    "settled is undone, and everybody leaves by the escape, after anybody has frozen the rollup for a forced request "
+    "that is overdue"
+)
 STEP_OVER_FIRST = "custody: step over first"
 
 
@@ -254,7 +260,9 @@ class Settlement:
         count = self._refused[1] + 1 if self._refused is not None and self._refused[0] == key else 1
         self._refused = key, count
         told = f"L1 refuses to {_named(*key)}: {reason}"
-        return Waiting(Cause.REFUSED, told) if count < REFUSALS_MAX else Halted(call.batch, told)
+        if count < REFUSALS_MAX:
+            return Waiting(Cause.REFUSED, told)
+        return Halted(call.batch, f"{told}: {UNDONE}", True) if reason == TOO_OLD else Halted(call.batch, told)
 
     # -- status ----------------------------------------------------------------------------------------------------
 
@@ -286,6 +294,11 @@ class Settlement:
     def proposals(self, now_s: int) -> tuple[Proposal, ...]:
         """What L1's council has announced, see `bridge.proposals`. Raises what `Chain` raises."""
         return self._proposals.look(now_s)
+
+    @property
+    def expires_s(self) -> int:
+        """Until when the next batch can settle, by its own time; 0 where none waits with a proof."""
+        return self._publisher.expires_s
 
     def statuses(self, count: int = 20) -> list[BatchStatus]:
         """Of the newest batches, in order."""

@@ -24,13 +24,13 @@ from bulkhead.bridge.chain import Chain, signer_of
 from bulkhead.bridge.errors import ChainError
 from bulkhead.bridge.open import is_url, open_chain
 from bulkhead.bridge.record import Deployment, Proposed, check_record, read_record
-from bulkhead.circuit.batch import SHAPES, Shape
+from bulkhead.circuit.batch import Shape, name_of, shapes_of
 from bulkhead.circuit.venue import NotProvable
 from bulkhead.node.exchange import Exchange
 from bulkhead.node.gate import BatchGate
 from bulkhead.node.openings import Openings
 from bulkhead.node.proof_file import FOLDER, Proofs
-from bulkhead.node.prove_batch import key_for
+from bulkhead.node.prove_batch import NotEnoughMemory, check_room, pinned_key
 from bulkhead.node.settings import Settings, SettlementSettings
 from bulkhead.node.settlement import CONFIRMATIONS, Settlement, Terms
 from bulkhead.node.settling.child import Job, ProverChild
@@ -91,7 +91,8 @@ class Settles:
         terms, self._settings = _terms(settings.settlement), settings
         self.chain, self.deployment, self.exchange = chain, deployment, exchange
         self.profile = settings.settlement.profile
-        self.gate = BatchGate(exchange, _shapes(exchange, deployment, self.profile))
+        shapes = _shapes(exchange, chain, deployment, settings.settlement)
+        self.gate = BatchGate(exchange, shapes)
         self.openings = Openings(exchange.state, settings.place / FOLDER, self.profile)
         self.faucet: L1Faucet | None = None
         if settings.faucet.enabled:
@@ -102,7 +103,7 @@ class Settles:
         self._proofs = Proofs(settings.place / FOLDER)
         self._signer, self._terms = _payer(settings.settlement), terms
         threads = settings.settlement.threads or max(1, (os.cpu_count() or 1) // settings.settlement.workers)
-        self.prover = ProverChild(Job(settings.place, self.profile, settings.settlement.workers, threads))
+        self.prover = ProverChild(Job(settings.place, self.profile, settings.settlement.workers, threads, shapes))
         self._thread: SettlementThread | None = None
 
     async def start(self, writer: Writer) -> None:
@@ -233,20 +234,39 @@ def _signer(file: str) -> LocalAccount:
     return signer_of(Path(file).read_text(encoding="utf-8").strip())
 
 
-def _shapes(exchange: Exchange, deployment: Deployment, profile: str) -> list[Shape]:
-    """Shapes of batches that L1 has verifiers for. SettlementError where there is none of this venue."""
-    doors = deployment.every_door
-    keys = {door.key for door in doors}
-    config = exchange.state.config
-    found = []
-    for shape in SHAPES:
-        if any(door.shape == shape.number for door in doors):
-            key = key_for(config, shape, profile).key
-            if key.digest.hex() in keys:
-                found.append(shape)
+def _shapes(
+    exchange: Exchange, chain: Chain, deployment: Deployment, settlement: SettlementSettings
+) -> tuple[Shape, ...]:
+    """Shapes that batches may have: of those chosen, those of which L1 takes the next batch.
+
+    SettlementError where there is none of this venue, where L1 has none of one that was named, or where this machine
+    has too little memory to prove a batch of one.
+    """
+    config, profile, doors = exchange.state.config, settlement.profile, deployment.every_door
+    rollup = deployment.contract(chain, "rollup")
+    taken = [door for door in doors if rollup.call("reader_of", door.version, door.shape) == door.reader.address]
+    keys, numbers = {door.key for door in doors}, {door.shape for door in doors}
+    found = {
+        shape: key.digest.hex()
+        for shape in shapes_of(settlement.shapes)
+        if shape.number in numbers and (key := pinned_key(config, shape, profile, keys)).digest.hex() in keys
+    }
     if not found:
         raise SettlementError(
             f"no verifier of the deployment is of this venue's batches at the profile {profile!r}: "
             "deploy them with `bulkhead l1 deploy`"
         )
-    return found
+    now = tuple(shape for shape, key in found.items() if any(door.key == key for door in taken))
+    for shape in shapes_of(settlement.shapes) if settlement.shapes and now else ():
+        if shape not in now:
+            raise SettlementError(
+                f"settlement.shapes names {name_of(shape)}, of which L1 takes no batch from this venue: deploy with "
+                f"`bulkhead l1 deploy --shape {name_of(shape)}`, or propose it with `bulkhead l1 propose` and wait "
+                "until that is enacted, or leave it out"
+            )
+    chosen = now or tuple(found)  # where L1 takes none any more, settlement says so and the node goes on without it
+    try:
+        check_room(config, chosen, profile, settlement.workers)
+    except NotEnoughMemory as error:
+        raise SettlementError(f"settlement.shapes: {error}") from error
+    return chosen

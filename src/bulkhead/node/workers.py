@@ -14,10 +14,13 @@ from collections.abc import Callable, Iterable
 from contextlib import suppress
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
-from typing import NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from bulkhead.node.batches import JournalledBatch
 from bulkhead.node.proof_file import ProofFile
+
+if TYPE_CHECKING:  # what proves takes seconds to import
+    from bulkhead.circuit.batch import Shape
 
 STOP_S = 5.0
 
@@ -29,6 +32,7 @@ class Job(NamedTuple):
     profile: str
     threads: int
     sharers: int = 1  # so many such jobs share the machine, and its memory
+    shapes: tuple[Shape, ...] = ()  # one of these; none: see `prove_batch.fill`
 
 
 class Progressed(NamedTuple):
@@ -103,11 +107,11 @@ class Worker:
 class LocalPool:
     """Processes of this machine."""
 
-    def __init__(self, workers: int = 1, threads: int = 1) -> None:
-        """At most so many batches at once, each on so many threads."""
+    def __init__(self, workers: int = 1, threads: int = 1, shapes: tuple[Shape, ...] = ()) -> None:
+        """At most so many batches at once, each on so many threads, in one of these shapes."""
         if workers < 1 or threads < 1:
             raise ValueError(f"{workers} workers of {threads} threads prove nothing")
-        self.workers, self.threads = workers, threads
+        self.workers, self.threads, self.shapes = workers, threads, shapes
         self.busy: dict[int, Worker] = {}  # by batch
         self.idle: list[Worker] = []
 
@@ -122,7 +126,7 @@ class LocalPool:
         worker = self.idle.pop() if self.idle else Worker()
         self.busy[batch.number] = worker
         with suppress(BrokenPipeError, ConnectionResetError):  # a dead one is heard of in `wait`
-            worker.pipe.send(Job(batch, profile, self.threads, self.workers))
+            worker.pipe.send(Job(batch, profile, self.threads, self.workers, self.shapes))
 
     def wait(self, timeout_s: float) -> list[Word]:
         """What was heard of batches, after at most so long."""
@@ -180,7 +184,8 @@ def work(job: Job, tell: Callable[[Word], object]) -> Proven | Refused:
         tell(Progressed(number, step, share))
 
     try:
-        proof = prove_batch(job.batch, job.profile, job.threads, report, memory_bytes() // job.sharers)
+        limit = memory_bytes() // job.sharers
+        proof = prove_batch(job.batch, job.profile, job.threads, report, limit, job.shapes)
     except Unprovable as error:
         return Refused(number, str(error))
     except OSError:

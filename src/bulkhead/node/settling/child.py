@@ -16,7 +16,7 @@ from collections.abc import Callable
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from types import FrameType
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import structlog
 
@@ -25,6 +25,9 @@ from bulkhead.node.proving import Outcome, Prover
 from bulkhead.node.replay import ExchangeError
 from bulkhead.node.segment import JournalError
 from bulkhead.node.workers import Died, LocalPool, Progressed, Proven, Word
+
+if TYPE_CHECKING:  # what proves takes seconds to import
+    from bulkhead.circuit.batch import Shape
 
 log = structlog.get_logger("bulkhead.prover")
 
@@ -45,6 +48,7 @@ class Job(NamedTuple):
     profile: str
     workers: int
     threads: int
+    shapes: tuple[Shape, ...] = ()  # one of these; none: see `prove_batch.fill`
 
 
 class Ended(NamedTuple):
@@ -76,7 +80,7 @@ def follow(job: Job, pipe: Connection) -> None:
         with contextlib.suppress(BrokenPipeError, ConnectionResetError):  # the node is gone, and so are we soon
             pipe.send(word)
 
-    pool = LocalPool(job.workers, job.threads)
+    pool = LocalPool(job.workers, job.threads, job.shapes)
     try:
         Prover(job.folder, job.profile, pool, tell).follow(FOLLOW_PAUSE_S)
     except (JournalError, ExchangeError, ProofFileError) as error:

@@ -5,6 +5,7 @@ Nothing is remembered of what was sent: the rollup says which batch is next, the
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -19,9 +20,11 @@ from bulkhead.circuit.venue import NotProvable
 from bulkhead.ledger.config import VenueConfig
 from bulkhead.node.batches import Seals
 from bulkhead.node.proof_file import FOLDER, ProofFile, ProofFileError, Proofs, read_proof
-from bulkhead.node.prove_batch import key_for
+from bulkhead.node.prove_batch import pinned_key
 from bulkhead.node.settling.events import Call, Cause, CutOff, Refused, Step, Unpublishable, Waiting
+from bulkhead.node.settling.feed import SUBMISSION_WINDOW_S
 from bulkhead.node.succession import digest_of, short
+from stark.key import Key
 from stark.split import split
 
 STEP_OVER_MAX = 1024  # as custody's own loop
@@ -36,6 +39,7 @@ class Publication(NamedTuple):
     reader: Contract
     packed: bytes  # the statement's elements, as the reader takes them
     state_before: int
+    ends_s: int  # when the batch ended, by its own time
 
     @property
     def parts(self) -> int:
@@ -54,6 +58,7 @@ class Publisher:
         self._own = deployment.doors_of(self._digest)  # whether or not L1 takes them now
         self.settled = int(self.rollup.call("batches"))
         self.seals = Seals(folder, self.settled)
+        self.expires_s = 0  # until when the next batch can settle; 0: none waits with a proof
         self._kept: Publication | None = None
         self._claims: dict[int, Any] = {}
 
@@ -73,14 +78,15 @@ class Publisher:
     def wanted(self) -> Call | Waiting | None:
         """The next transaction; None when no proof waits."""
         self.settled = int(self.rollup.call("batches"))
-        number = self.settled + 1
+        number, self.expires_s = self.settled + 1, 0
         if self.rollup.call("frozen"):
             raise Unpublishable(0, "the rollup is frozen: no batch settles again")
         if not self.proofs.path(number, self.profile).exists():
             return None
-        if self.rollup.call("batches_paused"):
-            return Waiting(Cause.PAUSED)
         found = self.publication(number)
+        self.expires_s = found.ends_s + SUBMISSION_WINDOW_S
+        if self.rollup.call("batches_paused"):
+            return Waiting(Cause.PAUSED, f"batch {number} can settle until {_utc(self.expires_s)}")
         if not self._is_taken(found.door):
             raise Unpublishable(
                 number,
@@ -141,10 +147,16 @@ class Publisher:
             raise Unpublishable(number, f"its proof is of another history than this journal of {sealed} batches")
         shape = shape_named(record.shape)
         doors = [each for each in self._own if each.key == record.key.hex()]
-        if shape is None or not doors:
+        if not doors:
             known = ", ".join(f"{each.key[:16]}…" for each in self._own)
             raise Unpublishable(number, f"no verifier on L1 has its key {record.key.hex()[:16]}…; there are {known}")
-        key = self._key(number, shape)
+        key = None if shape is None else self._key(number, shape)
+        if shape is None or key is None or key.digest != record.key:
+            raise Unpublishable(
+                number,
+                f"its proof has the key {record.key.hex()[:16]}…, of another version of the circuit than this "
+                "program's: settle it with the program that made it, or remove the file",
+            )
         try:
             cut = split(key, record.statement, record.proof)
             packed = pack(record.statement[: len(key.system.public)], shape)
@@ -152,12 +164,14 @@ class Publisher:
             raise Unpublishable(number, f"its proof does not hold: {error}") from error
         door = doors[0]
         verifier, reader = (Contract(self.chain, each.address, each.abi) for each in (door.verifier, door.reader))
-        begins = record.statement[key.system.public.index("state_before")]
-        return Publication(record, door, Proving(verifier, cut), reader, packed, begins)
+        said = dict(zip(key.system.public, record.statement, strict=False))
+        return Publication(
+            record, door, Proving(verifier, cut), reader, packed, said["state_before"], said["time_ms_after"] // 1000
+        )
 
-    def _key(self, number: int, shape: Shape) -> Any:
+    def _key(self, number: int, shape: Shape) -> Key:
         try:
-            return key_for(self.config, shape, self.profile).key
+            return pinned_key(self.config, shape, self.profile, {each.key for each in self._own})
         except NotProvable as error:
             raise Unpublishable(number, str(error)) from error
 
@@ -191,3 +205,7 @@ class Publisher:
             except Reverted as error:
                 raise Refused(self._open(number, found), error.reason) from error
         return self._claims[number]
+
+
+def _utc(time_s: int) -> str:
+    return datetime.fromtimestamp(time_s, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")

@@ -37,6 +37,7 @@ log = structlog.get_logger("bulkhead.settlement")
 NEWEST = 20  # batches whose status is looked up one by one
 REFRESH_S = 2.0
 PAUSE_MAX_S = 30.0
+LATE_S = 86_400
 
 
 class LastTransaction(NamedTuple):
@@ -61,6 +62,7 @@ class Standing(NamedTuple):
     last: LastTransaction | None = None
     proposals: tuple[Proposal, ...] = ()  # of L1's council, in order
     is_cut_off: bool = False  # L1 takes no further batch of this exchange
+    is_late: bool = False  # the next batch is refused for ever if it does not settle within LATE_S
 
     def status(self, number: int) -> BatchStatus:
         """Of a batch: what was looked up, or what follows from the numbers."""
@@ -120,7 +122,7 @@ class SettlementThread:
         """Keep the copy: anew when something was done, else when it is some seconds old."""
         now_s, before = time.monotonic(), self.standing
         halted, is_cut_off = (event.reason, event.is_cut_off) if isinstance(event, Halted) else ("", False)
-        waiting = ""
+        waiting, is_late = "", 0 < service.expires_s <= time.time() + LATE_S
         if isinstance(event, Waiting):
             waiting = f"{event.cause} {event.detail}".strip()
         elif isinstance(event, OutOfFunds):
@@ -128,7 +130,7 @@ class SettlementThread:
         elif isinstance(event, Held):
             waiting = f"{event.queue} {event.l1_number} and those behind it wait: {event.reason}"
         if isinstance(event, Idle | Waiting | Held | OutOfFunds | Halted) and now_s - self._looked_s < REFRESH_S:
-            self.standing = before._replace(waiting=waiting, halted=halted, is_cut_off=is_cut_off)
+            self.standing = before._replace(waiting=waiting, halted=halted, is_cut_off=is_cut_off, is_late=is_late)
             return
         self._looked_s = now_s
         last = before.last
@@ -138,4 +140,4 @@ class SettlementThread:
             )  # fmt: skip
         counts = service.counts()
         newest, proposals = tuple(service.statuses(NEWEST)), service.proposals(int(time.time()))
-        self.standing = Standing(*counts, newest, waiting, halted, last, proposals, is_cut_off)
+        self.standing = Standing(*counts, newest, waiting, halted, last, proposals, is_cut_off, is_late)
