@@ -20,9 +20,9 @@ from tools import security
 # Files of the circuit that restate none of the ledger's or the rules': the machine, its tables, and how it is filled.
 MACHINE = {
     "arithmetic", "casting", "close", "coverage", "decode", "describe", "escape", "escape_batch", "escape_payouts",
-    "escape_trace", "expected", "filling", "frame", "fusing", "instructions", "layout", "listing", "memory", "packing",
-    "plates", "play", "play_force", "play_ticks", "programs", "rebuild", "record", "replay", "room", "tags", "trace",
-    "venue", "words",
+    "escape_trace", "expected", "filling", "frame", "fusing", "instructions", "layout", "listing", "measured", "memory",
+    "packing", "plates", "play", "play_force", "play_ticks", "programs", "rebuild", "record", "replay", "room", "tags",
+    "trace", "venue", "words",
 }  # fmt: skip
 # Parts of a file of the ledger's or the rules' that is cut in several here, with the file.
 PARTS = {

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from bulkhead.bridge.errors import Reverted, Unreachable
+from bulkhead.bridge.errors import Unreachable
 from bulkhead.bridge.record import RecordError, write_record
 from bulkhead.client.l1 import L1
 from bulkhead.ledger.defaults import default_config
@@ -48,7 +48,7 @@ def test_a_deposit_waits_in_the_queue(owner: L1, told: list[str]) -> None:
     assert told == ["approved: True", "deposited 12.5: True", "approved: True", "deposited 1: True"]
     with pytest.raises(SigningError):
         owner.deposit(128, Decimal("0.0000001"))
-    with pytest.raises(Reverted):
+    with pytest.raises(ValueError, match="986.50 USD are on L1 in this wallet, less than the deposit"):
         owner.deposit(128, Decimal(10_000))
 
 

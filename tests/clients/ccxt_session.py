@@ -77,7 +77,10 @@ def main() -> None:
 
 
 def see_the_rest(exchange: ccxt.extended, found: dict) -> None:
-    """What a bot asks for less often: other candles, lists by their ends, several cancels, a position as it was."""
+    """What a bot asks for less often: other candles, lists by their ends, several cancels, a position as it was.
+
+    No two orders of a session are of one size at one price: the library's nonce is the second.
+    """
     found["account"] = [(one["id"], one["type"]) for one in exchange.fetch_accounts()]
     found["currencies"] = sorted(exchange.fetch_currencies())
     index, marks = exchange.fetch_index_ohlcv(MARKET, "1m", None, 1), exchange.fetch_mark_ohlcv(MARKET, "1h")
@@ -85,7 +88,7 @@ def see_the_rest(exchange: ccxt.extended, found: dict) -> None:
     longest = [exchange.fetch_ohlcv(MARKET, span, None, 2) for span in ("1d", "1w", "1M")]
     found["longest"] = [[row[1:] for row in rows] for rows in longest]
     found["l2"] = exchange.fetch_l2_order_book(MARKET)["bids"][0]
-    pair = [exchange.create_limit_order(MARKET, "buy", 0.5, price, {"postOnly": True})["id"] for price in (2900, 2910)]
+    pair = [exchange.create_limit_order(MARKET, "buy", 0.7, price, {"postOnly": True})["id"] for price in (2900, 2910)]
     order = exchange.fetch_order(pair[0], MARKET)
     found["order"] = [order["status"], order["postOnly"], order["price"], order["remaining"]]
     exchange.cancel_orders(pair, MARKET)
@@ -103,7 +106,7 @@ def see_the_rest(exchange: ccxt.extended, found: dict) -> None:
     found["last_trade"] = [one["amount"] for one in exchange.fetch_my_trades(MARKET, 0, 1)]
     brought = {"stopLoss": {"triggerPrice": 3300, "price": 3350}, "takeProfit": {"triggerPrice": 2800, "price": 2850}}
     exchange.create_order(MARKET, "limit", "sell", 0.1, 3090, brought)
-    exchange.create_order(MARKET, "market", "buy", 0.1, 3200, {"stopLossPrice": 3190})
+    exchange.create_order(MARKET, "market", "buy", 0.2, 3200, {"stopLossPrice": 3190})
     found["waiting"] = sorted(one["info"]["type"] for one in exchange.fetch_open_orders(MARKET))
     exchange.cancel_all_orders()
     exchange.cancel_all_orders_after(0)

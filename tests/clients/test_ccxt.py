@@ -28,7 +28,7 @@ def test_unmodified_ccxt_trades_over_rest(live: Live, maker: Trader) -> None:
     assert found["currencies"] == ["BTC", "EOS", "ETH", "LTC", "USDC", "XRP"] and found["candles"] == [1, 1]
     assert found["longest"] == [[[2990, 2990, 2990, 2990, 0.4]]] * 3
     assert found["l2"] == [2990, 4.6]
-    assert found["order"] == ["open", True, 2900, 0.5]
+    assert found["order"] == ["open", True, 2900, 0.7]
     assert found["canceled"] == ["canceled", "canceled"] and found["all_orders"]
     assert found["own"] == "0.4" and found["lived"] == ["short", "0.4"]
     assert found["fees"] == [[0.0002, 0.0005]] * 5
