@@ -149,3 +149,14 @@ def test_solvency_is_computed_here_from_both_sides(bench: Bench) -> None:
     held = bench.page.locator('[data-mark="settled"]')
     held.locator('[data-mark="hold"]').click()
     expect(held.locator('[data-mark="settled-note"]')).to_contain_text("this exchange settles nothing")
+
+
+def test_how_old_everything_is_stays_in_sight_while_one_scrolls(bench: Bench) -> None:
+    page = bench.page
+    page.goto(bench.at("/settlement"))
+    bench.ready()
+    page.evaluate("window.scrollTo(0, document.documentElement.scrollHeight)")
+    assert page.evaluate("window.scrollY") > 40
+    box = page.locator(".bh-header .bh-light").bounding_box()
+    assert box is not None and 0 <= box["y"] < 40
+    bench.check()
