@@ -120,24 +120,21 @@ class FullTree:
 
     @property
     def root(self) -> int:
-        """Commitment to every leaf."""
+        """As `Tree.root`."""
         return self.node(0, 0)
 
     def node(self, depth: int, place: int) -> int:
-        """A node by its depth (0 is the root) and its place among the nodes of that depth."""
+        """As `Tree.node`."""
         return self._at((1 << depth) | place, empty_nodes()[self.depth - depth])
 
     def copy(self) -> Self:
-        """An independent tree with the same leaves."""
+        """As `Tree.copy`."""
         twin = copy(self)
         twin._nodes = self._nodes.copy()
         return twin
 
     def update(self, leaves: Mapping[int, int]) -> None:
-        """Set some leaves, 0 to remove one; hash every node above them once, whatever their number.
-
-        Raises ValueError, and changes nothing, if there is no such leaf or it is not an element of the field.
-        """
+        """As `Tree.update`."""
         if not all(0 <= number < 1 << self.depth for number in leaves):
             raise ValueError(f"not all of the leaves {sorted(leaves)} are in [0, 2**{self.depth})")
         nodes = {1 << self.depth | number: _checked_leaf(leaf) for number, leaf in leaves.items()}

@@ -5,7 +5,7 @@ Each step looks at L1 first and does what is left to do; so it can be repeated b
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -114,17 +114,23 @@ def freeze(errand: Errand) -> None:
     errand.send(rollup, "froze the rollup", "freeze")
 
 
+def shape_with(key: str, config: VenueConfig, shapes: Iterable[EscapeShape], profile: str) -> EscapeShape | None:
+    """Of which of these shapes a key of the escape is; None: of none. They are tried in turn: a large key takes
+    gigabytes, so the smallest stands first."""
+    return next((shape for shape in shapes if escape_key(config, shape, profile).key.digest.hex() == key), None)
+
+
 def shape_of(errand: Errand, found: FromL1, terms: Terms) -> EscapeShape:
     """The shape of statements that the deployed escape takes. NoExit where it is none of these terms."""
-    made = []
-    for shape in terms.shapes:  # the smallest first: a large key takes gigabytes
-        made.append(escape_key(found.state.config, shape, terms.profile).key.digest.hex())
-        if made[-1] == errand.exit.key:
-            return shape
-    raise NoExit(
-        f"the deployed escape verifies proofs of key 0x{errand.exit.key}, and this program makes those of "
-        f"{', '.join(f'0x{key}' for key in made)}: take the program, and the profile, that it was deployed with"
-    )
+    config = found.state.config
+    shape = shape_with(errand.exit.key, config, terms.shapes, terms.profile)
+    if shape is None:
+        made = [escape_key(config, each, terms.profile).key.digest.hex() for each in terms.shapes]
+        raise NoExit(
+            f"the deployed escape verifies proofs of key 0x{errand.exit.key}, and this program makes those of "
+            f"{', '.join(f'0x{key}' for key in made)}: take the program, and the profile, that it was deployed with"
+        )
+    return shape
 
 
 def settle(errand: Errand, found: FromL1, terms: Terms) -> None:

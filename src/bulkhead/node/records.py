@@ -61,7 +61,7 @@ def digest_of(data: bytes) -> bytes:
 
 def ledger_record(state: State, *, with_orders: bool = True) -> LedgerRecord:
     """The ledger's state, frozen; filled orders are left out for who copies them otherwise."""
-    filled = state.filled if with_orders else FilledOrders()
+    filled, touched = (state.filled.dump(), tuple(state.filled.touched)) if with_orders else (b"", ())
     return LedgerRecord(
         state.time_ms,
         tuple(state.accounts.values()),
@@ -70,10 +70,10 @@ def ledger_record(state: State, *, with_orders: bool = True) -> LedgerRecord:
         tuple(state.custody.items()),
         state.oracle,
         state.counters,
-        filled.dump(),
+        filled,
         tuple(tuple(state.holders[terms.market_id]) for terms in state.config.markets),
         tuple(state.changed),
-        tuple(filled.touched),
+        touched,
     )
 
 
