@@ -67,16 +67,16 @@ class Socket:
     async def close(self) -> None:
         """End every feed."""
         self._is_closing = True
-        if self._task is not None:
-            self._task.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._task
-        for repair in self._repairs:
-            repair.cancel()
+        for task in (self._task, *self._repairs):
+            if task is not None:
+                task.cancel()
         if self._connection is not None:
             await self._connection.close()
         for feed in list(self._feeds.values()):
             feed.fail(ClientError("the connection was closed"))
+        if self._task is not None:
+            with suppress(asyncio.CancelledError):
+                await self._task  # raises what ended it, if that was a fault of ours
 
     async def add(self, feed: Feed) -> None:
         """Subscribe. Raises Refused or Unreadable; a connection that breaks meanwhile is made again, this with it."""
@@ -121,6 +121,14 @@ class Socket:
         self._next = None
 
     async def _run(self) -> None:
+        try:
+            await self._keep()
+        except Exception as error:  # a fault of ours: nobody may wait for frames that nobody reads
+            for feed in list(self._feeds.values()):
+                feed.fail(ClientError(f"frames are read no more: {type(error).__name__}: {error}"))
+            raise
+
+    async def _keep(self) -> None:
         pause_s = PAUSE_MIN_S
         while not self._is_closing:
             connection = self._connection
@@ -138,10 +146,13 @@ class Socket:
 
     async def _read(self) -> None:
         assert self._connection is not None, "connected just now"
-        async for message in self._connection:
-            if message.type is not aiohttp.WSMsgType.TEXT:
-                break
-            self._heard(message.data)
+        # A ping that was waiting here while this machine slept is answered on a connection that is gone by then, which
+        # the library raises where it reads.
+        with suppress(aiohttp.ClientError, OSError):
+            async for message in self._connection:
+                if message.type is not aiohttp.WSMsgType.TEXT:
+                    break
+                self._heard(message.data)
         await self._connection.close()
         for waiting in self._asked.values():
             if not waiting.done():
