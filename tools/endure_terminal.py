@@ -44,7 +44,7 @@ class Look(NamedTuple):
     nodes: float
     listeners: float
     terminal: float
-    browser: float  # all of its processes, shared pages counted once
+    browser: float  # what all of its processes have written, shared pages counted once
     node: float
 
 
@@ -54,15 +54,21 @@ def resident_mib(pid: int) -> float:
 
 
 def browser_mib() -> float:
-    """What this process's browser holds. Pages that its processes share are counted by their parts."""
-    found = 0
+    """What this process's browser has written in memory. What its processes share is counted by their parts; what they
+    read from files is left out, for its part falls and rises with other browsers that the machine runs."""
+    found_kib = 0
     for one in psutil.Process().children(recursive=True):
         try:
             if "chrom" in one.name():
-                found += one.memory_full_info().pss
-        except psutil.NoSuchProcess:  # it ended while it was looked at
+                found_kib += written_kib(Path(f"/proc/{one.pid}/smaps_rollup").read_text())
+        except (psutil.NoSuchProcess, ProcessLookupError, FileNotFoundError):  # it ended while it was looked at
             continue
-    return found / MIB
+    return found_kib * 1024 / MIB
+
+
+def written_kib(rollup: str) -> int:
+    """Of a process, as Linux's `smaps_rollup` tells it: anonymous memory and memory shared without a file."""
+    return sum(int(line.split()[1]) for line in rollup.splitlines() if line.startswith(("Pss_Anon:", "Pss_Shmem:")))
 
 
 def look(session: CDPSession, terminal: int, node: int, minute: float) -> Look:

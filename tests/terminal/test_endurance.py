@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 
-from tools.endure_terminal import RISE_MAX, Look, rise, verdicts
+from tools.endure_terminal import RISE_MAX, Look, rise, verdicts, written_kib
 
 
 def run(minutes: int, *, warm_mib: float = 0.0, leak_mib_an_hour: float = 0.0) -> list[Look]:
@@ -36,3 +36,8 @@ def test_a_leak_is_found_the_smaller_the_longer_it_was_looked_for() -> None:
     assert failing(run(60, leak_mib_an_hour=leak / 4)) == []
     assert failing(run(60, leak_mib_an_hour=2 * leak)) == ["terminal"]
     assert abs(rise(run(60, leak_mib_an_hour=100), "terminal") - 50) < 1
+
+
+def test_what_a_browser_reads_from_files_is_not_its_memory() -> None:
+    rollup = "10-20 ---p 0 00:00 0 [rollup]\nRss: 900 kB\nPss: 700 kB\nPss_Anon: 300 kB\nPss_File: 380 kB\nPss_Shmem: 20 kB\n"
+    assert written_kib(rollup) == 320
