@@ -39,5 +39,5 @@ def test_a_leak_is_found_the_smaller_the_longer_it_was_looked_for() -> None:
 
 
 def test_what_a_browser_reads_from_files_is_not_its_memory() -> None:
-    rollup = "10-20 ---p 0 00:00 0 [rollup]\nRss: 900 kB\nPss: 700 kB\nPss_Anon: 300 kB\nPss_File: 380 kB\nPss_Shmem: 20 kB\n"
+    rollup = "10-20 [rollup]\nRss: 900 kB\nPss: 700 kB\nPss_Anon: 300 kB\nPss_File: 380 kB\nPss_Shmem: 20 kB\n"
     assert written_kib(rollup) == 320
