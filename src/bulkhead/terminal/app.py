@@ -26,6 +26,7 @@ from bulkhead.terminal.shell import SCREENS, Page, Screen, frame
 STYLES = ("theme.css", "trade.css", "compare.css")
 PATIENCE_S = 0.02
 RECONNECT_S = 30.0  # a tab that was asleep finds its page again
+MESSAGES_KEPT = 5_000  # for it: a minute of a Trade screen that changes all the while, so that nothing typed is lost
 
 
 class Server(uvicorn.Server):
@@ -60,7 +61,8 @@ def create(session: Session, opened: Unlocked | None = None) -> ASGIApp:
     # Not compressed: on this machine's own wire that costs more time than it saves.
     ui.run_with(
         outer, title="Bulkhead", dark=True, language="en-US", tailwind=False, reconnect_timeout=RECONNECT_S,
-        show_welcome_message=False, binding_refresh_interval=None, gzip_middleware_factory=None,
+        message_history_length=MESSAGES_KEPT, show_welcome_message=False, binding_refresh_interval=None,
+        gzip_middleware_factory=None,
     )  # fmt: skip
     return Gate(outer, session.settings.token, session.settings.names)
 
