@@ -87,6 +87,45 @@ def test_protection_that_a_fill_wakes_is_told_with_what_it_closes(live: Live, ma
         maker.placed("BUY", "0.1", "59800")
 
 
+def test_protection_that_sleeps_again_is_told_and_closes_nothing(live: Live, maker: Trader, taker: Trader) -> None:
+    """Its position has gone, its order may still fill: REST, the stream and the newcomer's greeting say the same."""
+
+    def exits() -> list[dict[str, Any]]:
+        return as_told([order for order in taker.get("/user/orders") if order["type"] == "TPSL"])
+
+    parent = taker.order("BUY", "0.1", "59900")
+    parent["takeProfit"] = taker.leg("SELL", "0.1", "64000", "63000", parent)
+    parent["stopLoss"] = taker.leg("SELL", "0.1", "57000", "57500", parent)
+    parent["tpSlType"] = "ORDER"
+    assert taker.place(parent).status_code == 200
+    with opened(live, "/account", taker.api_key) as socket:
+        [heard(socket) for _ in range(4)]
+        maker.placed("SELL", "0.04", "59900")
+        woken = until(socket, lambda frame: frame["type"] == "ORDER")[-1]["data"]["orders"][1:]
+        maker.placed("BUY", "0.04", "59950")
+        taker.placed("SELL", "0.04", "59950")  # it sold all that its order has bought
+        slept = until(
+            socket, lambda f: f["type"] == "ORDER" and [one["type"] for one in f["data"]["orders"]].count("TPSL") == 2
+        )[-1]["data"]["orders"]
+        slept = [order for order in slept if order["type"] == "TPSL"]
+        assert [order["id"] for order in slept] == [order["id"] for order in woken]
+        assert [(order["status"], order["qty"]) for order in slept] == [("UNTRIGGERED", "0")] * 2
+        assert slept == exits()
+        assert [as_told([taker.get(f"/user/orders/{order['id']}")])[0] for order in slept] == slept
+        with opened(live, "/account", taker.api_key) as later:
+            greeted = heard(later)["data"]["orders"]
+        assert [order for order in greeted if order["type"] == "TPSL"] == slept
+        maker.placed("SELL", "0.06", "59900")  # the rest fills: they wake, and close that
+        woken = until(
+            socket, lambda f: f["type"] == "ORDER" and any(one["type"] == "TPSL" for one in f["data"]["orders"])
+        )[-1]["data"]["orders"][1:]
+        assert [order["qty"] for order in woken] == ["0.06", "0.06"]
+        assert woken == exits()
+        taker.http.post("/api/v1/user/order/massCancel", json={"cancelAll": True})
+        maker.placed("BUY", "0.06", "59800")
+        taker.placed("SELL", "0.06", "59800")
+
+
 def test_money_that_comes_goes_and_moves_is_told(live: Live, maker: Trader, taker: Trader) -> None:
     with opened(live, "/account", maker.api_key) as socket, rpc_on(live) as rpc:
         [heard(socket) for _ in range(4)]
