@@ -48,11 +48,7 @@ class _Accounts:
         """A line for each account."""
         session = self.page.session
         self.box.clear()
-        try:
-            listed = session.store.listed()
-        except KeyStoreError as error:
-            self.note.show(str(error))
-            return
+        listed = session.store.listed()
         with self.box:
             if not listed:
                 parts.Text("None yet: make one, or import its key.", "p", "bh-muted")
@@ -65,7 +61,11 @@ class _Accounts:
         with ui.element("div").classes("bh-account").props(f'data-mark="account-{one.name}"'):
             with ui.element("div"):
                 parts.Text(one.name, "b")
-                parts.Text(one.wallet or "Stark key and API key", "span", "bh-muted")
+                kind = "" if one.problem else one.wallet or "Stark key and API key"
+                parts.Text(kind, "span", "bh-muted")
+            if one.problem and not is_open:
+                parts.Text(words.sentence(one.problem), "p", "bh-note bh-danger")
+                return
             if is_open:
                 parts.Text("unlocked", "span", "bh-up")
                 parts.button("Lock", session.lock, mark=f"lock-{one.name}")
