@@ -86,8 +86,8 @@ class Session:
                 if self.unlocked is not None and not self.accounts:
                     if self.access is not None:
                         await self.enter()
-                    elif self.settings.onboard:
-                        await self.onboard()
+                    elif self.settings.onboard and self.unlocked.name == self.settings.unlock:
+                        await self.onboard()  # whoever unlocks another account has not asked for it
                 self.trouble = ""
             except (ClientError, KeyStoreError) as error:
                 self.trouble = words.details(error)
