@@ -115,6 +115,13 @@ class Session:
         return None if self.unlocked is None else self.unlocked.kept.exchanges.get(self.exchange.transport.url)
 
     @property
+    def kept_here(self) -> list[Access]:
+        """What the unlocked owner's file opens at this exchange, its strategies too: known when nobody answers."""
+        url = self.exchange.transport.url
+        kept = {} if self.unlocked is None else self.unlocked.kept.exchanges
+        return [access for place, access in kept.items() if place.split("#")[0] == url]
+
+    @property
     def active(self) -> LiveAccount | None:
         """The account that the ticket trades for; None while nothing is unlocked."""
         return self.accounts.get(self.active_id)

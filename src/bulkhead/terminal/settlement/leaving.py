@@ -21,6 +21,7 @@ from bulkhead.terminal.shell import Page
 
 WEI = 10**18
 TOLD = 40
+STRANGE = "None of your accounts here: if it is another's, the request costs its fee and brings nothing."
 ACCOUNT_DIGITS = 10  # of the largest account's number
 
 
@@ -38,7 +39,7 @@ class Leaving:
             self.announced.props('data-mark="leaving-announced"')
             self.kept = parts.Text("", "p", "bh-note bh-muted")
             self.amount = parts.Field("Amount, USD", kind="number")
-            self.account = parts.Field("From account", value=self._own_id)
+            self.account = parts.Field("From account", value=self._own_id, on_change=self._paint_whose)
             with ui.element("div").classes("bh-buttons"):
                 self.ask = parts.button("Force a withdrawal", self._force, mark="force")
                 self.leave = parts.button("Leave with everything", self._leave, style="sell", mark="leave")
@@ -60,10 +61,17 @@ class Leaving:
         access = self._session.access
         return "" if access is None else str(access.account_id)
 
+    def _paint_whose(self) -> None:
+        """Warn of an account that is not known for the owner's: L1 takes the fee before anybody looks whose it is."""
+        known = {str(access.account_id) for access in self._session.kept_here}
+        text = self.account.value.strip()
+        self.account.hint(STRANGE if text and known and text not in known else "")
+
     def _fill(self) -> None:
         unlocked = self._session.unlocked
         if unlocked is not None and (unlocked.name != self._filled_for or not self.account.value):
             self._filled_for, self.account.value = unlocked.name, self._own_id
+        self._paint_whose()
 
     def _paint(self) -> None:
         standing = self._kit.standing.value

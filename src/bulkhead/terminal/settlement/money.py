@@ -20,6 +20,7 @@ from bulkhead.terminal.settlement.kit import Kit, Unsure, kit_of
 from bulkhead.terminal.shell import Page
 
 FREE_S = 1.0
+MOST_USD = (1 << 64) // 1_000_000  # an amount is a number of 64 bits in smallest units
 OWNER_FIGURES = ("On L1, USD", "To be claimed, USD", "Ether", "Custody holds, USD", "L1's block")
 
 
@@ -35,6 +36,9 @@ def amount_in(field: parts.Field) -> Decimal | None:
         return None
     if value * 1_000_000 % 1:
         field.problem("Six decimal places at most.")
+        return None
+    if value >= MOST_USD:
+        field.problem("More than there can be.")
         return None
     field.problem("")
     return value
@@ -207,13 +211,14 @@ class MoneyForm:
         if amount is None:
             self._say("Nothing was sent.", "bh-danger")
             return
-        shown = numbers.dollars(amount)
+        shown, sent = numbers.dollars(amount), self.amount.value
 
         async def deposit() -> str:
             number = await self._kit.do("depositing", lambda chain: chain.deposit(account.account_id, amount))
             return f"Deposit {number} of {shown} USD for {account.label} is in L1's queue: a batch will take it."
 
-        await self._run(f"Deposit {shown} USD for {account.label}", deposit)
+        if await self._run(f"Deposit {shown} USD for {account.label}", deposit):
+            self.amount.empty(sent)  # another click would be another deposit
 
     async def _claim(self) -> None:
         async def claim() -> str:
@@ -222,8 +227,8 @@ class MoneyForm:
 
         await self._run("Claim", claim)
 
-    async def _run(self, what: str, work: Callable[[], Awaitable[str]]) -> None:
-        """Something on L1, once for each filled form."""
+    async def _run(self, what: str, work: Callable[[], Awaitable[str]]) -> bool:
+        """Something on L1, once for each filled form; whether it was done."""
         self._say(f"{what}: waiting for a block…", "bh-muted")
         said = unsure = ""
 
@@ -240,6 +245,7 @@ class MoneyForm:
         action = await self._session.actions.run(self._key, what, run)
         self._key = Actions.new_key()
         self._say(said or unsure or action.text, "bh-up" if said else "bh-warning" if unsure else "bh-danger")
+        return bool(said)
 
     def _say(self, text: str, style: str) -> None:
         if not self._page.client.is_deleted:
