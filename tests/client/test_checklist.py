@@ -53,6 +53,8 @@ def test_every_question_has_an_answer_of_this_portfolio(live: Live) -> None:
             assert abs(liquidation.fall - told) <= Decimal("0.0002")  # moves are told in whole basis points
             assert call.figures[-1].value == liquidation.fall * 100
             assert found[SPEED].figures[0].value == cross.withdrawable
+            assert found[SPEED].source.startswith("GET /api/v1/user/compartments, "), "of what may leave"
+            assert len(found[SPEED].figures) == 3, "no contract could be forced"
             assert "settles nothing" in found[SPEED].verdict and found[HISTORY].figures == ()
             assert found[TRUST].figures[0].value == 1 and found[TRUST].figures[4].value == 0
             assert all(one.source.startswith("GET /api/v1/") for one in found.values())

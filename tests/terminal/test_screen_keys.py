@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from pathlib import Path
+from threading import Thread
 
 import pytest
 from playwright.sync_api import Page, expect
@@ -130,3 +132,29 @@ def test_another_owner_s_money_never_goes_to_the_wallet_of_the_one_before(bench:
     for name, wallet in zip(("one", "two"), wallets, strict=True):
         unlock(page, name)
         expect(recipient).to_have_value(wallet)
+
+
+def test_what_was_sent_before_the_lock_is_told_and_is_not_sent_again(bench: Bench, live: Live) -> None:
+    page, other = bench.page, bench.tab()
+    page.goto(bench.at("/keys"))
+    unlock(page, "first")
+    expect(page.locator('[data-mark="entry-state"]')).to_contain_text("first trades as account")
+    other.goto(bench.at("/settlement"))
+    form, last = other.locator('[data-mark="money"]'), other.locator('[data-mark="last-action"]')
+    expect(form.locator('[data-mark="money-free"]')).to_contain_text("Free to leave: 100,000.00 USD")
+    form.get_by_label("Amount").fill("5")
+    late = Thread(target=lambda: live.on_loop(lambda: time.sleep(3.0)))
+    late.start()
+    form.locator('[data-mark="withdraw"]').click()
+    expect(last).to_contain_text("sent")
+    page.locator('[data-mark="lock-first"]').click()
+    expect(page.locator('[data-mark="entry-state"]')).to_contain_text("Nothing is unlocked")
+    late.join()
+    expect(last).to_contain_text("Withdraw 5.00 USD from")
+    expect(last).to_contain_text("acknowledged")
+    form.get_by_label("Amount").fill("5")
+    form.locator('[data-mark="withdraw"]').click()
+    expect(form.locator('[data-mark="money-note"]')).to_have_text("Unlock an account first.")
+    unlock(page, "first")
+    expect(form.locator('[data-mark="money-free"]')).to_contain_text("Free to leave: 99,995.00 USD")
+    bench.check_layout()

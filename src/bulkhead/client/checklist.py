@@ -168,7 +168,7 @@ def speed(held: Compartments, facts: Facts) -> Answer:
         SPEED,
         words,
         tuple(figures),
-        "GET /api/v1/info/batches, /api/v1/info/operator",
+        "GET /api/v1/user/compartments, /api/v1/info/batches, /api/v1/info/settlement, /api/v1/info/operator",
     )
 
 

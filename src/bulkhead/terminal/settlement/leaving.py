@@ -88,7 +88,8 @@ class Leaving:
         parts.set_disabled(self.leave, not can_leave or bool(self._kit.doing))
         parts.set_disabled(self.ask, standing is None or standing.is_frozen or bool(self._kit.doing))
         self._tell()
-        self.announced.show(announced_words(self._kit.announced.value or ()))
+        is_frozen = standing is not None and standing.is_frozen  # nothing that was announced changes it any more
+        self.announced.show("" if is_frozen else announced_words(self._kit.announced.value or ()))
 
     def _tell(self) -> None:
         doing = [f"…  {self._kit.doing}"] if self._kit.doing else []
