@@ -114,3 +114,31 @@ def test_an_account_that_is_locked_while_it_is_onboarded_keeps_its_key_and_stays
         assert store.unlock("owner", PASSPHRASE).kept.exchanges[URL].account_id == 128
 
     asyncio.run(work())
+
+
+def test_only_the_account_of_the_command_line_is_onboarded_by_itself(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    onboarded: list[str] = []
+    store = KeyStore(tmp_path / "keys", work_factor=1 << 10)
+    named, other = store.create("named", PASSPHRASE), store.create("other", PASSPHRASE)
+    monkeypatch.setattr(module, "AGAIN_S", 0.01)
+
+    async def work() -> None:
+        settings = Settings(exchange_url=URL, keys=tmp_path / "keys", unlock="named", onboard=True)
+        session = Session(settings)
+
+        async def onboard() -> None:
+            assert session.unlocked is not None
+            onboarded.append(session.unlocked.name)
+
+        session.exchange, session.onboard = Slow(), onboard  # type: ignore[method-assign, assignment]
+        session.markets = {"BTC-USD": SimpleNamespace()}  # type: ignore[dict-item]
+        preparing = asyncio.create_task(session._prepare())
+        for unlocked in (other, named):
+            await session.adopt(unlocked)
+            await asyncio.sleep(0.05)
+        preparing.cancel()
+        assert set(onboarded) == {"named"}
+
+    asyncio.run(work())

@@ -5,6 +5,7 @@ from typing import Any
 
 from tests.api.live import Fixed, Live, Trader
 from tests.api.streams.sockets import heard, opened, rpc_on, until
+from tests.api.test_trading import most
 
 
 def as_told(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -124,6 +125,28 @@ def test_protection_that_sleeps_again_is_told_and_closes_nothing(live: Live, mak
         taker.http.post("/api/v1/user/order/massCancel", json={"cancelAll": True})
         maker.placed("BUY", "0.06", "59800")
         taker.placed("SELL", "0.06", "59800")
+
+
+def test_an_exit_that_sleeps_again_is_not_said_to_close_another_order_s_position(
+    live: Live, maker: Trader, taker: Trader
+) -> None:
+    parent = taker.order("BUY", "0.1", "59900")
+    parent["takeProfit"] = taker.leg("SELL", most(live, 64_000), "64000", "63000", parent)
+    parent["tpSlType"] = "POSITION"
+    assert taker.place(parent).status_code == 200
+    maker.placed("SELL", "0.04", "59900")
+    assert [one["tpTriggerPrice"] for one in taker.get("/user/positions")] == ["63000"]
+    maker.placed("BUY", "0.04", "59950")
+    taker.placed("SELL", "0.04", "59950")
+    maker.placed("SELL", "0.02", "59960")
+    taker.placed("BUY", "0.02", "59960")
+    [position] = taker.get("/user/positions")
+    assert "tpTriggerPrice" not in position
+    [exit_] = [order for order in taker.get("/user/orders") if order["type"] == "TPSL"]
+    assert (exit_["status"], exit_["qty"]) == ("UNTRIGGERED", "0")
+    taker.http.post("/api/v1/user/order/massCancel", json={"cancelAll": True})
+    maker.placed("BUY", "0.02", "59800")
+    taker.placed("SELL", "0.02", "59800")
 
 
 def test_money_that_comes_goes_and_moves_is_told(live: Live, maker: Trader, taker: Trader) -> None:
