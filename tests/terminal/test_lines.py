@@ -11,7 +11,7 @@ import pytest
 from bulkhead.client import Compartments
 from bulkhead.client.checklist import Figure
 from bulkhead.client.l1 import FromCalldata, Kind, Proposal, ProposalStage, Standing
-from bulkhead.client.models import Operation, Paid
+from bulkhead.client.models import Operation, Order, Paid
 from bulkhead.client.settled import Settled
 from bulkhead.terminal import numbers
 from bulkhead.terminal.numbers import DAY_MS
@@ -89,6 +89,22 @@ def test_a_withdrawal_is_told_on_to_its_claim() -> None:
     ])  # fmt: skip
     assert [claim_cell(one).text for one in (ready, done, moved)] == ["ready", "+2 min", ""]
     assert claim_cell(done).title == "block 1,200, 0xabc" and "completed" in done.what
+
+
+def test_exits_are_told_apart_and_close_nothing_while_they_sleep() -> None:
+    told = {"id": 1, "externalId": "", "market": "BTC-USD", "type": "TPSL", "side": "SELL", "status": "UNTRIGGERED"}
+    waits = {"triggerPrice": "63000"}
+    rows = [
+        {**told, "qty": "0", "tpSlType": "POSITION", "takeProfit": waits},
+        {**told, "qty": "0", "tpSlType": "POSITION", "stopLoss": waits},
+        {**told, "qty": "0", "tpSlType": "ORDER", "stopLoss": waits},
+    ]
+    orders = [msgspec.convert(row, Order, strict=False) for row in rows]
+    assert [one.what for one in ways_of(orders, [])] == [
+        "take profit: sell all held in BTC-USD, waiting",
+        "stop loss: sell all held in BTC-USD, waiting",
+        "stop loss: sell 0 BTC-USD, waiting",
+    ]
 
 
 def test_solvency_is_judged_by_both_sides_and_by_l1() -> None:
