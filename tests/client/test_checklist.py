@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 from decimal import Decimal
 
+import pytest
+
 from bulkhead.client import AssetLeg, Exchange, ModeChoice, PositionLeg
 from bulkhead.client.checklist import (
     CALL,
@@ -19,6 +21,7 @@ from bulkhead.client.checklist import (
     settled_after_s,
 )
 from bulkhead.keepers.witness import Step
+from bulkhead.signing import SigningError
 from tests.api.live import Live
 from tests.client.test_client import order, rich
 
@@ -50,6 +53,8 @@ def test_every_question_has_an_answer_of_this_portfolio(live: Live) -> None:
             assert abs(liquidation.fall - told) <= Decimal("0.0002")  # moves are told in whole basis points
             assert call.figures[-1].value == liquidation.fall * 100
             assert found[SPEED].figures[0].value == cross.withdrawable
+            assert found[SPEED].source.startswith("GET /api/v1/user/compartments, "), "of what may leave"
+            assert len(found[SPEED].figures) == 3, "no contract could be forced"
             assert "settles nothing" in found[SPEED].verdict and found[HISTORY].figures == ()
             assert found[TRUST].figures[0].value == 1 and found[TRUST].figures[4].value == 0
             assert all(one.source.startswith("GET /api/v1/") for one in found.values())
@@ -82,6 +87,9 @@ def test_a_move_is_judged_before_it_is_signed(live: Live) -> None:
                 assert (done[one].value, done[one].maintenance) == (after[one].value, after[one].maintenance)
             refused = await taker.plan_move([AssetLeg(child, own, Decimal(4_990))])
             assert refused.reject == "INSUFFICIENT_MARGIN" and not refused.after and refused.before
+            for send in (taker.plan_move, taker.move):  # half a lot is neither judged nor signed as none
+                with pytest.raises(SigningError, match="not a whole number of lots"):
+                    await send((), [PositionLeg(child, own, "BTC-USD", Decimal("0.00000025"))])
             stranger = await taker.plan_move([AssetLeg(own, maker.account_id, Decimal(1))])
             assert stranger.reject == "WRONG_OWNER"
             assert [one.account_id for one in stranger.before] == [own], "of others nothing is told"

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from bulkhead.client import Exit, NewOrder, Order, Refused, Unreachable
+from bulkhead.client import Exit, NewOrder, Order, Refused, Unreachable, Unreadable
 from bulkhead.client.models import Placed
 from bulkhead.terminal import actions as module
 from bulkhead.terminal.actions import Actions, Stage
@@ -143,7 +143,26 @@ def test_a_mistake_of_ours_leaves_no_action_that_says_sent() -> None:
             raise NotReady("unlock an account first")
 
         action = await actions.run("other", "Onboard", early)
-        assert action.stage is Stage.REFUSED and "unlock an account first. Nothing was sent" in action.text
+        assert action.stage is Stage.REFUSED and "Unlock an account first. Nothing was sent" in action.text
+
+    run(work)
+
+
+def test_what_was_refused_may_be_sent_again_and_what_may_have_been_done_may_not() -> None:
+    async def work(actions: Actions) -> None:
+        answers: list[Any] = [Refused(429, 1006, "too many"), "", Unreadable("HTTP 200: no JSON"), ""]
+
+        async def send() -> str:
+            found = answers.pop(0)
+            if isinstance(found, Exception):
+                raise found
+            return str(found)
+
+        assert (await actions.run("key", "Move", send)).stage is Stage.REFUSED
+        assert (await actions.run("key", "Move", send)).stage is Stage.DONE and len(answers) == 2
+        assert (await actions.run("key", "Move", send)).stage is Stage.DONE and len(answers) == 2, "it was done"
+        assert (await actions.run("other", "Move", send)).stage is Stage.UNKNOWN
+        assert (await actions.run("other", "Move", send)).stage is Stage.UNKNOWN and len(answers) == 1
 
     run(work)
 

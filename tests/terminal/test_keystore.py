@@ -64,9 +64,8 @@ def test_a_damaged_or_open_file_is_told(store: KeyStore) -> None:
     with pytest.raises(KeyStoreError, match="second part is damaged"):
         store.unlock("main", GOOD)
     path.write_text(whole[:-40])
-    for ask in (lambda: store.unlock("main", GOOD), store.listed):
-        with pytest.raises(KeyStoreError, match="not a key file"):
-            ask()
+    with pytest.raises(KeyStoreError, match="not a key file"):
+        store.unlock("main", GOOD)
     path.write_text(whole.replace('"version": 1', '"version": 2', 1))
     with pytest.raises(KeyStoreError, match="version 2"):
         store.unlock("main", GOOD)
@@ -74,3 +73,28 @@ def test_a_damaged_or_open_file_is_told(store: KeyStore) -> None:
     path.chmod(0o644)
     with pytest.raises(KeyStoreError, match="chmod 600"):
         store.unlock("main", GOOD)
+    path.chmod(0o600)
+    wallet = store.listed()[0].wallet
+    path.write_text(whole.replace(wallet, "0x" + "12" * 20))
+    with pytest.raises(KeyStoreError, match="names another wallet"):
+        store.unlock("main", GOOD)
+
+
+def test_a_file_that_cannot_be_used_hinders_no_other(store: KeyStore) -> None:
+    store.add_owner("main", GOOD, KEY)
+    (store.folder / "broken.json").write_bytes(b"\xff\xfe{")
+    (store.folder / "open.json").write_text("{}")
+    (store.folder / "broken.json").chmod(0o600)
+    broken, main, open_ = store.listed()
+    assert main.name == "main" and main.wallet and not main.problem
+    assert "damaged, or not a key file" in broken.problem and not broken.wallet
+    assert "chmod 600" in open_.problem
+
+
+def test_of_two_made_at_once_under_one_name_the_first_stays(store: KeyStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    first = store.add_owner("main", GOOD, KEY)
+    monkeypatch.setattr(Path, "exists", lambda _: False)  # as another tab saw it, a second ago
+    with pytest.raises(KeyStoreError, match="already"):
+        store.create("main", GOOD)
+    assert store.unlock("main", GOOD).wallet == first.wallet
+    assert [path.name for path in store.folder.iterdir()] == ["main.json"]

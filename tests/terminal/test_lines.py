@@ -11,14 +11,14 @@ import pytest
 from bulkhead.client import Compartments
 from bulkhead.client.checklist import Figure
 from bulkhead.client.l1 import FromCalldata, Kind, Proposal, ProposalStage, Standing
-from bulkhead.client.models import Operation, Paid
+from bulkhead.client.models import Operation, Order, Paid
 from bulkhead.client.settled import Settled
 from bulkhead.terminal import numbers
 from bulkhead.terminal.numbers import DAY_MS
 from bulkhead.terminal.operator.figures import figures
 from bulkhead.terminal.operator.upgrades import proposal_line
 from bulkhead.terminal.risk.checks import figure_text
-from bulkhead.terminal.risk.tree import compartment_lines
+from bulkhead.terminal.risk.tree import compartment_lines, names_of
 from bulkhead.terminal.settlement.batches import now_doing
 from bulkhead.terminal.settlement.checks import compared, judged, settled_words
 from bulkhead.terminal.settlement.kit import in_dollars
@@ -91,6 +91,22 @@ def test_a_withdrawal_is_told_on_to_its_claim() -> None:
     assert claim_cell(done).title == "block 1,200, 0xabc" and "completed" in done.what
 
 
+def test_exits_are_told_apart_and_close_nothing_while_they_sleep() -> None:
+    told = {"id": 1, "externalId": "", "market": "BTC-USD", "type": "TPSL", "side": "SELL", "status": "UNTRIGGERED"}
+    waits = {"triggerPrice": "63000"}
+    rows = [
+        {**told, "qty": "0", "tpSlType": "POSITION", "takeProfit": waits},
+        {**told, "qty": "0", "tpSlType": "POSITION", "stopLoss": waits},
+        {**told, "qty": "0", "tpSlType": "ORDER", "stopLoss": waits},
+    ]
+    orders = [msgspec.convert(row, Order, strict=False) for row in rows]
+    assert [one.what for one in ways_of(orders, [])] == [
+        "take profit: sell all held in BTC-USD, waiting",
+        "stop loss: sell all held in BTC-USD, waiting",
+        "stop loss: sell 0 BTC-USD, waiting",
+    ]
+
+
 def test_solvency_is_judged_by_both_sides_and_by_l1() -> None:
     even = {"custody": "100", "accounts": "90", "funds": "9.999999"}
     assert judged(even, None)[1] == judged(even, Decimal(100))[1] == "bh-up"
@@ -123,11 +139,23 @@ def test_what_the_exchange_tells_of_a_batch_is_held_to_what_was_rebuilt() -> Non
         assert "another root for this batch" in said and style == "bh-note bh-danger"
 
 
+def test_strategies_of_one_name_are_told_apart() -> None:
+    named = [(128, "MAIN", ""), (256, "STRATEGY", "basis"), (384, "STRATEGY", "basis"), (512, "STRATEGY", "carry")]
+    rows = [{**ONE, "accountId": number, "kind": kind, "name": name} for number, kind, name in named]
+    held = msgspec.convert(
+        {"accountId": 128, "time": 1, "compartments": rows, "together": []}, Compartments, strict=False
+    )
+    told = ["cross", "strategy basis · 256", "strategy basis · 384", "strategy carry"]
+    assert list(names_of(held).values()) == told
+    assert [line.cells[0].text for line in compartment_lines(held, None)] == ["Everything", *told]
+
+
 def test_amounts_of_l1_are_told_in_dollars() -> None:
     assert in_dollars("custody sent 1,250,500,000 smallest units to 0x12") == "custody sent 1,250.50 USD to 0x12"
     assert in_dollars("asked for a withdrawal of 5 from account 256").endswith("of 0.000005 USD from account 256")
     assert in_dollars("deposited 12.5") == "deposited 12.50 USD"
     assert in_dollars("froze the rollup") == "froze the rollup"
+    assert in_dollars(f"custody sent 5 to 0x{'aB' * 20}").endswith(" to 0xaBaBaBaB…aBaBaB")
 
 
 def test_the_way_out_is_told_as_it_is() -> None:

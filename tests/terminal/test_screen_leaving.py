@@ -100,14 +100,27 @@ def test_money_goes_to_l1s_queue_and_a_request_cannot_be_refused(bench: Bench, f
     expect(money.locator('[data-mark="money-note"]')).to_contain_text("is in L1's queue", timeout=20_000)
     assert custody.call("queued") == queued + 1
     assert token.call("balanceOf", str(DEPOSITOR.address)) == balance - 12_500_000
+    expect(money.get_by_label("Amount")).to_have_value("")  # another click is no other deposit
     leaving = bench.page.locator('[data-mark="leaving"]')
     expect(leaving.locator('[data-mark="leaving-state"]')).to_contain_text("The operator serves")
     expect(leaving.locator('[data-mark="leave"]')).to_be_disabled()
     expect(leaving.locator('[data-mark="leaving-command"]')).to_contain_text("bulkhead exit --exchange")
+    expect(leaving).not_to_contain_text("None of your accounts here")
+    force, note = leaving.locator('[data-mark="force"]'), leaving.locator('[data-mark="leaving-note"]')
+    for account, amount in (("1" * 5_000, "1"), ("129", "1"), (str(1 << 32), "1"), ("256", "9" * 15)):
+        leaving.get_by_label("From account").fill(account)
+        leaving.get_by_label("Amount").fill(amount)
+        force.click()
+        expect(note).to_have_text("Nothing was sent.")
+    expect(leaving).to_contain_text("More than there can be.")
     leaving.get_by_label("From account").fill(str(own_account()))
+    expect(leaving).to_contain_text("None of your accounts here")  # but the contracts are of another exchange
     leaving.get_by_label("Amount").fill("0.000005")
-    leaving.locator('[data-mark="force"]').click()
-    expect(leaving.locator('[data-mark="leaving-note"]')).to_contain_text("Request 1 is in L1's queue", timeout=20_000)
+    force.dblclick()
+    expect(note).to_contain_text("Request 1 is in L1's queue", timeout=20_000)
+    expect(leaving.get_by_label("Amount")).to_have_value("")
+    force.click()
+    expect(note).to_have_text("Nothing was sent.")
     assert found.here.contract("rollup").call("requested") == 1
     expect(bench.page.locator('[data-mark="figure-final"]')).to_contain_text(f"{final}")
     rebuilt = bench.page.locator('[data-mark="rebuilt"]')
@@ -166,10 +179,14 @@ def test_the_exchange_is_gone_and_the_owner_leaves_with_everything(bench: Bench,
     assert sent == sum(worth()) * 1_000_000 + returned > returned
     expect(note).to_contain_text(numbers.dollars(Decimal(sent - returned) / 1_000_000))
     expect(state).to_contain_text("every account's worth is proven")
+    expect(leaving.locator('[data-mark="leaving-announced"]')).to_have_text("")  # it changes nothing of a frozen rollup
     expect(leaving.locator('[data-mark="leaving-told"]')).to_contain_text("froze the rollup")
     bench.check()
     leaving.scroll_into_view_if_needed()
     bench.shoot("leaving")
+    leaving.locator('[data-mark="leave"]').click()
+    expect(note).to_contain_text("Nothing is left here", timeout=60_000)
+    assert token.call("balanceOf", str(DEPOSITOR.address)) - before == sent, "nothing comes twice"
 
 
 def own_account() -> int:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from decimal import Decimal
+from threading import Thread
 
 from playwright.sync_api import Locator, expect
 
@@ -69,7 +71,10 @@ def test_accounts_are_shown_as_the_exchange_has_them(bench: Bench) -> None:
     answers = bench.page.locator('[data-mark="answer"]')
     expect(answers).to_have_count(5)
     expect(answers.nth(0)).to_contain_text(numbers.dollars(held.together[0].loss))
+    apart = sum((one.worst_loss for one in held.compartments), Decimal(0))
+    expect(answers.nth(0)).to_contain_text(f"each compartment at its worst, at once{numbers.dollars(apart)} USD")
     expect(answers.nth(1)).to_contain_text("liquidates isolated BTC-USD first")
+    expect(answers.nth(2)).not_to_contain_text("by force")  # this venue has no contract that could be forced
     expect(answers.nth(4)).to_contain_text("1 of 1 oracle signers")
     for place in range(5):
         expect(answers.nth(place)).to_contain_text("From GET /api/v1/")
@@ -94,13 +99,27 @@ def test_margin_is_moved_by_a_form_that_judges_before_it_signs(bench: Bench) -> 
     form.get_by_label("Amount").fill("1,500.25")
     expect(verdict).to_have_text("It would be accepted now.")
     wanted = numbers.dollars(child.value + Decimal("1500.25"))
-    expect(form.locator('[data-cell="after-value"]').nth(1)).to_contain_text(f"→ {wanted}")
+    expect(form.locator('[data-cell="before-value"]').nth(1)).to_have_text(numbers.dollars(child.value))
+    expect(form.locator('[data-cell="after-value"]').nth(1)).to_have_text(wanted)
+    for width in (1280, 1680):  # the form stands in a column of its own there
+        bench.page.set_viewport_size({"width": width, "height": 1050})
+        bench.check_layout()
+    late = Thread(target=lambda: bench.live.on_loop(lambda: time.sleep(2.0)))
+    late.start()
     send.click()
-    expect(verdict).to_contain_text("done")
+    expect(verdict).to_have_text("Move 1,500.25 USD: sent…")
+    expect(send).to_be_disabled()
+    late.join()
+    expect(verdict).to_have_text("Move 1,500.25 USD: done.")
     expect(cell(bench, "isolated BTC-USD", "value")).to_have_text(wanted)
     assert compartments(bench).of(child.account_id).value == child.value + Decimal("1500.25")
+    bench.page.wait_for_timeout(1_000)  # in which nothing else was entered
+    expect(verdict).to_have_text("Move 1,500.25 USD: done.")
     form.get_by_label("Amount").fill("a lot")
     expect(verdict).to_contain_text("is no number")
+    form.get_by_label("Amount").fill("0.0000001")
+    expect(verdict).to_have_text("Six decimal places at most.")
+    expect(send).to_be_disabled()
 
 
 def test_a_position_goes_home_and_a_strategy_is_opened(bench: Bench) -> None:
@@ -110,7 +129,12 @@ def test_a_position_goes_home_and_a_strategy_is_opened(bench: Bench) -> None:
     form = bench.page.locator('[data-mark="move"]')
     form.get_by_label("From", exact=True).select_option(str(child.account_id))
     form.get_by_label("To", exact=True).select_option(str(cross.account_id))
+    form.get_by_label("Amount").fill("0.1")  # dollars, and no coins in a moment
     form.get_by_label("What").select_option(MARKET)
+    expect(form.get_by_label("Size, BTC")).to_have_value("")
+    form.get_by_label("Size, BTC").fill("0.1234567")
+    expect(form.locator('[data-mark="move-verdict"]')).to_contain_text("In steps of 0.000001")
+    form.get_by_label("Size, BTC").fill("")
     expect(form.locator('[data-mark="move-verdict"]')).to_have_text("It would be accepted now.")
     form.locator('[data-mark="move-send"]').click()
     expect(form.locator('[data-mark="move-verdict"]')).to_contain_text("done")
@@ -120,14 +144,23 @@ def test_a_position_goes_home_and_a_strategy_is_opened(bench: Bench) -> None:
     made.get_by_label("Name").fill("basis")
     made.get_by_role("button").click()
     expect(line(bench, "strategy basis")).to_be_visible()
+    made.get_by_label("Name").fill("basis")
+    made.get_by_role("button").click()
+    expect(made).to_contain_text("There is a strategy of that name")
     for width in (1280, 1600):
         bench.page.set_viewport_size({"width": width, "height": 800})
         bench.check_layout()
     mode = bench.page.locator('[data-mark="mode"]')
     mode.get_by_label("In").select_option("ETH-USD")
+    expect(mode.locator('[data-mark="mode-now"]')).to_contain_text("Now cross, ")
+    for wrong in ("0", "5000"):
+        mode.get_by_label("Leverage").fill(wrong)
+        mode.get_by_role("button").click()
+        expect(mode).to_contain_text("From 1 to ")
     mode.get_by_label("Leverage").fill("5")
     mode.get_by_role("button").click()
     expect(mode.locator('[data-mark="mode-note"]')).to_contain_text("ETH-USD is isolated")
+    expect(mode.locator('[data-mark="mode-now"]')).to_contain_text("Now isolated, 5x, for orders of ")
     expect(bench.page.locator('[data-mark="last-action"]')).to_contain_text("acknowledged")
     placed = by_owner(bench, order_of_strategy)
     trade_as_the_strategy(bench)
@@ -181,6 +214,15 @@ def test_a_margin_call_is_told_on_every_screen_and_a_liquidation_explained(bench
     bench.page.goto(bench.at("/risk"))
     bench.ready()
     expect(alert).to_be_visible()
+    note = bench.page.locator(".bh-note-row td")
+    called = line(bench, "isolated ETH-USD").locator("td").first
+    expect(note).to_have_css("padding-left", called.evaluate("one => getComputedStyle(one).paddingLeft"))
+    told = bench.page.locator('[data-mark="answer"]').nth(1)
+    expect(told).to_contain_text("1 of 2 compartments is called now: isolated ETH-USD.")
+    used = cell(bench, "isolated ETH-USD", "used")
+    end_s = time.monotonic() + 10  # the checklist's prices are the table's: when both are painted, they say the same
+    while f"maintenance used{used.text_content()}" not in (told.text_content() or ""):
+        assert time.monotonic() < end_s, (used.text_content(), told.text_content())
     bench.shoot("risk")
     own = bench.page.locator('[data-mark="own-liquidations"]')
     while not by_owner(bench, lambda trader: trader.evidence.liquidations()):

@@ -79,6 +79,10 @@ def test_a_withdrawal_is_asked_for_and_seen_on_its_way(bench: Bench) -> None:
     form.get_by_label("Withdraw to").fill("0x12")
     form.locator('[data-mark="withdraw"]').click()
     expect(form).to_contain_text("An address on L1")
+    form.get_by_label("Withdraw to").fill("0x19E7E376E7C213B7E7e7e46cc70A5dD086DAff2b")  # the last letter is another
+    form.locator('[data-mark="withdraw"]').click()
+    expect(form).to_contain_text("its checksum does not fit")
+    expect(form.locator('[data-mark="money-note"]')).to_have_text("Nothing was sent.")
     form.get_by_label("Withdraw to").fill("0x" + "ab" * 20)
     form.locator('[data-mark="withdraw"]').click()
     expect(form.locator('[data-mark="money-note"]')).to_contain_text("1,250.50 USD are on their way")

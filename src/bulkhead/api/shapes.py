@@ -9,13 +9,14 @@ from typing import Any, NamedTuple
 from bulkhead.api.call import Api
 from bulkhead.api.numbers import Wire, money, ratio
 from bulkhead.engine.arrange import MarginMode, mode_of
+from bulkhead.engine.order import OrderView, Stage
 from bulkhead.fixed import FRACTION_BITS
 from bulkhead.ledger.accounts import health_of, liquidation_price, settled
 from bulkhead.ledger.state import Account, Kind
 from bulkhead.node.store.staging import Row
 from bulkhead.node.store.wording import OPEN
 from bulkhead.rules.terms import Health, Position
-from bulkhead.units import AccountId
+from bulkhead.units import AccountId, Size
 
 HUNDREDTH_PLACES = 6
 SIZED = ("NEW", "PARTIALLY_FILLED", "FILLED")  # statuses in which an exit of a position has a size of its own
@@ -75,14 +76,14 @@ def order_shape(api: Api, row: Row, legs: Iterable[Row] = ()) -> dict[str, Any]:
 def _add_trigger(api: Api, shape: dict[str, Any], wire: Wire, row: Row, extra: dict[str, Any]) -> None:
     """What an order waits for. One that closes a whole position knows its size when it fires; its signature names the
     largest that there may be. Until then, and where it left before, its size is what it filled. One that protects an
-    order closes what that has filled, and while it is open that is its size."""
+    order closes what that has filled, and while it is open that is its size: nothing more, when it sleeps again."""
     trigger = extra["trigger"]
     if row["kind"] == "TPSL":
         shape["tpSlType"] = extra["tpSlType"]
         if extra["tpSlType"] == "POSITION" and row["status"] not in SIZED:
             shape["qty"], shape["cancelledQty"] = shape["filledQty"], "0"
         elif (view := api.sequencer.order(row["order_id"])) is not None:
-            shape["qty"] = wire.size(int(view.filled + view.left))
+            shape["qty"] = wire.size(int(view.filled if sleeps_again(api, view) else view.filled + view.left))
         shape[_leg_name(row["side"], trigger)] = _leg(wire, row, trigger)
         return
     shape["trigger"] = {
@@ -91,6 +92,15 @@ def _add_trigger(api: Api, shape: dict[str, Any], wire: Wire, row: Row, extra: d
         "direction": trigger["direction"],
         "executionPriceType": trigger["execution"],
     }
+
+
+def sleeps_again(api: Api, view: OrderView) -> bool:
+    """Protection whose position has gone while the rest of its order, which traded before, may still fill: it closes
+    nothing until that fills more. It has been told as an order of its own, and stays one until it leaves."""
+    if view.stage is not Stage.DORMANT:
+        return False
+    parent = api.sequencer.order(view.parent_id)
+    return parent is not None and parent.filled > Size(0)
 
 
 def _leg_name(side: str, trigger: dict[str, Any]) -> str:
@@ -360,6 +370,9 @@ def exits_of(api: Api, account_id: int) -> dict[str, dict[str, str]]:
     for order in orders_of(api, account_id):
         if order["type"] != "TPSL" or order["tpSlType"] != "POSITION":
             continue
+        view = api.sequencer.order(order["id"])
+        if view is None or view.stage is Stage.DORMANT:
+            continue  # it sleeps again: a position that is there now is another order's, and this does not close it
         for name, short in (("takeProfit", "tp"), ("stopLoss", "sl")):
             if name in order:
                 leg = order[name]
@@ -369,11 +382,12 @@ def exits_of(api: Api, account_id: int) -> dict[str, dict[str, str]]:
 
 
 def orders_of(api: Api, account_id: int) -> list[dict[str, Any]]:
-    """Open orders of an account, oldest first. Protection asleep until its parent trades is shown with the parent."""
+    """Open orders of an account, oldest first. Protection asleep until its parent trades is shown with the parent;
+    one that sleeps again, by itself."""
     found = []
     rows = api.node.store.deriver.orders
     for view in api.sequencer.open_orders(account_id):
         row = rows.get(view.order_id)
-        if row is not None and view.stage.name != "DORMANT":
+        if row is not None and (view.stage is not Stage.DORMANT or sleeps_again(api, view)):
             found.append(order_shape(api, row, [rows[leg] for leg in view.legs if leg in rows]))
     return found

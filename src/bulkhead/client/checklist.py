@@ -98,7 +98,10 @@ def tail(held: Compartments) -> Answer:
     value = held.value
     share = worst.loss / value * PERCENT if value > 0 else None
     part = "" if share is None else f", {share:.1f}% of everything"
+    apart = sum((one.worst_loss for one in held.compartments), Decimal(0))
     words = f"“{worst.name}” costs {_usd(worst.loss)}{part}."
+    if apart > worst.loss:
+        words += f" With correlations broken it is {_usd(apart)} at most."
     if worst.beyond_account > 0:
         words += f" {_usd(worst.beyond_account)} more would be lost and borne by others."
     return Answer(
@@ -108,6 +111,7 @@ def tail(held: Compartments) -> Answer:
             Figure("worst joint move", worst.loss, USD),
             Figure("of everything", share, SHARE),
             Figure(f"worst of {name_of(broken)}, correlations broken", broken.worst_loss, USD),
+            Figure("each compartment at its worst, at once", apart, USD),
             Figure("beyond the account", worst.beyond_account, USD),
         ),
         source,
@@ -124,7 +128,8 @@ def margin_call(held: Compartments) -> Answer:
     nearest = min(exposed, key=lambda one: _nearest(one, 100))
     distance = _nearest(nearest, 100)
     if called:
-        words = f"{len(called)} of {len(exposed)} compartments are called now: {', '.join(map(name_of, called))}."
+        are = "is" if len(called) == 1 else "are"
+        words = f"{len(called)} of {len(exposed)} compartments {are} called now: {', '.join(map(name_of, called))}."
     elif distance.is_finite():
         words = f"A move of {distance * PERCENT:.2f}% liquidates {name_of(nearest)} first."
     else:
@@ -151,17 +156,19 @@ def speed(held: Compartments, facts: Facts) -> Answer:
     else:
         words = f"Between compartments at once; to L1 some {outside:.0f} s after a batch's seal, as the last ones took."
     if withdrawable < held.value:
-        words += f" {_usd(held.value - withdrawable)} are locked as margin."
+        words += f" {_usd(held.value - withdrawable)} lie in isolated accounts, or stay for positions and orders."
+    figures = [
+        Figure("withdrawable now", withdrawable, USD),
+        Figure("a command, median", inside, SECONDS),
+        Figure("batch to L1, median", outside, SECONDS),
+    ]
+    if settles:  # elsewhere no contract could be forced
+        figures.append(Figure("by force at most", Decimal(FORCED_DAYS * 86_400), SECONDS))
     return Answer(
         SPEED,
         words,
-        (
-            Figure("withdrawable now", withdrawable, USD),
-            Figure("a command, median", inside, SECONDS),
-            Figure("batch to L1, median", outside, SECONDS),
-            Figure("by force at most", Decimal(FORCED_DAYS * 86_400), SECONDS),
-        ),
-        "GET /api/v1/info/batches, /api/v1/info/operator",
+        tuple(figures),
+        "GET /api/v1/user/compartments, /api/v1/info/batches, /api/v1/info/settlement, /api/v1/info/operator",
     )
 
 

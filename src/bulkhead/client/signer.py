@@ -15,6 +15,7 @@ from bulkhead.signing import (
     Domain,
     OrderTerms,
     Signature,
+    SigningError,
     configuration_hash,
     exact,
     move_hash,
@@ -176,7 +177,7 @@ class Signer:
     ) -> dict[str, Any]:
         """The body of a move. `markets` has every market that is named."""
         expiration = int(time.time()) + CONFIGURATION_S
-        lots = [int(leg.size * markets[leg.market].resolution) for leg in positions]
+        lots = [lots_of(leg, markets) for leg in positions]
         message = move_hash(
             self.domain,
             self.key,
@@ -297,7 +298,7 @@ def legs_of(
                 "source": leg.source,
                 "target": leg.target,
                 "market": leg.market,
-                "lots": int(leg.size * markets[leg.market].resolution),
+                "lots": lots_of(leg, markets),
             }
             for leg in positions
         ],
@@ -312,6 +313,14 @@ def legs_of(
             for one in choices
         ],
     }
+
+
+def lots_of(leg: PositionLeg, markets: dict[str, MarketIds]) -> int:
+    """A leg's size in lots of its market. SigningError where it is not whole: what is signed is what was meant."""
+    lots = leg.size * markets[leg.market].resolution
+    if lots % 1:
+        raise SigningError(f"{leg.size} is not a whole number of lots of {leg.market}")
+    return int(lots)
 
 
 def units_of(amount: Decimal) -> int:

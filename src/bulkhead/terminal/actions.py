@@ -14,7 +14,7 @@ from enum import Enum
 
 import structlog
 
-from bulkhead.client import ClientError, Exit, NewOrder, Order, Unreachable
+from bulkhead.client import ClientError, Exit, NewOrder, Order, Unreachable, Unreadable
 from bulkhead.client.models import Placed
 from bulkhead.terminal import words
 from bulkhead.terminal.live.account import LiveAccount
@@ -132,9 +132,10 @@ class Actions(Topic):
         return action
 
     async def run(self, key: str, what: str, send: Callable[[], Awaitable[object]]) -> Action:
-        """Do anything else that is sent, once for each key. Where no answer comes it stays unknown, and says so."""
+        """Do anything else that is sent, once for each key. Where no answer comes it stays unknown, and says so. What
+        was refused did nothing, and may be sent again under the same key: the reason may have gone since."""
         known = self.all.get(key)
-        if known is not None:
+        if known is not None and known.stage is not Stage.REFUSED:
             return known
         action = self._begin(key, what)
 
@@ -173,7 +174,7 @@ class Actions(Topic):
         try:
             await send()
             stage = Stage.DONE
-        except Unreachable as error:
+        except (Unreachable, Unreadable) as error:  # an answer in no language of ours may be of a thing that was done
             stage, action.details = Stage.UNKNOWN, words.details(error)
         except (ClientError, ValueError, ArithmeticError) as error:
             stage, action.words, action.details = Stage.REFUSED, words.of_error(error), words.details(error)

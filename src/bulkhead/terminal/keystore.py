@@ -12,6 +12,7 @@ import os
 import re
 import secrets
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 import msgspec
@@ -53,6 +54,7 @@ class Listed(msgspec.Struct, frozen=True):
 
     name: str
     wallet: str  # its address on L1; empty where only a Stark key was imported
+    problem: str = ""  # why its file cannot be used, and what to do
 
 
 class _File(msgspec.Struct):
@@ -71,6 +73,7 @@ class Unlocked:
         self._path = path
         self._keystore = keystore
         self._fernet = Fernet(base64.urlsafe_b64encode(data_key))
+        self._writing = Lock()  # accounts of one exchange may be made at the same time
 
     @property
     def wallet(self) -> str:
@@ -79,13 +82,14 @@ class Unlocked:
 
     def remember(self, url: str, access: Access) -> None:
         """Keep what opens an account of an exchange, in place of what was kept for it."""
-        self.kept = Secrets(self.kept.ethereum_key, {**self.kept.exchanges, url: access})
-        self.save()
+        with self._writing:
+            self.kept = Secrets(self.kept.ethereum_key, {**self.kept.exchanges, url: access})
+            self.save()
 
-    def save(self) -> None:
-        """Write the file: whole, or not at all."""
+    def save(self, *, is_new: bool = False) -> None:
+        """Write the file: whole, or not at all. A new one never in the place of another: FileExistsError."""
         token = self._fernet.encrypt(msgspec.json.encode(self.kept)).decode()
-        _write(self._path, _File(VERSION, self.wallet, self._keystore, token))
+        _write(self._path, _File(VERSION, self.wallet, self._keystore, token), is_new=is_new)
 
     def __repr__(self) -> str:
         return f"Unlocked({self.name})"  # no keys in logs
@@ -99,9 +103,9 @@ class KeyStore:
         self._work_factor = work_factor
 
     def listed(self) -> list[Listed]:
-        """Every account by name. A file that is none of this store is told, not passed over: KeyStoreError."""
+        """Every account by name. One whose file cannot be used is told with its problem, and hinders no other."""
         found = sorted(self.folder.glob("*.json")) if self.folder.is_dir() else []
-        return [Listed(path.stem, _read(path).wallet) for path in found]
+        return [_listed(path) for path in found]
 
     def create(self, name: str, passphrase: str) -> Unlocked:
         """A new owner with a new Ethereum key."""
@@ -132,7 +136,9 @@ class KeyStore:
             data_key = bytes(Ethereum.decrypt(file.keystore, passphrase))
         except ValueError as error:
             if "MAC" in str(error):
-                raise WrongPassphrase(f"the passphrase does not open {name!r}; try again") from None
+                raise WrongPassphrase(
+                    f"the passphrase does not open {name!r}; try again, and if it is right, the file is damaged"
+                ) from None
             raise KeyStoreError(f"{path}: damaged ({error}); bring it back from a copy") from None
         except Exception as error:  # the library raises what its parts raise
             raise KeyStoreError(f"{path}: damaged ({type(error).__name__}); bring it back from a copy") from None
@@ -141,25 +147,38 @@ class KeyStore:
             kept = msgspec.json.decode(plain, type=Secrets)
         except (InvalidToken, msgspec.MsgspecError):
             raise KeyStoreError(f"{path}: its second part is damaged; bring it back from a copy") from None
-        return Unlocked(path, file.keystore, data_key, kept)
+        found = Unlocked(path, file.keystore, data_key, kept)
+        if found.wallet != file.wallet:  # it is shown before any passphrase is given, and money may be sent there
+            raise KeyStoreError(f"{path}: names another wallet than its key's; somebody changed it")
+        return found
 
     def add(self, name: str, passphrase: str, kept: Secrets) -> Unlocked:
         """An account with everything that is to be kept of it."""
-        path = self._path(name)
+        path, taken = self._path(name), KeyStoreError(f"there is an account {name!r} already; choose another name")
         if path.exists():
-            raise KeyStoreError(f"there is an account {name!r} already; choose another name")
+            raise taken
         if len(passphrase) < PASSPHRASE_MIN:
             raise KeyStoreError(f"a passphrase has at least {PASSPHRASE_MIN} characters")
         data_key = bytes(Ethereum.create(secrets.token_hex(32)).key)
         keystore = Ethereum.encrypt(data_key, passphrase, kdf="scrypt", iterations=self._work_factor)
         made = Unlocked(path, dict(keystore), data_key, kept)
-        made.save()
+        try:
+            made.save(is_new=True)
+        except FileExistsError:  # made in another tab meanwhile
+            raise taken from None
         return made
 
     def _path(self, name: str) -> Path:
         if NAME.fullmatch(name) is None:
             raise KeyStoreError("a name has up to 40 small letters, digits and hyphens, and no hyphen first")
         return self.folder / f"{name}.json"
+
+
+def _listed(path: Path) -> Listed:
+    try:
+        return Listed(path.stem, _read(path).wallet)
+    except KeyStoreError as error:
+        return Listed(path.stem, "", str(error))
 
 
 def _check_key(text: str, kind: str) -> None:
@@ -174,19 +193,29 @@ def _read(path: Path) -> _File:
         file = msgspec.json.decode(path.read_bytes(), type=_File)
     except FileNotFoundError:
         raise KeyStoreError(f"there is no account {path.stem!r} in {path.parent}") from None
-    except (OSError, msgspec.MsgspecError) as error:
-        raise KeyStoreError(f"{path}: not a key file of this terminal ({error}); move it away") from None
+    except OSError as error:
+        raise KeyStoreError(f"{path}: cannot be read ({error.strerror or error}); is it another user's?") from None
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        raise KeyStoreError(
+            f"{path}: damaged, or not a key file of this terminal ({error}); bring it back from a copy, or move it away"
+        ) from None
     if file.version != VERSION:
         raise KeyStoreError(f"{path}: version {file.version}, and this terminal reads {VERSION}")
     return file
 
 
-def _write(path: Path, file: _File) -> None:
+def _write(path: Path, file: _File, *, is_new: bool) -> None:
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    part = path.with_suffix(".part")
-    descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    part = path.with_suffix(f".{secrets.token_hex(4)}.part")
+    descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(descriptor, "w", encoding="utf-8") as out:
         json.dump(msgspec.to_builtins(file), out)
         out.flush()
         os.fsync(out.fileno())
-    os.replace(part, path)
+    if is_new:
+        try:
+            os.link(part, path)
+        finally:
+            part.unlink()
+    else:
+        os.replace(part, path)

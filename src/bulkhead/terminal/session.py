@@ -28,6 +28,10 @@ class NotReady(ValueError):
     """What was asked for needs something that is not there yet; says what."""
 
 
+class Locked(NotReady):
+    """The account was locked, or another one unlocked, while something was on its way."""
+
+
 class Session:
     """`link` tells of the connection, `actions` of everything that was sent, `who` of accounts that come and go,
     `markets_known` of the list of markets. Every part keeps the time of its last change."""
@@ -82,8 +86,8 @@ class Session:
                 if self.unlocked is not None and not self.accounts:
                     if self.access is not None:
                         await self.enter()
-                    elif self.settings.onboard:
-                        await self.onboard()
+                    elif self.settings.onboard and self.unlocked.name == self.settings.unlock:
+                        await self.onboard()  # whoever unlocks another account has not asked for it
                 self.trouble = ""
             except (ClientError, KeyStoreError) as error:
                 self.trouble = words.details(error)
@@ -109,6 +113,13 @@ class Session:
     def access(self) -> Access | None:
         """What opens the unlocked owner's main account at this exchange; None before he has onboarded."""
         return None if self.unlocked is None else self.unlocked.kept.exchanges.get(self.exchange.transport.url)
+
+    @property
+    def kept_here(self) -> list[Access]:
+        """What the unlocked owner's file opens at this exchange, its strategies too: known when nobody answers."""
+        url = self.exchange.transport.url
+        kept = {} if self.unlocked is None else self.unlocked.kept.exchanges
+        return [access for place, access in kept.items() if place.split("#")[0] == url]
 
     @property
     def active(self) -> LiveAccount | None:
@@ -146,30 +157,36 @@ class Session:
     async def onboard(self) -> None:
         """Make the main account at this exchange, or find it again, and enter. Raises NotReady, KeyStoreError, and
         what the client raises."""
-        if self.unlocked is None:
+        unlocked = self.unlocked
+        if unlocked is None:
             raise NotReady("unlock an account first")
-        if not self.unlocked.kept.ethereum_key:
+        if not unlocked.kept.ethereum_key:
             raise NotReady("only an owner with an Ethereum key can onboard; this account was imported without one")
-        made = await Owner(self.exchange, self.unlocked.kept.ethereum_key).onboard(description="terminal")
+        made = await Owner(self.exchange, unlocked.kept.ethereum_key).onboard(description="terminal")
         kept = Access(made.account_id, made.api_key, hex(made.private_key))
-        await asyncio.to_thread(self.unlocked.remember, self.exchange.transport.url, kept)
-        await self.enter()
+        await asyncio.to_thread(unlocked.remember, self.exchange.transport.url, kept)  # his, though locked meanwhile
+        if self.unlocked is unlocked:
+            await self.enter()
 
     async def enter(self) -> None:
         """Follow the main account and its strategies. What hinders it is kept in `problem`, and raised."""
         async with self._entering:
-            access = self.access
-            if access is None or self.unlocked is None or self.accounts:
+            access, unlocked = self.access, self.unlocked
+            if access is None or unlocked is None or self.accounts:
                 return
             try:
                 trader = await self.exchange.trader(access.api_key, access.stark_key)
-                await self._add(trader)
+                await self._add(trader, unlocked)
                 self.active_id = trader.account_id
                 for strategy in (await trader.strategies()).strategies:
                     await self.add_strategy(strategy.l2_vault, trader)
                 self.problem = ""
+            except Locked:
+                return
             except (ClientError, ValueError) as error:
-                self.problem = str(error)
+                if self.unlocked is not unlocked:
+                    return  # a problem of an account that was locked
+                self.problem = str(words.of_error(error)) if isinstance(error, ClientError) else str(error)
                 if isinstance(error, ValueError):
                     raise KeyStoreError(f"the kept key does not fit the account: {error}") from error
                 raise
@@ -182,24 +199,27 @@ class Session:
             if self.main is None:
                 raise NotReady("unlock an account first")
             trader = self.main.trader
-        if self.unlocked is None:
+        unlocked, main = self.unlocked, self.access
+        if unlocked is None or main is None:
             raise NotReady("unlock an account first")
         if account_id in self.accounts:
             return self.accounts[account_id]
         place = f"{self.exchange.transport.url}#{account_id}"
-        access = self.unlocked.kept.exchanges.get(place)
+        access = unlocked.kept.exchanges.get(place)
         if access is not None:
             made = Trader(self.exchange, access.api_key, trader.signer.of(account_id))
             with suppress(Refused):  # the key was revoked: another one is made
-                return await self._add(made)
+                return await self._add(made, unlocked)
         made = await trader.strategy(account_id)
-        main = self.access
-        assert main is not None, "the main account is entered"
-        await asyncio.to_thread(self.unlocked.remember, place, Access(account_id, made.api_key, main.stark_key))
-        return await self._add(made)
+        await asyncio.to_thread(unlocked.remember, place, Access(account_id, made.api_key, main.stark_key))
+        return await self._add(made, unlocked)
 
-    async def _add(self, trader: Trader) -> LiveAccount:
-        account = LiveAccount(trader, await trader.account(), self.link)
+    async def _add(self, trader: Trader, unlocked: Unlocked) -> LiveAccount:
+        """Follow an account of who was unlocked when this began; Locked where he is not any more."""
+        named = await trader.account()
+        if self.unlocked is not unlocked:
+            raise Locked("the account was locked meanwhile")
+        account = LiveAccount(trader, named, self.link)
         account.on_left.append(self.actions.follow_order)
         self.accounts[account.account_id] = account
         account.start()

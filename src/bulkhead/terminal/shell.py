@@ -171,8 +171,10 @@ def _accounts(page: Page) -> None:
                 field.set_value(str(session.active_id))
         elif session.unlocked is None:
             text.show("Unlock an account")
+        elif session.access is not None:
+            text.show(f"Entering as {session.unlocked.name}…")
         else:
-            text.show("Onboard" if session.access is None else f"Entering as {session.unlocked.name}…")
+            text.show("Onboard" if session.unlocked.kept.ethereum_key else f"{session.unlocked.name}: not of here")
 
     page.painter.on(session.who, paint)
 

@@ -58,7 +58,7 @@ def of_error(error: Exception) -> Words:
         return Words("More came than this terminal could take", "It begins anew by itself; reload when it does not")
     if isinstance(error, ClientError):
         return Words(str(error) or "It failed on the way to the exchange", "Try again")
-    return Words(str(error) or type(error).__name__, "Nothing was sent")
+    return Words(sentence(str(error)).removesuffix(".") or type(error).__name__, "Nothing was sent")
 
 
 def sentence(text: str) -> str:

@@ -47,7 +47,7 @@ CODES: dict[int, tuple[str, str]] = {
     1137: ("There is no position to reduce or protect", "Open one first, or untick reduce-only"),
     1138: ("It is on the side of the position, so it would not reduce it", "Choose the other side"),
     1139: ("A market order cannot rest", "It is immediate-or-cancel, or fill-or-kill"),
-    1140: ("The account's free margin does not cover this", "Trade a smaller size, cancel orders, or deposit"),
+    1140: ("The account's free margin does not cover this", "Ask for less, cancel orders, or deposit"),
     1141: ("The price is not one that the market can take", "Enter a price nearer to the index"),
     1142: ("There is no such order any more", "It was filled or cancelled: look into History"),
     1143: ("The order needs a trigger that has yet to be reached", "Put it on the other side of the price"),

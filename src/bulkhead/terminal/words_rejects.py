@@ -120,7 +120,7 @@ REJECTS: dict[Reject, tuple[str, str]] = {
     ),
     Reject.INSUFFICIENT_MARGIN: (
         "The account's free margin does not cover this",
-        "Trade a smaller size, free margin by cancelling orders, or deposit",
+        "Ask for less, free margin by cancelling orders, or deposit",
     ),
     Reject.NOT_HEALTHIER: (
         "The account is below its requirement, and this would not make it safer",

@@ -5,6 +5,7 @@ from typing import Any
 
 from tests.api.live import Fixed, Live, Trader
 from tests.api.streams.sockets import heard, opened, rpc_on, until
+from tests.api.test_trading import most
 
 
 def as_told(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -85,6 +86,67 @@ def test_protection_that_a_fill_wakes_is_told_with_what_it_closes(live: Live, ma
         until(socket, lambda frame: frame["type"] == "ORDER")
         taker.placed("SELL", "0.1", "59800")
         maker.placed("BUY", "0.1", "59800")
+
+
+def test_protection_that_sleeps_again_is_told_and_closes_nothing(live: Live, maker: Trader, taker: Trader) -> None:
+    """Its position has gone, its order may still fill: REST, the stream and the newcomer's greeting say the same."""
+
+    def exits() -> list[dict[str, Any]]:
+        return as_told([order for order in taker.get("/user/orders") if order["type"] == "TPSL"])
+
+    parent = taker.order("BUY", "0.1", "59900")
+    parent["takeProfit"] = taker.leg("SELL", "0.1", "64000", "63000", parent)
+    parent["stopLoss"] = taker.leg("SELL", "0.1", "57000", "57500", parent)
+    parent["tpSlType"] = "ORDER"
+    assert taker.place(parent).status_code == 200
+    with opened(live, "/account", taker.api_key) as socket:
+        [heard(socket) for _ in range(4)]
+        maker.placed("SELL", "0.04", "59900")
+        woken = until(socket, lambda frame: frame["type"] == "ORDER")[-1]["data"]["orders"][1:]
+        maker.placed("BUY", "0.04", "59950")
+        taker.placed("SELL", "0.04", "59950")  # it sold all that its order has bought
+        slept = until(
+            socket, lambda f: f["type"] == "ORDER" and [one["type"] for one in f["data"]["orders"]].count("TPSL") == 2
+        )[-1]["data"]["orders"]
+        slept = [order for order in slept if order["type"] == "TPSL"]
+        assert [order["id"] for order in slept] == [order["id"] for order in woken]
+        assert [(order["status"], order["qty"]) for order in slept] == [("UNTRIGGERED", "0")] * 2
+        assert slept == exits()
+        assert [as_told([taker.get(f"/user/orders/{order['id']}")])[0] for order in slept] == slept
+        with opened(live, "/account", taker.api_key) as later:
+            greeted = heard(later)["data"]["orders"]
+        assert [order for order in greeted if order["type"] == "TPSL"] == slept
+        maker.placed("SELL", "0.06", "59900")  # the rest fills: they wake, and close that
+        woken = until(
+            socket, lambda f: f["type"] == "ORDER" and any(one["type"] == "TPSL" for one in f["data"]["orders"])
+        )[-1]["data"]["orders"][1:]
+        assert [order["qty"] for order in woken] == ["0.06", "0.06"]
+        assert woken == exits()
+        taker.http.post("/api/v1/user/order/massCancel", json={"cancelAll": True})
+        maker.placed("BUY", "0.06", "59800")
+        taker.placed("SELL", "0.06", "59800")
+
+
+def test_an_exit_that_sleeps_again_is_not_said_to_close_another_order_s_position(
+    live: Live, maker: Trader, taker: Trader
+) -> None:
+    parent = taker.order("BUY", "0.1", "59900")
+    parent["takeProfit"] = taker.leg("SELL", most(live, 64_000), "64000", "63000", parent)
+    parent["tpSlType"] = "POSITION"
+    assert taker.place(parent).status_code == 200
+    maker.placed("SELL", "0.04", "59900")
+    assert [one["tpTriggerPrice"] for one in taker.get("/user/positions")] == ["63000"]
+    maker.placed("BUY", "0.04", "59950")
+    taker.placed("SELL", "0.04", "59950")
+    maker.placed("SELL", "0.02", "59960")
+    taker.placed("BUY", "0.02", "59960")
+    [position] = taker.get("/user/positions")
+    assert "tpTriggerPrice" not in position
+    [exit_] = [order for order in taker.get("/user/orders") if order["type"] == "TPSL"]
+    assert (exit_["status"], exit_["qty"]) == ("UNTRIGGERED", "0")
+    taker.http.post("/api/v1/user/order/massCancel", json={"cancelAll": True})
+    maker.placed("BUY", "0.02", "59800")
+    taker.placed("SELL", "0.02", "59800")
 
 
 def test_money_that_comes_goes_and_moves_is_told(live: Live, maker: Trader, taker: Trader) -> None:

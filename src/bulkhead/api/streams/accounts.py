@@ -35,12 +35,13 @@ class AccountTopic(Topic):
         self._operations: list[Row] = []
         self._calls: list[Row] = []
         self._positions: dict[int, Row] = {}  # by id; changed by a fill, funding or a move
+        self._moved: list[Row] = []  # positions of this group; each may still change until `flush`
         self._rows: dict[str, Callable[[Row], None]] = {
             "orders": lambda row: self._orders.__setitem__(row["order_id"], row),
             "fills": self._fills.append,
             "operations": self._operations.append,
             "margin_calls": self._calls.append,
-            "positions": lambda row: self._positions.__setitem__(row["position_id"], row),
+            "positions": self._position_moved,
         }
         self._pulse = Pulse(PULSE_S, self._tell_worth, self.fail)
 
@@ -54,12 +55,20 @@ class AccountTopic(Topic):
         """A withdrawal of this account has come further on L1, or L1 went back. `row` has its claim."""
         self._tell_operation(row)
 
+    def _position_moved(self, row: Row) -> None:
+        self._positions[row["position_id"]] = row
+        self._moved.append(row)
+
     def flush(self) -> None:
         """The group is over: tell what it did."""
         orders, self._orders = self._orders, {}
         for row in [row for row in orders.values() if row["filled"]]:
             for leg in self._legs(row["order_id"]):
                 orders.setdefault(leg["order_id"], leg)
+        ended = {row["market_id"] for row in self._moved if row["closed_ms"]}
+        self._moved.clear()
+        for leg in self._slept(ended) if ended else ():
+            orders.setdefault(leg["order_id"], leg)
         shapes_of_orders = [shape for row in orders.values() if (shape := self._order(row)) is not None]
         if shapes_of_orders:
             self._tell("ORDER", {"orders": shapes_of_orders})
@@ -142,11 +151,12 @@ class AccountTopic(Topic):
     # -- shapes ------------------------------------------------------------------------------------------------------
 
     def _order(self, row: Row) -> dict[str, Any] | None:
-        """An order as REST shows it. Protection asleep until its parent trades is shown with the parent."""
+        """An order as REST shows it. Protection asleep until its parent trades is shown with the parent; one that
+        sleeps again, by itself."""
         view = self._api.sequencer.order(row["order_id"])
         if view is None:
             return shapes.order_shape(self._api, row)
-        if view.stage is Stage.DORMANT:
+        if view.stage is Stage.DORMANT and not shapes.sleeps_again(self._api, view):
             return None
         rows = self._api.node.store.deriver.orders
         return shapes.order_shape(self._api, row, [rows[leg] for leg in view.legs if leg in rows])
@@ -158,6 +168,14 @@ class AccountTopic(Topic):
             view, row = self._api.sequencer.order(leg_id), self._api.node.store.deriver.orders.get(leg_id)
             if view is not None and row is not None and view.parent_id == order_id:
                 yield row
+
+    def _slept(self, market_ids: set[int]) -> Iterator[Row]:
+        """Protection that sleeps again since its position in one of these has ended: no row of its own says so."""
+        rows = self._api.node.store.deriver.orders
+        for view in self._api.sequencer.open_orders(self.account_id):
+            is_there = view.signed.market_id in market_ids and view.order_id in rows
+            if is_there and shapes.sleeps_again(self._api, view):
+                yield rows[view.order_id]
 
     def _position(self, one: shapes.Lying) -> dict[str, Any]:
         shape = shapes.position_shape(self._api, self.account_id, one)

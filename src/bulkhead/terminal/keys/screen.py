@@ -48,11 +48,7 @@ class _Accounts:
         """A line for each account."""
         session = self.page.session
         self.box.clear()
-        try:
-            listed = session.store.listed()
-        except KeyStoreError as error:
-            self.note.show(str(error))
-            return
+        listed = session.store.listed()
         with self.box:
             if not listed:
                 parts.Text("None yet: make one, or import its key.", "p", "bh-muted")
@@ -65,7 +61,12 @@ class _Accounts:
         with ui.element("div").classes("bh-account").props(f'data-mark="account-{one.name}"'):
             with ui.element("div"):
                 parts.Text(one.name, "b")
-                parts.Text(one.wallet or "Stark key and API key", "span", "bh-muted")
+                if not one.problem:
+                    parts.Text(one.wallet or "Stark key and API key", "span", "bh-muted")
+            if one.problem and not is_open:
+                said = one.problem.removeprefix(f"{session.store.folder / one.name}.json: ")  # the folder stands above
+                parts.Text(words.sentence(said), "span", "bh-note bh-danger bh-account-problem")
+                return
             if is_open:
                 parts.Text("unlocked", "span", "bh-up")
                 parts.button("Lock", session.lock, mark=f"lock-{one.name}")
@@ -91,6 +92,7 @@ class _Entry:
 
     def __init__(self, page: Page) -> None:
         self.page = page
+        self.told_of = ""
         session = page.session
         with parts.panel("At this exchange", mark="entry"), ui.element("div").classes("bh-body"):
             parts.Text(session.exchange.transport.url, "b")
@@ -108,6 +110,10 @@ class _Entry:
     def _paint(self) -> None:
         session = self.page.session
         unlocked, active = session.unlocked, session.active
+        name = "" if unlocked is None else unlocked.name
+        if name != self.told_of:
+            self.told_of = name
+            self.note.show("")  # it told of another account
         is_owner = unlocked is not None and bool(unlocked.kept.ethereum_key)
         # Also where what is kept opens nothing any more: the API key was revoked, or the exchange is a new one.
         can_onboard = is_owner and active is None and (session.access is None or bool(session.problem))
@@ -120,7 +126,9 @@ class _Entry:
             more = f", and {count} strateg{'y' if count == 1 else 'ies'}" if count else ""
             self.state.show(f"{unlocked.name} trades as account {active.account_id}{more}.")
         elif session.access is None:
-            what = "has no account here yet: onboarding makes one" if can_onboard else "is of another exchange"
+            others = ", ".join(sorted({url.split("#")[0] for url in unlocked.kept.exchanges}))
+            elsewhere = f"opens {others}, not this exchange"
+            what = "has no account here yet: onboarding makes one" if can_onboard else elsewhere
             self.state.show(f"{unlocked.name} {what}.")
         else:
             why = session.problem or "asking"

@@ -8,13 +8,13 @@ from typing import Any, TypeVar
 from weakref import WeakKeyDictionary
 
 from bulkhead.client import Compartments, Market, Trader
-from bulkhead.client.checklist import Answer, answers
+from bulkhead.client.checklist import Facts, facts_of
 from bulkhead.client.models import Operation, Order
 from bulkhead.terminal.live.asked import Asked
 from bulkhead.terminal.session import NotReady, Session
 
 FAST_S, STEADY_S, SLOW_S = 1.0, 2.0, 10.0
-CHECKLIST_S = 5.0  # it asks eight questions: an address has a thousand a minute
+CHECKLIST_S = 5.0  # it asks seven questions: an address has a thousand a minute
 ROWS = 100
 Rows = list[Any]  # and what is not a list: as `client.answers` has them
 Value = TypeVar("Value")
@@ -61,7 +61,7 @@ class Own:
 
         self.compartments: Asked[Compartments] = Asked("compartments", FAST_S, by(lambda one: one.compartments()))
         self.profit: Asked[Rows] = Asked("profit", STEADY_S, by(lambda one: one.evidence.profit()))
-        self.checklist: Asked[tuple[Answer, ...]] = Asked("checklist", CHECKLIST_S, by(answers))
+        self.facts: Asked[Facts] = Asked("facts", CHECKLIST_S, by(lambda one: facts_of(one.exchange.books)))
         self.liquidations: Asked[Rows] = Asked(
             "own liquidations", STEADY_S, by_each(lambda one: one.evidence.liquidations(limit=ROWS))
         )

@@ -9,7 +9,7 @@ from typing import Any
 from nicegui import ui
 
 from bulkhead.client import ClientError
-from bulkhead.client.checklist import QUESTIONS, Answer, Figure
+from bulkhead.client.checklist import QUESTIONS, Answer, Figure, answered
 from bulkhead.terminal import numbers, parts, words
 from bulkhead.terminal.grid import Cell, Column, Grid, Line
 from bulkhead.terminal.live.venue import own_of
@@ -28,8 +28,9 @@ LIQUIDATIONS = (
 
 
 def checklist(page: Page) -> None:
-    """Five answers, each a verdict, its figures, and where they come from."""
-    asked = own_of(page.session).checklist
+    """Five answers, each a verdict, its figures, and where they come from: of the same compartments as the table's, so
+    that the two never disagree, and of the venue's own books."""
+    own = own_of(page.session)
     with parts.panel("Checklist for this portfolio", mark="checklist") as made:
         with made.default_slot.children[0]:
             age = parts.Age(old_ms=60_000)
@@ -37,14 +38,18 @@ def checklist(page: Page) -> None:
             shown = [_AnswerView() for _ in QUESTIONS]
 
     def paint() -> None:
-        age.told(asked.changed_ms)
-        if asked.value is None:
-            shown[0].wait(asked.problem or "Asking…")
+        held, facts = own.compartments.value, own.facts.value
+        if held is None or facts is None:
+            for view in shown:
+                view.wait("")
+            shown[0].wait(words.sentence(own.compartments.problem or own.facts.problem) or "Asking…")
             return
-        for view, answer in zip(shown, asked.value, strict=True):
+        age.told(min(own.compartments.changed_ms, own.facts.changed_ms))
+        for view, answer in zip(shown, answered(held, facts), strict=True):
             view.show(answer)
 
-    page.painter.on(asked, paint)
+    page.painter.on(own.compartments, paint)
+    page.painter.on(own.facts, paint)
 
 
 class _AnswerView:
@@ -59,8 +64,13 @@ class _AnswerView:
             self.source = parts.Text("", "p", "bh-note bh-muted")
 
     def wait(self, text: str) -> None:
-        """Nothing to show yet."""
+        """Nothing to show: before the first answer, or when the account was locked."""
+        self.question.show("")
         self.verdict.show(text)
+        self.source.show("")
+        for label, value in self.figures:
+            label.show("")
+            value.show("")
 
     def show(self, answer: Answer) -> None:
         """Show an answer."""

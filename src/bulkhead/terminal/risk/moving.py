@@ -11,19 +11,25 @@ from typing import NamedTuple
 from nicegui import ui
 
 from bulkhead.client import AssetLeg, ClientError, Compartment, Compartments, ModeChoice, MovePlan, PositionLeg, Trader
-from bulkhead.client.checklist import name_of
 from bulkhead.client.compartments import Judged
 from bulkhead.limits import CHILDREN_PER_ACCOUNT
 from bulkhead.terminal import numbers, parts, words
 from bulkhead.terminal.actions import Actions, Stage
 from bulkhead.terminal.grid import Cell, Column, Grid, Line
 from bulkhead.terminal.live.venue import own_of
+from bulkhead.terminal.risk.tree import names_of
 from bulkhead.terminal.shell import Page
 
 JUDGE_AFTER_S = 0.25
+SLOW_S = 0.5  # so long the numbers of the judgement before may stand while the next one is asked for
+AGAIN_S = 5.0
+ASKING = "Asking the exchange…"
+LOOK = "Look at the compartments before you move it again."
 USD = "USD"
+UNITS = 1_000_000  # smallest units in a dollar
 NOTHING = ("", "–")
-BEFORE_AFTER = (Column("Account"), Column("Used", True), Column("Value, USD", True), Column("Initial, USD", True))
+BEFORE_AFTER = (Column(""), Column("Before", True), Column("After", True))
+JUDGED = (("used", "Used"), ("value", "Value, USD"), ("initial", "Initial, USD"))
 
 
 class Wanted(NamedTuple):
@@ -37,20 +43,32 @@ class Wanted(NamedTuple):
     what: str
 
 
+class Planned(NamedTuple):
+    """A move that the exchange has judged, and how."""
+
+    wanted: Wanted
+    plan: MovePlan
+
+
 class MoveForm:
     """From, to, what, how much; the exchange's judgement below; and a button that signs exactly that."""
 
     def __init__(self, page: Page) -> None:
         self._page, self._session = page, page.session
         self._own = own_of(page.session)
-        self._plan: MovePlan | None = None
+        self._planned: Planned | None = None
+        self._done = ""  # the last move, told until somebody enters another one
+        self._is_clearing = False
+        self._shows_judgement = False
         self._key = Actions.new_key()
         self._judging: asyncio.TimerHandle | None = None
         self._asked = 0
         with parts.panel("Move margin and positions", mark="move"), ui.element("div").classes("bh-entry"):
             self.source = parts.Field("From", kind="choice", on_change=self._changed)
             self.target = parts.Field("To", kind="choice", on_change=self._changed)
-            self.what = parts.Field("What", kind="choice", value=USD, options=[(USD, "USD")], on_change=self._changed)
+            self.what = parts.Field(
+                "What", kind="choice", value=USD, options=[(USD, "USD")], on_change=self._another_unit
+            )
             self.amount = parts.Field("Amount, USD", kind="number", on_change=self._changed)
             self.follow = parts.Tick("Have its fills settle there too", value=True, on_change=self._changed)
             self.verdict = parts.Text("", "p", "bh-note bh-muted")
@@ -60,6 +78,7 @@ class MoveForm:
         parts.set_disabled(self.send, True)  # until it was judged
         page.client.on_delete(self._close)
         page.painter.on(self._own.compartments, self._paint)
+        page.painter.every(AGAIN_S, self._judge_again)
 
     # -- what there is ---------------------------------------------------------------------------------------------
 
@@ -77,7 +96,7 @@ class MoveForm:
         if held is None:
             parts.set_disabled(self.send, True)
             return
-        there = [(str(one.account_id), name_of(one)) for one in held.compartments]
+        there = [(str(account_id), name) for account_id, name in names_of(held).items()]
         known = {one.account_id for one in held.compartments}
         made = [
             (str(held.account_id + market.market_id), f"isolated {market.name} (new)")
@@ -90,17 +109,20 @@ class MoveForm:
         held_there = source.positions if source is not None else []
         self.what.choose_from([(USD, "USD"), *((one.market, f"{one.market} position") for one in held_there)])
         if self.what.value != USD and all(one.market != self.what.value for one in held_there):
-            self.what.value, self.amount.value = USD, ""  # else so many coins would become so many dollars
+            self._clear(self.what, USD)
         is_position = self.what.value != USD
-        label = f"Size, {self.what.value.split('-')[0]}; empty for all of it" if is_position else "Amount, USD"
-        if self.amount.props.get("label") != label:
-            self.amount.props["label"] = label
+        label = f"Size, {self.what.value.split('-')[0]}" if is_position else "Amount, USD"
+        parts.set_attribute(self.amount, "label", label)
+        parts.set_attribute(self.amount, "placeholder", "all of it" if is_position else "")
         self.follow.set_visibility(is_position)
 
     def _changed(self) -> None:
         """Another move: it is judged when the entry rests, and signed under a key of its own."""
-        self._key, self._plan = Actions.new_key(), None
+        self._key, self._planned, self._shows_judgement = Actions.new_key(), None, False
         self._asked += 1  # an answer that is on its way is about another move
+        if not self._is_clearing:
+            self._done = ""
+            self.verdict.show("Not judged yet.", "bh-note bh-muted")
         self._paint()
         if self._judging is not None:
             self._judging.cancel()
@@ -108,6 +130,17 @@ class MoveForm:
             JUDGE_AFTER_S, lambda: asyncio.ensure_future(self._judge())
         )
         parts.set_disabled(self.send, True)
+
+    def _another_unit(self) -> None:
+        """So many dollars are not so many coins."""
+        self._clear(self.amount, "")
+        self._changed()
+
+    def _clear(self, field: parts.Field, value: str) -> None:
+        """Set a field that nobody entered anything in."""
+        before, self._is_clearing = self._is_clearing, True
+        field.value = value
+        self._is_clearing = before
 
     def _close(self) -> None:
         if self._judging is not None:
@@ -128,6 +161,8 @@ class MoveForm:
         if self.what.value == USD:
             if amount is None:
                 return "How much? An amount in USD is missing."
+            if amount * UNITS % 1:
+                return "Six decimal places at most."
             legs = (AssetLeg(source, target, amount),)
             return Wanted(source, target, legs, (), (), f"Move {numbers.dollars(amount)} USD")
         market = self.what.value
@@ -136,6 +171,9 @@ class MoveForm:
         if whole is None:
             return "That position is not there any more."
         size = whole if amount is None else amount.copy_sign(whole)
+        step = self._session.markets[market].trading_config.min_order_size_change
+        if amount is not None and amount % step:
+            return f"In steps of {step.normalize():f}, or empty for all of it."
         if abs(size) > abs(whole):
             return f"Only {numbers.size(self._session.markets[market], abs(whole))} lie there."
         choices = self._choices(source, target, market) if self.follow.value else ()
@@ -156,10 +194,15 @@ class MoveForm:
 
     # -- judging and sending ---------------------------------------------------------------------------------------
 
+    def _judge_again(self) -> None:
+        """Prices move: what is said of now is asked again while it stands there."""
+        if self._shows_judgement:
+            asyncio.ensure_future(self._judge())
+
     async def _judge(self) -> None:
         wanted = self._wanted()
         if isinstance(wanted, str):
-            self._say(wanted, "bh-note bh-muted")
+            self._say(self._done or wanted, "bh-note " + ("bh-up" if self._done else "bh-muted"))
             return
         signer = self._signer(wanted)
         if signer is None:
@@ -167,14 +210,18 @@ class MoveForm:
             return
         self._asked += 1
         asked = self._asked
+        slow = asyncio.get_running_loop().call_later(SLOW_S, self._say, ASKING, "bh-note bh-muted")
         try:
             plan = await signer.plan_move(wanted.assets, wanted.positions, wanted.choices)
         except (ClientError, ValueError, ArithmeticError) as error:
-            self._say(str(words.of_error(error)), "bh-note bh-danger")
+            if asked == self._asked:
+                self._say(str(words.of_error(error)), "bh-note bh-danger")
             return
+        finally:
+            slow.cancel()
         if asked != self._asked or self._page.client.is_deleted:
             return
-        self._plan = plan
+        self._planned, self._shows_judgement = Planned(wanted, plan), True
         if plan.reject is None:
             self._say("It would be accepted now.", "bh-note bh-up")
         else:
@@ -188,45 +235,60 @@ class MoveForm:
             self.judged.paint()
 
     def _lines(self) -> list[Line]:
-        if self._plan is None:
+        if self._planned is None:
             return []
-        after = {one.account_id: one for one in self._plan.after}
-        return [self._line(one, after.get(one.account_id)) for one in self._plan.before]
+        plan = self._planned.plan
+        after = {one.account_id: one for one in plan.after}
+        return [line for one in plan.before for line in self._of_account(one, after.get(one.account_id))]
 
-    def _line(self, before: Judged, after: Judged | None) -> Line:
-        def both(show: str) -> Cell:
-            then = _shown(before, show)
-            return Cell(then if after is None else f"{then} → {_shown(after, show)}", mark=f"after-{show}")
-
-        named = self._of(str(before.account_id))
-        market = next(
-            (
-                one.name
-                for one in self._session.markets.values()
-                if one.market_id == before.account_id % CHILDREN_PER_ACCOUNT
-            ),
-            str(before.account_id),
-        )
-        name = f"isolated {market}" if named is None else name_of(named)
-        return Line(str(before.account_id), (Cell(name), both("used"), both("value"), both("initial")))
+    def _of_account(self, before: Judged, after: Judged | None) -> list[Line]:
+        """An account's name, and below it each figure before and after."""
+        held = self._held
+        known = {} if held is None else names_of(held)
+        child = before.account_id % CHILDREN_PER_ACCOUNT
+        market = next((one.name for one in self._session.markets.values() if one.market_id == child), str(child))
+        name = known.get(before.account_id, f"isolated {market}")
+        figures = [
+            Line(
+                f"{before.account_id}-{show}",
+                (
+                    Cell(label),
+                    Cell(_shown(before, show), mark=f"before-{show}"),
+                    Cell(numbers.NONE if after is None else _shown(after, show), mark=f"after-{show}"),
+                ),
+                depth=1,
+            )
+            for show, label in JUDGED
+        ]
+        return [Line(str(before.account_id), (Cell(name), Cell(), Cell())), *figures]
 
     async def _send(self) -> None:
-        wanted = self._wanted()
-        signer = None if isinstance(wanted, str) else self._signer(wanted)
-        if isinstance(wanted, str) or signer is None or self._plan is None or self._plan.reject is not None:
+        """Sign what was judged, whatever became of the position since. Without an answer the button stays shut until
+        something else is entered: that may have been done."""
+        judged, key = self._planned, self._key
+        signer = None if judged is None else self._signer(judged.wanted)
+        if judged is None or signer is None or judged.plan.reject is not None:
             return
+        wanted = judged.wanted
         legs = (wanted.assets, wanted.positions, wanted.choices)
-        key = self._key
+        self._asked += 1  # a judgement that is on its way comes too late
+        self._shows_judgement = False
+        parts.set_disabled(self.send, True)
+        self._say(f"{wanted.what}: sent…", "bh-note bh-muted")
         action = await self._session.actions.run(key, wanted.what, lambda: signer.move(*legs))
         await self._own.compartments.refresh()
+        if self._key != key:  # another move was entered meanwhile, and is judged: of this one the header tells
+            return
         if action.stage is Stage.DONE:
-            if self._key == key:  # else another move was entered meanwhile
-                self.amount.value = ""
-                self._key, self._plan = Actions.new_key(), None
-                parts.set_disabled(self.send, True)
-            self._say(f"{wanted.what}: done.", "bh-note bh-up")
-        else:
+            self._done = f"{wanted.what}: done."
+            self._key, self._planned = Actions.new_key(), None
+            self._clear(self.amount, "")
+            self._say(self._done, "bh-note bh-up")
+        elif action.stage is Stage.REFUSED:
+            parts.set_disabled(self.send, False)
             self._say(action.text, "bh-note bh-danger")
+        else:
+            self._say(f"{wanted.what}: {action.text}. {LOOK}", "bh-note bh-warning")
 
 
 def _shown(one: Judged, show: str) -> str:

@@ -18,7 +18,7 @@ from bulkhead.terminal.shell import Page, screen
 def build(page: Page) -> None:
     """What is where; forms beside it; the checklist and liquidations below."""
     own = own_of(page.session)
-    for one in (own.compartments, own.profit, own.checklist, own.liquidations):
+    for one in (own.compartments, own.profit, own.facts, own.liquidations):
         page.client.on_delete(one.hold())
     ui.add_head_html('<link rel="stylesheet" href="/static/oversight.css">')
     parts.Text("Risk", "h1", "visually-hidden")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any
@@ -24,8 +25,12 @@ COMPARTMENTS = (
     Column("Close-out", True, "below it, it is closed as a whole"),
     Column("To liquidation", True, "the least joint move of all its markets that liquidates it"),
     Column("Profit and loss", True, "realised and unrealised, since it began"),
-    Column("Worst stress", True, "the largest loss over the venue's grid, correlations broken too"),
+    Column(
+        "Worst stress", True,
+        "the largest loss over the venue's grid: of an account, correlations broken too; of everything, in joint moves",
+    ),
 )
+JOINT = "in joint moves, where what lies in one account may make up for another: the checklist has it broken too"
 POSITIONS = (
     Column("Position"),
     Column("Lies in"),
@@ -46,6 +51,15 @@ CONDITIONS = {
 }
 
 
+def names_of(held: Compartments) -> dict[int, str]:
+    """Every compartment by its account: in words, and with its number where another is called the same."""
+    counted = Counter(map(name_of, held.compartments))
+    return {
+        one.account_id: name_of(one) + (f" · {one.account_id}" if counted[name_of(one)] > 1 else "")
+        for one in held.compartments
+    }
+
+
 def compartment_lines(held: Compartments | None, profit: Sequence[dict[str, Any]] | None) -> list[Line]:
     """One line for everything, then one for each compartment below what it belongs to."""
     if held is None:
@@ -59,14 +73,17 @@ def compartment_lines(held: Compartments | None, profit: Sequence[dict[str, Any]
         "owner",
         (
             Cell("Everything"), Cell(), Cell(), _dollars(held.value, "total-value"), *(Cell(),) * 4,
-            _signed(total, "total-profit"), _dollars(worst, "total-worst"),
+            _signed(total, "total-profit"), _dollars(worst, "total-worst")._replace(title=JOINT),
         ),
         style="bh-total",
     )  # fmt: skip
-    return [first, *(_compartment(one, earned.get(one.account_id)) for one in held.compartments)]
+    names = names_of(held)
+    return [
+        first, *(_compartment(one, names[one.account_id], earned.get(one.account_id)) for one in held.compartments),
+    ]  # fmt: skip
 
 
-def _compartment(one: Compartment, earned: Decimal | None) -> Line:
+def _compartment(one: Compartment, name: str, earned: Decimal | None) -> Line:
     used = "–" if one.used is None else numbers.percent(one.used)
     words = f"{used} of value used: {CONDITIONS.get(one.condition, one.condition)}"
     style = "bh-danger" if one.call >= 80 else "bh-warning" if one.call else ""
@@ -78,7 +95,7 @@ def _compartment(one: Compartment, earned: Decimal | None) -> Line:
     return Line(
         str(one.account_id),
         (
-            Cell(name_of(one), title=f"account {one.account_id}", mark="name"),
+            Cell(name, title=f"account {one.account_id}", mark="name"),
             Cell(bar=Bar(share, words, BARS[style], CALLS)),
             Cell(used, style, mark="used"),
             _dollars(one.value, "value"),
@@ -111,10 +128,13 @@ def position_lines(session: Session, held: Compartments | None) -> list[Line]:
     """Every position with where it lies."""
     if held is None:
         return []
-    return [_position(session, one, each) for one in held.compartments for each in one.positions]
+    names = names_of(held)
+    return [
+        _position(session, one, names[one.account_id], each) for one in held.compartments for each in one.positions
+    ]
 
 
-def _position(session: Session, one: Compartment, held: Held) -> Line:
+def _position(session: Session, one: Compartment, name: str, held: Held) -> Line:
     market = session.markets[held.market]
     side = "long" if held.size > 0 else "short"
     liquidation = numbers.price(market, held.liquidation_price) if held.liquidation_price else "none"
@@ -122,7 +142,7 @@ def _position(session: Session, one: Compartment, held: Held) -> Line:
         f"{one.account_id}-{held.market}",
         (
             Cell(f"{held.market} {side}", "bh-up" if held.size > 0 else "bh-down"),
-            Cell(name_of(one)),
+            Cell(name),
             Cell(numbers.size(market, abs(held.size)), mark="size"),
             _dollars(held.value, "value"),
             Cell(numbers.price(market, held.open_price)),

@@ -28,6 +28,7 @@ LOOK = "It may or may not have been done: look at L1 before you repeat it."
 UNITS = 1_000_000  # smallest units in a dollar
 DOLLARS = re.compile(r"^(deposited|claimed) ([0-9.]+)$")
 AMOUNT = re.compile(r"(?P<before>sent |withdrawal of )(?P<units>[0-9][0-9,]*)(?: smallest units)?")
+ADDRESS = re.compile(r"0x[0-9a-fA-F]{40}\b")
 Answer = TypeVar("Answer")
 
 
@@ -173,16 +174,17 @@ def kit_of(session: Session) -> Kit:
 
 
 def in_dollars(done: str) -> str:
-    """What L1 did, with amounts of smallest units in dollars, as everywhere on the screens.
+    """What L1 did, with amounts of smallest units in dollars and addresses cut short, as everywhere on the screens.
 
-    >>> in_dollars("custody sent 1,250,500,000 smallest units to 0x12")
-    'custody sent 1,250.50 USD to 0x12'
+    >>> in_dollars("custody sent 1,250,500,000 smallest units to 0x19E7E376E7C213B7E7e7e46cc70A5dD086DAff2A")
+    'custody sent 1,250.50 USD to 0x19E7E376…DAff2A'
     """
 
     def shown(found: re.Match[str]) -> str:
         return found["before"] + _dollars(Decimal(found["units"].replace(",", "")) / UNITS) + " USD"
 
-    return DOLLARS.sub(lambda found: f"{found[1]} {_dollars(Decimal(found[2]))} USD", AMOUNT.sub(shown, done))
+    cut = ADDRESS.sub(lambda found: f"{found[0][:10]}…{found[0][-6:]}", done)
+    return DOLLARS.sub(lambda found: f"{found[1]} {_dollars(Decimal(found[2]))} USD", AMOUNT.sub(shown, cut))
 
 
 def _dollars(amount: Decimal) -> str:

@@ -11,7 +11,7 @@ from decimal import Decimal
 from nicegui import ui
 
 from bulkhead.client.l1 import Kind, Proposal, ProposalStage, Standing
-from bulkhead.limits import CHILDREN_PER_ACCOUNT
+from bulkhead.limits import ACCOUNT_ID_BITS, CHILDREN_PER_ACCOUNT
 from bulkhead.terminal import numbers, parts, words
 from bulkhead.terminal.live.venue import venue_of
 from bulkhead.terminal.session import NotReady
@@ -21,6 +21,8 @@ from bulkhead.terminal.shell import Page
 
 WEI = 10**18
 TOLD = 40
+STRANGE = "None of your accounts here: if it is another's, the request costs its fee and brings nothing."
+ACCOUNT_DIGITS = 10  # of the largest account's number
 
 
 class Leaving:
@@ -29,6 +31,7 @@ class Leaving:
     def __init__(self, page: Page) -> None:
         self._page, self._session = page, page.session
         self._kit: Kit = kit_of(page.session)
+        self._filled_for = ""
         with parts.panel("Leave by force", mark="leaving"), ui.element("div").classes("bh-entry"):
             self.state = parts.Text("", "p")
             self.state.props('data-mark="leaving-state" role="status"')
@@ -36,7 +39,7 @@ class Leaving:
             self.announced.props('data-mark="leaving-announced"')
             self.kept = parts.Text("", "p", "bh-note bh-muted")
             self.amount = parts.Field("Amount, USD", kind="number")
-            self.account = parts.Field("From account", value=self._own_id)
+            self.account = parts.Field("From account", value=self._own_id, on_change=self._paint_whose)
             with ui.element("div").classes("bh-buttons"):
                 self.ask = parts.button("Force a withdrawal", self._force, mark="force")
                 self.leave = parts.button("Leave with everything", self._leave, style="sell", mark="leave")
@@ -58,9 +61,17 @@ class Leaving:
         access = self._session.access
         return "" if access is None else str(access.account_id)
 
+    def _paint_whose(self) -> None:
+        """Warn of an account that is not known for the owner's: L1 takes the fee before anybody looks whose it is."""
+        known = {str(access.account_id) for access in self._session.kept_here}
+        text = self.account.value.strip()
+        self.account.hint(STRANGE if text and known and text not in known else "")
+
     def _fill(self) -> None:
-        if not self.account.value:
-            self.account.value = self._own_id
+        unlocked = self._session.unlocked
+        if unlocked is not None and (unlocked.name != self._filled_for or not self.account.value):
+            self._filled_for, self.account.value = unlocked.name, self._own_id
+        self._paint_whose()
 
     def _paint(self) -> None:
         standing = self._kit.standing.value
@@ -77,8 +88,8 @@ class Leaving:
         parts.set_disabled(self.leave, not can_leave or bool(self._kit.doing))
         parts.set_disabled(self.ask, standing is None or standing.is_frozen or bool(self._kit.doing))
         self._tell()
-
-        self.announced.show(announced_words(self._kit.announced.value or ()))
+        is_frozen = standing is not None and standing.is_frozen  # nothing that was announced changes it any more
+        self.announced.show("" if is_frozen else announced_words(self._kit.announced.value or ()))
 
     def _tell(self) -> None:
         doing = [f"…  {self._kit.doing}"] if self._kit.doing else []
@@ -89,20 +100,22 @@ class Leaving:
     async def _force(self) -> None:
         amount = amount_in(self.amount)
         text = self.account.value.strip()
-        if not text.isascii() or not text.isdigit() or int(text) % CHILDREN_PER_ACCOUNT:
-            self.account.problem("The number of an account that signs.")
+        is_number = text.isascii() and text.isdigit() and len(text) <= ACCOUNT_DIGITS
+        is_account = is_number and 0 < int(text) < 1 << ACCOUNT_ID_BITS and not int(text) % CHILDREN_PER_ACCOUNT
+        self.account.problem("" if is_account else "The number of an account that signs.")
+        if not is_account or amount is None:
+            self._say("Nothing was sent.", "bh-danger")  # what stands there may be of the request before
             return
-        self.account.problem("")
-        if amount is None:
-            return
-        shown = numbers.dollars(amount)
+        shown, sent = numbers.dollars(amount), self.amount.value
+        self._say(f"Asking for {shown} USD by force: waiting for a block…", "bh-muted")
         try:
             number = await self._kit.do(
                 f"asking for {shown} USD by force", lambda chain: chain.force_withdrawal(int(text), amount)
             )
         except NotReady as error:
-            self._say(str(error), "bh-danger")
+            self._say(words.sentence(str(error)), "bh-danger")
             return
+        self.amount.empty(sent)  # another click would be another request, with a fee of its own
         self._say(f"Request {number} is in L1's queue. Seven days unserved, and anybody may freeze L1.", "bh-up")
 
     async def _leave(self) -> None:
@@ -110,9 +123,10 @@ class Leaving:
         try:
             sent = await self._kit.do("leaving", lambda chain: chain.exit(self._kit.folder))
         except NotReady as error:
-            self._say(str(error), "bh-danger")
+            self._say(words.sentence(str(error)), "bh-danger")
             return
-        self._say(f"Custody sent {numbers.dollars(sent)} USD to your wallet.", "bh-up")
+        said = f"Custody sent {numbers.dollars(sent)} USD to your wallet."
+        self._say(said if sent else "Nothing is left here: custody has sent what was yours.", "bh-up")
 
     def _say(self, text: str, style: str) -> None:
         if not self._page.client.is_deleted:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from decimal import Decimal
 
-from eth_utils.address import is_hex_address
+from eth_utils.address import is_checksum_address, is_checksum_formatted_address, is_hex_address
+from eth_utils.hexadecimal import is_0x_prefixed
 from nicegui import ui
 
 from bulkhead.client import Unreachable
@@ -19,6 +20,7 @@ from bulkhead.terminal.settlement.kit import Kit, Unsure, kit_of
 from bulkhead.terminal.shell import Page
 
 FREE_S = 1.0
+MOST_USD = (1 << 64) // 1_000_000  # an amount is a number of 64 bits in smallest units
 OWNER_FIGURES = ("On L1, USD", "To be claimed, USD", "Ether", "Custody holds, USD", "L1's block")
 
 
@@ -35,8 +37,27 @@ def amount_in(field: parts.Field) -> Decimal | None:
     if value * 1_000_000 % 1:
         field.problem("Six decimal places at most.")
         return None
+    if value >= MOST_USD:
+        field.problem("More than there can be.")
+        return None
     field.problem("")
     return value
+
+
+def address_problem(text: str) -> str:
+    """What is wrong with an address on L1; empty for nothing. One of small and large letters carries a checksum, which
+    finds a letter that was mistyped: what goes to another address is gone.
+
+    >>> address_problem("0x19e7e376e7c213b7e7e7e46cc70a5dd086daff2a")
+    ''
+    >>> address_problem("0x19E7E376E7C213B7E7e7e46cc70A5dD086DAff2b")
+    'A letter or digit is wrong: its checksum does not fit.'
+    """
+    if not is_0x_prefixed(text) or not is_hex_address(text):
+        return "An address on L1: 0x and 40 digits."
+    if is_checksum_formatted_address(text) and not is_checksum_address(text):
+        return "A letter or digit is wrong: its checksum does not fit."
+    return ""
 
 
 def on_l1(page: Page) -> None:
@@ -103,6 +124,7 @@ class MoneyForm:
         self._page, self._session = page, page.session
         self._kit: Kit = kit_of(page.session)
         self._key = Actions.new_key()
+        self._filled_for = ""
         with parts.panel("Deposit and withdraw", mark="money"), ui.element("div").classes("bh-entry"):
             self.account = parts.Field("Account", kind="choice", on_change=self._changed)
             self.account.props('data-mark="money-account"')
@@ -116,7 +138,7 @@ class MoneyForm:
             with ui.element("div").classes("bh-buttons"):
                 parts.button("Withdraw", self._withdraw, style="primary", mark="withdraw")
                 parts.button("Deposit from L1", self._deposit, mark="deposit")
-                parts.button("Claim what is ready", self._claim, mark="claim")
+                parts.button("Claim on L1", self._claim, mark="claim")
             self.note = parts.Text("", "p", "bh-note bh-muted")
             self.note.props('role="status" data-mark="money-note"')
         page.painter.on(page.session.who, self._fill)
@@ -136,8 +158,9 @@ class MoneyForm:
         return found
 
     def _fill(self) -> None:
-        if not self.recipient.value:
-            self.recipient.value = self._wallet
+        unlocked = self._session.unlocked
+        if unlocked is not None and (unlocked.name != self._filled_for or not self.recipient.value):
+            self._filled_for, self.recipient.value = unlocked.name, self._wallet  # never the wallet of another owner
         accounts = self._session.accounts
         self.account.choose_from([(str(one.account_id), one.label) for one in accounts.values()])
         if int(self.account.value or 0) not in accounts:
@@ -156,13 +179,13 @@ class MoneyForm:
         account, amount, recipient = self._chosen, amount_in(self.amount), self.recipient.value.strip()
         if account is None:
             return
-        if not is_hex_address(recipient):
-            self.recipient.problem("An address on L1: 0x and 40 digits.")
-            return
-        self.recipient.problem("")
-        if amount is None:
+        wrong = address_problem(recipient)
+        self.recipient.problem(wrong)
+        if wrong or amount is None:
+            self._say("Nothing was sent.", "bh-danger")  # what stands there may be of the withdrawal before
             return
         shown, sent, key = numbers.dollars(amount), self.amount.value, self._key
+        self._say(f"Withdraw {shown} USD: sent…", "bh-muted")
         action = await self._session.actions.run(
             key, f"Withdraw {shown} USD from {account.label}", lambda: account.trader.withdraw(amount, recipient)
         )
@@ -183,15 +206,19 @@ class MoneyForm:
 
     async def _deposit(self) -> None:
         account, amount = self._chosen, amount_in(self.amount)
-        if account is None or amount is None:
+        if account is None:
             return
-        shown = numbers.dollars(amount)
+        if amount is None:
+            self._say("Nothing was sent.", "bh-danger")
+            return
+        shown, sent = numbers.dollars(amount), self.amount.value
 
         async def deposit() -> str:
             number = await self._kit.do("depositing", lambda chain: chain.deposit(account.account_id, amount))
             return f"Deposit {number} of {shown} USD for {account.label} is in L1's queue: a batch will take it."
 
-        await self._run(f"Deposit {shown} USD for {account.label}", deposit)
+        if await self._run(f"Deposit {shown} USD for {account.label}", deposit):
+            self.amount.empty(sent)  # another click would be another deposit
 
     async def _claim(self) -> None:
         async def claim() -> str:
@@ -200,8 +227,8 @@ class MoneyForm:
 
         await self._run("Claim", claim)
 
-    async def _run(self, what: str, work: Callable[[], Awaitable[str]]) -> None:
-        """Something on L1, once for each filled form."""
+    async def _run(self, what: str, work: Callable[[], Awaitable[str]]) -> bool:
+        """Something on L1, once for each filled form; whether it was done."""
         self._say(f"{what}: waiting for a block…", "bh-muted")
         said = unsure = ""
 
@@ -218,6 +245,7 @@ class MoneyForm:
         action = await self._session.actions.run(self._key, what, run)
         self._key = Actions.new_key()
         self._say(said or unsure or action.text, "bh-up" if said else "bh-warning" if unsure else "bh-danger")
+        return bool(said)
 
     def _say(self, text: str, style: str) -> None:
         if not self._page.client.is_deleted:

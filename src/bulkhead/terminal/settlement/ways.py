@@ -55,7 +55,8 @@ def ways_of(orders: Sequence[Order], operations: Sequence[Operation]) -> list[Wa
     found = [
         Way(
             f"order-{one.id}",
-            f"{one.side.lower()} {_much(one)} {one.market}, {STATUSES.get(one.status) or _words(one.status)}",
+            f"{_exit(one)}{one.side.lower()} {_much(one)} {one.market}, "
+            f"{STATUSES.get(one.status) or _words(one.status)}",
             one.sequence, one.created_time, one.id, one.account_id,
         )
         for one in orders
@@ -74,7 +75,12 @@ def ways_of(orders: Sequence[Order], operations: Sequence[Operation]) -> list[Wa
 
 def _much(order: Order) -> str:
     """Its size; one that closes a position knows it when it fires."""
-    return f"{order.quantity:f}" if order.quantity else "the whole position in"
+    return "all held in" if not order.quantity and order.tp_sl_type == "POSITION" else f"{order.quantity:f}"
+
+
+def _exit(order: Order) -> str:
+    """Which of a pair of exits it is: both sell, or buy, the same."""
+    return "" if order.type != "TPSL" else "take profit: " if order.take_profit is not None else "stop loss: "
 
 
 def batch_of(sequence: int, batches: Rows) -> dict[str, Any] | None:

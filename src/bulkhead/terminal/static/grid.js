@@ -22,7 +22,8 @@ export default {
                 <span v-else :title="cell.title || undefined">{{ cell.text }}</span>
               </td>
             </tr>
-            <tr v-if="line.note" class="bh-note-row" :class="line.noteStyle"><td :colspan="columns.length">{{ line.note }}</td></tr>
+            <tr v-if="line.note" class="bh-note-row" :class="line.noteStyle"><td :colspan="columns.length"
+                :style="line.depth ? { paddingLeft: 8 + 16 * line.depth + 'px' } : null">{{ line.note }}</td></tr>
           </template>
         </tbody>
       </table>

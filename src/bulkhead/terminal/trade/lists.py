@@ -80,8 +80,10 @@ def position_row(markets: Markets, one: Position) -> Row:
 
 
 def _size(terms: Market, one: Order) -> str:
-    """In all. Exits of a position have none of their own: they close the whole of it, as large as it is then."""
-    return numbers.size(terms, one.quantity) if one.quantity else "whole"
+    """In all. Exits of a position have none of their own: they close the whole of it, as large as it is then. Those of
+    an order close what it has filled: nothing, while that position is gone."""
+    is_whole = not one.quantity and one.tp_sl_type == "POSITION"
+    return "whole" if is_whole else numbers.size(terms, one.quantity)
 
 
 def _liquidation(terms: Market, one: Position) -> Cell:

@@ -1,0 +1,144 @@
+"""What is unlocked stays apart from what was: locking holds for whatever was on its way."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from bulkhead.terminal import session as module
+from bulkhead.terminal.keystore import Access, KeyStore, Unlocked
+from bulkhead.terminal.session import Session
+from bulkhead.terminal.settings import Settings
+
+PASSPHRASE, URL = "correct horse", "http://127.0.0.1:9"
+
+
+class Followed:
+    """A live account, without its streams."""
+
+    def __init__(self, trader: Any, named: Any, link: Any) -> None:
+        self.trader, self.account_id = trader, trader.account_id
+        self.on_left: list[Callable[[Any], None]] = []
+
+    def start(self) -> None:
+        """Nothing to follow."""
+
+    async def stop(self) -> None:
+        """Nothing runs."""
+
+
+class Slow:
+    """An exchange whose answers come when a test lets them go. An API key names the account that it opens."""
+
+    def __init__(self) -> None:
+        self.transport = SimpleNamespace(url=URL)
+        self.asked, self.go = asyncio.Event(), asyncio.Event()
+
+    async def trader(self, api_key: str, stark_key: str) -> Any:
+        async def account() -> Any:
+            return SimpleNamespace()
+
+        async def strategies() -> Any:
+            return SimpleNamespace(strategies=[])
+
+        self.asked.set()
+        await self.go.wait()
+        return SimpleNamespace(account_id=int(api_key), account=account, strategies=strategies)
+
+
+def kept(tmp_path: Path, name: str, account_id: int) -> Unlocked:
+    store = KeyStore(tmp_path / "keys", work_factor=1 << 10)
+    return store.add_access(name, PASSPHRASE, URL, Access(account_id, str(account_id), "0x1"))
+
+
+def test_an_account_that_is_locked_while_it_is_entered_stays_locked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "LiveAccount", Followed)
+    first, second = kept(tmp_path, "first", 128), kept(tmp_path, "second", 256)
+
+    async def work() -> None:
+        session = Session(Settings(exchange_url=URL, keys=tmp_path / "keys"))
+        session.exchange = slow = Slow()  # type: ignore[assignment]
+        entering = asyncio.create_task(session.adopt(first))
+        await slow.asked.wait()
+        await session.lock()
+        slow.go.set()
+        await entering
+        assert session.unlocked is None and not session.accounts and session.active is None
+
+        slow.asked.clear()
+        slow.go.clear()
+        entering = asyncio.create_task(session.adopt(first))
+        await slow.asked.wait()
+        other = asyncio.create_task(session.adopt(second))
+        await asyncio.sleep(0)
+        slow.go.set()
+        await asyncio.gather(entering, other)
+        assert session.unlocked is second and list(session.accounts) == [256], "nobody trades as another one"
+
+    asyncio.run(work())
+
+
+def test_an_account_that_is_locked_while_it_is_onboarded_keeps_its_key_and_stays_locked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    go = asyncio.Event()
+
+    class Onboarding:
+        def __init__(self, exchange: Any, ethereum_key: str) -> None: ...
+
+        async def onboard(self, description: str) -> Any:
+            await go.wait()
+            return SimpleNamespace(account_id=128, api_key="128", private_key=1)
+
+    monkeypatch.setattr(module, "Owner", Onboarding)
+    store = KeyStore(tmp_path / "keys", work_factor=1 << 10)
+    owner = store.create("owner", PASSPHRASE)
+
+    async def work() -> None:
+        session = Session(Settings(exchange_url=URL, keys=tmp_path / "keys"))
+        session.exchange = Slow()  # type: ignore[assignment]
+        await session.adopt(owner)
+        onboarding = asyncio.create_task(session.onboard())
+        await asyncio.sleep(0)
+        await session.lock()
+        go.set()
+        await onboarding
+        assert session.unlocked is None and not session.accounts
+        assert store.unlock("owner", PASSPHRASE).kept.exchanges[URL].account_id == 128
+
+    asyncio.run(work())
+
+
+def test_only_the_account_of_the_command_line_is_onboarded_by_itself(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    onboarded: list[str] = []
+    store = KeyStore(tmp_path / "keys", work_factor=1 << 10)
+    named, other = store.create("named", PASSPHRASE), store.create("other", PASSPHRASE)
+    monkeypatch.setattr(module, "AGAIN_S", 0.01)
+
+    async def work() -> None:
+        settings = Settings(exchange_url=URL, keys=tmp_path / "keys", unlock="named", onboard=True)
+        session = Session(settings)
+
+        async def onboard() -> None:
+            assert session.unlocked is not None
+            onboarded.append(session.unlocked.name)
+
+        session.exchange, session.onboard = Slow(), onboard  # type: ignore[method-assign, assignment]
+        session.markets = {"BTC-USD": SimpleNamespace()}  # type: ignore[dict-item]
+        preparing = asyncio.create_task(session._prepare())
+        for unlocked in (other, named):
+            await session.adopt(unlocked)
+            await asyncio.sleep(0.05)
+        preparing.cancel()
+        assert set(onboarded) == {"named"}
+
+    asyncio.run(work())
