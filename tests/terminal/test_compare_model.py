@@ -126,6 +126,7 @@ def test_a_link_opens_the_same_question_again() -> None:
     [
         ({"market": "DOGE-USD"}, "market"), ({"market": ""}, "market"), ({"size": ""}, "size"),
         ({"size": "-1"}, "size"), ({"size": "0"}, "size"), ({"size": "1e5"}, "size"), ({"size": "NaN"}, "size"),
+        ({"size": "1,5"}, "size"), ({"price": "60,00"}, "price"),
         ({"size": "9" * 40}, "size"), ({"price": "Infinity"}, "price"), ({"price": "١٢"}, "price"),
         ({"side": "LONG"}, "side"), ({"type": "STOP"}, "type"), ({"leverage": "2.5"}, "leverage"),
         ({"leverage": "101"}, "leverage"), ({"leverage": "-1"}, "leverage"), ({"move": "-100"}, "move"),

@@ -16,7 +16,7 @@ ROWS = (
     ("margin", "Margin used", "Initial margin that this order takes in the mode"),
     ("liquidation", "Liquidation price", "Index at which the account that holds it may be liquidated, others unmoved"),
     ("distance", "Distance to it", "From the index now, in percent and in daily standard deviations of this market"),
-    ("close-out", "Close-out price", "Index below which liquidation is no longer partial: everything in it is closed"),
+    ("close-out", "Close-out price", "Index beyond which liquidation is no longer partial: everything in it is closed"),
     ("stake", "At stake", "What the account that holds it is worth after the fill: a liquidation can take all of it"),
     ("shared", "Goes down with it", "Other positions in the same account: one liquidation takes them too"),
     ("worst", "Worst stress", "Worst joint move of the grid, correlations intact or broken, all costs included"),
@@ -29,7 +29,7 @@ POINT_ROWS = (
     ("left", "Left in all accounts", "Of everything you have here, if what is liquidated is lost whole"),
     ("down", "What goes down", "Every account of yours that may be liquidated at these prices"),
 )
-SIZE_ROW = ("size", "Size for that loss", "The most whose worst stress loses no more than you named")
+SIZE_ROW = ("size", "Size for that loss, {unit}", "The most whose worst stress loses no more than you named")
 
 
 class Cell(NamedTuple):
@@ -41,15 +41,27 @@ class Cell(NamedTuple):
 
 def head(mode: Mode) -> Cell:
     """Whether the mode takes the order, in words."""
-    reject = mode.what_if.reject or mode.preview.reject or mode.preview.reject_later
+    reject = reject_of(mode)
     if reject is not None:
         found = words.of_reject(reject)
-        return Cell(f"Refused. {found if found is not None else reject}", "bh-danger")
+        return Cell(f"Refused. {found.what if found is not None else reject}", "bh-danger")
     if mode.preview.is_current:
         return Cell("Your mode here now", "bh-up")
     if mode.preview.needs_move:
         return Cell("Taken, once your position is moved over", "bh-warning")
     return Cell("Taken", "bh-muted")
+
+
+def reject_of(mode: Mode) -> str | None:
+    """Why the mode does not take the order; None where it does."""
+    return mode.what_if.reject or mode.preview.reject or mode.preview.reject_later
+
+
+def todo(answer: Answer) -> str:
+    """What to do about refusals, each once; empty where there is none."""
+    rejects = dict.fromkeys(reject for mode in answer.modes if (reject := reject_of(mode)) is not None)
+    found = [said.todo for reject in rejects if (said := words.of_reject(reject)) is not None]
+    return f"Where it is refused: {'; '.join(one[:1].lower() + one[1:] for one in found)}." if found else ""
 
 
 def cells(answer: Answer, mode: Mode, market: Market) -> dict[str, Cell]:
@@ -60,7 +72,7 @@ def cells(answer: Answer, mode: Mode, market: Market) -> dict[str, Cell]:
     return {
         "margin": Cell(numbers.dollars(shown.margin)),
         "liquidation": Cell(numbers.price(market, shown.liquidation_price) if shown.liquidation_price else "none"),
-        "distance": Cell(distance(answer, shown.liquidation_price)),
+        "distance": _distance(answer, mode),
         "close-out": Cell(numbers.price(market, shown.close_out_price) if shown.close_out_price else "none"),
         "stake": Cell(numbers.dollars(shown.at_stake)),
         "shared": _shared(answer, mode),
@@ -78,6 +90,13 @@ def distance(answer: Answer, price: Decimal | None) -> str:
     share = price / answer.index_at(answer.now) - 1
     sigmas = answer.moments.in_deviations(answer.question.market, share)
     return numbers.percent(share, sign=True) + ("" if sigmas is None else f" · {numbers.fixed(abs(sigmas), 1)} σ")
+
+
+def _distance(answer: Answer, mode: Mode) -> Cell:
+    """None is left where the account may be liquidated before anything moves."""
+    if container_of(mode) in mode.what_if.now.down:
+        return Cell("none: liquidated at once", "bh-danger")
+    return Cell(distance(answer, mode.preview.liquidation_price))
 
 
 def _shared(answer: Answer, mode: Mode) -> Cell:
@@ -151,7 +170,9 @@ def summary(answer: Answer, place: int, market: Market) -> str:
     where = f"{share_text(share)} ({market.name} at "
     where += f"{numbers.price(market, answer.index_at(place))}{_sigmas(answer, share)})"
     said = sorted((_said(answer, mode, place) for mode in answer.modes), key=lambda one: one[0])
-    return f"At {where}: " + "; ".join(text for _, text in said) + "."
+    if all(mode.what_if.reject is not None for mode in answer.modes):
+        return f"At {where}: no mode would take the order."
+    return f"At {where}, in USD: " + "; ".join(text for _, text in said) + "."
 
 
 def share_text(share: Decimal) -> str:

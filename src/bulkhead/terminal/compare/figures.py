@@ -26,7 +26,9 @@ from bulkhead.terminal.session import NotReady, Session
 
 MOMENTS_KEPT_S = 60.0
 PRICE_STEP = SHARE_STEP = Decimal("0.00000001")  # to which the exchange tells index prices
-_kept: WeakKeyDictionary[Exchange, dict[frozenset[str], tuple[float, Moments]]] = WeakKeyDictionary()
+Asked = tuple[str, frozenset[str]]
+"""The market that matters most, and all of them."""
+_kept: WeakKeyDictionary[Exchange, dict[Asked, tuple[float, Moments]]] = WeakKeyDictionary()
 
 
 class Mode(NamedTuple):
@@ -158,13 +160,13 @@ async def moments_for(exchange: Exchange, markets: list[str]) -> Moments:
     Taken from the longest bars of which there are enough for all; else of which there are enough for the first market,
     else from none, and then the counts of the shortest bars say how far they are from it.
     """
-    wanted = frozenset(markets)
+    wanted = markets[0], frozenset(markets)
     kept = _kept.setdefault(exchange, {})
     told_s, found = kept.get(wanted, (0.0, NOTHING_KNOWN))
     if told_s and time.monotonic() - told_s < MOMENTS_KEPT_S:
         return found
     best = found = NOTHING_KNOWN
-    names = sorted(wanted)
+    names = sorted(wanted[1])
     for interval in INTERVALS:
         candles = await asyncio.gather(
             *(exchange.candles(name, interval.name, kind="index-prices", limit=interval.limit) for name in names)
