@@ -236,8 +236,15 @@ def test_an_entry_is_answered_at_once_and_a_wrong_one_says_why(bench: Bench) -> 
     expect(page.locator('[data-mark="entry-size"]')).to_contain_text("size is a number, not 'lots'")
     expect(page.locator('[data-mark="comparison"]')).to_have_class(re.compile("bh-is-old"))
     size.fill("100")
-    expect(cell(page, "status", "isolated")).to_contain_text("Refused.")
-    expect(page.locator('[data-mark="take-isolated"]')).to_be_disabled()
+    for mode in MODES:
+        expect(cell(page, "status", mode)).to_have_text("Refused. The account's free margin does not cover this")
+        expect(page.locator(f'[data-mark="take-{mode}"]')).to_be_disabled()
+    todo = re.compile(r"^Where it is refused: trade a smaller size.*deposit\.$")  # told once, beside the entries
+    expect(page.locator('[data-mark="problem"]')).to_have_text(todo)
+    expect(page.locator('[data-mark="summary"]')).to_contain_text("no mode would take the order")
+    bench.check_layout()
+    size.fill("1,5")
+    expect(page.locator('[data-mark="entry-size"]')).to_contain_text("a comma parts thousands")
     size.fill("0.5")
     page.locator('[data-mark="entry-price"] input').fill("90000")
     expect(page.locator('[data-mark="problem"]')).to_contain_text("Refused in every mode.")
@@ -291,6 +298,16 @@ def test_a_link_that_is_none_says_which_part(bench: Bench) -> None:
     expect(bench.page.locator('[data-mark="entry-leverage"]')).to_contain_text("whole number up to 100")
     go(bench.page, bench.at(f"/compare?market={BTC}&size=1&price=60000&account=640"))
     expect(bench.page.locator('[data-mark="problem"]')).to_contain_text("Unlock account 640 first")
+    expect(bench.page.locator('[data-mark="slider"] input')).to_be_disabled()
+    go(bench.page, bench.at(f"/compare?market={BTC}&size={10**12}&price=60000"))
+    expect(bench.page.locator('[data-mark="problem"]')).to_contain_text("code 1133: quote amount", ignore_case=True)
+    # The size and price of a market that is gone mean nothing in the one that is shown instead.
+    go(bench.page, bench.at("/compare?market=DOGE-USD&side=SELL&size=70000&price=0.1&leverage=3&move=5"))
+    said = "The address asks for 'DOGE-USD': no market here. This is BTC-USD."
+    expect(bench.page.locator('[data-mark="stranger"]')).to_have_text(said)
+    expect(bench.page.locator('[data-mark="entry-price"] input')).to_have_value("60100")
+    expect(bench.page.locator('[data-mark="entry-leverage"] input')).to_have_value("10")
+    expect(bench.page.locator('[data-mark="summary"]')).to_contain_text("At \u221210%")
 
 
 def test_a_first_question_stands_there_already(bench: Bench) -> None:
@@ -332,7 +349,7 @@ def test_the_wizard_gives_presets_their_modes_with_the_traders_own_numbers(bench
     page.locator('[data-mark="to-wizard"]').click()
     advised = page.locator('[data-mark="advised"]')
     expect(advised).to_have_text("Isolated")
-    expect(page.locator('[data-mark="advice-figures"]')).to_contain_text(f"{stake} at stake")
+    expect(cell(page, "stake", "isolated")).to_have_text(stake)
     for preset, mode in (("market-maker", "Cross"), ("hybrid", "Strategy"), ("swing-trader", "Isolated")):
         page.locator(f'[data-mark="preset-{preset}"]').click()
         expect(advised).to_have_text(mode)
