@@ -12,7 +12,7 @@ import pytest
 
 from bulkhead.client.models import Candle, ModePreview, Preview
 from bulkhead.terminal.compare.figures import grid_of
-from bulkhead.terminal.compare.link import REACHES, BadLink, Question, question_of
+from bulkhead.terminal.compare.link import REACHES, BadLink, Question, check_steps, question_of
 from bulkhead.terminal.compare.moments import (
     INTERVALS,
     NOTHING_KNOWN,
@@ -23,6 +23,7 @@ from bulkhead.terminal.compare.moments import (
     moments_of,
     returns_of,
 )
+from tests.terminal.test_numbers import market as market_of_tests
 
 HOUR = next(one for one in INTERVALS if one.name == "PT1H")
 BTC, ETH, EOS = "BTC-USD", "ETH-USD", "EOS-USD"
@@ -140,6 +141,22 @@ def test_a_link_that_is_none_says_which_part(changed: dict[str, str], field: str
     with pytest.raises(BadLink) as refused:
         question_of({**sound, **changed}, MARKETS)
     assert refused.value.field == field and str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("changed", "field", "said"),
+    [
+        ({"size": Decimal("0.0000001")}, "size", "in steps of 0.000001"),
+        ({"size": Decimal("0.00005")}, "size", "at least 0.0001"),
+        ({"price": Decimal("60000.5")}, "price", "in steps of 1"),
+    ],
+)  # fmt: skip
+def test_what_the_market_has_no_steps_for_is_not_asked(changed: dict[str, Decimal], field: str, said: str) -> None:
+    sound = Question(market=BTC, size=Decimal("0.5"), price=Decimal(60_000))
+    check_steps(sound, market_of_tests())
+    with pytest.raises(BadLink, match=said) as refused:
+        check_steps(replace(sound, **changed), market_of_tests())  # type: ignore[arg-type]
+    assert refused.value.field == field
 
 
 def test_entries_are_read_as_people_write_them() -> None:

@@ -8,7 +8,7 @@ from decimal import Decimal
 from typing import Literal
 from urllib.parse import urlencode
 
-from bulkhead.client import NewOrder
+from bulkhead.client import Market, NewOrder
 from bulkhead.client.orders import Side
 from bulkhead.terminal import numbers
 from bulkhead.terminal.compare.moments import SHARE_LEAST, SHARE_MOST, Correlation
@@ -119,6 +119,19 @@ def question_of(query: Mapping[str, str], markets: Sequence[str]) -> Question:
         account=whole("account", query.get("account", "") or "0", 1 << 32),
         replaces=query.get("replaces", "")[:NAME_MAX],
     )
+
+
+def check_steps(question: Question, market: Market) -> None:
+    """Raises BadLink where the market takes no such size or price, in the words of the ticket."""
+    limits = market.trading_config
+    steps = (
+        ("size", question.size, limits.min_order_size_change), ("price", question.price, limits.min_price_change),
+    )  # fmt: skip
+    for name, value, step in steps:
+        if value % step:
+            raise BadLink(name, f"in steps of {step.normalize():f}")
+    if question.size < limits.min_order_size:
+        raise BadLink("size", f"at least {numbers.size(market, limits.min_order_size)}")
 
 
 def _one_of(query: Mapping[str, str], name: str, values: tuple[str, ...], otherwise: str) -> str:

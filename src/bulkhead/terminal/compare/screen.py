@@ -14,7 +14,15 @@ from bulkhead.client import ClientError, Unreachable
 from bulkhead.terminal import numbers, parts, words
 from bulkhead.terminal.compare import columns, questions
 from bulkhead.terminal.compare.figures import Answer, ask, held_markets
-from bulkhead.terminal.compare.link import REACHES, BadLink, Question, question_of, share_in_percent, text_of
+from bulkhead.terminal.compare.link import (
+    REACHES,
+    BadLink,
+    Question,
+    check_steps,
+    question_of,
+    share_in_percent,
+    text_of,
+)
 from bulkhead.terminal.compare.moments import Correlation
 from bulkhead.terminal.compare.view import SHOWN, Chart, ModesTable, Slider
 from bulkhead.terminal.live.market import LiveMarket
@@ -269,7 +277,10 @@ class Compare:
 
     def question(self) -> Question:
         """The entries as a question. Raises BadLink."""
-        return question_of({name: text for name, text in self.said.items() if text}, list(self.page.session.markets))
+        said = {name: text for name, text in self.said.items() if text}
+        found = question_of(said, list(self.page.session.markets))
+        check_steps(found, self.market.terms)
+        return found
 
     def _show_problem(self, field: str, text: str) -> None:
         """What hinders an answer; then what is shown is of an older question, and looks so."""

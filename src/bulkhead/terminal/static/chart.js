@@ -67,7 +67,7 @@ export default {
             markLine: { symbol: "none", animation: false, silent: true, precision: 20,  // two places, unless it is told
               data: state.lines.map((line) => ({
               yAxis: line.price, name: line.name, lineStyle: { color: c[line.colour], type: DASHES[line.kind], width: 1.2 },
-              label: { formatter: line.text, position: "inside" + line.side + (line.below ? "Bottom" : "Top"), color: c[line.colour], fontSize: 11, backgroundColor: c.panel + "b0", padding: [1, 2] } })) } },
+              label: { formatter: line.text, position: "inside" + line.side + (line.below ? "Bottom" : "Top"), color: c[line.colour], fontSize: 11, backgroundColor: c.panel + "d8", padding: [1, 2] } })) } },
           { id: "mark", name: "Mark", type: "line", xAxisIndex: 0, yAxisIndex: 0, data: state.marks, symbol: "none", connectNulls: true, lineStyle: { color: c.warning, width: 1.4, type: DASHES.mark }, itemStyle: { color: c.warning } },
           { id: "index", name: "Index", type: "line", xAxisIndex: 0, yAxisIndex: 0, data: state.indices, symbol: "none", connectNulls: true, lineStyle: { color: c.muted, width: 1.4, type: DASHES.index }, itemStyle: { color: c.muted } },
           { id: "volume", name: "Volume", type: "bar", xAxisIndex: 1, yAxisIndex: 1, data: state.candles.map((one) => ({ value: one[5] || 0, itemStyle: { color: one[2] >= one[1] ? c.up : c.down, opacity: 0.55 } })) },
