@@ -145,7 +145,6 @@ def test_the_comparison_is_the_exchanges(bench: Bench) -> None:
     expect(page.locator('[data-mark="summary"]')).to_contain_text("isolated is liquidated")
     bench.check()
     assert page.evaluate("() => document.documentElement.scrollHeight") <= SIZE[1], "all of it in sight at once"
-    bench.shoot("compare")
 
 
 def slide(page: Page, share: str) -> None:
@@ -324,7 +323,8 @@ def test_a_first_question_stands_there_already(bench: Bench) -> None:
 def test_too_few_bars_are_said_to_be_too_few(bench: Bench) -> None:
     page = opened(bench, "/compare?market=XRP-USD&size=1000&price=0.6&move=-10&correlation=one")
     about = page.locator('[data-mark="about"]')
-    expect(about).to_have_text(re.compile(r"Daily σ of XRP-USD is not known: \d+ 1-minute bars, 30 are needed\."))
+    said = r"Daily σ of XRP-USD is not known: \d+ 1-minute bars, 30 are needed\. Held still: .*ETH-USD"
+    expect(about).to_have_text(re.compile(said))
     assert "σ" not in text_in(page, "distance", "isolated") + page.locator('[data-mark="summary"]').inner_text()
     expect(page.locator(".bh-section")).not_to_contain_text(ETH)
 
@@ -358,7 +358,6 @@ def test_the_wizard_gives_presets_their_modes_with_the_traders_own_numbers(bench
     expect(advised).to_have_text("Strategy")
     expect(page.locator('[data-mark="advice-against"] li').first).to_be_visible()
     bench.check()
-    bench.shoot("wizard")
     page.locator('[data-mark="to-compare"]').click()
     expect(cell(page, "stake", "isolated")).to_have_text(stake)
 

@@ -213,19 +213,21 @@ def about_moments(moments: Moments, markets: Sequence[str]) -> str:
     """What deviations and betas were taken from, or what is missing."""
     if moments.interval is None or not moments.counts:
         return "Daily σ: no candles yet."
-    market = markets[0]
+    market, *others = dict.fromkeys(markets)
     if market not in moments.deviations:
-        count = moments.counts.get(market, 0)
-        if count >= RETURNS_MIN:
-            return f"Daily σ of {market} is not known: its index did not move in {count} {moments.interval.words} bars."
-        return f"Daily σ of {market} is not known: {count} {moments.interval.words} bars, {RETURNS_MIN} are needed."
+        count, bars = moments.counts.get(market, 0), moments.interval.words
+        why = (
+            f"its index did not move in {count} {bars} bars." if count >= RETURNS_MIN
+            else f"{count} {bars} bars, {RETURNS_MIN} are needed."
+        )  # fmt: skip
+        return f"Daily σ of {market} is not known: {why}" + (f" Held still: {', '.join(others)}." if others else "")
     deviation = numbers.percent(Decimal(str(moments.deviations[market])), places=1)
     scaled = "" if moments.interval.name == "P1D" else ", scaled to a day"
     text = f"Daily σ of {market}: {deviation}, from {moments.counts[market]} {moments.interval.words} bars{scaled}."
     betas = [
-        f"{other} β {beta:.2f}" for other in markets[1:] if other != market
+        f"{other} β {beta:.2f}" for other in others
         for beta in (moments.beta(market, other),) if beta is not None
     ]  # fmt: skip
-    missing = [other for other in markets[1:] if other != market and moments.beta(market, other) is None]
+    missing = [other for other in others if moments.beta(market, other) is None]
     text += f" {', '.join(betas)}." if betas else ""
     return text + (f" Too few bars of {', '.join(missing)}: held still." if missing else "")
