@@ -27,6 +27,9 @@ DRAWN = """(element) => {
   return found.map((shape) => chart.convertFromPixel({ yAxisIndex: 0 }, shape.y1));
 }"""
 
+TEXTS = """(element) => element.bhChart.getZr().storage.getDisplayList()
+  .filter((one) => one.style && typeof one.style.text === "string").map((one) => one.style.text)"""
+
 
 @pytest.fixture(scope="module")
 def strategy(live: Live) -> int:
@@ -109,6 +112,14 @@ def test_lines_of_small_prices_are_drawn_where_they_are(bench: Bench) -> None:
     expect(chart).to_have_attribute("data-beyond", re.compile(re.escape(beyond)))
     assert any(abs(price - 0.599) < 0.00002 for price in chart.evaluate(DRAWN)), chart.evaluate(DRAWN)
     bench.check()
+    told = chart.evaluate(TEXTS)
+    box = chart.bounding_box()
+    assert box is not None
+    page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    page.wait_for_function("element => element.innerText.includes('UTC')", arg=chart.element_handle())
+    pointed = [text for text in chart.evaluate(TEXTS) if text not in told]
+    assert any(re.fullmatch(r"0\.\d{5}", text) for text in pointed), "a price of the market's step"
+    assert not any(re.search(r"\d{9}", text) for text in pointed), "a time, and no milliseconds"
 
 
 def test_where_another_account_is_liquidated_is_drawn_and_says_whose_it_is(bench: Bench, strategy: int) -> None:
@@ -179,7 +190,7 @@ def test_the_wizard_shows_the_numbers_of_the_comparison(bench: Bench) -> None:
         worst = f"{numbers.dollars(-mode.worst[0].loss)} · {mode.worst[0].name}"
         expect(page.locator(f'[data-mark="worst-{name}"]')).to_have_text(worst)
     page.locator('[data-mark="answer-book-hedged"]').click()
-    expect(page.locator('[data-mark="unfit"]')).to_contain_text("one of the two is not so")
+    expect(page.locator('[data-mark="unfit"]')).to_contain_text("Two answers do not fit")
     page.locator('[data-mark="answer-hedges-elsewhere"]').click()
     expect(page.locator('[data-mark="unfit"]')).to_be_empty()
     expect(page.locator('[data-mark="advice-against"]')).to_contain_text("Legs elsewhere do not count here")

@@ -68,7 +68,6 @@ def cells(answer: Answer, mode: Mode, market: Market) -> dict[str, Cell]:
     """A mode's column, by row."""
     shown = mode.preview
     worst = shown.worst[0] if shown.worst else None
-    sizes = answer.sizes
     return {
         "margin": Cell(numbers.dollars(shown.margin)),
         "liquidation": Cell(numbers.price(market, shown.liquidation_price) if shown.liquidation_price else "none"),
@@ -79,7 +78,7 @@ def cells(answer: Answer, mode: Mode, market: Market) -> dict[str, Cell]:
         "worst": Cell("–" if worst is None else f"{numbers.dollars(-worst.loss)} · {worst.name}"),
         "free": Cell(numbers.dollars(shown.free_after), "bh-danger" if shown.free_after < 0 else ""),
         "fees": Cell(f"{numbers.dollars(shown.fee)} · {numbers.dollars(shown.l1_share)}"),
-        "size": Cell(numbers.size(market, sizes[mode.name]) if mode.name in sizes else numbers.NONE),
+        "size": _size(market, answer.sizes.get(mode.name)),
     }
 
 
@@ -90,6 +89,13 @@ def distance(answer: Answer, price: Decimal | None) -> str:
     share = price / answer.index_at(answer.now) - 1
     sigmas = answer.moments.in_deviations(answer.question.market, share)
     return numbers.percent(share, sign=True) + ("" if sigmas is None else f" · {numbers.fixed(abs(sigmas), 1)} σ")
+
+
+def _size(market: Market, size: Decimal | None) -> Cell:
+    """None at all, where what is held loses more than that already, or margin bears none."""
+    if size is None:
+        return Cell(numbers.NONE)
+    return Cell(numbers.size(market, size)) if size else Cell("none", "bh-muted")
 
 
 def _distance(answer: Answer, mode: Mode) -> Cell:

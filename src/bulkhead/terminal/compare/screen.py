@@ -176,10 +176,8 @@ class Compare:
             self.ask_soon()
 
     def _paint_side(self) -> None:
-        for button, side, style in ((self.buy, "BUY", "bh-buy"), (self.sell, "SELL", "bh-sell")):
-            is_chosen = self.said.get("side", "BUY") == side
-            parts.set_attribute(button, "aria-pressed", "true" if is_chosen else "false")
-            button.classes(replace="bh-button" + (f" {style}" if is_chosen else ""))
+        for button, side in ((self.buy, "BUY"), (self.sell, "SELL")):
+            parts.set_attribute(button, "aria-pressed", "true" if self.said.get("side", "BUY") == side else "false")
 
     def _prefill(self) -> None:
         """A first question where the address asks none: the account's worth of this market, at the price of now. Once,

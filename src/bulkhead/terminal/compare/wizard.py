@@ -97,11 +97,11 @@ def advise(answers: Answers, figures: Figures | None = None) -> Advice:
 def _unfit(answers: Answers) -> str:
     """What was said of hedges twice, and differently; empty where it fits."""
     if answers.book is Book.HEDGED and answers.hedges is Hedges.NONE:
-        return "You hold positions that hedge each other, and no hedges: one of the two is not so. Where are they?"
+        return "Two answers do not fit: positions that hedge each other, and no hedges. Say where the hedges are."
     if answers.book is Book.ONE and answers.hedges is Hedges.HERE:
         return (
-            "You hold one idea at a time, and hedges of it here: then you hold positions that hedge each other, which "
-            "the first question asks for."
+            "Two answers do not fit: one idea at a time, and hedges of it here. Then your positions hedge each other: "
+            "answer the first question so."
         )
     return ""
 
@@ -199,9 +199,11 @@ def _otherwise(mode: str, answers: Answers) -> str:
     if mode == "isolated":
         return "If your positions came to hedge each other, a strategy of their own would serve you better."
     if mode == "strategy":
+        if answers.book is Book.ONE:
+            return "If each idea has a stake of its own, isolated positions give the same wall with less to look after."
         return (
             "With one idea at a time, isolated positions give the same wall with less to look after."
-            if answers.book is not Book.HEDGED
+            if answers.book is Book.SEVERAL
             else "If the whole account may stand behind the hedge, cross is further from liquidation still."
         )
     if mode == "scenario":

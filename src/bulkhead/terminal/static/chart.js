@@ -22,21 +22,23 @@ export default {
     base() {
       const c = this.colours, split = { show: true, lineStyle: { color: c.line, opacity: 0.5 } };
       const axis = { axisLine: { lineStyle: { color: c.line } }, axisTick: { show: false }, axisLabel: { color: c.muted, fontSize: 11 } };
+      const at = (told) => ({ label: { formatter: ({ value }) => told(value) } });
       return {
         animation: false, backgroundColor: "transparent", textStyle: { fontFamily: getComputedStyle(document.body).fontFamily },
         axisPointer: { link: [{ xAxisIndex: "all" }], label: { backgroundColor: c.line, color: c.text } },
         tooltip: { trigger: "axis", axisPointer: { type: "cross" }, backgroundColor: c.panel, borderColor: c.line,
           textStyle: { color: c.text, fontSize: 11 }, formatter: (points) => this.told(points), position: (at) => [at[0] > 300 ? 62 : at[0] + 30, 8] },
         grid: [{ left: 6, right: 74, top: 10, bottom: 88 }, { left: 6, right: 74, height: 46, bottom: 24 }],
-        xAxis: [{ type: "category", gridIndex: 0, ...axis, axisLabel: { show: false } },
-                { type: "category", gridIndex: 1, ...axis, axisLabel: { ...axis.axisLabel, formatter: (at) => this.when(Number(at)), hideOverlap: true } }],
-        yAxis: [{ scale: true, gridIndex: 0, position: "right", splitLine: split, ...axis, axisLabel: { ...axis.axisLabel, formatter: (v) => this.price(v), showMinLabel: false, showMaxLabel: false } },
-                { gridIndex: 1, position: "right", splitNumber: 2, splitLine: { show: false }, ...axis, axisLabel: { ...axis.axisLabel, formatter: (v) => this.short(v), showMinLabel: false } }],
+        xAxis: [{ type: "category", gridIndex: 0, ...axis, axisLabel: { show: false }, axisPointer: { label: { show: false } } },
+                { type: "category", gridIndex: 1, ...axis, axisPointer: at((value) => this.when(Number(value))), axisLabel: { ...axis.axisLabel, formatter: (at) => this.when(Number(at)), hideOverlap: true } }],
+        yAxis: [{ scale: true, gridIndex: 0, position: "right", splitLine: split, ...axis, axisPointer: at((v) => this.price(v)), axisLabel: { ...axis.axisLabel, formatter: (v) => this.price(v), showMinLabel: false, showMaxLabel: false } },
+                { gridIndex: 1, position: "right", splitNumber: 2, splitLine: { show: false }, ...axis, axisPointer: at((v) => this.short(v)), axisLabel: { ...axis.axisLabel, formatter: (v) => this.short(v), showMinLabel: false } }],
         dataZoom: [{ type: "inside", xAxisIndex: [0, 1], startValue: 0, endValue: 120, minValueSpan: 10 }],
         series: [],
       };
     },
     price(value) { return value.toLocaleString("en-US", { minimumFractionDigits: this.state.places, maximumFractionDigits: this.state.places }); },
+    tenths(value) { return value.toLocaleString("en-US", { minimumFractionDigits: 1, maximumFractionDigits: 1 }); },
     short(value) { return value >= 1e6 ? (value / 1e6).toFixed(1) + "M" : value >= 1e3 ? (value / 1e3).toFixed(1) + "k" : String(+value.toPrecision(3)); },
     when(at) {
       const date = new Date(at), two = (n) => String(n).padStart(2, "0");
@@ -87,7 +89,7 @@ export default {
       for (const line of state.lines) if (line.held && (line.price > this.high || line.price < this.low)) {
         const last = state.marks.findLast((one) => one != null) || line.price;
         const away = 100 * (line.price / last - 1), side = line.price > this.high ? "top" : "bottom";
-        told[side].push([line.colour, `${line.text} ${side === "top" ? "\u2191" : "\u2193"} ${away > 0 ? "+" : "\u2212"}${Math.abs(away).toFixed(1)}%`]);
+        told[side].push([line.colour, `${line.text} ${side === "top" ? "\u2191" : "\u2193"} ${away > 0 ? "+" : "\u2212"}${this.tenths(Math.abs(away))}%`]);
       }
       this.$el.dataset.beyond = [...told.top, ...told.bottom].map((one) => one[1]).join(" \u00b7 ");
       return told;

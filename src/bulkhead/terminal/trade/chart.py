@@ -38,13 +38,16 @@ def build(page: Page, market: LiveMarket) -> None:
     with parts.panel("Chart", classes="bh-area-chart", mark="chart") as panel:
         head = panel.default_slot.children[0]
         legend, age = _legend(page, market)
-        candles = _Candles(page, market)
+        with head, ui.element("span").classes("bh-switch").props('role="group" aria-label="Interval"') as switches:
+            pass
+        with head:
+            begins = parts.Text("", "span", "bh-since")
+            begins.props('data-mark="since"').props["title"] = "The venue's own history begins here"
+        candles = _Candles(page, market, begins)
         depth = Depth(page, market)
         depth.set_visibility(False)
-        with head, ui.element("span").classes("bh-switch").props('role="group" aria-label="Interval"'):
+        with switches:
             _switches(candles, legend, depth)
-        with head:
-            candles.build_since()
     page.painter.on(market.priced, lambda: age.told(0 if market.index is None else market.index.time_ms))
 
 
@@ -77,6 +80,7 @@ def _switches(candles: _Candles, legend: ui.element, depth: Depth) -> None:
         depth.set_visibility(is_depth)
         candles.chart.set_visibility(not is_depth)
         legend.set_visibility(not is_depth)
+        candles.since.set_visibility(not is_depth)
         if is_depth:
             depth.paint()
         else:
@@ -96,12 +100,12 @@ def _switches(candles: _Candles, legend: ui.element, depth: Depth) -> None:
 class _Candles:
     """What the chart of one tab shows."""
 
-    def __init__(self, page: Page, market: LiveMarket) -> None:
+    def __init__(self, page: Page, market: LiveMarket, since: parts.Text) -> None:
         self.page = page
         self.market = market
+        self.since = since  # from when there are candles at all, where that is in sight
         self.chart = Chart(f"Candles of {market.name} with volume, mark and index price", page.is_dark)
         self.candles: LiveCandles | None = None
-        self.since: parts.Text | None = None
         self._leave: Callable[[], None] | None = None
         self._lines: list[dict[str, Any]] | None = None
         page.client.on_delete(self.stop)
@@ -109,11 +113,6 @@ class _Candles:
             lambda account: (account.orders_changed, *(one.held for one in page.session.accounts.values())),
             self._paint_lines,
         )
-
-    def build_since(self) -> None:
-        """Says from when there are candles at all, where that is in sight."""
-        self.since = parts.Text("", "span", "bh-since")
-        self.since.props('data-mark="since"').props["title"] = "The venue's own history begins here"
 
     def follow(self, interval: str) -> None:
         """Show another interval."""
@@ -136,8 +135,7 @@ class _Candles:
         if not self.candles.is_known:
             return
         bars = self.candles.bars
-        if self.since is not None:
-            self.since.show(since(self.candles.begins_ms))
+        self.since.show(since(self.candles.begins_ms))
         limits = self.market.terms.trading_config
         self.chart.run_method("paint", {
             "candles": [_candle(bar.time_ms, bar.traded) for bar in bars],
