@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import math
 import random
 from dataclasses import replace
@@ -11,7 +12,7 @@ from typing import Any
 import pytest
 
 from bulkhead.client.models import Candle, ModePreview, Preview
-from bulkhead.terminal.compare.figures import grid_of
+from bulkhead.terminal.compare.figures import grid_of, moments_for
 from bulkhead.terminal.compare.link import REACHES, BadLink, Question, check_steps, question_of
 from bulkhead.terminal.compare.moments import (
     INTERVALS,
@@ -196,3 +197,25 @@ def test_the_slider_has_no_other_stops() -> None:
         assert list(grid_of(asked, preview, index)) == asked.grid
     alone = replace(asked, correlation=Correlation.ZERO)
     assert len(grid_of(alone, previewed("54656", "1", [BTC, ETH]), index)) == len(asked.grid) + 1
+
+
+class Bars:
+    """An exchange on which ETH has hours of history and BTC has minutes."""
+
+    async def candles(self, name: str, interval: str, **_: Any) -> list[Candle]:
+        count = RETURNS_MIN + 1 if interval == {BTC: "PT1M", ETH: "PT1H"}[name] else 1
+        span_ms = 60_000 if interval == "PT1M" else 3_600_000
+        found = candles([100.0 + place % 2 for place in range(count)])
+        return [replace_time(one, one.time_ms * span_ms // 3_600_000) for one in found]
+
+
+def replace_time(candle: Candle, time_ms: int) -> Candle:
+    return Candle(open=candle.open, high=candle.high, low=candle.low, close=candle.close, time_ms=time_ms)
+
+
+def test_which_market_matters_most_decides_of_which_bars_moments_are_taken() -> None:
+    """What was kept of the same two markets for the other one says nothing of this one."""
+    exchange: Any = Bars()
+    hours, minutes = (asyncio.run(moments_for(exchange, names)) for names in ([ETH, BTC], [BTC, ETH]))
+    assert hours.interval is not None and hours.interval.name == "PT1H" and ETH in hours.deviations
+    assert minutes.interval is not None and minutes.interval.name == "PT1M" and BTC in minutes.deviations

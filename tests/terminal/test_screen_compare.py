@@ -8,6 +8,7 @@ import statistics
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack
+from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -242,6 +243,13 @@ def test_an_entry_is_answered_at_once_and_a_wrong_one_says_why(bench: Bench) -> 
     expect(page.locator('[data-mark="problem"]')).to_have_text(todo)
     expect(page.locator('[data-mark="summary"]')).to_contain_text("no mode would take the order")
     bench.check_layout()
+    _, found = told(bench, [], replace(ORDER, quantity="100"))
+    at_once = [mode.margin_mode for mode in found.modes if mode.container_id in mode.now.down]
+    assert at_once, "that is no distance, whatever its price is"
+    for mode in MODES:
+        assert ("liquidated at once" in text_in(page, "distance", mode)) == (mode in at_once)
+    size.fill("0.0000001")
+    expect(page.locator('[data-mark="entry-size"]')).to_contain_text("in steps of 0.000001")
     size.fill("1,5")
     expect(page.locator('[data-mark="entry-size"]')).to_contain_text("a comma parts thousands")
     size.fill("0.5")

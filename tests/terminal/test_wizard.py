@@ -41,6 +41,8 @@ def test_every_path_gives_an_answer_and_the_case_against_it() -> None:
             if loss is Loss.STRATEGY:
                 assert advice.mode == "strategy"
             assert (watch is Watch.DAILY) == any("once a day" in text for text in advice.against)
+            if book is Book.ONE:  # what is so already would change nothing
+                assert "With one idea at a time" not in advice.otherwise
             # Whatever the mode, this exchange sees nothing of what is held elsewhere.
             assert (hedges is Hedges.ELSEWHERE) == any("Legs elsewhere" in text for text in advice.against)
             if book is Book.HEDGED and hedges is Hedges.ELSEWHERE:
