@@ -134,7 +134,7 @@ def test_where_another_account_is_liquidated_is_drawn_and_says_whose_it_is(bench
     assert "Liquidation of long 1.0000 at" in (chart.get_attribute("data-beyond") or "")
 
 
-def test_a_link_is_of_the_account_that_it_was_made_for(bench: Bench, strategy: int) -> None:
+def test_a_link_is_of_the_account_and_market_that_it_was_made_for(bench: Bench, strategy: int) -> None:
     page = go(bench, LINK)
     left = page.locator('[data-mark="free-isolated"]')
 
@@ -161,6 +161,13 @@ def test_a_link_is_of_the_account_that_it_was_made_for(bench: Bench, strategy: i
     page.locator('[data-mark="ask-of-mine"]').click()
     expect(left).to_have_text(shown(0))
     expect(page.locator('[data-mark="ask-of-mine"]')).to_be_hidden()
+    # The size and price of a market that is gone mean nothing in the one that is shown instead.
+    page = go(bench, "/compare?market=DOGE-USD&side=SELL&size=70000&price=0.1&leverage=3&move=5")
+    said = "The address asks for 'DOGE-USD': no market here. This is BTC-USD."
+    expect(page.locator('[data-mark="stranger"]')).to_have_text(said)
+    expect(page.locator('[data-mark="entry-price"] input')).to_have_value("60100")
+    expect(page.locator('[data-mark="entry-leverage"] input')).to_have_value("10")
+    expect(page.locator('[data-mark="summary"]')).to_contain_text("At \u221210%")
 
 
 def test_cross_of_a_strategys_what_if_is_traded_in_the_main_account(bench: Bench, strategy: int) -> None:

@@ -312,13 +312,6 @@ def test_a_link_that_is_none_says_which_part(bench: Bench) -> None:
     expect(bench.page.locator('[data-mark="slider"] input')).to_be_disabled()
     go(bench.page, bench.at(f"/compare?market={BTC}&size={10**12}&price=60000"))
     expect(bench.page.locator('[data-mark="problem"]')).to_contain_text("code 1133: quote amount", ignore_case=True)
-    # The size and price of a market that is gone mean nothing in the one that is shown instead.
-    go(bench.page, bench.at("/compare?market=DOGE-USD&side=SELL&size=70000&price=0.1&leverage=3&move=5"))
-    said = "The address asks for 'DOGE-USD': no market here. This is BTC-USD."
-    expect(bench.page.locator('[data-mark="stranger"]')).to_have_text(said)
-    expect(bench.page.locator('[data-mark="entry-price"] input')).to_have_value("60100")
-    expect(bench.page.locator('[data-mark="entry-leverage"] input')).to_have_value("10")
-    expect(bench.page.locator('[data-mark="summary"]')).to_contain_text("At \u221210%")
 
 
 def test_a_first_question_stands_there_already(bench: Bench) -> None:

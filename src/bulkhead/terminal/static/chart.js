@@ -69,7 +69,7 @@ export default {
             markLine: { symbol: "none", animation: false, silent: true, precision: 20,  // two places, unless it is told
               data: state.lines.map((line) => ({
               yAxis: line.price, name: line.name, lineStyle: { color: c[line.colour], type: DASHES[line.kind], width: 1.2 },
-              label: { formatter: line.text, position: "inside" + line.side + (line.below ? "Bottom" : "Top"), color: c[line.colour], fontSize: 11, backgroundColor: c.panel + "d8", padding: [1, 2] } })) } },
+              label: { formatter: () => line.text, position: "inside" + line.side + (line.below ? "Bottom" : "Top"), color: c[line.colour], fontSize: 11, backgroundColor: c.panel + "d8", padding: [1, 2] } })) } },
           { id: "mark", name: "Mark", type: "line", xAxisIndex: 0, yAxisIndex: 0, data: state.marks, symbol: "none", connectNulls: true, lineStyle: { color: c.warning, width: 1.4, type: DASHES.mark }, itemStyle: { color: c.warning } },
           { id: "index", name: "Index", type: "line", xAxisIndex: 0, yAxisIndex: 0, data: state.indices, symbol: "none", connectNulls: true, lineStyle: { color: c.muted, width: 1.4, type: DASHES.index }, itemStyle: { color: c.muted } },
           { id: "volume", name: "Volume", type: "bar", xAxisIndex: 1, yAxisIndex: 1, data: state.candles.map((one) => ({ value: one[5] || 0, itemStyle: { color: one[2] >= one[1] ? c.up : c.down, opacity: 0.55 } })) },
@@ -99,7 +99,7 @@ export default {
       const font = "600 11px " + getComputedStyle(document.body).fontFamily, c = this.colours;
       const rich = Object.fromEntries(told.map(([colour]) => [colour, { fill: c[colour], font, lineHeight: TOLD }]));
       return { id: side, type: "text", left: 14, [side]: side === "top" ? 6 : 80, silent: true,
-        style: { text: told.map(([colour, text]) => `{${colour}|${text}}`).join("\n"), rich, fill: c.danger, font } };
+        style: { text: told.map(([colour, text]) => `{${colour}|${text.replace(/[{}]/g, "")}}`).join("\n"), rich, fill: c.danger, font } };
     },
     reach(state) {
       // A line that is near is always in sight. One far away would flatten the candles: it is told at the edge it lies beyond.
