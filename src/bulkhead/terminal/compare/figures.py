@@ -25,6 +25,7 @@ from bulkhead.terminal.compare.moments import (
 from bulkhead.terminal.session import NotReady, Session
 
 MOMENTS_KEPT_S = 60.0
+WHOSE = "what an order risks depends on what its account holds"
 PRICE_STEP = SHARE_STEP = Decimal("0.00000001")  # to which the exchange tells index prices
 Asked = tuple[str, frozenset[str]]
 """The market that matters most, and all of them."""
@@ -82,12 +83,18 @@ def held_markets(session: Session) -> list[str]:
     return sorted({market for account in session.accounts.values() for market in account.positions})
 
 
+def check_unlocked(session: Session) -> None:
+    """Raises NotReady where no account is open: then that is what is missing, whatever was entered."""
+    if session.active is None:
+        raise NotReady(f"unlock an account first: {WHOSE}")
+
+
 def trader_of(session: Session, question: Question) -> Trader:
     """Whose what-if it is. Raises NotReady where that account is not open here."""
     account = session.accounts.get(question.account) if question.account else session.active
     if account is None:
         wanted = f"account {question.account}" if question.account else "an account"
-        raise NotReady(f"unlock {wanted} first: what an order risks depends on what its account holds")
+        raise NotReady(f"unlock {wanted} first: {WHOSE}")
     return account.trader
 
 

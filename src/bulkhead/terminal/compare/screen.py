@@ -13,7 +13,7 @@ from nicegui import background_tasks, ui
 from bulkhead.client import ClientError, Unreachable
 from bulkhead.terminal import numbers, parts, words
 from bulkhead.terminal.compare import columns, questions
-from bulkhead.terminal.compare.figures import Answer, ask, held_markets
+from bulkhead.terminal.compare.figures import Answer, ask, check_unlocked, held_markets
 from bulkhead.terminal.compare.link import (
     REACHES,
     BadLink,
@@ -251,6 +251,7 @@ class Compare:
     async def _ask_once(self) -> None:
         began_s = self._asked_s = time.monotonic()
         try:
+            check_unlocked(self.page.session)
             question = self.question()
             found = await ask(self.page.session, question)
         except BadLink as error:
