@@ -4,8 +4,9 @@
 
 ADDRESS is what `bulkhead up` prints, with its token; in a folder of its own name (`--folder up`) it shows no path of
 your machine. Each screen is taken dark and light at 1280 by 800, or as long as it is, when the exchange is live and the
-page has come to rest; one on which something overlaps or is cut off is refused. Screens whose state has to be made
-first (a margin call, a way out, a comparison) are taken by their tests: BULKHEAD_SCREENS=1.
+page has come to rest; one on which something overlaps or is cut off is refused. Comparison and wizard show the what-if
+that stands on Compare by itself; deviations need 30 minutes of history. Screens whose state has to be made first (a
+margin call, a way out) are taken by their tests: BULKHEAD_SCREENS=1.
 """
 
 from __future__ import annotations
@@ -19,15 +20,20 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from playwright.sync_api import Page, expect, sync_playwright  # noqa: E402
 
+from bulkhead.terminal import numbers  # noqa: E402
 from tests.conftest import chromium  # noqa: E402
 from tests.terminal.browser import ARGUMENTS, CUT_OFF, SCREENS, SIZE  # noqa: E402
 
+COMPARE = "/compare?market=BTC-USD&move=-10&reach=50&correlation=one"
 PATHS = {
     "trade": "/?market=BTC-USD&side=BUY&type=MARKET&size=0.5&price=1",  # with a ticket that is filled in
+    "compare": COMPARE,
+    "wizard": COMPARE,
     "settlement": "/settlement",
     "operator": "/operator",
     "keys": "/keys",
 }
+FURTHER = {"wizard": '[data-mark="to-wizard"]'}  # clicked once there is an answer, for it hands over the question
 THEMES = ("dark", "light")
 REST_MS = 4_000  # statistics, candles and what is asked every few seconds are there
 
@@ -39,6 +45,11 @@ def take(page: Page, base: str, names: list[str], folder: Path) -> list[str]:
         for name in names:
             page.goto(base + PATHS[name])
             expect(page.locator('[data-mark="light"]')).to_have_attribute("data-state", "live")
+            if PATHS[name] == COMPARE:
+                expect(page.locator('[data-mark="margin-cross"]')).not_to_have_text(numbers.NONE)
+            if name in FURTHER:
+                page.locator(FURTHER[name]).click()
+                expect(page.locator('[data-mark="advice"]')).to_be_visible()
             turn(page, theme)
             page.wait_for_timeout(REST_MS)
             wrong = page.evaluate(CUT_OFF)

@@ -12,6 +12,7 @@ from bulkhead.engine.event import Accepted, Cancelled, Rejected, Rested, Traded
 from bulkhead.engine.order import Cause, Direction, Execution, OrderType, PriceSource, Terms, Trigger
 from bulkhead.engine.preview import ModePreview, Preview, Sizing, preview, size_for
 from bulkhead.engine.stress import Break
+from bulkhead.engine.what_if import what_if
 from bulkhead.fixed import quote_floor, requirement_quote_ceil
 from bulkhead.ledger.accounts import account_for, health_of, liquidation_price, settled
 from bulkhead.ledger.state import Kind, MarginRule, Mode
@@ -140,6 +141,22 @@ def test_four_modes_side_by_side() -> None:
     assert strategy.at_stake < cross.at_stake and strategy.reject is None
     assert scenario.reject is Reject.INSUFFICIENT_MARGIN and scenario.margin > cross.margin
     assert found.reject is None
+
+
+def test_a_mode_in_which_there_is_nothing_to_reduce_refuses_to_reduce() -> None:
+    """A position lies in one mode, from which it can be moved; a strategy that is made for the order holds nothing."""
+    world = fresh(10_000)
+    world.do(PlaceOrder(world.now, world.order(MAKER, 1, -5_000, 1_000_000)))
+    world.do(PlaceOrder(world.now, world.order(TRADER, 1, 5_000, 1_000_000)))
+    assert world.account(TRADER).size(MarketId(1)) == 5_000
+    order, sequencer = world.order(TRADER, 1, -3_000, 1_000_000), world.venue.sequencer
+    expected = dict.fromkeys(MarginMode) | {MarginMode.STRATEGY: Reject.REDUCE_ONLY_WOULD_GROW}
+    for terms in (Terms(reduce_only=True), Terms()):
+        found = preview(sequencer, order, terms)
+        modes = what_if(sequencer, order, [], terms)
+        assert not isinstance(modes, Reject)
+        wanted = expected if terms.reduce_only else dict.fromkeys(MarginMode)
+        assert {one.mode: one.reject for one in found.modes} == wanted == {one.mode: one.reject for one in modes.modes}
 
 
 @pytest.mark.parametrize("seed", range(6))

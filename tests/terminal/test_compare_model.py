@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import math
 import random
 from dataclasses import replace
@@ -11,8 +12,8 @@ from typing import Any
 import pytest
 
 from bulkhead.client.models import Candle, ModePreview, Preview
-from bulkhead.terminal.compare.figures import grid_of
-from bulkhead.terminal.compare.link import REACHES, BadLink, Question, question_of
+from bulkhead.terminal.compare.figures import grid_of, moments_for
+from bulkhead.terminal.compare.link import REACHES, BadLink, Question, check_steps, question_of
 from bulkhead.terminal.compare.moments import (
     INTERVALS,
     NOTHING_KNOWN,
@@ -23,6 +24,7 @@ from bulkhead.terminal.compare.moments import (
     moments_of,
     returns_of,
 )
+from tests.terminal.test_numbers import market as market_of_tests
 
 HOUR = next(one for one in INTERVALS if one.name == "PT1H")
 BTC, ETH, EOS = "BTC-USD", "ETH-USD", "EOS-USD"
@@ -126,6 +128,7 @@ def test_a_link_opens_the_same_question_again() -> None:
     [
         ({"market": "DOGE-USD"}, "market"), ({"market": ""}, "market"), ({"size": ""}, "size"),
         ({"size": "-1"}, "size"), ({"size": "0"}, "size"), ({"size": "1e5"}, "size"), ({"size": "NaN"}, "size"),
+        ({"size": "1,5"}, "size"), ({"price": "60,00"}, "price"),
         ({"size": "9" * 40}, "size"), ({"price": "Infinity"}, "price"), ({"price": "١٢"}, "price"),
         ({"side": "LONG"}, "side"), ({"type": "STOP"}, "type"), ({"leverage": "2.5"}, "leverage"),
         ({"leverage": "101"}, "leverage"), ({"leverage": "-1"}, "leverage"), ({"move": "-100"}, "move"),
@@ -139,6 +142,22 @@ def test_a_link_that_is_none_says_which_part(changed: dict[str, str], field: str
     with pytest.raises(BadLink) as refused:
         question_of({**sound, **changed}, MARKETS)
     assert refused.value.field == field and str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("changed", "field", "said"),
+    [
+        ({"size": Decimal("0.0000001")}, "size", "in steps of 0.000001"),
+        ({"size": Decimal("0.00005")}, "size", "at least 0.0001"),
+        ({"price": Decimal("60000.5")}, "price", "in steps of 1"),
+    ],
+)  # fmt: skip
+def test_what_the_market_has_no_steps_for_is_not_asked(changed: dict[str, Decimal], field: str, said: str) -> None:
+    sound = Question(market=BTC, size=Decimal("0.5"), price=Decimal(60_000))
+    check_steps(sound, market_of_tests())
+    with pytest.raises(BadLink, match=said) as refused:
+        check_steps(replace(sound, **changed), market_of_tests())  # type: ignore[arg-type]
+    assert refused.value.field == field
 
 
 def test_entries_are_read_as_people_write_them() -> None:
@@ -178,3 +197,25 @@ def test_the_slider_has_no_other_stops() -> None:
         assert list(grid_of(asked, preview, index)) == asked.grid
     alone = replace(asked, correlation=Correlation.ZERO)
     assert len(grid_of(alone, previewed("54656", "1", [BTC, ETH]), index)) == len(asked.grid) + 1
+
+
+class Bars:
+    """An exchange on which ETH has hours of history and BTC has minutes."""
+
+    async def candles(self, name: str, interval: str, **_: Any) -> list[Candle]:
+        count = RETURNS_MIN + 1 if interval == {BTC: "PT1M", ETH: "PT1H"}[name] else 1
+        span_ms = 60_000 if interval == "PT1M" else 3_600_000
+        found = candles([100.0 + place % 2 for place in range(count)])
+        return [replace_time(one, one.time_ms * span_ms // 3_600_000) for one in found]
+
+
+def replace_time(candle: Candle, time_ms: int) -> Candle:
+    return Candle(open=candle.open, high=candle.high, low=candle.low, close=candle.close, time_ms=time_ms)
+
+
+def test_which_market_matters_most_decides_of_which_bars_moments_are_taken() -> None:
+    """What was kept of the same two markets for the other one says nothing of this one."""
+    exchange: Any = Bars()
+    hours, minutes = (asyncio.run(moments_for(exchange, names)) for names in ([ETH, BTC], [BTC, ETH]))
+    assert hours.interval is not None and hours.interval.name == "PT1H" and ETH in hours.deviations
+    assert minutes.interval is not None and minutes.interval.name == "PT1M" and BTC in minutes.deviations

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
+from decimal import Decimal
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -13,9 +14,11 @@ import pytest
 
 from bulkhead.bridge.chain import Chain
 from bulkhead.bridge.errors import ChainError, NotIncluded, Reverted, Unreachable
+from bulkhead.terminal.risk.moving import _number
 from bulkhead.terminal.session import NotReady
 from bulkhead.terminal.settlement import kit
 from bulkhead.terminal.settlement.kit import GENESIS, RECORD, Kit, Unsure
+from bulkhead.terminal.settlement.money import amount_in
 
 
 def kept(folder: Path) -> Kit:
@@ -68,3 +71,14 @@ def test_an_l1_that_is_not_there_is_named_and_nothing_was_begun(
     with pytest.raises(NotReady, match=r"nobody listens at http://127\.0\.0\.1:9$") as found:
         asyncio.run(here.ask(lambda _: None))
     assert not isinstance(found.value, Unsure)
+
+
+def test_amounts_with_a_decimal_comma_are_refused_and_not_a_hundredfold() -> None:
+    """Withdrawn, or moved between accounts."""
+    said: list[str] = []
+    for text, value in (("1,250.5", Decimal("1250.5")), ("12,50", None)):
+        field: Any = SimpleNamespace(value=text, problem=said.append)
+        assert amount_in(field) == value
+        moved = _number(text)
+        assert moved == value if value is not None else "A comma parts thousands" in str(moved)
+    assert said == ["", "An amount in USD. A comma parts thousands."]

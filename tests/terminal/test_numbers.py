@@ -66,3 +66,17 @@ def test_canvases_have_the_colours_of_the_style_sheet() -> None:
         part = text[text.index(block + " {") :].split("}")[0]
         found = dict(re.findall(r"--([a-z-]+): (#[0-9a-f]{6});", part))
         assert {key: found[key] for key in theme.COLOURS[name]} == theme.COLOURS[name]
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("1,500", "1500"), ("12,345,678.5", "12345678.5"), (" 0.5 ", "0.5"), (".5", "0.5"), ("7.", "7"),
+        ("\u22123", "-3"), ("1 000", "1000"), ("0,5", None), ("1,5", None), ("0,500", None), ("1,50,000", None),
+        ("1500,000", None), ("1,500,", None), (",5", None), ("1e3", None), ("NaN", None), ("", None), ("٣", None),
+        ("9" * 19, None),
+    ],
+)  # fmt: skip
+def test_a_comma_parts_thousands_and_is_never_left_out(text: str, value: str | None) -> None:
+    """A decimal comma that is passed over makes ten times the size, or a hundred."""
+    assert numbers.typed(text) == (None if value is None else Decimal(value))

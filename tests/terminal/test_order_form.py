@@ -45,6 +45,7 @@ def test_each_type_of_order() -> None:
         (Entries(price="60000", size="0.0000001"), "size", "in steps of 0.000001"),
         (Entries(price="60000", size="0.00001"), "size", "at least 0.0001"),
         (Entries(price="60000", size="NaN"), "size", "enter a number"),
+        (Entries(price="60000", size="0,5"), "size", "a comma parts thousands"),
         (Entries(price="60000", size="1", take_profit="59000"), "take_profit", "above 60,000"),
         (Entries(price="60000", size="1", stop_loss="60001"), "stop_loss", "below 60,000"),
         (Entries(side="SELL", price="60000", size="1", stop_loss="59000"), "stop_loss", "above 60,000"),

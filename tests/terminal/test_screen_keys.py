@@ -40,6 +40,11 @@ def test_from_nothing_to_money(bench: Bench, live: Live, terminal: Terminal) -> 
     expect(page.locator('[data-mark="locked"]')).to_have_text("Unlock an account")
     expect(page.locator('[data-mark="ticket"]')).to_contain_text("Unlock an account on the screen Keys to trade")
     expect(page.locator('[data-mark="submit"]')).to_be_disabled()
+    page.wait_for_load_state("networkidle")
+    page.goto(bench.at("/compare"))  # what is missing first is an account, and no entry
+    expect(page.locator('[data-mark="problem"]')).to_contain_text("Unlock an account first")
+    expect(page.locator('[data-mark="summary"]')).to_contain_text("Unlock an account first")
+    page.wait_for_load_state("networkidle")
     page.on("websocket", lambda socket: socket.on("framereceived", lambda data: heard.append(str(data))))
     page.goto(bench.at("/keys"))
     make(page, "First Key", PASSPHRASE, PASSPHRASE)

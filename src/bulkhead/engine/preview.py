@@ -91,9 +91,9 @@ def preview(
     `leverage` is as if it had been signed for the market; 0 takes what was. `replaces` is the external id of the open
     order whose place it would take. An order refused for anything but margin has no modes to compare.
     """
-    desk = unsigned(sequencer.desk)
-    whose = Whose(order.account_id, order.market_id, leverage)
-    reject, fills = expected(desk, order, Terms() if terms is None else terms, replaces)
+    desk, terms = unsigned(sequencer.desk), Terms() if terms is None else terms
+    whose = Whose(order.account_id, order.market_id, leverage, terms)
+    reject, fills = expected(desk, order, terms, replaces)
     if fills is None:
         return Preview(whose.account_id, whose.market_id, Size(0), reject, ())
     desk = released(desk, order, replaces)

@@ -122,11 +122,13 @@ def _fills(desk: Desk, order: OpenOrder) -> list[Fill]:
 
 
 class Whose(NamedTuple):
-    """For whom an order is rehearsed, and where. `leverage` is as if it were signed; 0: what was, if anything."""
+    """For whom an order is rehearsed, and where. `leverage` is as if it were signed; 0: what was, if anything. Of its
+    `terms` the mode decides whether there is something to reduce."""
 
     account_id: AccountId
     market_id: MarketId
     leverage: int = 0
+    terms: Terms = Terms()
 
 
 class Filled(NamedTuple):
@@ -142,7 +144,8 @@ class Filled(NamedTuple):
 
 def fill_in(desk: Desk, whose: Whose, fills: list[Fill], mode: MarginMode) -> Filled:
     """Rehearse the fills in a mode; once more with lent money when margin refuses them, for their numbers."""
-    account_id, market_id, leverage = whose
+    account_id, market_id, leverage, _ = whose
+    current = mode_of(desk.state, desk.state.accounts[account_id], market_id)
 
     def arrange() -> Arranged:
         return arranged(_staged(desk.state), desk.time_ms, account_id, market_id, mode, leverage=leverage)
@@ -157,16 +160,28 @@ def fill_in(desk: Desk, whose: Whose, fills: list[Fill], mode: MarginMode) -> Fi
         if later is not None:
             place = arrange()
             _settle(place, market_id, fills, LENT)
-        if leverage or mode is not mode_of(desk.state, desk.state.accounts[account_id], market_id):
+        if leverage or mode is not current:
             # Of the present mode, as it is signed, admission has spoken; here whatever the account could not bear
             # counts as refused.
             spare = Claims(place.draft, desk.reserve, desk.caps).spare(place.account_id)
             reject = later or (Reject.INSUFFICIENT_MARGIN if spare < 0 else None)
+    if reject is None and mode is not current and _opens(whose, start, fills):
+        reject = Reject.REDUCE_ONLY_WOULD_GROW
     index = desk.state.markets[market_id].price
     paid = sum(int(fill.price * fill.change) << FRACTION_BITS for fill in fills)
     worth = sum(int(fill.change * index) for fill in fills)
     fee = Quote(sum(int(fill.fee) for fill in fills))
     return Filled(start, place, reject, later, fee, fee + quote_ceil(Worth(paid - worth)))
+
+
+def _opens(whose: Whose, start: Arranged, fills: list[Fill]) -> bool:
+    """A reduce-only order finds nothing to reduce in the mode, or less than it trades; one that waits is cut by then.
+    Of the present mode admission has spoken."""
+    if not whose.terms.reduce_only:
+        return False
+    held, change = int(container_of(start).size(whose.market_id)), sum(int(fill.change) for fill in fills)
+    is_larger = whose.terms.trigger is None and abs(change) > abs(held)
+    return bool(change) and (held * change >= 0 or is_larger)
 
 
 def _staged(state: State) -> State:

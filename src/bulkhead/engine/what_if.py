@@ -144,12 +144,12 @@ def rehearsed(
 ) -> Rehearsed:
     """The order filled as expected in every mode. `leverage` is as if it had been signed for the market; `replaces`
     the external id of the open order whose place it would take."""
-    desk = unsigned(sequencer.desk)
-    reject, fills = expected(desk, order, Terms() if terms is None else terms, replaces)
+    desk, terms = unsigned(sequencer.desk), Terms() if terms is None else terms
+    reject, fills = expected(desk, order, terms, replaces)
     if fills is None:
         return Rehearsed(reject, ())
     desk = released(desk, order, replaces)
-    whose = Whose(order.account_id, order.market_id, leverage)
+    whose = Whose(order.account_id, order.market_id, leverage, terms)
     signer = desk.state.accounts[order.account_id]
     family = _family(desk, signer)
     current = mode_of(desk.state, signer, order.market_id)

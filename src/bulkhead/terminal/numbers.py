@@ -5,6 +5,7 @@ Every number on a screen is made here, so that `read` finds it again and tests c
 
 from __future__ import annotations
 
+import re
 import time
 from decimal import ROUND_DOWN, ROUND_HALF_EVEN, Decimal
 
@@ -12,6 +13,7 @@ from bulkhead.client import Market
 
 MINUS = "\u2212"  # as wide as a plus and a digit
 NONE = "\u2013"  # where there is no number
+TYPED = re.compile(r"-?(([1-9]\d{0,2}(,\d{3}){1,5}|\d{1,18})(\.\d{0,18})?|\.\d{1,18})", re.ASCII)
 SECOND_MS, MINUTE_MS, HOUR_MS, DAY_MS = 1_000, 60_000, 3_600_000, 86_400_000
 
 
@@ -94,6 +96,17 @@ def moment(time_ms: int) -> str:
     '15.01.2027 08:00 UTC'
     """
     return time.strftime("%d.%m.%Y %H:%M UTC", time.gmtime(time_ms / 1000))
+
+
+def typed(text: str) -> Decimal | None:
+    """A number as people type it, up to 18 digits before and after the point; None for what is none. Commas part
+    thousands and nothing else: what is half typed, or has a decimal comma, is none rather than ten times as much.
+
+    >>> typed(" 1,234.5 "), typed("1,5"), typed("0,500")
+    (Decimal('1234.5'), None, None)
+    """
+    plain = "".join(letter for letter in text if letter not in "_ \u202f").replace(MINUS, "-")
+    return Decimal(plain.replace(",", "")) if TYPED.fullmatch(plain) else None
 
 
 def read(text: str) -> Decimal:

@@ -16,7 +16,7 @@ ROWS = (
     ("margin", "Margin used", "Initial margin that this order takes in the mode"),
     ("liquidation", "Liquidation price", "Index at which the account that holds it may be liquidated, others unmoved"),
     ("distance", "Distance to it", "From the index now, in percent and in daily standard deviations of this market"),
-    ("close-out", "Close-out price", "Index below which liquidation is no longer partial: everything in it is closed"),
+    ("close-out", "Close-out price", "Index beyond which liquidation is no longer partial: everything in it is closed"),
     ("stake", "At stake", "What the account that holds it is worth after the fill: a liquidation can take all of it"),
     ("shared", "Goes down with it", "Other positions in the same account: one liquidation takes them too"),
     ("worst", "Worst stress", "Worst joint move of the grid, correlations intact or broken, all costs included"),
@@ -29,7 +29,7 @@ POINT_ROWS = (
     ("left", "Left in all accounts", "Of everything you have here, if what is liquidated is lost whole"),
     ("down", "What goes down", "Every account of yours that may be liquidated at these prices"),
 )
-SIZE_ROW = ("size", "Size for that loss", "The most whose worst stress loses no more than you named")
+SIZE_ROW = ("size", "Size for that loss, {unit}", "The most whose worst stress loses no more than you named")
 
 
 class Cell(NamedTuple):
@@ -41,10 +41,10 @@ class Cell(NamedTuple):
 
 def head(mode: Mode) -> Cell:
     """Whether the mode takes the order, in words."""
-    reject = mode.what_if.reject or mode.preview.reject or mode.preview.reject_later
+    reject = reject_of(mode)
     if reject is not None:
         found = words.of_reject(reject)
-        return Cell(f"Refused. {found if found is not None else reject}", "bh-danger")
+        return Cell(f"Refused. {found.what if found is not None else reject}", "bh-danger")
     if mode.preview.is_current:
         return Cell("Your mode here now", "bh-up")
     if mode.preview.needs_move:
@@ -52,22 +52,33 @@ def head(mode: Mode) -> Cell:
     return Cell("Taken", "bh-muted")
 
 
+def reject_of(mode: Mode) -> str | None:
+    """Why the mode does not take the order; None where it does."""
+    return mode.what_if.reject or mode.preview.reject or mode.preview.reject_later
+
+
+def todo(answer: Answer) -> str:
+    """What to do about refusals, each once; empty where there is none."""
+    rejects = dict.fromkeys(reject for mode in answer.modes if (reject := reject_of(mode)) is not None)
+    found = [said.todo for reject in rejects if (said := words.of_reject(reject)) is not None]
+    return f"Where it is refused: {'; '.join(one[:1].lower() + one[1:] for one in found)}." if found else ""
+
+
 def cells(answer: Answer, mode: Mode, market: Market) -> dict[str, Cell]:
     """A mode's column, by row."""
     shown = mode.preview
     worst = shown.worst[0] if shown.worst else None
-    sizes = answer.sizes
     return {
         "margin": Cell(numbers.dollars(shown.margin)),
         "liquidation": Cell(numbers.price(market, shown.liquidation_price) if shown.liquidation_price else "none"),
-        "distance": Cell(distance(answer, shown.liquidation_price)),
+        "distance": _distance(answer, mode),
         "close-out": Cell(numbers.price(market, shown.close_out_price) if shown.close_out_price else "none"),
         "stake": Cell(numbers.dollars(shown.at_stake)),
         "shared": _shared(answer, mode),
         "worst": Cell("–" if worst is None else f"{numbers.dollars(-worst.loss)} · {worst.name}"),
         "free": Cell(numbers.dollars(shown.free_after), "bh-danger" if shown.free_after < 0 else ""),
         "fees": Cell(f"{numbers.dollars(shown.fee)} · {numbers.dollars(shown.l1_share)}"),
-        "size": Cell(numbers.size(market, sizes[mode.name]) if mode.name in sizes else numbers.NONE),
+        "size": _size(market, answer.sizes.get(mode.name)),
     }
 
 
@@ -78,6 +89,20 @@ def distance(answer: Answer, price: Decimal | None) -> str:
     share = price / answer.index_at(answer.now) - 1
     sigmas = answer.moments.in_deviations(answer.question.market, share)
     return numbers.percent(share, sign=True) + ("" if sigmas is None else f" · {numbers.fixed(abs(sigmas), 1)} σ")
+
+
+def _size(market: Market, size: Decimal | None) -> Cell:
+    """None at all, where what is held loses more than that already, or margin bears none."""
+    if size is None:
+        return Cell(numbers.NONE)
+    return Cell(numbers.size(market, size)) if size else Cell("none", "bh-muted")
+
+
+def _distance(answer: Answer, mode: Mode) -> Cell:
+    """None is left where the account may be liquidated before anything moves."""
+    if container_of(mode) in mode.what_if.now.down:
+        return Cell("none: liquidated at once", "bh-danger")
+    return Cell(distance(answer, mode.preview.liquidation_price))
 
 
 def _shared(answer: Answer, mode: Mode) -> Cell:
@@ -151,7 +176,9 @@ def summary(answer: Answer, place: int, market: Market) -> str:
     where = f"{share_text(share)} ({market.name} at "
     where += f"{numbers.price(market, answer.index_at(place))}{_sigmas(answer, share)})"
     said = sorted((_said(answer, mode, place) for mode in answer.modes), key=lambda one: one[0])
-    return f"At {where}: " + "; ".join(text for _, text in said) + "."
+    if all(mode.what_if.reject is not None for mode in answer.modes):
+        return f"At {where}: no mode would take the order."
+    return f"At {where}, in USD: " + "; ".join(text for _, text in said) + "."
 
 
 def share_text(share: Decimal) -> str:
@@ -192,19 +219,21 @@ def about_moments(moments: Moments, markets: Sequence[str]) -> str:
     """What deviations and betas were taken from, or what is missing."""
     if moments.interval is None or not moments.counts:
         return "Daily σ: no candles yet."
-    market = markets[0]
+    market, *others = dict.fromkeys(markets)
     if market not in moments.deviations:
-        count = moments.counts.get(market, 0)
-        if count >= RETURNS_MIN:
-            return f"Daily σ of {market} is not known: its index did not move in {count} {moments.interval.words} bars."
-        return f"Daily σ of {market} is not known: {count} {moments.interval.words} bars, {RETURNS_MIN} are needed."
+        count, bars = moments.counts.get(market, 0), moments.interval.words
+        why = (
+            f"its index did not move in {count} {bars} bars." if count >= RETURNS_MIN
+            else f"{count} {bars} bars, {RETURNS_MIN} are needed."
+        )  # fmt: skip
+        return f"Daily σ of {market} is not known: {why}" + (f" Held still: {', '.join(others)}." if others else "")
     deviation = numbers.percent(Decimal(str(moments.deviations[market])), places=1)
     scaled = "" if moments.interval.name == "P1D" else ", scaled to a day"
     text = f"Daily σ of {market}: {deviation}, from {moments.counts[market]} {moments.interval.words} bars{scaled}."
     betas = [
-        f"{other} β {beta:.2f}" for other in markets[1:] if other != market
+        f"{other} β {beta:.2f}" for other in others
         for beta in (moments.beta(market, other),) if beta is not None
     ]  # fmt: skip
-    missing = [other for other in markets[1:] if other != market and moments.beta(market, other) is None]
+    missing = [other for other in others if moments.beta(market, other) is None]
     text += f" {', '.join(betas)}." if betas else ""
     return text + (f" Too few bars of {', '.join(missing)}: held still." if missing else "")

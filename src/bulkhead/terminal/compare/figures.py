@@ -25,8 +25,11 @@ from bulkhead.terminal.compare.moments import (
 from bulkhead.terminal.session import NotReady, Session
 
 MOMENTS_KEPT_S = 60.0
+WHOSE = "what an order risks depends on what its account holds"
 PRICE_STEP = SHARE_STEP = Decimal("0.00000001")  # to which the exchange tells index prices
-_kept: WeakKeyDictionary[Exchange, dict[frozenset[str], tuple[float, Moments]]] = WeakKeyDictionary()
+Asked = tuple[str, frozenset[str]]
+"""The market that matters most, and all of them."""
+_kept: WeakKeyDictionary[Exchange, dict[Asked, tuple[float, Moments]]] = WeakKeyDictionary()
 
 
 class Mode(NamedTuple):
@@ -80,12 +83,18 @@ def held_markets(session: Session) -> list[str]:
     return sorted({market for account in session.accounts.values() for market in account.positions})
 
 
+def check_unlocked(session: Session) -> None:
+    """Raises NotReady where no account is open: then that is what is missing, whatever was entered."""
+    if session.active is None:
+        raise NotReady(f"unlock an account first: {WHOSE}")
+
+
 def trader_of(session: Session, question: Question) -> Trader:
     """Whose what-if it is. Raises NotReady where that account is not open here."""
     account = session.accounts.get(question.account) if question.account else session.active
     if account is None:
         wanted = f"account {question.account}" if question.account else "an account"
-        raise NotReady(f"unlock {wanted} first: what an order risks depends on what its account holds")
+        raise NotReady(f"unlock {wanted} first: {WHOSE}")
     return account.trader
 
 
@@ -158,13 +167,13 @@ async def moments_for(exchange: Exchange, markets: list[str]) -> Moments:
     Taken from the longest bars of which there are enough for all; else of which there are enough for the first market,
     else from none, and then the counts of the shortest bars say how far they are from it.
     """
-    wanted = frozenset(markets)
+    wanted = markets[0], frozenset(markets)
     kept = _kept.setdefault(exchange, {})
     told_s, found = kept.get(wanted, (0.0, NOTHING_KNOWN))
     if told_s and time.monotonic() - told_s < MOMENTS_KEPT_S:
         return found
     best = found = NOTHING_KNOWN
-    names = sorted(wanted)
+    names = sorted(wanted[1])
     for interval in INTERVALS:
         candles = await asyncio.gather(
             *(exchange.candles(name, interval.name, kind="index-prices", limit=interval.limit) for name in names)

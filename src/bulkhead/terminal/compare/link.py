@@ -4,19 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import Literal
 from urllib.parse import urlencode
 
-from bulkhead.client import NewOrder
+from bulkhead.client import Market, NewOrder
 from bulkhead.client.orders import Side
+from bulkhead.terminal import numbers
 from bulkhead.terminal.compare.moments import SHARE_LEAST, SHARE_MOST, Correlation
 
 MODES = ("isolated", "cross", "strategy", "scenario")
 REACHES = {"10": (Decimal(10), Decimal("0.2")), "50": (Decimal(50), Decimal(1)), "80": (Decimal(80), Decimal(2))}
 """How far the slider goes to each side, and its step, in percent."""
 LEVERAGE_MAX = 100
-DIGITS_MAX = 30
 NAME_MAX = 128  # characters of an order's external id
 
 
@@ -121,6 +121,19 @@ def question_of(query: Mapping[str, str], markets: Sequence[str]) -> Question:
     )
 
 
+def check_steps(question: Question, market: Market) -> None:
+    """Raises BadLink where the market takes no such size or price, in the words of the ticket."""
+    limits = market.trading_config
+    steps = (
+        ("size", question.size, limits.min_order_size_change), ("price", question.price, limits.min_price_change),
+    )  # fmt: skip
+    for name, value, step in steps:
+        if value % step:
+            raise BadLink(name, f"in steps of {step.normalize():f}")
+    if question.size < limits.min_order_size:
+        raise BadLink("size", f"at least {numbers.size(market, limits.min_order_size)}")
+
+
 def _one_of(query: Mapping[str, str], name: str, values: tuple[str, ...], otherwise: str) -> str:
     found = query.get(name, otherwise) or otherwise
     if found not in values:
@@ -130,13 +143,10 @@ def _one_of(query: Mapping[str, str], name: str, values: tuple[str, ...], otherw
 
 def number(field: str, text: str) -> Decimal:
     """A decimal number as people write it: thousands apart by commas, a real minus. BadLink for anything else."""
-    kept = text.strip().replace(",", "").replace("\u2212", "-").removesuffix("%").strip()
-    try:
-        found = Decimal(kept)
-    except InvalidOperation:
-        found = Decimal("NaN")
-    if not kept or not found.is_finite() or len(kept) > DIGITS_MAX or "e" in kept.lower() or not kept.isascii():
-        raise BadLink(field, f"{field} is a number, not {text[:40]!r}" if text.strip() else f"enter a {field}")
+    found = numbers.typed(text.strip().removesuffix("%"))
+    if found is None:
+        said = f"{field} is a number, not {text[:40]!r}" + (": a comma parts thousands" if "," in text else "")
+        raise BadLink(field, said if text.strip() else f"enter a {field}")
     return found
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import time
+from dataclasses import replace
 from decimal import Decimal
 
 from nicegui import background_tasks, ui
@@ -12,8 +13,16 @@ from nicegui import background_tasks, ui
 from bulkhead.client import ClientError, Unreachable
 from bulkhead.terminal import numbers, parts, words
 from bulkhead.terminal.compare import columns, questions
-from bulkhead.terminal.compare.figures import Answer, ask, held_markets
-from bulkhead.terminal.compare.link import REACHES, BadLink, Question, question_of, share_in_percent, text_of
+from bulkhead.terminal.compare.figures import Answer, ask, check_unlocked, held_markets
+from bulkhead.terminal.compare.link import (
+    REACHES,
+    BadLink,
+    Question,
+    check_steps,
+    question_of,
+    share_in_percent,
+    text_of,
+)
 from bulkhead.terminal.compare.moments import Correlation
 from bulkhead.terminal.compare.view import SHOWN, Chart, ModesTable, Slider
 from bulkhead.terminal.live.market import LiveMarket
@@ -55,7 +64,9 @@ class Compare:
     def __init__(self, page: Page, market: LiveMarket) -> None:
         self.page = page
         self.market = market
-        self.said = {**first_of(page), "market": market.name}
+        asked = page.query.get("market", market.name)
+        self.stranger = asked if asked != market.name else ""  # a market of the address that there is none of here
+        self.said = {**first_of(page, is_asked=not self.stranger), "market": market.name}
         self._is_filled = bool(self.said.get("size"))
         self.fields: dict[str, parts.Field] = {}
         self.answer: Answer | None = None
@@ -66,6 +77,7 @@ class Compare:
         self._asked_s = 0.0
         self._is_failed = False
         self._shown_address = ""
+        self._active_id = page.session.active_id
         with ui.element("div").classes("bh-compare"):
             self._build_ticket()
             with ui.element("div").classes("bh-compare-right"):
@@ -81,6 +93,9 @@ class Compare:
 
     def _build_ticket(self) -> None:
         with parts.panel("What if", mark="ticket"), ui.element("div").classes("bh-compare-ticket"):
+            if self.stranger:
+                said = f"The address asks for {self.stranger[:40]!r}: no market here. This is {self.market.name}."
+                parts.Text(said, "p", "bh-note bh-warning").props('data-mark="stranger"')
             if self.said.get("replaces"):
                 parts.Text("In the place of an open order, whose margin is free then", "p", "bh-note bh-warning")
             with ui.element("div").classes("bh-pair").props('role="group" aria-label="Side"'):
@@ -96,6 +111,9 @@ class Compare:
             self._field("loss", "Size for a loss of, USD", kind="number", placeholder="none")
             self.problem = parts.Text("", "p", "bh-note bh-danger")
             self.problem.props('role="alert" data-mark="problem"')
+            self.whose = parts.Text("", "p", "bh-note bh-warning").props('data-mark="whose"')
+            self.mine = parts.button("Ask it of my own account", self._ask_of_mine, mark="ask-of-mine")
+            self.mine.set_visibility(False)
             parts.button("Copy link to this what-if", self._copy, mark="copy-link")
             self.copied = parts.Text("", "p", "bh-note bh-muted")
             self.copied.props('role="status" data-mark="copied"')
@@ -158,10 +176,8 @@ class Compare:
             self.ask_soon()
 
     def _paint_side(self) -> None:
-        for button, side, style in ((self.buy, "BUY", "bh-buy"), (self.sell, "SELL", "bh-sell")):
-            is_chosen = self.said.get("side", "BUY") == side
-            parts.set_attribute(button, "aria-pressed", "true" if is_chosen else "false")
-            button.classes(replace="bh-button" + (f" {style}" if is_chosen else ""))
+        for button, side in ((self.buy, "BUY"), (self.sell, "SELL")):
+            parts.set_attribute(button, "aria-pressed", "true" if self.said.get("side", "BUY") == side else "false")
 
     def _prefill(self) -> None:
         """A first question where the address asks none: the account's worth of this market, at the price of now. Once,
@@ -181,7 +197,16 @@ class Compare:
                 self.fields[name].set_value(self.said[name])
 
     def _who_changed(self) -> None:
+        """Another account was chosen above, or the first is there: then the address's own is no longer asked of."""
+        chosen = self.page.session.active_id
+        if self._active_id and chosen != self._active_id:
+            self.said.pop("account", None)
+        self._active_id = chosen
         self._prefill()
+        self.ask_soon()
+
+    def _ask_of_mine(self) -> None:
+        self.said.pop("account", None)
         self.ask_soon()
 
     def _account_changed(self) -> None:
@@ -226,6 +251,7 @@ class Compare:
     async def _ask_once(self) -> None:
         began_s = self._asked_s = time.monotonic()
         try:
+            check_unlocked(self.page.session)
             question = self.question()
             found = await ask(self.page.session, question)
         except BadLink as error:
@@ -237,7 +263,7 @@ class Compare:
             self._show_problem("", "The exchange gives no answer: what is shown is old. It is asked again by itself.")
         except ClientError as error:
             self._is_failed = True
-            self._show_problem("", str(words.of_error(error)))
+            self._show_problem("", f"{words.of_error(error)}. {words.sentence(words.details(error))}")
         else:
             self._is_failed = False
             if self.page.client.is_deleted:
@@ -250,7 +276,10 @@ class Compare:
 
     def question(self) -> Question:
         """The entries as a question. Raises BadLink."""
-        return question_of({name: text for name, text in self.said.items() if text}, list(self.page.session.markets))
+        said = {name: text for name, text in self.said.items() if text}
+        found = question_of(said, list(self.page.session.markets))
+        check_steps(found, self.market.terms)
+        return found
 
     def _show_problem(self, field: str, text: str) -> None:
         """What hinders an answer; then what is shown is of an older question, and looks so."""
@@ -260,14 +289,26 @@ class Compare:
             for name, made in self.fields.items():
                 made.problem(text if name == field else "")
             self.problem.show("" if field in self.fields else text)
+            self._show_whose()
+            if self.answer is None:
+                self.summary.show(words.sentence(text))
             self.panel.classes(**({"add": "bh-is-old"} if text else {"remove": "bh-is-old"}))
 
     # -- showing -----------------------------------------------------------------------------------------------------
+
+    def _show_whose(self) -> None:
+        """Of which account it is asked, where that is not the one chosen above; of another, where it is not open."""
+        session, asked = self.page.session, self.said.get("account", "")
+        account = session.accounts.get(int(asked)) if asked.isdecimal() and len(asked) < 20 else None
+        is_other = account is not None and account is not session.active
+        self.whose.show(f"Asked of {account.label}, not of the account chosen above." if account and is_other else "")
+        self.mine.set_visibility(bool(asked) and account is None and session.active is not None)
 
     def _show(self, answer: Answer) -> None:
         self.answer = answer
         self.place = answer.place_of(self._move_now(answer.question.move))
         self.table.paint(answer)
+        self.problem.show(columns.todo(answer))
         if not answer.modes:
             found = words.of_reject(answer.reject or "")
             self.problem.show(f"Refused in every mode. {found if found is not None else answer.reject}")
@@ -295,7 +336,7 @@ class Compare:
         self.summary.show(columns.summary(answer, self.place, self.market.terms) if answer.modes else "")
         self.chart.paint(answer, str(self.lines.value), self.place)
         self.chart.stand(share)
-        self._show_address(answer.question.at(share))
+        self._show_address(replace(answer.question.at(share), account=answer.account_id))
 
     def _slide(self, place: int) -> None:
         """The slider was moved: its points are all here, nothing is asked."""
@@ -334,9 +375,10 @@ class Compare:
             self._task.cancel()
 
 
-def first_of(page: Page) -> dict[str, str]:
-    """The entries of the address, and what stands where it says nothing. What is wrong in it is told when asked."""
+def first_of(page: Page, *, is_asked: bool = True) -> dict[str, str]:
+    """The entries of the address, and what stands where it says nothing. What is wrong in it is told when asked.
+    Nothing is taken from an address that asks for another market: its sizes and prices mean nothing in this one."""
     first = {"side": "BUY", "type": "LIMIT", "reach": "50", "correlation": Correlation.INTACT.value}
-    if "size" not in page.query:
+    if "size" not in page.query or not is_asked:
         first["move"] = "-10"
-    return {**first, **{name: text for name, text in page.query.items() if name in ENTRIES}}
+    return {**first, **{name: text for name, text in page.query.items() if name in ENTRIES and is_asked}}

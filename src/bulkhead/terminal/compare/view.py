@@ -26,7 +26,7 @@ DASHES: dict[str, tuple[Any, str]] = {
     "isolated": ("solid", "circle"), "cross": ([7, 3], "rect"), "strategy": ([2, 3], "triangle"),
     "scenario": ([9, 3, 2, 3], "diamond"),
 }  # fmt: skip
-SHOWN = (("left", "left in all accounts"), ("equity", "equity of its account"))
+SHOWN = (("left", "left in all accounts, USD"), ("equity", "equity of its account, USD"))
 
 
 def colours_of(is_dark: bool) -> dict[str, str]:
@@ -49,7 +49,9 @@ class ModesTable:
                 self._row("status", "This order", "Whether the mode takes it now", "bh-status")
                 for name, label, title in columns.ROWS:
                     self._row(name, label, title)
-                self._sizes = self._row(*columns.SIZE_ROW)
+                name, label, title = columns.SIZE_ROW
+                self._sizes = self._row(name, label.format(unit=market.name.split("-")[0]), title)
+                self._sizes.set_visibility(False)
             with ui.element("tbody"):
                 with ui.element("tr").classes("bh-section"), ui.element("th").props('colspan=5 scope="rowgroup"'):
                     self.where = parts.Text("At the slider")
@@ -113,7 +115,8 @@ class ModesTable:
                 for market, moved in answer.moves[place].shares.items()
                 if market != answer.question.market
             ]
-            text = f"If {self.market.name} moves by {columns.share_text(share)} to {price}"
+            moves = f"moves by {columns.share_text(share)} to" if share else "stays at"
+            text = f"If {self.market.name} {moves} {price}"
             self.where.show(text + (f" ({', '.join(others)})" if others and share else ""))
         else:
             self.where.show("At the slider")
@@ -131,12 +134,13 @@ class Slider(ui.element, component="../static/slider.js"):
         super().__init__()
         self._props["label"] = label
         self._props["own"] = f"slider-{self.id}"
+        self._props["disabled"] = True  # until there are places
         self.on("place", lambda event: on_place(int(event.args)))
 
     def stand(self, place: int, grid: tuple[Decimal, ...], text: str) -> None:
         """Where it stands among all places, in words too."""
         stops = [float(100 * share) for share in grid]
-        for name, value in (("stops", stops), ("value", place), ("text", text)):
+        for name, value in (("stops", stops), ("value", place), ("text", text), ("disabled", False)):
             if self._props.get(name) != value:
                 self._props[name] = value
 
@@ -169,6 +173,7 @@ def drawn_of(answer: Answer, what: str) -> dict[str, Any]:
     return {
         "least": percents[0],
         "most": percents[-1],
+        "step": percents[-1] / 5,
         "series": [_series(answer, mode, what, percents) for mode in answer.modes],
     }
 

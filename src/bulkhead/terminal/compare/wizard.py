@@ -7,6 +7,8 @@ from decimal import Decimal
 from enum import Enum
 from typing import NamedTuple
 
+from bulkhead.terminal import numbers
+
 
 class Book(Enum):
     """What is held at once."""
@@ -57,12 +59,14 @@ PRESETS = {"swing trader": SWING_TRADER, "market maker": MARKET_MAKER, "hybrid":
 
 
 class ModeFigures(NamedTuple):
-    """One mode of the trader's own what-if, in dollars: what his last question on the screen came to."""
+    """What decides of one mode in the trader's own what-if: his last question on the screen.
 
-    margin: Decimal
-    at_stake: Decimal
-    worst_loss: Decimal
-    liquidation_share: Decimal | None  # of the price from now; None: out of reach
+    `free`, in dollars, is what the whole book leaves beyond its initial requirement, the order in it. Two modes are
+    to be compared by it where the position lies in the same account, the `container_id`.
+    """
+
+    free: Decimal
+    container_id: int
     is_refused: bool
 
 
@@ -71,20 +75,35 @@ Figures = dict[str, ModeFigures]
 
 
 class Advice(NamedTuple):
-    """A mode, why, what speaks against it, what would change the answer, and the trader's own numbers for it."""
+    """A mode, why, what speaks against it, what would change the answer; and which answers do not fit together."""
 
     mode: str
     reasons: tuple[str, ...]
     against: tuple[str, ...]
     otherwise: str
-    figures: tuple[str, ...]
+    unfit: str
 
 
 def advise(answers: Answers, figures: Figures | None = None) -> Advice:
     """The mode for these answers. What may be lost decides first, then what is held, then who watches it."""
     known = {} if figures is None else figures
     mode = _mode(answers, known)
-    return Advice(mode, _reasons(mode, answers), _against(mode, answers), _otherwise(mode, answers), _own(mode, known))
+    against = _against(mode, answers)
+    if mode in known and known[mode].is_refused:
+        against = (f"As things are, {mode} would refuse the order of your what-if.", *against)
+    return Advice(mode, _reasons(mode, answers, known), against, _otherwise(mode, answers), _unfit(answers))
+
+
+def _unfit(answers: Answers) -> str:
+    """What was said of hedges twice, and differently; empty where it fits."""
+    if answers.book is Book.HEDGED and answers.hedges is Hedges.NONE:
+        return "Two answers do not fit: positions that hedge each other, and no hedges. Say where the hedges are."
+    if answers.book is Book.ONE and answers.hedges is Hedges.HERE:
+        return (
+            "Two answers do not fit: one idea at a time, and hedges of it here. Then your positions hedge each other: "
+            "answer the first question so."
+        )
+    return ""
 
 
 def _mode(answers: Answers, figures: Figures) -> str:
@@ -99,13 +118,15 @@ def _mode(answers: Answers, figures: Figures) -> str:
 
 
 def _is_scenario_cheaper(figures: Figures) -> bool:
-    """In his own numbers scenario margin takes the order and asks less than cross; without numbers nobody knows."""
+    """In his own numbers scenario margin takes the order and leaves more of the whole book free than cross, in the same
+    account; without numbers nobody knows."""
     if "scenario" not in figures or "cross" not in figures:
         return False
-    return not figures["scenario"].is_refused and figures["scenario"].margin < figures["cross"].margin
+    scenario, cross = figures["scenario"], figures["cross"]
+    return not scenario.is_refused and scenario.container_id == cross.container_id and scenario.free > cross.free
 
 
-def _reasons(mode: str, answers: Answers) -> tuple[str, ...]:
+def _reasons(mode: str, answers: Answers, figures: Figures) -> tuple[str, ...]:
     if mode == "isolated":
         return (
             "You would rather lose a position than have it reach for the rest: isolated, it can lose its own "
@@ -114,56 +135,75 @@ def _reasons(mode: str, answers: Answers) -> tuple[str, ...]:
         )
     if mode == "strategy":
         first = (
-            "Your legs hedge each other, so they must share collateral; a strategy holds both and ends where it ends."
+            "Legs that hedge each other must share collateral; a strategy holds those that are here, and what it loses "
+            "ends with it."
             if answers.book is Book.HEDGED
             else "A strategy is a compartment: cross inside, isolated from others. One that fails leaves them whole."
         )
         return (first, "Profit and loss are counted by strategy, and money moves between them only when you sign it.")
     common = (
-        "Gains of one leg carry the losses of the other while a spike lasts, so the hedge is not torn apart by the "
-        "liquidation of one leg."
+        "Your legs here are naked to this exchange while the others gain elsewhere: everything in the account stands "
+        "behind them until you bring those gains."
+        if answers.book is Book.HEDGED and answers.hedges is Hedges.ELSEWHERE
+        else "Gains of one leg carry the losses of the other while a spike lasts, so the hedge is not torn apart by "
+        "the liquidation of one leg."
         if answers.book is Book.HEDGED
         else "Everything you hold stands behind every position, so it takes the largest move to liquidate any of them."
     )
     if mode == "scenario":
-        return (common, "By your own what-if the grid of joint shocks asks less margin of this book than cross does.")
+        left = [numbers.dollars(figures[name].free) for name in ("scenario", "cross")]
+        return (
+            common,
+            f"By your own what-if the grid of joint shocks asks less of the whole book: {left[0]} USD are left, and "
+            f"{left[1]} USD in cross.",
+        )
     return (common, "No margin lies idle in compartments: what is free is free for everything.")
 
 
 def _against(mode: str, answers: Answers) -> tuple[str, ...]:
-    if mode == "isolated":
-        found = [
-            "A short spike that cross margin would have sat out can liquidate an isolated position for good.",
-            "Margin cannot be shared: what one position does not need, another cannot use without a signed move.",
-        ]
-        if answers.hedges is not Hedges.NONE:
-            found.append("A hedge in another compartment does not count here, however good it is.")
-        return tuple(found)
-    if mode == "strategy":
-        found = ["A strategy can be liquidated while another is full of money: you have to move it yourself in time."]
-        if answers.watch is Watch.DAILY:
-            found.append("You look once a day: sign a top-up cap, or give each strategy more than it asks.")
-        if answers.book is Book.SEVERAL:
-            found.append("The same market held in two strategies is margined twice: positions never net across them.")
-        return tuple(found)
-    found = ["One bad position can take everything in this account: your worst idea decides about your best."]
-    if answers.watch is Watch.DAILY:
+    found = list(_AGAINST[mode])
+    is_daily = answers.watch is Watch.DAILY
+    if is_daily and mode in ("isolated", "strategy"):
+        found.append(f"You look once a day: sign a top-up cap, or give {_EACH[mode]} more than it asks.")
+    elif is_daily:
         found.append("You look once a day, and a margin call on the whole account does not wait for that.")
+    if mode == "isolated" and answers.hedges is Hedges.HERE:
+        found.append("A hedge in another compartment does not count here, however good it is.")
+    if mode == "strategy" and answers.book is Book.SEVERAL:
+        found.append("The same market held in two strategies is margined twice: positions never net across them.")
     if answers.hedges is Hedges.ELSEWHERE:
         found.append("Legs elsewhere do not count here: this exchange sees naked positions, and calls for them.")
-    if mode == "scenario":
-        found.append("The grid trusts correlations a little. When they break, requirements jump just when prices do.")
-        found.append("A scenario account is liquidated in slices of everything, the legs that won included.")
     return tuple(found)
+
+
+_WHOLE = "One bad position can take everything in this account: your worst idea decides about your best."
+_EACH = {"isolated": "the position", "strategy": "each strategy"}
+_AGAINST = {
+    "isolated": (
+        "A short spike that cross margin would have sat out can liquidate an isolated position for good.",
+        "Margin cannot be shared: what one position does not need, another cannot use without a signed move.",
+    ),
+    "strategy": (
+        "A strategy can be liquidated while another is full of money: you have to move it yourself in time.",
+    ),
+    "cross": (_WHOLE,),
+    "scenario": (
+        _WHOLE,
+        "The grid trusts correlations a little. When they break, requirements jump just when prices do.",
+        "A scenario account is liquidated in slices of everything, the legs that won included.",
+    ),
+}
 
 
 def _otherwise(mode: str, answers: Answers) -> str:
     if mode == "isolated":
         return "If your positions came to hedge each other, a strategy of their own would serve you better."
     if mode == "strategy":
+        if answers.book is Book.ONE:
+            return "If each idea has a stake of its own, isolated positions give the same wall with less to look after."
         return (
             "With one idea at a time, isolated positions give the same wall with less to look after."
-            if answers.book is not Book.HEDGED
+            if answers.book is Book.SEVERAL
             else "If the whole account may stand behind the hedge, cross is further from liquidation still."
         )
     if mode == "scenario":
@@ -171,31 +211,3 @@ def _otherwise(mode: str, answers: Answers) -> str:
     if answers.book is Book.HEDGED and answers.hedges is Hedges.HERE and answers.watch is Watch.ALWAYS:
         return "If your own what-if shows that scenario margin asks less of this book, it is worth its risk to you."
     return "As soon as no single idea may cost you the account, put that idea into isolated or a strategy of its own."
-
-
-def _own(mode: str, figures: Figures) -> tuple[str, ...]:
-    """The trader's own what-if: the advised mode's numbers beside those of the others."""
-    mine = figures.get(mode)
-    if mine is None:
-        return ()
-    reach = "no price liquidates it" if mine.liquidation_share is None else (
-        f"liquidation is {_percent(mine.liquidation_share)} away"
-    )  # fmt: skip
-    said = [
-        f"Your last what-if in {mode}: {_dollars(mine.margin)} of margin, {_dollars(mine.at_stake)} at stake, {reach}, "
-        f"and the worst stress costs {_dollars(mine.worst_loss)}."
-    ]
-    if mine.is_refused:
-        said.append(f"As things are, {mode} would refuse that order.")
-    for name, other in figures.items():
-        if name != mode and not other.is_refused:
-            said.append(f"In {name}: {_dollars(other.at_stake)} at stake, worst stress {_dollars(other.worst_loss)}.")
-    return tuple(said)
-
-
-def _dollars(value: Decimal) -> str:
-    return f"{value:,.2f}"
-
-
-def _percent(share: Decimal) -> str:
-    return f"{abs(100 * share):.1f}%"

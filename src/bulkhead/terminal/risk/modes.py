@@ -8,7 +8,7 @@ from decimal import Decimal
 from nicegui import background_tasks, ui
 
 from bulkhead.client import ClientError
-from bulkhead.terminal import parts, words
+from bulkhead.terminal import numbers, parts, words
 from bulkhead.terminal.actions import Actions, Stage
 from bulkhead.terminal.live.venue import own_of
 from bulkhead.terminal.session import Locked, NotReady
@@ -120,13 +120,11 @@ class ModeForm:
         if account is None:
             self.note.show(str(NotReady("Unlock an account first.")), "bh-note bh-warning")
             return
-        text, cap = self.leverage.value.strip() or "0", self.cap.value.strip().replace(",", "") or "0"
+        text, most = self.leverage.value.strip() or "0", numbers.typed(self.cap.value.strip() or "0")
         if not text.isascii() or not text.isdigit():
             self.leverage.problem("A whole number, or empty.")
             return
-        try:
-            most = Decimal(cap)
-        except ArithmeticError:
+        if most is None or most < 0:
             self.cap.problem("An amount in USD, or empty.")
             return
         market, mode = self.market.value, self.mode.value

@@ -5,7 +5,7 @@ what was judged.
 from __future__ import annotations
 
 import asyncio
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import NamedTuple
 
 from nicegui import ui
@@ -301,13 +301,12 @@ def _shown(one: Judged, show: str) -> str:
 
 def _number(text: str) -> Decimal | None | str:
     """The entry as a number above zero; None where there is none; what is wrong with it as a text."""
-    kept = text.strip().replace(",", "")
+    kept = text.strip()
     if not kept:
         return None
-    try:
-        value = Decimal(kept)
-    except InvalidOperation:
-        return f"“{kept[:20]}” is no number."
-    if not value.is_finite() or value <= 0:
+    value = numbers.typed(kept)
+    if value is None:
+        return f"“{kept[:20]}” is no number." + (" A comma parts thousands." if "," in kept else "")
+    if value <= 0:
         return "The amount must be above zero."
     return value

@@ -26,12 +26,11 @@ OWNER_FIGURES = ("On L1, USD", "To be claimed, USD", "Ether", "Custody holds, US
 
 def amount_in(field: parts.Field) -> Decimal | None:
     """The amount of a field, above zero; what is wrong with it is said there, and then it is None."""
-    try:
-        value = Decimal(field.value.strip().replace(",", ""))
-    except ArithmeticError:
-        field.problem("An amount in USD.")
+    value = numbers.typed(field.value)
+    if value is None:
+        field.problem("An amount in USD." + (" A comma parts thousands." if "," in field.value else ""))
         return None
-    if not value.is_finite() or value <= 0:
+    if value <= 0:
         field.problem("Above zero.")
         return None
     if value * 1_000_000 % 1:

@@ -1,6 +1,10 @@
 // Candles with volume, mark and index lines, and lines at prices that matter to the account.
 import { echarts } from "nicegui-echart";
 
+// Lines are told apart by these, never by colour alone; the legend above shows those of mark and index (trade.css).
+const DASHES = { mark: "solid", index: [4, 3], entry: "solid", liquidation: [9, 4], order: [8, 3, 2, 3] };
+const TOLD = 14; // height of a line that is told at the edge
+
 export default {
   template: `<div class="bh-canvas" role="img" :aria-label="label"></div>`,
   props: { label: String, colours: Object },
@@ -18,21 +22,23 @@ export default {
     base() {
       const c = this.colours, split = { show: true, lineStyle: { color: c.line, opacity: 0.5 } };
       const axis = { axisLine: { lineStyle: { color: c.line } }, axisTick: { show: false }, axisLabel: { color: c.muted, fontSize: 11 } };
+      const at = (told) => ({ label: { formatter: ({ value }) => told(value) } });
       return {
         animation: false, backgroundColor: "transparent", textStyle: { fontFamily: getComputedStyle(document.body).fontFamily },
         axisPointer: { link: [{ xAxisIndex: "all" }], label: { backgroundColor: c.line, color: c.text } },
         tooltip: { trigger: "axis", axisPointer: { type: "cross" }, backgroundColor: c.panel, borderColor: c.line,
           textStyle: { color: c.text, fontSize: 11 }, formatter: (points) => this.told(points), position: (at) => [at[0] > 300 ? 62 : at[0] + 30, 8] },
         grid: [{ left: 6, right: 74, top: 10, bottom: 88 }, { left: 6, right: 74, height: 46, bottom: 24 }],
-        xAxis: [{ type: "category", gridIndex: 0, ...axis, axisLabel: { show: false } },
-                { type: "category", gridIndex: 1, ...axis, axisLabel: { ...axis.axisLabel, formatter: (at) => this.when(Number(at)), hideOverlap: true } }],
-        yAxis: [{ scale: true, gridIndex: 0, position: "right", splitLine: split, ...axis, axisLabel: { ...axis.axisLabel, formatter: (v) => this.price(v), showMinLabel: false, showMaxLabel: false } },
-                { gridIndex: 1, position: "right", splitNumber: 2, splitLine: { show: false }, ...axis, axisLabel: { ...axis.axisLabel, formatter: (v) => this.short(v), showMinLabel: false } }],
+        xAxis: [{ type: "category", gridIndex: 0, ...axis, axisLabel: { show: false }, axisPointer: { label: { show: false } } },
+                { type: "category", gridIndex: 1, ...axis, axisPointer: at((value) => this.when(Number(value))), axisLabel: { ...axis.axisLabel, formatter: (at) => this.when(Number(at)), hideOverlap: true } }],
+        yAxis: [{ scale: true, gridIndex: 0, position: "right", splitLine: split, ...axis, axisPointer: at((v) => this.price(v)), axisLabel: { ...axis.axisLabel, formatter: (v) => this.price(v), showMinLabel: false, showMaxLabel: false } },
+                { gridIndex: 1, position: "right", splitNumber: 2, splitLine: { show: false }, ...axis, axisPointer: at((v) => this.short(v)), axisLabel: { ...axis.axisLabel, formatter: (v) => this.short(v), showMinLabel: false } }],
         dataZoom: [{ type: "inside", xAxisIndex: [0, 1], startValue: 0, endValue: 120, minValueSpan: 10 }],
         series: [],
       };
     },
     price(value) { return value.toLocaleString("en-US", { minimumFractionDigits: this.state.places, maximumFractionDigits: this.state.places }); },
+    tenths(value) { return value.toLocaleString("en-US", { minimumFractionDigits: 1, maximumFractionDigits: 1 }); },
     short(value) { return value >= 1e6 ? (value / 1e6).toFixed(1) + "M" : value >= 1e3 ? (value / 1e3).toFixed(1) + "k" : String(+value.toPrecision(3)); },
     when(at) {
       const date = new Date(at), two = (n) => String(n).padStart(2, "0");
@@ -60,15 +66,18 @@ export default {
         series: [
           { id: "candles", name: "Trades", type: "candlestick", xAxisIndex: 0, yAxisIndex: 0, data: state.candles.map((one) => (one[1] == null ? ["-", "-", "-", "-"] : one.slice(1, 5))),
             itemStyle: { color: c.up, color0: "transparent", borderColor: c.up, borderColor0: c.down, borderWidth: 1 },
-            markLine: { symbol: "none", animation: false, silent: true, data: state.lines.map((line) => ({
-              yAxis: line.price, name: line.name, lineStyle: { color: c[line.colour], type: line.dashed ? "dashed" : "solid", width: 1.2 },
-              label: { formatter: line.text, position: line.side === "end" ? "insideEndTop" : "insideStartTop", color: c[line.colour], fontSize: 11, backgroundColor: c.panel + "b0", padding: [1, 2] } })) } },
-          { id: "mark", name: "Mark", type: "line", xAxisIndex: 0, yAxisIndex: 0, data: state.marks, symbol: "none", connectNulls: true, lineStyle: { color: c.warning, width: 1.2 }, itemStyle: { color: c.warning } },
-          { id: "index", name: "Index", type: "line", xAxisIndex: 0, yAxisIndex: 0, data: state.indices, symbol: "none", connectNulls: true, lineStyle: { color: c.muted, width: 1.2, type: "dashed" }, itemStyle: { color: c.muted } },
+            markLine: { symbol: "none", animation: false, silent: true, precision: 20,  // two places, unless it is told
+              data: state.lines.map((line) => ({
+              yAxis: line.price, name: line.name, lineStyle: { color: c[line.colour], type: DASHES[line.kind], width: 1.2 },
+              label: { formatter: () => line.text, position: "inside" + line.side + (line.below ? "Bottom" : "Top"), color: c[line.colour], fontSize: 11, backgroundColor: c.panel + "d8", padding: [1, 2] } })) } },
+          { id: "mark", name: "Mark", type: "line", xAxisIndex: 0, yAxisIndex: 0, data: state.marks, symbol: "none", connectNulls: true, lineStyle: { color: c.warning, width: 1.4, type: DASHES.mark }, itemStyle: { color: c.warning } },
+          { id: "index", name: "Index", type: "line", xAxisIndex: 0, yAxisIndex: 0, data: state.indices, symbol: "none", connectNulls: true, lineStyle: { color: c.muted, width: 1.4, type: DASHES.index }, itemStyle: { color: c.muted } },
           { id: "volume", name: "Volume", type: "bar", xAxisIndex: 1, yAxisIndex: 1, data: state.candles.map((one) => ({ value: one[5] || 0, itemStyle: { color: one[2] >= one[1] ? c.up : c.down, opacity: 0.55 } })) },
         ],
       };
-      option.graphic = this.beyond(state);
+      const told = this.beyond(state);
+      option.grid = [{ top: 10 + TOLD * told.top.length, bottom: 88 + TOLD * told.bottom.length }, {}];
+      option.graphic = ["top", "bottom"].map((side) => this.edge(side, told[side]));
       if (isNew) option.dataZoom = [{ startValue: Math.max(0, count - 120), endValue: count - 1 }];
       this.chart.setOption(option);
       this.$el.dataset.candles = count;
@@ -80,11 +89,17 @@ export default {
       for (const line of state.lines) if (line.held && (line.price > this.high || line.price < this.low)) {
         const last = state.marks.findLast((one) => one != null) || line.price;
         const away = 100 * (line.price / last - 1), side = line.price > this.high ? "top" : "bottom";
-        told[side].push(`${line.text} ${side === "top" ? "\u2191" : "\u2193"} ${away > 0 ? "+" : "\u2212"}${Math.abs(away).toFixed(1)}%`);
+        told[side].push([line.colour, `${line.text} ${side === "top" ? "\u2191" : "\u2193"} ${away > 0 ? "+" : "\u2212"}${this.tenths(Math.abs(away))}%`]);
       }
-      this.$el.dataset.beyond = [...told.top, ...told.bottom].join(" · ");
-      return ["top", "bottom"].map((side) => ({ id: side, type: "text", left: 14, [side]: side === "top" ? 14 : 94, silent: true,
-        style: { text: told[side].join(" · "), fill: this.colours.danger, font: "600 11px " + getComputedStyle(document.body).fontFamily } }));
+      this.$el.dataset.beyond = [...told.top, ...told.bottom].map((one) => one[1]).join(" \u00b7 ");
+      return told;
+    },
+    edge(side, told) {
+      // In a strip of its own, which the candles leave free: what lies beyond an edge never covers what lies near it.
+      const font = "600 11px " + getComputedStyle(document.body).fontFamily, c = this.colours;
+      const rich = Object.fromEntries(told.map(([colour]) => [colour, { fill: c[colour], font, lineHeight: TOLD }]));
+      return { id: side, type: "text", left: 14, [side]: side === "top" ? 6 : 80, silent: true,
+        style: { text: told.map(([colour, text]) => `{${colour}|${text.replace(/[{}]/g, "")}}`).join("\n"), rich, fill: c.danger, font } };
     },
     reach(state) {
       // A line that is near is always in sight. One far away would flatten the candles: it is told at the edge it lies beyond.

@@ -45,7 +45,7 @@ export default {
     },
     line(x) {
       const c = this.colours;
-      return { symbol: "none", silent: true, animation: false, lineStyle: { color: c.text, type: "solid", width: 1 },
+      return { symbol: "none", silent: true, animation: false, precision: 20, lineStyle: { color: c.text, type: "solid", width: 1 },
         label: { show: false }, data: [{ xAxis: x }] };
     },
     paint(given) {
@@ -59,7 +59,7 @@ export default {
           itemStyle: { color: c[one.name], borderColor: c.panel, borderWidth: 1 }, label: { show: false } },
       }));
       series.push({ id: "cursor", type: "line", data: [], silent: true, markLine: this.line(given.at ?? this.cursor ?? 0) });
-      this.chart.setOption({ xAxis: { min: given.least, max: given.most }, legend: { data: given.series.map((one) => one.name) },
+      this.chart.setOption({ xAxis: { min: given.least, max: given.most, interval: given.step }, legend: { data: given.series.map((one) => one.name) },
         series }, { replaceMerge: ["series"] });
     },
   },

@@ -10,8 +10,9 @@ from typing import Any
 from nicegui import ui
 from nicegui.elements.echart import EChart
 
-from bulkhead.client import Market, Order
+from bulkhead.client import Market, Order, Position
 from bulkhead.terminal import numbers, parts, theme
+from bulkhead.terminal.live.account import LiveAccount
 from bulkhead.terminal.live.candles import INTERVALS, LiveCandles
 from bulkhead.terminal.live.market import LiveMarket
 from bulkhead.terminal.shell import Page
@@ -36,24 +37,50 @@ def build(page: Page, market: LiveMarket) -> None:
     """The panel with its switches: interval, or depth instead of candles."""
     with parts.panel("Chart", classes="bh-area-chart", mark="chart") as panel:
         head = panel.default_slot.children[0]
-        candles = _Candles(page, market)
+        legend, age = _legend(page, market)
+        with head, ui.element("span").classes("bh-switch").props('role="group" aria-label="Interval"') as switches:
+            pass
+        with head:
+            begins = parts.Text("", "span", "bh-since")
+            begins.props('data-mark="since"').props["title"] = "The venue's own history begins here"
+        candles = _Candles(page, market, begins)
         depth = Depth(page, market)
         depth.set_visibility(False)
-        with head, ui.element("span").classes("bh-switch").props('role="group" aria-label="Interval"'):
-            _switches(candles, depth)
-        with head:
-            candles.build_since()
-            age = parts.Age(old_ms=PRICE_OLD_MS, prefix="index price ")
+        with switches:
+            _switches(candles, legend, depth)
     page.painter.on(market.priced, lambda: age.told(0 if market.index is None else market.index.time_ms))
 
 
-def _switches(candles: _Candles, depth: Depth) -> None:
+def _legend(page: Page, market: LiveMarket) -> tuple[ui.element, parts.Age]:
+    """Which line is the mark's and which the index's, with what they are now; and how old they are. Other lines bear
+    their names."""
+    shown: list[parts.Text] = []
+    with ui.element("div").classes("bh-legend"):
+        with ui.element("span").props('data-mark="legend"') as made:
+            for name in ("mark", "index"):
+                with ui.element("span").props(f'data-mark="legend-{name}"'):
+                    ui.element("i").classes(f"bh-line-{name}").props('aria-hidden="true"')
+                    parts.Text(f"{name.title()} ")
+                    shown.append(parts.Text(numbers.NONE, "b"))
+        age = parts.Age(old_ms=PRICE_OLD_MS, prefix="index price ")
+
+    def paint() -> None:
+        for text, price in zip(shown, (market.mark, market.index), strict=True):
+            text.show(numbers.price(market.terms, None if price is None else price.price))
+
+    page.painter.on(market.priced, paint)
+    return made, age
+
+
+def _switches(candles: _Candles, legend: ui.element, depth: Depth) -> None:
     made: dict[str, ui.element] = {}
 
     def choose(name: str) -> None:
         is_depth = name == "depth"
         depth.set_visibility(is_depth)
         candles.chart.set_visibility(not is_depth)
+        legend.set_visibility(not is_depth)
+        candles.since.set_visibility(not is_depth)
         if is_depth:
             depth.paint()
         else:
@@ -73,21 +100,19 @@ def _switches(candles: _Candles, depth: Depth) -> None:
 class _Candles:
     """What the chart of one tab shows."""
 
-    def __init__(self, page: Page, market: LiveMarket) -> None:
+    def __init__(self, page: Page, market: LiveMarket, since: parts.Text) -> None:
         self.page = page
         self.market = market
+        self.since = since  # from when there are candles at all, where that is in sight
         self.chart = Chart(f"Candles of {market.name} with volume, mark and index price", page.is_dark)
         self.candles: LiveCandles | None = None
-        self.since: parts.Text | None = None
         self._leave: Callable[[], None] | None = None
         self._lines: list[dict[str, Any]] | None = None
         page.client.on_delete(self.stop)
-        page.on_account(lambda account: (account.held, account.orders_changed), self._paint_lines)
-
-    def build_since(self) -> None:
-        """Says from when there are candles at all, where that is in sight."""
-        self.since = parts.Text("", "span", "bh-since")
-        self.since.props('data-mark="since"').props["title"] = "The venue's own history begins here"
+        page.on_account(
+            lambda account: (account.orders_changed, *(one.held for one in page.session.accounts.values())),
+            self._paint_lines,
+        )
 
     def follow(self, interval: str) -> None:
         """Show another interval."""
@@ -110,8 +135,7 @@ class _Candles:
         if not self.candles.is_known:
             return
         bars = self.candles.bars
-        if self.since is not None:
-            self.since.show(since(self.candles.begins_ms))
+        self.since.show(since(self.candles.begins_ms))
         limits = self.market.terms.trading_config
         self.chart.run_method("paint", {
             "candles": [_candle(bar.time_ms, bar.traded) for bar in bars],
@@ -124,24 +148,24 @@ class _Candles:
         })  # fmt: skip
 
     def lines(self) -> list[dict[str, Any]]:
-        """Entry and liquidation price of the open position, and the account's orders (the nearest twenty)."""
+        """Entry and liquidation price of the open position, its orders (the nearest twenty), and where positions in
+        this market are liquidated that the owner's other accounts hold."""
         account = self.page.session.active
         if account is None:
             return []
         made, terms = [], self.market.terms
         position = account.positions.get(self.market.name)
         if position is not None:
-            side = f"{position.side.title()} {numbers.size(terms, position.size)}"
-            made.append(_line("entry", position.open_price, f"{side} from {numbers.price(terms, position.open_price)}",
-                              "up" if position.side == "LONG" else "down"))
-            if position.liquidation_price:
-                price = position.liquidation_price
-                made.append(_line("liquidation", price, f"Liquidation {numbers.price(terms, price)}", "danger", True))
+            made.extend(_held(terms, position))
+        for other in self.page.session.accounts.values():
+            held = other.positions.get(self.market.name)
+            if other is not account and held is not None and held.liquidation_price:
+                made.append(_liquidation(terms, held, other))
         middle = self.market.last
         orders = [order for order in account.orders.values() if order.market == self.market.name and order.price]
         orders.sort(key=lambda order: abs((order.price or middle) - middle))
         for order in orders[:20]:
-            made.append(_line(f"order {order.id}", *_told(terms, order, middle), "muted", True))
+            made.append(_line("order", f"order {order.id}", *_told(terms, order, middle), "muted", "End"))
         return made
 
     def _paint_lines(self) -> None:
@@ -167,12 +191,38 @@ def _candle(time_ms: int, candle: Any) -> list[float | None]:
     return [time_ms, *prices, float(candle.volume or 0)]
 
 
-def _line(name: str, price: Decimal, text: str, colour: str, dashed: bool = False) -> dict[str, Any]:
-    """Those of positions are told at the left, those of orders at the right."""
-    side = "end" if name.startswith("order") else "start"
+def _held(terms: Market, position: Position) -> list[dict[str, Any]]:
+    """Lines of the account's own position. Their names are turned away from each other: they may lie close."""
+    is_long = position.side == "LONG"
+    text = f"{_named(terms, position)} from {numbers.price(terms, position.open_price)}"
+    colour = "up" if is_long else "down"
+    made = [_line("entry", "entry", position.open_price, text, colour, "Start", below=not is_long)]
+    return [*made, _liquidation(terms, position)] if position.liquidation_price else made
+
+
+def _liquidation(terms: Market, position: Position, other: LiveAccount | None = None) -> dict[str, Any]:
+    """Where a position is liquidated, and whose it is: the account's own, or the `other` account's."""
+    text = f"liquidation of {_named(terms, position).lower()} at {numbers.price(terms, position.liquidation_price)}"
+    text = text.capitalize() if other is None else f"{other.label}: {text}"
+    name = "liquidation" if other is None else f"liquidation {other.account_id}"
+    side = "Start" if other is None else "Middle"
+    return _line("liquidation", name, position.liquidation_price, text, "danger", side, below=position.side == "LONG")
+
+
+def _named(terms: Market, position: Position) -> str:
+    """Mode where it is isolated, side and size."""
+    mode = "Isolated " if position.margin_mode == "ISOLATED" else ""
+    side = position.side.lower() if mode else position.side.title()
+    return f"{mode}{side} {numbers.size(terms, position.size)}"
+
+
+def _line(
+    kind: str, name: str, price: Decimal, text: str, colour: str, side: str, *, below: bool = False
+) -> dict[str, Any]:
+    """Those of positions are named at the left or in the middle, those of orders at the right."""
     return {
-        "name": name, "price": float(price), "text": text, "colour": colour, "dashed": dashed, "side": side,
-        "held": side == "start",
+        "kind": kind, "name": name, "price": float(price), "text": text, "colour": colour, "side": side,
+        "below": below, "held": kind != "order",
     }  # fmt: skip
 
 

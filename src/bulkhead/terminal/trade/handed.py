@@ -8,7 +8,8 @@ from nicegui import background_tasks
 
 from bulkhead.client import ClientError
 from bulkhead.terminal import words
-from bulkhead.terminal.compare.link import BadLink, question_of
+from bulkhead.terminal.compare.link import MODES, BadLink, Question, question_of
+from bulkhead.terminal.live.account import LiveAccount
 from bulkhead.terminal.shell import Page
 from bulkhead.terminal.trade import order_form
 from bulkhead.terminal.trade.lists import can_be_edited
@@ -32,19 +33,13 @@ def take_over(page: Page, ticket: Ticket) -> None:
     except BadLink as error:
         ticket.outcome.show(f"The address holds no order: {error}.", "bh-warning")
         return
-    if question.account:
-        page.session.choose(question.account)
     ticket.choose_kind(order_form.MARKET if question.kind == "MARKET" else order_form.LIMIT)
     ticket.choose_side(question.side)
     ticket.fields["size"].set_value(f"{question.size:f}")
     ticket.fields["price"].set_value(f"{question.price:f}")
     ticket.ticks["post_only"].set_value(question.post_only)
     ticket.ticks["reduce_only"].set_value(question.reduce_only)
-    mode = page.query.get("mode", "")
-    if mode in ELSEWHERE:
-        ticket.outcome.show(ELSEWHERE[mode], "bh-warning")
-    elif mode in ("cross", "isolated"):
-        _Offer(page, ticket, mode, question.leverage)
+    _Offer(page, ticket, page.query.get("mode", ""), question)
 
 
 class _Edit:
@@ -76,37 +71,51 @@ class _Edit:
 
 
 class _Offer:
-    """A mode and leverage that are not in force yet: the form that signs them is opened with them, once."""
+    """The account that was compared, chosen once it is open; and a mode and leverage that are not in force in it yet:
+    the form that signs them is opened with them, once. Cross is the main account's, whoever was asked of it."""
 
-    def __init__(self, page: Page, ticket: Ticket, mode: str, leverage: int) -> None:
+    def __init__(self, page: Page, ticket: Ticket, mode: str, question: Question) -> None:
         self._page, self._ticket = page, ticket
-        self._mode, self._leverage = mode, leverage
+        self._mode, self._leverage, self._account_id = mode, question.leverage, question.account
         self._is_made = False
         page.painter.on(page.session.who, self._look)
 
     def _look(self) -> None:
-        if self._page.session.active is not None and not self._is_made:
-            self._is_made = True
-            background_tasks.create(self._make(), name="offered mode")
-
-    async def _make(self) -> None:
-        account, margin = self._page.session.active, self._ticket.margin
-        if account is None:
+        session = self._page.session
+        if session.active is None or self._is_made:
             return
+        account = session.accounts.get(self._account_id) if self._account_id else session.active
+        if account is None:  # its owner's strategies come after his main account
+            said = f"Compared for account {self._account_id}, which is not open here. The ticket trades for another."
+            self._ticket.outcome.show(said, "bh-warning")
+            return
+        self._is_made = True
+        is_strategy = account.named.kind == "STRATEGY"
+        said = ELSEWHERE["strategy"] if self._mode == "strategy" and not is_strategy else ""
+        if self._mode == "cross" and is_strategy and session.main is not None:
+            account, said = session.main, "Compared in cross: that is the main account, which is chosen now."
+        self._ticket.outcome.show(said, "bh-warning")
+        session.choose(account.account_id)
+        if self._mode in MODES and (self._mode != "strategy" or is_strategy):
+            background_tasks.create(self._make(account), name="offered mode")
+
+    async def _make(self, account: LiveAccount) -> None:
         try:
-            found = await account.trader.leverage(margin.market.name)
+            found = await account.trader.leverage(self._ticket.market.name)
         except ClientError as error:
             why = words.of_error(error).what.lower()
             said = f"Compared in {self._mode}; which mode is in force is not known: {why}."
             self._show(lambda: self._ticket.outcome.show(said, "bh-warning"))
             return
-        is_in_force = found.margin_mode.lower() == self._mode and self._leverage in (0, found.leverage)
-        if not is_in_force:
+        is_same = found.margin_mode.lower() == self._mode
+        if self._mode == "scenario" and not is_same:
+            self._show(lambda: self._ticket.outcome.show(ELSEWHERE["scenario"], "bh-warning"))
+        elif not is_same or self._leverage not in (0, found.leverage):
             self._show(lambda: self._open(self._leverage or int(found.leverage)))
 
     def _open(self, leverage: int) -> None:
         margin = self._ticket.margin
-        margin.choice.set_value(self._mode)
+        margin.choice.set_value("isolated" if self._mode == "isolated" else "cross")  # which a strategy is inside
         margin.entry.set_value(str(leverage))
         margin.form.set_visibility(True)
         margin.note.show(f"Compared in {self._mode} at {leverage}x: sign that first, then send.", "bh-note bh-warning")

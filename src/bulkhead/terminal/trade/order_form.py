@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Literal, cast
@@ -16,7 +15,6 @@ TYPES = ((LIMIT, "Limit"), (MARKET, "Market"), (STOP, "Stop / trigger"), (PROTEC
 FORCES = (("GTT", "Until filled"), ("IOC", "At once"), ("FOK", "All at once"))
 SOURCES = (("MARK", "Mark price"), ("INDEX", "Index price"), ("LAST", "Last trade"))
 LIFETIMES = (("3600", "1 hour"), ("86400", "1 day"), ("604800", "7 days"), ("2419200", "28 days"))
-NUMBER = re.compile(r"-?(\d{1,18}(\.\d{0,18})?|\.\d{1,18})")
 SLIPPAGE = "0.5"  # percent, unless another is entered
 
 
@@ -51,10 +49,8 @@ class Made:
 
 
 def number(text: str) -> Decimal | None:
-    """A number as people type it, up to 18 digits before and after the point; None for what is none. Commas part
-    thousands."""
-    plain = "".join(letter for letter in text if letter not in ",_ \u202f")
-    return Decimal(plain) if NUMBER.fullmatch(plain) else None
+    """What was typed as a number; None for what is none."""
+    return numbers.typed(text)
 
 
 def make(entries: Entries, market: Market, best: Decimal | None, position: Decimal = Decimal(0)) -> Made:
@@ -102,7 +98,7 @@ def worst(price: Decimal, market: Market, slippage: Decimal, *, is_buy: bool) ->
 def _step(made: Made, name: str, text: str, step: Decimal) -> Decimal | None:
     value = number(text) if text.strip() else None
     if value is None:
-        made.problems[name] = "enter a number"
+        made.problems[name] = "enter a number" + (": a comma parts thousands" if "," in text else "")
     elif value <= 0:
         made.problems[name] = "above zero"
     elif value % step:
