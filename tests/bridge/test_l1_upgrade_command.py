@@ -126,7 +126,7 @@ def test_what_is_no_draft_of_this_exchange_is_named(folder: Path) -> None:
 
 
 def test_who_settles_must_make_the_proofs_that_the_escape_takes(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The keys are real ones, of the tests' small shape of an escape in place of the usual one, which would take longest."""
+    """The keys are real ones, of the smallest shape of an escape instead of the usual one, whose key takes long."""
     config, path = provable(CONFIG), folder / "l1/deployment.json"
     asked: list[str] = []
 
