@@ -30,6 +30,12 @@ def pytest_configure(config: pytest.Config) -> None:
     config.add_cleanup(done)
 
 
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers() -> int:
+    """What `-n auto` means: one process more than there are cores, for many tests wait: for browsers, pauses, nodes."""
+    return 1 + (len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)
+
+
 def real_data() -> Path | None:
     """The folder of real price sets: BULKHEAD_DATA, else ../shared/data beside the checkout, else nowhere."""
     named = os.environ.get("BULKHEAD_DATA")
