@@ -74,6 +74,7 @@ class Bench:
         self.expected: list[str] = []  # parts of console errors that a test provokes
         self.is_dark = is_dark
         self.page = self.tab() if is_open else self._blank()
+        terminal.is_fresh = False
 
     def tab(self) -> Page:
         """Another tab of the same browser, let in."""
