@@ -1,6 +1,8 @@
 """For every test: property tests draw the same examples each run; the header says whether real price sets are here."""
 
 import os
+import shutil
+import tempfile
 from importlib.util import find_spec
 from pathlib import Path
 from shutil import which
@@ -8,10 +10,30 @@ from shutil import which
 import pytest
 from hypothesis import settings
 
+from tests import shared
 from tests.programs import programs_header
 
 settings.register_profile("ci", derandomize=True, deadline=None, database=None)
 settings.load_profile("ci")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """A folder for what the processes of this run make once; those that this one starts inherit its name."""
+    if shared.FOLDER in os.environ:
+        return
+    folder = os.environ[shared.FOLDER] = tempfile.mkdtemp(prefix="bulkhead-tests-")
+
+    def done() -> None:
+        del os.environ[shared.FOLDER]
+        shutil.rmtree(folder, ignore_errors=True)
+
+    config.add_cleanup(done)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers() -> int:
+    """What `-n auto` means: one process more than there are cores, for many tests wait: for browsers, pauses, nodes."""
+    return 1 + (len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)
 
 
 def real_data() -> Path | None:

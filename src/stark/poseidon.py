@@ -7,6 +7,7 @@ computes. Integers are in [0, P); anything else is refused, since x and x + P wo
 
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import cache
 from hashlib import sha256
 
 import numpy as np
@@ -49,11 +50,12 @@ ROUNDS = FULL_ROUNDS + PARTIAL_ROUNDS
 # --- constants --------------------------------------------------------------------------------------------------------
 
 
-def round_constants() -> list[tuple[int, int, int]]:
+@cache
+def round_constants() -> tuple[tuple[int, int, int], ...]:
     """Three constants for each of the 91 rounds: SHA-256 of "Hades0", "Hades1", ... modulo P."""
     digests = [sha256(f"Hades{index}".encode()).digest() for index in range(WIDTH * ROUNDS)]
     values = [int.from_bytes(digest, "big") % PRIME for digest in digests]
-    return [(values[index], values[index + 1], values[index + 2]) for index in range(0, len(values), WIDTH)]
+    return tuple((values[index], values[index + 1], values[index + 2]) for index in range(0, len(values), WIDTH))
 
 
 def folded_constants() -> tuple[list[tuple[int, int, int]], list[int]]:

@@ -8,11 +8,16 @@ from pathlib import Path
 import pytest
 
 from bulkhead.bridge.artifacts import write_system
-from bulkhead.bridge.record import read_record
+from bulkhead.bridge.record import Exit, read_record, write_record
+from bulkhead.circuit import escape_batch
+from bulkhead.circuit.venue import provable
 from bulkhead.cli import l1, l1_upgrade
 from bulkhead.client.draft import Draft, digest_of
-from tests.bridge.test_l1_command import CONFIG, DEPLOY, folder, run
+from bulkhead.node.leave import escape_key
+from bulkhead.node.replay import write_genesis
+from tests.bridge.test_l1_command import CONFIG, DEPLOY, TIME_MS, folder, run
 from tests.bridge.world import system
+from tests.node.escape_world import TINY
 
 __all__ = ["folder"]  # a fixture
 DAY_S = 86_400
@@ -118,3 +123,29 @@ def test_what_is_no_draft_of_this_exchange_is_named(folder: Path) -> None:
     assert "is not there: `bulkhead l1 deploy`" in run("l1", "propose", "--exchange", "exchange", code=1)
     run(*DEPLOY)
     assert "a venue that settles with proofs has" in run("l1", "propose", "--exchange", "exchange", code=1)
+
+
+def test_who_settles_must_make_the_proofs_that_the_escape_takes(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The keys are real ones, of the smallest shape of an escape instead of the usual one, whose key takes long."""
+    config, path = provable(CONFIG), folder / "l1/deployment.json"
+    asked: list[str] = []
+
+    def verifiers_of(after: object, exchange: Path, profile: str, shapes: object) -> list[object]:
+        asked.append(profile)
+        return [system()._replace(key="ab" * 32)]
+
+    monkeypatch.setattr(escape_batch, "ESCAPE_SHAPES", {"small": TINY})
+    monkeypatch.setattr(l1_upgrade, "verifiers_of", verifiers_of)
+    write_genesis(folder / "provable", config, TIME_MS)
+    run(*DEPLOY)
+    record = read_record(path)
+    place = record.rollup
+    key = escape_key(config, TINY, "test").key.digest.hex()
+    write_record(path, record._replace(exit=Exit(key, "", place, place, place, place, place, ())))
+    proposing = ["l1", "propose", "--exchange", "provable", "--profile"]
+    told = run(*proposing, "standard", code=1)
+    assert f"takes proofs of the key {key[:16]}…, of which this program makes none" in told
+    assert "propose with a program whose escape is that of the deployment" in told
+    assert asked == [] and read_record(path).proposed == ()
+    run(*proposing, "test")
+    assert asked == ["test"] and len(read_record(path).proposed) == 1

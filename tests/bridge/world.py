@@ -18,6 +18,7 @@ from stark.prover import prove
 from stark.split import Split, split
 from tests.bridge.chains import DEPLOYER
 from tests.contracts.statement import Layout
+from tests.shared import made_once
 from tests.stark.toy import SYSTEM, case
 
 PARAMETERS = Parameters(log_blowup=2, queries=8, grinding_bits=4, log_arity_max=3, log_final=2, part_queries=3)
@@ -49,7 +50,7 @@ def proven() -> Proven:
 def system() -> SystemArtifacts:
     """The contracts of its key, compiled once. Its statement is not a batch's: the reader will read nothing."""
     with tempfile.TemporaryDirectory() as folder:
-        return compile_system(Path(folder))
+        return made_once("contracts of the bridge's world", lambda: compile_system(Path(folder)))
 
 
 def compile_system(cache_folder: Path) -> SystemArtifacts:

@@ -17,6 +17,7 @@ import pyrevm
 from stark.emit import Emitted, emit
 from stark.key import Key
 from stark.split import Split
+from tests.shared import made_once
 
 CONTRACTS = Path(__file__).resolve().parents[2] / "contracts"
 SENDER = "0x" + "11" * 20
@@ -42,6 +43,11 @@ def vyper() -> str:
 @functools.cache
 def compiled(name: str, shape: str = "", statement: str = "", payouts: str = "") -> tuple[bytes, dict[str, bytes]]:
     """Deployment code and selectors of a contract under generated modules."""
+    named = "\0".join(("contract", name, shape, statement, payouts))
+    return made_once(named, lambda: _compiled(name, shape, statement, payouts))
+
+
+def _compiled(name: str, shape: str, statement: str, payouts: str) -> tuple[bytes, dict[str, bytes]]:
     with tempfile.TemporaryDirectory() as folder:
         Path(folder, "shape.vy").write_text(shape)
         Path(folder, "statement.vy").write_text(statement)

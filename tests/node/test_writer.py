@@ -174,6 +174,7 @@ def test_a_snapshot_waits_for_the_group_that_is_being_synced(tmp_path: Path, mon
 
     asyncio.run(run())
     assert taken_while_syncing == [False] * 5
+    may_end.set()  # opening writes, too
     again = opened(tmp_path)
     assert again.sequence == 16  # and the command with which a node starts again
     again.close()

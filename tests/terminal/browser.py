@@ -17,6 +17,7 @@ ARGUMENTS = (
 )  # fmt: skip
 expect.set_options(timeout=30_000)  # machines of tests are loaded
 SIZE = (1280, 800)
+BLANK = "about:blank"
 SCREENS = Path(__file__).resolve().parents[2] / "docs" / "screens"
 SHOOT = "BULKHEAD_SCREENS"  # set it to renew the pictures in docs/screens
 SERIOUS = ("serious", "critical")
@@ -57,9 +58,14 @@ CUT_OFF = """() => {
 
 
 class Bench:
-    """What a test of a screen has: `page` (Playwright's), `terminal`, `live`."""
+    """What a test of a screen has: `page` (Playwright's), `terminal`, `live`.
 
-    def __init__(self, browser: Browser, terminal: Terminal, live: Live | None, *, is_dark: bool = True) -> None:
+    `is_open`: the page shows the first screen; else nothing, for most tests begin with a screen of their own.
+    """
+
+    def __init__(
+        self, browser: Browser, terminal: Terminal, live: Live | None, *, is_dark: bool = True, is_open: bool = True
+    ) -> None:
         self.terminal = terminal
         self.live = live  # None where a test has a venue of another kind
         self.context = browser.new_context(viewport={"width": SIZE[0], "height": SIZE[1]}, reduced_motion="reduce")
@@ -67,14 +73,19 @@ class Bench:
         self.problems: list[str] = []
         self.expected: list[str] = []  # parts of console errors that a test provokes
         self.is_dark = is_dark
-        self.page = self.tab()
+        self.page = self.tab() if is_open else self._blank()
+        terminal.is_fresh = False
 
     def tab(self) -> Page:
         """Another tab of the same browser, let in."""
+        page = self._blank()
+        page.goto(self.at("/"))
+        return page
+
+    def _blank(self) -> Page:
         page = self.context.new_page()
         page.on("console", self._heard)
         page.on("pageerror", lambda error: self.problems.append(f"{error}"))
-        page.goto(self.at("/"))
         return page
 
     def at(self, path: str) -> str:
@@ -95,7 +106,9 @@ class Bench:
             self.is_dark = not is_light
 
     def ready(self) -> None:
-        """Wait until the exchange answers and the account is there."""
+        """Wait until the exchange answers and the account is there; on the first screen where none was opened yet."""
+        if self.page.url == BLANK:
+            self.page.goto(self.at("/"))
         expect(self.page.locator('[data-mark="light"]')).to_have_attribute("data-state", "live")
         expect(self.page.locator('[data-mark="account"]')).to_be_visible()
 

@@ -64,7 +64,7 @@ else:
 
     @pytest.fixture
     def bench(browser: Browser, terminal: Terminal, live: Live) -> Iterator[Bench]:
-        """A tab of its own, let in, before a terminal that is ready."""
-        made = Bench(browser, terminal, live)
+        """A tab of its own before a terminal that is ready: `ready`, or the test, opens a screen in it."""
+        made = Bench(browser, terminal, live, is_open=terminal.is_fresh)
         yield made
         made.close()

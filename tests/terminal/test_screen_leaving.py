@@ -60,7 +60,7 @@ def terminal(found: Settled, tmp_path_factory: pytest.TempPathFactory) -> Iterat
 @pytest.fixture
 def bench(browser: Browser, terminal: Terminal, found: Settled) -> Iterator[Bench]:
     """A tab before it."""
-    made = Bench(browser, terminal, found.live)
+    made = Bench(browser, terminal, found.live, is_open=terminal.is_fresh)
     yield made
     made.close()
 

@@ -38,6 +38,7 @@ class Terminal:
         ]  # fmt: skip
         self.keys = keys
         self.seed = 0  # of its owner's key, where a fixture made one
+        self.is_fresh = True  # no page of it was opened yet: it has still to ask the exchange for all that it shows
         self.log: list[str] = []
         self._addresses: queue.Queue[str] = queue.Queue()
         self.process = subprocess.Popen(

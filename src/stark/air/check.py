@@ -89,10 +89,12 @@ def messages_of(table: Table, public: Sequence[int], trace: Felts) -> Balance:
     """The messages of a table."""
     found: Balance = {}
     cells = [each for message in table.messages for each in (message.times, *message.values)]
-    columns = iter([to_ints(column) for column in rows_of(table, compile_program(cells), public, trace)])
+    columns = iter(rows_of(table, compile_program(cells), public, trace))
     for message in table.messages:
         own = [next(columns) for _ in range(1 + len(message.values))]
-        for number, row in enumerate(zip(*own, strict=True)):
+        speaking = np.flatnonzero(own[0].any(axis=1))  # on the other rows, most of them padding, it is sent 0 times
+        rows = zip(*(to_ints(column[speaking]) for column in own), strict=True)
+        for number, row in zip(speaking, rows, strict=True):
             _write(found, message, row, f"row {number} of {table.chip.name}")
     return found
 
