@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from bulkhead.client import Exit, NewOrder, Order, Refused, Unreachable
+from bulkhead.client import Exit, NewOrder, Order, Refused, Unreachable, Unreadable
 from bulkhead.client.models import Placed
 from bulkhead.terminal import actions as module
 from bulkhead.terminal.actions import Actions, Stage
@@ -126,6 +126,21 @@ def test_without_an_answer_it_is_looked_up(
             await asyncio.sleep(0)
         assert action.stage is stage and len(account.sent) == 1
         assert action.order_id == (9 if stage is Stage.DONE else 0)
+
+    run(work)
+
+
+def test_an_exchange_that_knows_the_account_no_more_leaves_it_unknown(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its journal was lost, and the API key with it: nobody may say that the order never arrived, or look for ever."""
+    monkeypatch.setattr(module, "LOOK_S", 0.0)
+
+    async def work(actions: Actions) -> None:
+        account: Any = Account(Unreadable("?"), *([Refused(401, 1001, "no such key")] * module.LOOKS))
+        action = await actions.place("key", account, ORDER, "Buy")
+        assert action.stage is Stage.LOOKING, "an answer that cannot be read says nothing of what became of it"
+        while not action.is_over:
+            await asyncio.sleep(0)
+        assert action.stage is Stage.UNKNOWN and "no such key" in action.details
 
     run(work)
 
