@@ -130,6 +130,21 @@ def test_without_an_answer_it_is_looked_up(
     run(work)
 
 
+def test_an_exchange_that_knows_the_account_no_more_leaves_it_unknown(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its journal was lost, and the API key with it: nobody may say that the order never arrived, or look for ever."""
+    monkeypatch.setattr(module, "LOOK_S", 0.0)
+
+    async def work(actions: Actions) -> None:
+        account: Any = Account(Unreadable("?"), *([Refused(401, 1001, "no such key")] * module.LOOKS))
+        action = await actions.place("key", account, ORDER, "Buy")
+        assert action.stage is Stage.LOOKING, "an answer that cannot be read says nothing of what became of it"
+        while not action.is_over:
+            await asyncio.sleep(0)
+        assert action.stage is Stage.UNKNOWN and "no such key" in action.details
+
+    run(work)
+
+
 def test_a_mistake_of_ours_leaves_no_action_that_says_sent() -> None:
     async def work(actions: Actions) -> None:
         async def send() -> None:

@@ -62,3 +62,42 @@ def test_other_names_and_other_pages_are_refused() -> None:
             found = asked("/", kind=kind, cookie=COOKIE, **strange)
             assert found.get("status") == 403 or found["type"] == "websocket.close", (kind, strange)
     assert asked("/?token=secret", kind="websocket")["type"] == "websocket.close", "a socket is let in by its cookie"
+
+
+def test_a_host_that_is_none_is_refused_and_not_stumbled_over() -> None:
+    for strange in ({"host": "127.0.0.1:x"}, {"host": "127.0.0.1:99999"}, {"host": "["}, {"origin": "http://["}):
+        for kind in ("http", "websocket"):
+            found = asked("/", kind=kind, cookie=COOKIE, **strange)
+            assert found.get("status") == 403 or found["type"] == "websocket.close", (kind, strange)
+
+
+def test_a_page_of_another_port_may_lead_here_and_nothing_else() -> None:
+    """It is of the same site, so that the browser sends our cookie with whatever it asks for."""
+    site = {"cookie": COOKIE, "sec-fetch-site": "same-site"}
+    led = {"sec-fetch-mode": "navigate", "sec-fetch-dest": "document"}
+    assert asked("/", **site, **led)["type"] == "let-through"
+    for strange in (led | {"sec-fetch-dest": "iframe"}, {"sec-fetch-mode": "no-cors", "sec-fetch-dest": "image"}):
+        assert asked("/", **site, **strange)["status"] == 403
+    assert asked("/", cookie=COOKIE, **{"sec-fetch-site": "same-origin"})["type"] == "let-through"
+
+
+def test_a_cookie_of_another_port_does_not_hide_ours() -> None:
+    for cookies in (f"a b=; x[]=\x01; {COOKIE}", f"{COOKIE}; bulkhead-terminal-8090=planted", f"=; {COOKIE}"):
+        assert asked("/", cookie=cookies)["type"] == "let-through"
+
+
+def test_no_page_stands_in_a_frame_or_asks_elsewhere() -> None:
+    async def page(scope: Any, receive: Any, send: Any) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+
+    sent: list[dict[str, Any]] = []
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    head = [(b"host", HOST.encode()), (b"cookie", COOKIE.encode())]
+    scope = {"type": "http", "path": "/", "query_string": b"", "headers": head}
+    asyncio.run(Gate(page, "secret")(scope, send, send))  # type: ignore[arg-type]
+    told = dict(sent[0]["headers"])
+    assert b"frame-ancestors 'none'" in told[b"content-security-policy"] and told[b"x-frame-options"] == b"DENY"
+    assert b"default-src 'self'" in told[b"content-security-policy"] and told[b"referrer-policy"] == b"no-referrer"

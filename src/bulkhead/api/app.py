@@ -20,6 +20,7 @@ from bulkhead.api.errors import ApiError
 from bulkhead.api.limits import Limiter, Verdict
 from bulkhead.api.routes import ENDPOINTS
 from bulkhead.api.streams.routes import stream_routes
+from bulkhead.client.nesting import keep_shallow
 from bulkhead.node.app import Node
 from bulkhead.node.directory import ApiKey
 from bulkhead.node.store.keeper import Unavailable
@@ -153,6 +154,7 @@ def make_app(node: Node, more: Callable[[Api], list[BaseRoute]] | None = None) -
         if origins
         else []
     )
+    keep_shallow()
     app = Starlette(
         routes=routes,
         middleware=middleware,

@@ -28,11 +28,12 @@ class RateLimited(Refused):
 
 
 class Unreachable(ClientError):
-    """No answer: whether a request was done is not known. Ask for the order by its external id."""
+    """No answer, or that of a node or a proxy that failed: whether a request was done is not known. Ask for the order
+    by its external id."""
 
 
 class Unreadable(ClientError):
-    """An answer that is not what this SDK knows."""
+    """An answer that is not what this SDK knows. What was asked for may have been done."""
 
 
 class TooSlow(ClientError):

@@ -12,6 +12,7 @@ import msgspec
 
 from bulkhead.client.errors import ClientError, TooSlow, Unreadable
 from bulkhead.client.models import Candle, FundingRate, Price, PublicTrade
+from bulkhead.client.sane import is_sane
 from bulkhead.client.socket import Socket
 
 if TYPE_CHECKING:
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from bulkhead.client.trader import Trader
 
 QUEUE_MAX = 10_000
+LEVELS_MAX = 100_000  # prices of one side of a book
 REPAIR_TRADES = 1_000
 REPAIR_PAUSE_S = 0.5
 Item = TypeVar("Item")
@@ -133,10 +135,12 @@ class TradeFeed(Queue[PublicTrade]):
     def take(self, kind: str, data: Any, time_ms: int) -> None:
         """Trades."""
         for trade in msgspec.convert(data, list[PublicTrade]):
-            if self._held is not None:
+            if self._held is None:
+                self._tell(trade)
+            elif len(self._held) < QUEUE_MAX:
                 self._held.append(trade)
             else:
-                self._tell(trade)
+                self.fail(TooSlow(f"{self.name}: {QUEUE_MAX} trades came while older ones were asked for"))
 
     def _tell(self, trade: PublicTrade) -> None:
         if trade.id > self._last:
@@ -192,10 +196,14 @@ class BookFeed:
         for levels, side in ((self.bids, "b"), (self.asks, "a")):
             for level in data[side]:
                 price, size = Decimal(level["p"]), Decimal(level["c"])
+                if not (is_sane(price) and is_sane(size)):
+                    raise ValueError(f"{self.name}: no price, or no size: {str(level)[:80]}")
                 if size:
                     levels[price] = size
                 else:
                     levels.pop(price, None)
+            if len(levels) > LEVELS_MAX:
+                raise ValueError(f"{self.name}: more than {LEVELS_MAX} prices")
         self.time_ms = time_ms
         self._changed.set()
 

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 from decimal import Decimal
 
-from msgspec import Struct, field
+from msgspec import field
 
+from bulkhead.client.sane import Sane
 from bulkhead.signing import Domain
 
 
-class Model(Struct, frozen=True, rename="camel", kw_only=True):
+class Model(Sane, frozen=True, rename="camel", kw_only=True):
     """Names on the wire are camelCase."""
 
 
@@ -199,7 +200,7 @@ class Trade(Model, frozen=True):
     created_time: int
 
 
-class PublicTrade(Struct, frozen=True, kw_only=True):
+class PublicTrade(Sane, frozen=True, kw_only=True):
     """A fill as everybody sees it; `side` is the taker's."""
 
     id: int = field(name="i")
@@ -211,7 +212,7 @@ class PublicTrade(Struct, frozen=True, kw_only=True):
     time_ms: int = field(name="T")
 
 
-class FundingRate(Struct, frozen=True, kw_only=True):
+class FundingRate(Sane, frozen=True, kw_only=True):
     """What longs pay shorts for an hour, as a part of the position's value."""
 
     market: str = field(name="m")
@@ -219,7 +220,7 @@ class FundingRate(Struct, frozen=True, kw_only=True):
     time_ms: int = field(name="T")
 
 
-class Price(Struct, frozen=True, kw_only=True):
+class Price(Sane, frozen=True, kw_only=True):
     """A mark or index price."""
 
     market: str = field(name="m")
@@ -227,7 +228,7 @@ class Price(Struct, frozen=True, kw_only=True):
     time_ms: int = field(name="ts")
 
 
-class Candle(Struct, frozen=True, kw_only=True):
+class Candle(Sane, frozen=True, kw_only=True):
     """Prices of a span; `volume` where trades made them."""
 
     open: Decimal = field(name="o")

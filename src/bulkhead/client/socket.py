@@ -21,6 +21,7 @@ from bulkhead.client.errors import ClientError, Refused, Unreachable, Unreadable
 PATIENCE_S = 10.0
 HEARTBEAT_S = 15.0
 PAUSE_MIN_S, PAUSE_MAX_S = 0.1, 10.0
+FRAME_MAX_BYTES = 64 << 20  # as of an answer
 _REFUSALS = (-32601, -32602, -32001)  # will not be otherwise the next time
 
 
@@ -102,7 +103,11 @@ class Socket:
 
     async def ping(self) -> int:
         """The exchange's clock in milliseconds. Raises Unreachable, which also ends the connection: it is made anew."""
-        return int((await self._ask("ping", {}))["time"])
+        answer = await self._ask("ping", {})
+        try:
+            return int(answer["time"])
+        except (LookupError, TypeError, ValueError, OverflowError) as error:
+            raise Unreadable(f"ping: {str(answer)[:200]}") from error
 
     async def break_off(self) -> None:
         """Drop the connection, as a network does; for tests of what then happens."""
@@ -114,7 +119,7 @@ class Socket:
     async def _connect(self) -> None:
         try:
             self._connection = await self._session().ws_connect(
-                self._url, heartbeat=HEARTBEAT_S, max_msg_size=0, compress=0
+                self._url, heartbeat=HEARTBEAT_S, max_msg_size=FRAME_MAX_BYTES, compress=0
             )
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             raise Unreachable(f"{self._url}: {type(error).__name__}: {error}") from error
@@ -133,38 +138,43 @@ class Socket:
         while not self._is_closing:
             connection = self._connection
             if connection is None or connection.closed:
+                await asyncio.sleep(pause_s * random.uniform(0.5, 1.0))
+                pause_s = min(PAUSE_MAX_S, 2 * pause_s)
                 try:
                     await self._connect()
                 except Unreachable:
-                    await asyncio.sleep(pause_s * random.uniform(0.5, 1.0))
-                    pause_s = min(PAUSE_MAX_S, 2 * pause_s)
                     continue
                 self.reconnects += 1
                 self._again()
-            pause_s = PAUSE_MIN_S
-            await self._read()
+            if await self._read():
+                pause_s = PAUSE_MIN_S  # whoever takes a connection and says nothing on it is not called without end
 
-    async def _read(self) -> None:
+    async def _read(self) -> bool:
+        """Hear until the connection breaks; whether anything was said that could be read."""
         assert self._connection is not None, "connected just now"
+        is_heard = False
         # A ping that was waiting here while this machine slept is answered on a connection that is gone by then, which
         # the library raises where it reads.
         with suppress(aiohttp.ClientError, OSError):
             async for message in self._connection:
                 if message.type is not aiohttp.WSMsgType.TEXT:
                     break
-                self._heard(message.data)
+                is_heard = self._heard(message.data) or is_heard
         await self._connection.close()
         for waiting in self._asked.values():
             if not waiting.done():
                 waiting.set_exception(Unreachable("the connection broke"))
         self._asked.clear()
+        return is_heard
 
-    def _heard(self, text: str) -> None:
+    def _heard(self, text: str) -> bool:
         try:
             self._frame(msgspec.json.decode(text))
-        except (msgspec.MsgspecError, LookupError, TypeError, AttributeError, ArithmeticError) as error:
+        except (ValueError, LookupError, TypeError, AttributeError, ArithmeticError, RecursionError) as error:
             for feed in self._feeds.values():
                 feed.fail(Unreadable(f"{type(error).__name__}: {error}: {text[:200]}"))
+            return False
+        return True
 
     def _frame(self, frame: dict[str, Any]) -> None:
         number = frame.get("id")
@@ -240,10 +250,13 @@ class _Beginning(asyncio.Future[Any]):
 
 
 def _result(frame: dict[str, Any]) -> Any:
-    problem = frame.get("error")
-    if problem is None:
-        return frame["result"]
-    code, message = int(problem["code"]), str(problem["message"])
+    try:
+        problem = frame.get("error")
+        if problem is None:
+            return frame["result"]
+        code, message = int(problem["code"]), str(problem["message"])
+    except (LookupError, TypeError, ValueError, OverflowError) as error:
+        raise Unreadable(f"{type(error).__name__}: {error}: {str(frame)[:200]}") from error
     if code in _REFUSALS:
         raise Refused(401 if code == -32001 else 400, code, message)
     raise Unreadable(f"{message} ({code})")

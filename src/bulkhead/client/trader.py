@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from bulkhead.client.answers import FundingPayment, PastPosition
 from bulkhead.client.answers_venue import OwnSettledSolvency, OwnSolvency
 from bulkhead.client.compartments import Compartments, MovePlan
-from bulkhead.client.errors import Refused, Unreachable
+from bulkhead.client.errors import ClientError, Refused, Unreachable, Unreadable
 from bulkhead.client.evidence import Evidence
 from bulkhead.client.models import (
     Account,
@@ -153,9 +153,10 @@ class Trader:
 
     async def _placed(self, body: dict[str, Any]) -> Placed:
         late = (DUPLICATE, NOT_OPEN) if "cancelId" in body else (DUPLICATE,)  # of the same message, once it was taken
+        problem: ClientError
         try:
             return await self._ask("POST", "/order", Placed, body=body)
-        except Unreachable as error:
+        except (Unreachable, Unreadable) as error:
             problem = error
         for pause_s in PAUSES_S:
             await asyncio.sleep(pause_s)
@@ -164,13 +165,13 @@ class Trader:
                 if found:
                     return Placed(id=found[0].id, external_id=found[0].external_id)
                 return await self._ask("POST", "/order", Placed, body=body)
-            except Unreachable as error:
+            except (Unreachable, Unreadable) as error:
                 problem = error
             except Refused as error:
                 if error.code not in late:
                     raise
                 problem = Unreachable(f"the order came in late ({error}); asking for it again")
-        raise problem
+        raise Unreachable(f"no answer that can be read: {problem}") if isinstance(problem, Unreadable) else problem
 
     async def take(
         self, market: str, side: Side, quantity: Number, *, slippage: Number = "0.005", reduce_only: bool = False

@@ -8,9 +8,12 @@ import aiohttp
 import msgspec
 
 from bulkhead.client.errors import ClientError, RateLimited, Refused, Unreachable, Unreadable
+from bulkhead.client.nesting import keep_shallow
 
 TIMEOUT_S = 30.0
+ANSWER_MAX_BYTES = 64 << 20  # unpacked: ten times the largest that an exchange has to give
 Answer = TypeVar("Answer")
+_FAILED = (500, 502, 504)  # who answers so may have done it before
 _encode = msgspec.json.Encoder(decimal_format="string").encode
 
 
@@ -25,6 +28,7 @@ class Transport:
     """HTTP to one exchange. Close it, or use it as a context."""
 
     def __init__(self, url: str) -> None:
+        keep_shallow()
         self.url = url.rstrip("/")
         self._session: aiohttp.ClientSession | None = None
 
@@ -61,9 +65,9 @@ class Transport:
         octets = await self.ask(method, path, msgspec.Raw, query=query, headers=headers)
         try:
             msgspec.json.decode(octets, type=kind, strict=False)
-        except msgspec.MsgspecError as error:
+            return msgspec.json.decode(octets)  # type: ignore[no-any-return]
+        except (ValueError, RecursionError) as error:
             raise Unreadable(f"{method} {path}: {error}") from error
-        return msgspec.json.decode(octets)  # type: ignore[no-any-return]
 
     async def page(
         self,
@@ -80,8 +84,11 @@ class Transport:
         data = None if body is None else _encode(body)
         sent = {**(headers or {}), **({} if body is None else {"Content-Type": "application/json"})}
         try:
-            async with self.session.request(method, self.url + path, params=asked, data=data, headers=sent) as answer:
-                octets, status = await answer.read(), answer.status
+            # No redirects: whoever answers may not have orders and API keys sent on to somebody else.
+            async with self.session.request(
+                method, self.url + path, params=asked, data=data, headers=sent, allow_redirects=False
+            ) as answer:
+                octets, status = await _read(answer, f"{method} {path}"), answer.status
                 retry = answer.headers.get("Retry-After", "1")
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             raise Unreachable(f"{method} {path}: {type(error).__name__}: {error}") from error
@@ -92,6 +99,15 @@ class Transport:
         if self._session is not None:
             await self._session.close()
             self._session = None
+
+
+async def _read(answer: aiohttp.ClientResponse, what: str) -> bytes:
+    octets = bytearray()
+    async for part in answer.content.iter_any():
+        octets += part
+        if len(octets) > ANSWER_MAX_BYTES:
+            raise Unreadable(f"{what}: an answer of more than {ANSWER_MAX_BYTES} bytes")
+    return bytes(octets)
 
 
 class _Problem(msgspec.Struct, frozen=True, rename="camel"):
@@ -114,12 +130,15 @@ def _opened(octets: bytes, status: int, retry: str, kind: type[Answer]) -> tuple
         if envelope.error is None and status < 300:
             cursor = None if envelope.pagination is None else envelope.pagination.cursor
             return msgspec.json.decode(envelope.data, type=kind, strict=False), cursor
-    except (msgspec.MsgspecError, ValueError) as error:
-        raise Unreadable(f"HTTP {status}: {error}: {octets[:200]!r}") from error
+    except (ValueError, RecursionError) as error:
+        kind_of = Unreachable if status in _FAILED else Unreadable
+        raise kind_of(f"HTTP {status}: {error}: {octets[:200]!r}") from error
     raise _refused(envelope.error, status, retry)
 
 
 def _refused(problem: _Problem | None, status: int, retry: str) -> ClientError:
+    if status in _FAILED:
+        return Unreachable(f"HTTP {status}: {'' if problem is None else problem.message}")
     if problem is None:
         return Unreadable(f"HTTP {status} without an error")
     found = Refused(status, problem.code, problem.message, problem.reject, problem.debug_info)

@@ -14,7 +14,7 @@ from enum import Enum
 
 import structlog
 
-from bulkhead.client import ClientError, Exit, NewOrder, Order, Unreachable, Unreadable
+from bulkhead.client import ClientError, Exit, NewOrder, Order, RateLimited, Refused, Unreachable, Unreadable
 from bulkhead.client.models import Placed
 from bulkhead.terminal import words
 from bulkhead.terminal.live.account import LiveAccount
@@ -188,13 +188,19 @@ class Actions(Topic):
 
     async def _look(self, action: Action, account: LiveAccount, external_id: str) -> None:
         """Ask for an order until the exchange says what became of it."""
-        empty = 0
+        empty = refused = 0
         while empty < LOOKS:
             await asyncio.sleep(LOOK_S)
             try:
                 found = await account.trader.orders_named(external_id)
-            except ClientError:
+                refused = 0
+            except ClientError as error:
                 empty = 0  # only an exchange that answers all the while is believed
+                refused = refused + 1 if isinstance(error, Refused) and not isinstance(error, RateLimited) else 0
+                if refused == LOOKS:  # it does not know whoever asks any more: asking on finds nothing out
+                    action.details = words.details(error)
+                    self._become(action, Stage.UNKNOWN)
+                    return
                 continue
             if found:
                 action.order_id = found[0].id

@@ -7,10 +7,9 @@ that leads here (Host), nor another user of this machine (the token).
 from __future__ import annotations
 
 import hmac
-from http.cookies import CookieError, SimpleCookie
 from urllib.parse import parse_qs, urlencode, urlsplit
 
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 COOKIE = "bulkhead-terminal"
 LOCAL = ("127.0.0.1", "localhost", "::1")
@@ -39,16 +38,24 @@ class Gate:
         if given and self._knows(given) and scope["type"] == "http":
             await self._let_in(scope, send, urlencode(query, doseq=True), headers.get("host", ""))
         elif self._knows(self._cookie(headers)):
-            await self._app(scope, receive, send)
+            await self._app(scope, receive, _guarded(send, headers.get("host", "")))
         else:
             await _answer(scope, send, 403, _REFUSED)
 
     def _is_ours(self, headers: dict[str, str]) -> bool:
-        host = headers.get("host", "")
-        if urlsplit(f"//{host}").hostname not in self._names:
+        host, origin = headers.get("host", ""), headers.get("origin")
+        try:
+            named = urlsplit(f"//{host}")
+            if named.hostname not in self._names or named.port == 0:  # asking for the port checks it
+                return False
+            if origin is not None and urlsplit(origin).netloc != host:
+                return False
+        except ValueError:  # "127.0.0.1:x", "[": no host at all
             return False
-        origin = headers.get("origin")
-        return origin is None or urlsplit(origin).netloc == host
+        # A page of another port of this machine is of the same site, so that its requests bring our cookie. It may
+        # lead here, and nothing else.
+        is_led = headers.get("sec-fetch-mode") == "navigate" and headers.get("sec-fetch-dest") == "document"
+        return headers.get("sec-fetch-site", "none") in ("none", "same-origin") or is_led
 
     def _knows(self, token: str) -> bool:
         return hmac.compare_digest(token.encode(), self._token.encode())
@@ -59,11 +66,12 @@ class Gate:
         return f"{COOKIE}-{urlsplit(f'//{host}').port or 80}"
 
     def _cookie(self, headers: dict[str, str]) -> str:
-        try:
-            found = SimpleCookie(headers.get("cookie", "")).get(self._port_cookie(headers.get("host", "")))
-        except CookieError:
-            return ""
-        return "" if found is None else found.value
+        """The token among the cookies. They are taken apart by hand: one that another port's page has set, and that
+        is none by the book, may not hide ours, nor may a second one of our name."""
+        wanted = self._port_cookie(headers.get("host", ""))
+        pairs = (one.strip().partition("=") for one in headers.get("cookie", "").split(";"))
+        given = [value for name, _, value in pairs if name == wanted]
+        return next((value for value in given if self._knows(value)), "")
 
     async def _let_in(self, scope: Scope, send: Send, query: str, host: str) -> None:
         """Keep the token in a cookie, and take it out of the address bar."""
@@ -74,6 +82,28 @@ class Gate:
         head = [(b"location", target.encode("latin-1")), (b"set-cookie", cookie.encode("latin-1"))]
         await send({"type": "http.response.start", "status": 303, "headers": [*head, (b"cache-control", b"no-store")]})
         await send({"type": "http.response.body", "body": b""})
+
+
+def _guarded(send: Send, host: str) -> Send:
+    """No page of ours in a frame, nothing of anybody else's in our pages, and no address of ours told elsewhere. Inline
+    scripts and `eval` are NiceGUI's own ways."""
+    policy = (
+        "default-src 'self'; script-src 'self' 'unsafe-inline' 'unsafe-eval'; style-src 'self' 'unsafe-inline'; "
+        f"img-src 'self' data: blob:; font-src 'self' data:; connect-src 'self' ws://{host} wss://{host}; "
+        "object-src 'none'; base-uri 'none'; form-action 'none'; frame-src 'none'; frame-ancestors 'none'"
+    )
+    added = [
+        (b"content-security-policy", policy.encode("latin-1")), (b"x-frame-options", b"DENY"),
+        (b"x-content-type-options", b"nosniff"), (b"referrer-policy", b"no-referrer"),
+        (b"cross-origin-opener-policy", b"same-origin"), (b"cross-origin-resource-policy", b"same-origin"),
+    ]  # fmt: skip
+
+    async def guarded(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            message = {**message, "headers": [*message.get("headers", []), *added]}
+        await send(message)
+
+    return guarded
 
 
 async def _answer(scope: Scope, send: Send, status: int, text: bytes) -> None:

@@ -1,0 +1,61 @@
+"""An exchange that answers as a test says: anything but the truth."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+
+from aiohttp import WSMsgType, web
+
+from bulkhead.client import Exchange
+
+Answer = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+@asynccontextmanager
+async def exchange_that(answer: Answer) -> AsyncIterator[Exchange]:
+    """An SDK before a server of which every answer is the test's."""
+    app = web.Application()
+    app.router.add_route("*", "/{path:.*}", answer)
+    runner = web.AppRunner(app, shutdown_timeout=0.1)
+    await runner.setup()
+    site = web.TCPSite(runner, "127.0.0.1", 0)
+    await site.start()
+    assert site._server is not None
+    port = site._server.sockets[0].getsockname()[1]  # type: ignore[attr-defined]
+    async with Exchange(f"http://127.0.0.1:{port}") as exchange:
+        yield exchange
+    await runner.cleanup()
+
+
+def says(text: str, status: int = 200) -> Answer:
+    """One text to every question."""
+
+    async def answer(_: web.Request) -> web.StreamResponse:
+        return web.Response(text=text, status=status, content_type="application/json")
+
+    return answer
+
+
+def talks(hear: Callable[[web.WebSocketResponse, str], Awaitable[None]]) -> Answer:
+    """A socket whose every message is handed on."""
+
+    async def answer(request: web.Request) -> web.StreamResponse:
+        socket = web.WebSocketResponse()
+        await socket.prepare(request)
+        async for message in socket:
+            if message.type is WSMsgType.TEXT:
+                await hear(socket, message.data)
+        return socket
+
+    return answer
+
+
+def run(work: Callable[[], Awaitable[None]]) -> None:
+    """In a loop of its own, for half a minute at most."""
+
+    async def inside() -> None:
+        await asyncio.wait_for(work(), 30)
+
+    asyncio.run(inside())
