@@ -283,6 +283,11 @@ def test_a_price_feed_that_stops_shows_its_age(bench: Bench, live: Live) -> None
     kept, live.source.now = live.source.now, {}
     try:
         expect(age).to_have_text(re.compile(r"index price [3-9]\.\d s ago"))
+        behind = """(ms) => document.querySelector(".bh-header .bh-age").dataset.ahead = ms"""
+        desk.page.evaluate(behind, 3_600_000)  # an hour: only what the exchange dated is that much older
+        expect(age).to_have_text(re.compile(r"index price 60 min ago"))
+        expect(desk.page.locator(".bh-header .bh-age")).to_have_text(re.compile(r"^[01]\.\d s ago"))
+        desk.page.evaluate(behind, 0)
         expect(desk.page.locator('[data-mark="light"]')).to_have_attribute("data-state", "live")
         desk.page.evaluate("() => { const now = Date.now; Date.now = () => now() + 20_000; }")
         expect(age).to_have_class("bh-age bh-old")

@@ -120,7 +120,7 @@ class TradeFeed(Queue[PublicTrade]):
         super().__init__(socket, name, params)
         self._exchange = exchange
         self._market = str(params["selector"]["market"])
-        self._last = 0
+        self._last: PublicTrade | None = None
         self._held: list[PublicTrade] | None = None  # while a hole is repaired
         self._has_begun = False
         self._repair: asyncio.Task[None] | None = None
@@ -143,8 +143,8 @@ class TradeFeed(Queue[PublicTrade]):
                 self.fail(TooSlow(f"{self.name}: {QUEUE_MAX} trades came while older ones were asked for"))
 
     def _tell(self, trade: PublicTrade) -> None:
-        if trade.id > self._last:
-            self._last = trade.id
+        if self._last is None or trade.is_after(self._last):
+            self._last = trade
             self.put(trade)
 
     async def _fill(self) -> None:
@@ -156,7 +156,7 @@ class TradeFeed(Queue[PublicTrade]):
                 await asyncio.sleep(REPAIR_PAUSE_S)
         else:
             return
-        if len(missed) == REPAIR_TRADES and missed[-1].id > self._last:
+        if self._last is not None and len(missed) == REPAIR_TRADES and missed[-1].is_after(self._last):
             self.fail(TooSlow(f"{self.name}: more than {REPAIR_TRADES} trades were missed"))
         held, self._held = self._held or [], None
         for trade in [*reversed(missed), *held]:

@@ -211,6 +211,10 @@ class PublicTrade(Sane, frozen=True, kw_only=True):
     trade_type: str = field(name="tT")
     time_ms: int = field(name="T")
 
+    def is_after(self, other: PublicTrade) -> bool:
+        """It was made later. Numbers alone do not say so: an exchange whose history was lost counts from one again."""
+        return (self.time_ms, self.id) > (other.time_ms, other.id)
+
 
 class FundingRate(Sane, frozen=True, kw_only=True):
     """What longs pay shorts for an hour, as a part of the position's value."""

@@ -117,7 +117,7 @@ def build(page: Page) -> None:
     alerts = alerts_of(page.session)
     with ui.element("div").classes("bh-alert").props('role="alert" data-mark="margin-call"') as line:
         text = parts.Text("", "strong")
-        age = parts.Age(old_ms=1 << 40)
+        age = parts.Age(old_ms=1 << 40, by_exchange=True)
         with ui.element("a").props(f'href="{page.link_to("/risk")}"'):
             parts.Text("Move margin")
         parts.button("Read", alerts.read, mark="margin-call-read")

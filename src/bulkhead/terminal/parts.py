@@ -165,15 +165,20 @@ class Text(ui.element):
 
 
 class Age(ui.element):
-    """How old something is, counted on in the browser: `told` says when it was told."""
+    """How old something is, counted on in the browser: `told` says when it was told, by this machine's clock, or by the
+    exchange's."""
 
-    def __init__(self, *, old_ms: int = OLD_MS, prefix: str = "", suffix: str = " ago") -> None:
+    def __init__(
+        self, *, old_ms: int = OLD_MS, prefix: str = "", suffix: str = " ago", by_exchange: bool = False
+    ) -> None:
         super().__init__("span")
         self.classes("bh-age")
         self._props["data-at"] = 0
         self._props["data-old"] = old_ms
         self._props["data-prefix"] = prefix
         self._props["data-suffix"] = suffix
+        if by_exchange:
+            self._props["data-clock"] = "exchange"
 
     def told(self, at_ms: int) -> None:
         """It is of this moment."""

@@ -190,6 +190,7 @@ def _light(page: Page) -> None:
         parts.set_attribute(light, "data-state", link.state.value)
         text.show(STATES[link.state] + (f" {link.delay_ms:.0f} ms" if link.is_live else ""))
         age.told(link.heard_ms)
+        parts.set_attribute(age, "data-ahead", str(link.ahead_ms // 1_000 * 1_000))
 
     page.painter.on(link, paint)
 

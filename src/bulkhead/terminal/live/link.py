@@ -12,6 +12,7 @@ from bulkhead.terminal.live.topic import Topic, now_ms
 ASK_S = 1.0
 STALE_S = 2.0  # without an answer for so long, what is shown may be old
 AGAIN_S = 1.0
+CLOCK_MS = 1_000
 
 
 class LinkState(Enum):
@@ -42,6 +43,18 @@ class Link(Topic):
     def is_live(self) -> bool:
         """What is shown is what is so now."""
         return self.state is LinkState.LIVE
+
+    @property
+    def ahead_ms(self) -> int:
+        """By how much the exchange's clock is ahead of this machine's; 0 before the first answer, and within a second,
+        which is what an answer's way and two good clocks come to."""
+        ahead = self.clock_ms - self.heard_ms if self.clock_ms else 0
+        return ahead if abs(ahead) >= CLOCK_MS else 0
+
+    @property
+    def exchange_ms(self) -> int:
+        """The exchange's clock now, as far as it is known."""
+        return now_ms() + self.ahead_ms
 
     async def ready(self) -> Feeds:
         """Wait for the first connection."""

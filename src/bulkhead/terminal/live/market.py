@@ -13,7 +13,7 @@ from bulkhead.client import BookFeed, ClientError, Exchange, Market, PublicTrade
 from bulkhead.client.models import Price, Statistics
 from bulkhead.terminal.live.follow import again, follow
 from bulkhead.terminal.live.link import Link
-from bulkhead.terminal.live.topic import Topic, now_ms
+from bulkhead.terminal.live.topic import Topic
 
 TRADES_KEPT = 200
 STATISTICS_S = 2.0
@@ -139,9 +139,12 @@ class LiveMarket:
         await follow("trades", lambda: feeds.trades(self.name), self._trade, lambda why: self._failed("trades", why))
 
     def _trade(self, trade: PublicTrade) -> None:
-        if not self.trades or trade.id > self.trades[0].id:
-            self.trades.appendleft(trade)
-            self.traded.tell()
+        if self.trades and not trade.is_after(self.trades[0]):
+            return
+        if self.trades and trade.id < self.trades[0].id:
+            self.trades.clear()  # of a history that the exchange has no more
+        self.trades.appendleft(trade)
+        self.traded.tell()
 
     async def _follow_price(self, kind: str) -> None:
         feeds = await self._link.ready()
@@ -169,8 +172,3 @@ class LiveMarket:
         if self.trades:
             return self.trades[0].price
         return self.statistics.last_price if self.statistics is not None else Decimal(0)
-
-    @property
-    def index_age_ms(self) -> int | None:
-        """How old the index price is by the exchange's own times; None before the first."""
-        return None if self.index is None else max(0, now_ms() - self.index.time_ms)

@@ -10,7 +10,6 @@ from nicegui import ui
 from bulkhead.client import ClientError, Market
 from bulkhead.terminal import numbers, parts, words
 from bulkhead.terminal.grid import Bar, Cell, Column, Grid, Line
-from bulkhead.terminal.live.topic import now_ms
 from bulkhead.terminal.live.venue import Rows, own_of, venue_of
 from bulkhead.terminal.risk.checks import STEPS
 from bulkhead.terminal.shell import Page
@@ -38,11 +37,15 @@ LIQUIDATIONS = (
 
 def markets(page: Page) -> None:
     """Every market as it is now."""
-    venue = venue_of(page.session)
+    venue, link = venue_of(page.session), page.session.link
+
+    def lines() -> list[Line]:
+        return market_lines(venue.markets.value or {}, venue.oracle.value, link.exchange_ms)
+
     with parts.panel("Markets", mark="markets") as made:
         with made.default_slot.children[0]:
             age = parts.Age()
-        grid = Grid("Markets", MARKETS, rows=lambda: market_lines(venue.markets.value or {}, venue.oracle.value))
+        grid = Grid("Markets", MARKETS, rows=lines)
 
     def paint() -> None:
         grid.paint()
@@ -52,16 +55,16 @@ def markets(page: Page) -> None:
     page.painter.on(venue.oracle, grid.paint)
 
 
-def market_lines(found: dict[str, Market], oracle: dict[str, Any] | None) -> list[Line]:
-    """One line for each; the age of its price from the oracle's own list."""
+def market_lines(found: dict[str, Market], oracle: dict[str, Any] | None, now_ms: int) -> list[Line]:
+    """One line for each; the age of its price from the oracle's own list. `now_ms` is the exchange's clock."""
     feeds = {one["market"]: one for one in (oracle or {}).get("feeds", ())}
-    return [_market(market, feeds.get(market.name)) for market in found.values()]
+    return [_market(market, feeds.get(market.name), now_ms) for market in found.values()]
 
 
-def _market(market: Market, feed: dict[str, Any] | None) -> Line:
+def _market(market: Market, feed: dict[str, Any] | None, now_ms: int) -> Line:
     now, takes = market.market_stats, market.status.lower().replace("_", " ")
     off = now.mark_price / now.index_price - 1 if now.index_price and now.mark_price else None
-    until_ms = max(0, now.next_funding_rate - now_ms())
+    until_ms = max(0, now.next_funding_rate - now_ms)
     signed = Cell(numbers.NONE) if feed is None or not feed["time"] else Cell(
         at_ms=int(feed["time"]), old_ms=int(feed["ageMaxMs"]) // OLD_SHARE, mark="age"
     )  # fmt: skip

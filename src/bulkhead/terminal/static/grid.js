@@ -17,7 +17,7 @@ export default {
                   <i :class="cell.bar.style" :style="{ width: Math.min(100, 100 * cell.bar.share) + '%' }"></i>
                   <b v-for="mark in cell.bar.marks" :style="{ left: Math.min(100, 100 * mark[0]) + '%' }"></b>
                 </span>
-                <span v-else-if="cell.at_ms" class="bh-age" :data-at="cell.at_ms" :data-old="cell.old_ms || 1e15" data-prefix=""
+                <span v-else-if="cell.at_ms" class="bh-age" data-clock="exchange" :data-at="cell.at_ms" :data-old="cell.old_ms || 1e15" data-prefix=""
                       :title="cell.title || undefined">{{ cell.text }}</span>
                 <span v-else :title="cell.title || undefined">{{ cell.text }}</span>
               </td>

@@ -1,5 +1,6 @@
 // Ages count in the browser, so that they go on when nothing comes any more. `data-at` is when something was told, in
-// milliseconds since the epoch; `data-old` after how many of them it counts as old.
+// milliseconds since the epoch; `data-old` after how many of them it counts as old; `data-clock` whose clock that was, the
+// exchange's, which may be ahead of this machine's by what the header knows.
 (() => {
   const units = [[120e3, 1e3, "s"], [7.2e6, 60e3, "min"], [1.728e8, 3.6e6, "h"], [Infinity, 8.64e7, "d"]];
   const shown = (age) => {
@@ -8,9 +9,10 @@
     return Math.floor(age / unit) + " " + letter;
   };
   const tick = () => {
-    const now = Date.now();
+    const here = Date.now();
+    const there = here + Number(document.querySelector(".bh-header .bh-age")?.dataset.ahead || 0);
     for (const element of document.querySelectorAll(".bh-age[data-at]")) {
-      const at = Number(element.dataset.at);
+      const at = Number(element.dataset.at), now = element.dataset.clock === "exchange" ? there : here;
       const text = at ? (element.dataset.prefix || "") + shown(now - at) + (element.dataset.suffix || " ago") : "not yet";
       if (element.textContent !== text) element.textContent = text;
       element.classList.toggle("bh-old", at > 0 && now - at > Number(element.dataset.old || 5e3));

@@ -118,6 +118,6 @@ def build_trades(page: Page, market: LiveMarket) -> None:
             "Public trades", columns, source=lambda: list(market.trades), row=row, empty="Nothing was traded yet"
         )
         with panel.default_slot.children[0]:
-            age = parts.Age(old_ms=parts.NEVER_MS, prefix="last ")
+            age = parts.Age(old_ms=parts.NEVER_MS, prefix="last ", by_exchange=True)
     page.painter.on(market.traded, table.paint)
     page.painter.on(market.traded, lambda: age.told(market.trades[0].time_ms if market.trades else 0))

@@ -62,7 +62,7 @@ def _legend(page: Page, market: LiveMarket) -> tuple[ui.element, parts.Age]:
                     ui.element("i").classes(f"bh-line-{name}").props('aria-hidden="true"')
                     parts.Text(f"{name.title()} ")
                     shown.append(parts.Text(numbers.NONE, "b"))
-        age = parts.Age(old_ms=PRICE_OLD_MS, prefix="index price ")
+        age = parts.Age(old_ms=PRICE_OLD_MS, prefix="index price ", by_exchange=True)
 
     def paint() -> None:
         for text, price in zip(shown, (market.mark, market.index), strict=True):

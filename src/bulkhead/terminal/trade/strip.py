@@ -8,7 +8,6 @@ from nicegui import ui
 
 from bulkhead.terminal import numbers, parts
 from bulkhead.terminal.live.market import LiveMarket
-from bulkhead.terminal.live.topic import now_ms
 from bulkhead.terminal.shell import Page
 
 
@@ -63,8 +62,7 @@ def _prices(page: Page, market: LiveMarket) -> None:
     def paint_time() -> None:
         found, link = market.statistics, page.session.link
         if found is not None:
-            here_ms = link.clock_ms + now_ms() - link.heard_ms if link.clock_ms else now_ms()
-            left_s = max(0, found.next_funding_rate - here_ms) // 1000
+            left_s = max(0, found.next_funding_rate - link.exchange_ms) // 1000
             next_in.show(f"{left_s // 60:02d}:{left_s % 60:02d}")
 
     page.painter.on(market.priced, paint_prices)
