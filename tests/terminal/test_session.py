@@ -39,6 +39,9 @@ class Slow:
         self.transport = SimpleNamespace(url=URL)
         self.asked, self.go = asyncio.Event(), asyncio.Event()
 
+    async def markets(self) -> Any:
+        return {"BTC-USD": SimpleNamespace()}
+
     async def trader(self, api_key: str, stark_key: str) -> Any:
         async def account() -> Any:
             return SimpleNamespace()
@@ -133,7 +136,6 @@ def test_only_the_account_of_the_command_line_is_onboarded_by_itself(
             onboarded.append(session.unlocked.name)
 
         session.exchange, session.onboard = Slow(), onboard  # type: ignore[method-assign, assignment]
-        session.markets = {"BTC-USD": SimpleNamespace()}  # type: ignore[dict-item]
         preparing = asyncio.create_task(session._prepare())
         for unlocked in (other, named):
             await session.adopt(unlocked)
@@ -142,3 +144,39 @@ def test_only_the_account_of_the_command_line_is_onboarded_by_itself(
         assert set(onboarded) == {"named"}
 
     asyncio.run(work())
+
+
+def test_a_market_that_is_halted_or_new_is_known_without_a_start(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "MARKETS_S", 0.02)
+    monkeypatch.setattr(module, "AGAIN_S", 0.02)
+    told = {"BTC-USD": SimpleNamespace(name="BTC-USD", status="ACTIVE")}
+
+    async def markets() -> Any:
+        return dict(told)
+
+    async def work() -> None:
+        session = Session(Settings(exchange_url=URL, keys=tmp_path / "keys"))
+        monkeypatch.setattr(session.exchange, "markets", markets)
+        known: list[int] = []
+        session.markets_known.listen(lambda: known.append(len(session.markets)))
+        task = asyncio.create_task(session._prepare())
+        while not session.markets:
+            await asyncio.sleep(0.01)
+        live, listed = session.market("BTC-USD"), session.markets
+        assert live is not None
+        assert live.terms.status == "ACTIVE"
+        told["BTC-USD"] = SimpleNamespace(name="BTC-USD", status="REDUCE_ONLY")
+        told["ETH-USD"] = SimpleNamespace(name="ETH-USD", status="ACTIVE")
+        while live.terms.status == "ACTIVE":
+            await asyncio.sleep(0.01)
+        assert live.terms.status == "REDUCE_ONLY"
+        assert set(listed) == {"BTC-USD", "ETH-USD"}
+        del told["BTC-USD"]  # positions in it may still be open
+        await asyncio.sleep(0.1)
+        assert set(listed) == {"BTC-USD", "ETH-USD"}
+        assert known == [1]  # pages that wait for markets are built once
+        task.cancel()
+
+    asyncio.run(asyncio.wait_for(work(), 10))

@@ -6,6 +6,7 @@ Start reading here: a screen is given the Session and shows what it holds.
 from __future__ import annotations
 
 import asyncio
+import time
 from contextlib import suppress
 
 import structlog
@@ -21,6 +22,7 @@ from bulkhead.terminal.live.topic import Topic
 from bulkhead.terminal.settings import Settings
 
 AGAIN_S = 2.0
+MARKETS_S = 10.0  # markets are asked for again: a halt, another step or a new one is known by then
 log = structlog.get_logger(__name__)
 
 
@@ -78,11 +80,12 @@ class Session:
 
     async def _prepare(self) -> None:
         """Whatever could not be had at the start, as soon as it can be."""
+        asked_s = -MARKETS_S
         while True:
             try:
-                if not self.markets:
-                    self.markets = await self.exchange.markets()
-                    self.markets_known.tell()
+                if time.monotonic() - asked_s >= MARKETS_S:
+                    await self._ask_markets()
+                    asked_s = time.monotonic()
                 if self.unlocked is not None and not self.accounts:
                     if self.access is not None:
                         await self.enter()
@@ -94,6 +97,15 @@ class Session:
             await asyncio.sleep(AGAIN_S if self.markets else AGAIN_S / 4)
 
     # -- markets -----------------------------------------------------------------------------------------------------
+
+    async def _ask_markets(self) -> None:
+        """What is traded here and on what terms. What is listed no more may still be held, and stays."""
+        is_first = not self.markets
+        self.markets.update(await self.exchange.markets())
+        for name, live in self._live.items():
+            live.terms = self.markets[name]
+        if is_first:
+            self.markets_known.tell()
 
     def market(self, name: str) -> LiveMarket | None:
         """A market that is followed while somebody holds it; None where it is not known (yet)."""

@@ -28,27 +28,31 @@ def build(page: Page, market: LiveMarket) -> None:
     """Market on the left, money on the right."""
     with ui.element("section").classes("bh-panel bh-area-strip bh-strip").props('aria-label="Prices and money"'):
         parts.Text(market.name, "h1")
-        if market.terms.status != "ACTIVE":
-            parts.Text(market.terms.status.replace("_", " ").lower(), "b", "bh-warning")
+        status = parts.Text("", "b", "bh-warning").props('data-mark="market-status"')
         _prices(page, market)
+        page.painter.every(1.0, lambda: status.show(_status(market)))
         ui.element("span").classes("bh-spring")
         _money(page)
+
+
+def _status(market: LiveMarket) -> str:
+    """What a market takes, where that is not everything."""
+    return "" if market.terms.status == "ACTIVE" else market.terms.status.replace("_", " ").lower()
 
 
 def _prices(page: Page, market: LiveMarket) -> None:
     last, mark, index = _Figure("Last", "last"), _Figure("Mark", "mark"), _Figure("Index", "index")
     funding, next_in = _Figure("Funding, hourly", "funding"), _Figure("Paid in", "funding-in")
     volume, interest = _Figure("Volume 24 h, USD", "volume"), _Figure("Open interest, USD", "open-interest")
-    terms = market.terms
 
     def paint_prices() -> None:
-        mark.show(numbers.price(terms, None if market.mark is None else market.mark.price))
-        index.show(numbers.price(terms, None if market.index is None else market.index.price))
+        mark.show(numbers.price(market.terms, None if market.mark is None else market.mark.price))
+        index.show(numbers.price(market.terms, None if market.index is None else market.index.price))
 
     def paint_last() -> None:
         trade = market.trades[0] if market.trades else None
         style = "" if trade is None else "bh-up" if trade.side == "BUY" else "bh-down"
-        last.show(numbers.price(terms, market.last), style)
+        last.show(numbers.price(market.terms, market.last), style)
 
     def paint_statistics() -> None:
         found = market.statistics
