@@ -296,3 +296,14 @@ def test_filling_takes_frames_in_their_order() -> None:
     sides = [frame.number for frame in play.frames if frame.program.name == "side, cross"]
     assert sorted(filled.frames) == sides[:3]
     assert np.count_nonzero(filled.table[COLUMN["live"]].any(axis=1)) == 3 * len(rows_of(plates[0].program))
+
+
+def test_plates_beyond_the_table_are_refused() -> None:
+    """The kernel that fills it looks at no bound: what it would write there is somebody else's memory."""
+    one = trades()
+    plates = laid_out(Play(one.before, venue_of(one.before.config)).programs, (("side, cross", 3),))
+    rows = 3 * len(rows_of(plates[0].program))
+    fitting = (rows - 1).bit_length()
+    assert fill_plates([], plates, fitting).frames == frozenset()
+    with pytest.raises(ValueError, match=f"the plates have {rows} rows, and the table 2\\^{fitting - 1}"):
+        fill_plates([], plates, fitting - 1)

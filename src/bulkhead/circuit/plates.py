@@ -217,7 +217,11 @@ class Filled(NamedTuple):
 
 
 def fill_plates(frames: Sequence[Given], plates: Sequence[Plate], log_height: int, threads: int = 1) -> Filled:
-    """The frames that find a plate of their program; the first ones come first."""
+    """The frames that find a plate of their program; the first ones come first. ValueError for plates beyond the
+    table, for the kernel that fills it looks at no bound."""
+    rows = max((start + len(rows_of(program)) for start, program in plates), default=0)
+    if rows > 1 << log_height:
+        raise ValueError(f"the plates have {rows} rows, and the table 2^{log_height}")
     free: dict[str, list[int]] = {}
     for plate in reversed(plates):
         free.setdefault(plate.program.name, []).append(plate.start)
