@@ -259,12 +259,15 @@ def test_blocks_can_be_taken_back(chain: Chain) -> None:
     kept, snapshot = chain.head(), chain.ask("evm_snapshot")
     prepared = chain.prepare(DEPLOYER, NOBODY, value=5)
     chain.send(prepared)
+    chain.wait(prepared.hash)  # a node may mine after it has answered
     lost = chain.head()
     assert chain.balance(NOBODY) == 6
     assert chain.ask("evm_revert", snapshot) is True
     assert chain.head() == kept and chain.balance(NOBODY) == 1
     assert chain.receipt(prepared.hash) is None and chain.block(lost.number) is None
-    chain.send(chain.prepare(DEPLOYER, NOBODY, value=7))
+    again = chain.prepare(DEPLOYER, NOBODY, value=7)
+    chain.send(again)
+    chain.wait(again.hash)
     head = chain.head()
     assert head.number == lost.number and head.parent == kept.hash and head.hash != lost.hash
     assert chain.balance(NOBODY) == 8

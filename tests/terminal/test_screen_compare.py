@@ -239,7 +239,7 @@ def test_an_entry_is_answered_at_once_and_a_wrong_one_says_why(bench: Bench) -> 
     for mode in MODES:
         expect(cell(page, "status", mode)).to_have_text("Refused. The account's free margin does not cover this")
         expect(page.locator(f'[data-mark="take-{mode}"]')).to_be_disabled()
-    todo = re.compile(r"^Where it is refused: trade a smaller size.*deposit\.$")  # told once, beside the entries
+    todo = re.compile(r"^Where it is refused: ask for less, .*deposit\.$")  # told once, beside the entries
     expect(page.locator('[data-mark="problem"]')).to_have_text(todo)
     expect(page.locator('[data-mark="summary"]')).to_contain_text("no mode would take the order")
     bench.check_layout()
