@@ -14,19 +14,24 @@ Answer = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 @asynccontextmanager
-async def exchange_that(answer: Answer) -> AsyncIterator[Exchange]:
-    """An SDK before a server of which every answer is the test's."""
+async def server_of(answer: Answer) -> AsyncIterator[str]:
+    """The address of a server of which every answer is the test's."""
     app = web.Application()
     app.router.add_route("*", "/{path:.*}", answer)
     runner = web.AppRunner(app, shutdown_timeout=0.1)
     await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", 0)
-    await site.start()
-    assert site._server is not None
-    port = site._server.sockets[0].getsockname()[1]  # type: ignore[attr-defined]
-    async with Exchange(f"http://127.0.0.1:{port}") as exchange:
+    try:
+        await web.TCPSite(runner, "127.0.0.1", 0).start()
+        yield f"http://127.0.0.1:{runner.addresses[0][1]}"
+    finally:
+        await runner.cleanup()
+
+
+@asynccontextmanager
+async def exchange_that(answer: Answer) -> AsyncIterator[Exchange]:
+    """An SDK before such a server."""
+    async with server_of(answer) as url, Exchange(url) as exchange:
         yield exchange
-    await runner.cleanup()
 
 
 def says(text: str, status: int = 200) -> Answer:

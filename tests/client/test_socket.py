@@ -12,6 +12,7 @@ from aiohttp import web
 
 from bulkhead.client.errors import ClientError
 from bulkhead.client.socket import Socket
+from tests.client.hostile import server_of
 
 PINGS = 8  # more than are answered before the connection is seen to be gone
 Handle = Callable[[web.Request, web.WebSocketResponse, int], Awaitable[None]]
@@ -36,22 +37,13 @@ async def against(handle: Handle, client: Callable[[Socket], Awaitable[None]]) -
         await handle(request, socket, count)
         return socket
 
-    served = web.Application()
-    served.router.add_get("/", connected)
-    runner = web.AppRunner(served)
-    await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", 0)
-    await site.start()
-    try:
-        async with aiohttp.ClientSession() as session:
-            socket = Socket(lambda: session, f"http://127.0.0.1:{runner.addresses[0][1]}/")
-            await socket.open()
-            try:
-                await asyncio.wait_for(client(socket), 20)
-            finally:
-                await socket.close()
-    finally:
-        await runner.cleanup()
+    async with server_of(connected) as url, aiohttp.ClientSession() as session:
+        socket = Socket(lambda: session, url)
+        await socket.open()
+        try:
+            await asyncio.wait_for(client(socket), 20)
+        finally:
+            await socket.close()
     return count
 
 

@@ -66,12 +66,17 @@ def test_protection_is_told_with_its_parent_and_not_while_it_sleeps(live: Live, 
         until(socket, lambda f: f["type"] == "ORDER" and f["data"]["orders"][0]["status"] == "CANCELLED")
 
 
-def test_protection_that_a_fill_wakes_is_told_with_what_it_closes(live: Live, maker: Trader, taker: Trader) -> None:
+def place_protected(taker: Trader) -> None:
+    """An order that waits in the book with both exits."""
     parent = taker.order("BUY", "0.1", "59900")
     parent["takeProfit"] = taker.leg("SELL", "0.1", "64000", "63000", parent)
     parent["stopLoss"] = taker.leg("SELL", "0.1", "57000", "57500", parent)
     parent["tpSlType"] = "ORDER"
     assert taker.place(parent).status_code == 200
+
+
+def test_protection_that_a_fill_wakes_is_told_with_what_it_closes(live: Live, maker: Trader, taker: Trader) -> None:
+    place_protected(taker)
     with opened(live, "/account", taker.api_key) as socket:
         [heard(socket) for _ in range(4)]
         for size, closes in (("0.04", "0.04"), ("0.06", "0.1")):
@@ -94,11 +99,7 @@ def test_protection_that_sleeps_again_is_told_and_closes_nothing(live: Live, mak
     def exits() -> list[dict[str, Any]]:
         return as_told([order for order in taker.get("/user/orders") if order["type"] == "TPSL"])
 
-    parent = taker.order("BUY", "0.1", "59900")
-    parent["takeProfit"] = taker.leg("SELL", "0.1", "64000", "63000", parent)
-    parent["stopLoss"] = taker.leg("SELL", "0.1", "57000", "57500", parent)
-    parent["tpSlType"] = "ORDER"
-    assert taker.place(parent).status_code == 200
+    place_protected(taker)
     with opened(live, "/account", taker.api_key) as socket:
         [heard(socket) for _ in range(4)]
         maker.placed("SELL", "0.04", "59900")
