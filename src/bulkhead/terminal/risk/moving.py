@@ -8,10 +8,11 @@ import asyncio
 from decimal import Decimal
 from typing import NamedTuple
 
-from nicegui import ui
+from nicegui import background_tasks, ui
 
 from bulkhead.client import AssetLeg, ClientError, Compartment, Compartments, ModeChoice, MovePlan, PositionLeg, Trader
 from bulkhead.client.compartments import Judged
+from bulkhead.client.signer import MONEY
 from bulkhead.limits import CHILDREN_PER_ACCOUNT
 from bulkhead.terminal import numbers, parts, words
 from bulkhead.terminal.actions import Actions, Stage
@@ -26,7 +27,6 @@ AGAIN_S = 5.0
 ASKING = "Asking the exchange…"
 LOOK = "Look at the compartments before you move it again."
 USD = "USD"
-UNITS = 1_000_000  # smallest units in a dollar
 NOTHING = ("", "–")
 BEFORE_AFTER = (Column(""), Column("Before", True), Column("After", True))
 JUDGED = (("used", "Used"), ("value", "Value, USD"), ("initial", "Initial, USD"))
@@ -127,7 +127,7 @@ class MoveForm:
         if self._judging is not None:
             self._judging.cancel()
         self._judging = asyncio.get_running_loop().call_later(
-            JUDGE_AFTER_S, lambda: asyncio.ensure_future(self._judge())
+            JUDGE_AFTER_S, lambda: background_tasks.create(self._judge(), name="judgement of a move")
         )
         parts.set_disabled(self.send, True)
 
@@ -161,7 +161,7 @@ class MoveForm:
         if self.what.value == USD:
             if amount is None:
                 return "How much? An amount in USD is missing."
-            if amount * UNITS % 1:
+            if amount * MONEY % 1:
                 return "Six decimal places at most."
             legs = (AssetLeg(source, target, amount),)
             return Wanted(source, target, legs, (), (), f"Move {numbers.dollars(amount)} USD")
@@ -197,7 +197,7 @@ class MoveForm:
     def _judge_again(self) -> None:
         """Prices move: what is said of now is asked again while it stands there."""
         if self._shows_judgement:
-            asyncio.ensure_future(self._judge())
+            background_tasks.create(self._judge(), name="judgement of a move")
 
     async def _judge(self) -> None:
         wanted = self._wanted()

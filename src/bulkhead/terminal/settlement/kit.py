@@ -15,7 +15,7 @@ from typing import TypeVar
 from weakref import WeakKeyDictionary
 
 from bulkhead.client import ClientError, Refused
-from bulkhead.client.l1 import FAILURES, L1, UNSURE, Proposal, Proposals, Standing
+from bulkhead.client.l1 import FAILURES, L1, MONEY, UNSURE, Proposal, Proposals, Standing
 from bulkhead.terminal import numbers, words
 from bulkhead.terminal.live.asked import Asked
 from bulkhead.terminal.live.topic import Topic
@@ -25,7 +25,6 @@ FOLDER = "leaving"  # beside the keys
 GENESIS, RECORD, WHERE = "genesis.bin", "deployment.json", "l1.txt"
 STANDING_S, ANNOUNCED_S = 3.0, 10.0
 LOOK = "It may or may not have been done: look at L1 before you repeat it."
-UNITS = 1_000_000  # smallest units in a dollar
 DOLLARS = re.compile(r"^(deposited|claimed) ([0-9.]+)$")
 AMOUNT = re.compile(r"(?P<before>sent |withdrawal of )(?P<units>[0-9][0-9,]*)(?: smallest units)?")
 ADDRESS = re.compile(r"0x[0-9a-fA-F]{40}\b")
@@ -181,7 +180,7 @@ def in_dollars(done: str) -> str:
     """
 
     def shown(found: re.Match[str]) -> str:
-        return found["before"] + _dollars(Decimal(found["units"].replace(",", "")) / UNITS) + " USD"
+        return found["before"] + _dollars(Decimal(found["units"].replace(",", "")) / MONEY) + " USD"
 
     cut = ADDRESS.sub(lambda found: f"{found[0][:10]}…{found[0][-6:]}", done)
     return DOLLARS.sub(lambda found: f"{found[1]} {_dollars(Decimal(found[2]))} USD", AMOUNT.sub(shown, cut))
