@@ -46,14 +46,15 @@ class Ladder(ui.element, component="../static/book.js"):
             order.price for order in account.orders.values()
             if order.market == market.name and order.status != "UNTRIGGERED"
         }  # fmt: skip
+        at_ms = market.book.changed_ms if market.is_book_current else 0
         state = {
             "asks": self._side(market.asks, own, False),
             "bids": self._side(market.bids, own, True),
             "middle": self._middle(),
             "empty": self._empty(),
-            "at": market.book.changed_ms if market.is_book_current else 0,
+            "at": at_ms,
         }
-        self._age.written(state["at"])
+        self._age.written(at_ms)
         if state != self._shown:
             self._shown = state
             self.run_method("paint", state)
