@@ -37,7 +37,7 @@ class Ladder(ui.element, component="../static/book.js"):
     @staticmethod
     def _told(event: GenericEventArguments, on_price: Callable[[str], None]) -> None:
         price: str | None = told(event, Words)
-        if price is not None:
+        if price is not None and numbers.typed(price) is not None:
             on_price(price)
 
     def paint(self) -> None:
