@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from decimal import Decimal
 
 import pytest
@@ -10,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bulkhead.client.models import Contract, Limits, Market, Statistics
-from bulkhead.terminal import numbers, theme
+from bulkhead.terminal import numbers
 
 NOTHING = Decimal(0)
 
@@ -58,14 +57,6 @@ def test_ages_and_what_shows_no_number() -> None:
     assert shown == ["0.0 s", "0.9 s", "59 s", "3 min", "2 h", "3 d"]
     with pytest.raises(ValueError, match="shows no number"):
         numbers.read("nothing")
-
-
-def test_canvases_have_the_colours_of_the_style_sheet() -> None:
-    text = (theme.STATIC / "theme.css").read_text(encoding="utf-8")
-    for name, block in ((theme.LIGHT, ":root"), (theme.DARK, "body.body--dark")):
-        part = text[text.index(block + " {") :].split("}")[0]
-        found = dict(re.findall(r"--([a-z-]+): (#[0-9a-f]{6});", part))
-        assert {key: found[key] for key in theme.COLOURS[name]} == theme.COLOURS[name]
 
 
 @pytest.mark.parametrize(

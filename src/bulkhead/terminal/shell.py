@@ -34,13 +34,12 @@ STATES = {
 class Page:
     """One browser tab while it is built and painted. `query` are the parts of its address after the question mark."""
 
-    def __init__(self, session: Session, client: Client, path: str, query: dict[str, str], is_dark: bool) -> None:
+    def __init__(self, session: Session, client: Client, path: str, query: dict[str, str]) -> None:
         self.session = session
         self.client = client
         self.painter = Painter(client)
         self.path = path
         self.query = query
-        self.is_dark = is_dark
         self._market = ""
 
     @property
@@ -114,7 +113,6 @@ def screen(
 
 def frame(page: Page, shown: Screen) -> None:
     """Build header and screen. A screen that needs markets is built again when they are known."""
-    ui.dark_mode(page.is_dark)
     page.client.title = f"{shown.title} · Bulkhead"
     with ui.element("header").classes("bh-header").props('data-floats="yes"'):
         link = ui.element("a").classes("bh-brand").props(f'href="{page.link_to("/")}"')
@@ -126,7 +124,7 @@ def frame(page: Page, shown: Screen) -> None:
         _last_action(page)
         _accounts(page)
         _light(page)
-        parts.button("Light" if page.is_dark else "Dark", lambda: _turn(page), mark="theme")
+        theme.Choice().props('data-mark="theme"')
     _banner(page)
     alerts.build(page)
     with ui.element("div").classes("bh-screen"):
@@ -236,10 +234,3 @@ def _wait_for_markets(page: Page) -> None:
     page.painter.every(1.0, lambda: why.show(page.session.trouble))
     leave = page.session.markets_known.listen(page.reload)
     page.client.on_delete(leave)
-
-
-def _turn(page: Page) -> None:
-    wanted = theme.LIGHT if page.is_dark else theme.DARK
-    page.client.run_javascript(
-        f"document.cookie = '{theme.COOKIE}={wanted}; path=/; max-age=31536000; SameSite=Strict'; location.reload()"
-    )

@@ -143,7 +143,7 @@ class Compare:
 
     def _build_table(self) -> None:
         with parts.panel("Margin modes side by side", mark="comparison") as self.panel:
-            self.table = ModesTable(self.market.terms, self.page.is_dark, self._take)
+            self.table = ModesTable(self.market.terms, self._take)
 
     def _build_price(self) -> None:
         with parts.panel("Along the price", classes="bh-compare-price", mark="along") as panel:
@@ -157,7 +157,7 @@ class Compare:
                 self.lines.props('data-mark="lines"')
             self.summary = parts.Text("", "p", "bh-summary")
             self.summary.props('data-mark="summary" aria-live="polite"')
-            self.chart = Chart(self.page.is_dark)
+            self.chart = Chart()
             self.slider = Slider(f"Price of {self.market.name}", self._slide)
             self.slider.props('data-mark="slider"')
             self.about = parts.Text("", "p", "bh-about")

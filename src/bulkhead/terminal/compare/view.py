@@ -10,18 +10,13 @@ from nicegui import ui
 from nicegui.elements.echart import EChart
 
 from bulkhead.client import Market
-from bulkhead.terminal import numbers, parts, theme
+from bulkhead.terminal import numbers, parts
 from bulkhead.terminal.compare import columns
 from bulkhead.terminal.compare.figures import Answer, Mode
 from bulkhead.terminal.compare.link import MODES
 
 assert EChart.component is not None, "its library is registered by importing it"
 
-# Told apart by everybody (after Okabe and Ito), by dashes and by symbols: never by colour alone.
-COLOURS = {
-    theme.DARK: {"isolated": "#f0a13a", "cross": "#5ab4f0", "strategy": "#3fc79a", "scenario": "#d98bc0"},
-    theme.LIGHT: {"isolated": "#a35b00", "cross": "#0b62b0", "strategy": "#00735a", "scenario": "#9c3c7c"},
-}
 DASHES: dict[str, tuple[Any, str]] = {
     "isolated": ("solid", "circle"), "cross": ([7, 3], "rect"), "strategy": ([2, 3], "triangle"),
     "scenario": ([9, 3, 2, 3], "diamond"),
@@ -29,20 +24,14 @@ DASHES: dict[str, tuple[Any, str]] = {
 SHOWN = (("left", "left in all accounts, USD"), ("equity", "equity of its account, USD"))
 
 
-def colours_of(is_dark: bool) -> dict[str, str]:
-    """The terminal's colours and one for each mode."""
-    return {**theme.colours(is_dark), **COLOURS[theme.DARK if is_dark else theme.LIGHT]}
-
-
 class ModesTable:
     """One column for each mode. `paint` shows an answer, `move` where the slider stands."""
 
-    def __init__(self, market: Market, is_dark: bool, take: Callable[[str], None]) -> None:
+    def __init__(self, market: Market, take: Callable[[str], None]) -> None:
         self.market = market
         self._rows: dict[str, dict[str, parts.Text]] = {}
         self._elements: dict[str, list[ui.element]] = {mode: [] for mode in MODES}
         self._buttons: dict[str, ui.element] = {}
-        self._colours = colours_of(is_dark)
         with ui.element("table").classes("bh-modes").props('data-mark="modes" aria-label="Margin modes side by side"'):
             self._head()
             with ui.element("tbody"):
@@ -71,7 +60,7 @@ class ModesTable:
                 parts.Text("USD")
             for mode in MODES:
                 with ui.element("th").props('scope="col"').classes("bh-mode") as cell:
-                    ui.element("i").classes("bh-swatch").style(f"background: {self._colours[mode]}")
+                    ui.element("i").classes("bh-swatch").style(f"background: var(--{mode})")
                     parts.Text(mode.capitalize())
                 self._elements[mode].append(cell)
 
@@ -148,10 +137,9 @@ class Slider(ui.element, component="../static/slider.js"):
 class Chart(ui.element, component="../static/whatif.js"):
     """What is left in each mode along the price. Its canvas takes floats: it shows no more digits than they have."""
 
-    def __init__(self, is_dark: bool) -> None:
+    def __init__(self) -> None:
         super().__init__()
         self._props["label"] = "What each margin mode leaves along the price, and where each is liquidated"
-        self._props["colours"] = colours_of(is_dark)
         self.classes("bh-fill")
         self._shown: dict[str, Any] = {}
 

@@ -11,7 +11,7 @@ from nicegui import ui
 from nicegui.elements.echart import EChart
 
 from bulkhead.client import Market, Order, Position
-from bulkhead.terminal import numbers, parts, theme
+from bulkhead.terminal import numbers, parts
 from bulkhead.terminal.live.account import LiveAccount
 from bulkhead.terminal.live.candles import INTERVALS, LiveCandles
 from bulkhead.terminal.live.market import LiveMarket
@@ -26,10 +26,9 @@ assert EChart.component is not None, "its library is registered by importing it"
 class Chart(ui.element, component="../static/chart.js"):
     """Paints what it is given; prices as floats, for a canvas shows no more digits than they have."""
 
-    def __init__(self, label: str, is_dark: bool) -> None:
+    def __init__(self, label: str) -> None:
         super().__init__()
         self._props["label"] = label
-        self._props["colours"] = theme.colours(is_dark)
         self.classes("bh-fill")
 
 
@@ -104,7 +103,7 @@ class _Candles:
         self.page = page
         self.market = market
         self.since = since  # from when there are candles at all, where that is in sight
-        self.chart = Chart(f"Candles of {market.name} with volume, mark and index price", page.is_dark)
+        self.chart = Chart(f"Candles of {market.name} with volume, mark and index price")
         self.candles: LiveCandles | None = None
         self._leave: Callable[[], None] | None = None
         self._lines: list[dict[str, Any]] | None = None
