@@ -19,6 +19,23 @@ class Refused(ClientError):
         self.debug = debug
 
 
+class OtherExchange(ClientError):
+    """Another exchange answers than the one that is known: of another chain, or another domain. Nothing was sent, and
+    nothing is signed for it; the known one is signed for again as soon as it answers. `what` is without the advice."""
+
+    ADVICE = "nothing is signed for it; whoever means that exchange begins with an Exchange, and keys, of its own"
+
+    def __init__(self, what: str) -> None:
+        super().__init__(f"{what}; {self.ADVICE}")
+        self.what = what
+
+
+class OtherVersion(OtherExchange):
+    """The exchange signs, or keeps its state, in a version that this software does not know. Nothing was sent."""
+
+    ADVICE = "nothing is signed for it; use the software of the exchange's version"
+
+
 class RateLimited(Refused):
     """Too many requests, or the node is loaded; it may be asked again in `retry_s` seconds."""
 

@@ -389,6 +389,7 @@ class SigningDomain(Model, frozen=True):
     chain_id: str
     revision: int
     signing_domain: str = ""
+    state_version: int = 0  # of what batches prove; 0: not told
 
     @property
     def named(self) -> Domain:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from bulkhead.client.answers import FundingPayment, PastPosition
 from bulkhead.client.answers_venue import OwnSettledSolvency, OwnSolvency
 from bulkhead.client.compartments import Compartments, MovePlan
-from bulkhead.client.errors import ClientError, Refused, Unreachable, Unreadable
+from bulkhead.client.errors import ClientError, OtherExchange, Refused, Unreachable, Unreadable
 from bulkhead.client.evidence import Evidence
 from bulkhead.client.models import (
     Account,
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 
 USER = "/api/v1/user"
 DUPLICATE, NO_POSITION, NOT_OPEN = 1134, 1137, 1142
+UNAUTHORIZED, KEY_CODES = 401, (1100, 1101, 1102)  # key, signature or account that does not fit
 PAUSES_S = (0.2, 1.0, 3.0)  # before an order that nothing was heard of is asked for and sent again
 Answer = TypeVar("Answer")
 
@@ -61,7 +62,20 @@ class Trader:
         self, method: str, path: str, kind: type[Answer], *, query: dict[str, Any] | None = None, body: Any = None
     ) -> Answer:
         headers = {"X-Api-Key": self.api_key}
-        return await self.exchange.transport.ask(method, USER + path, kind, query=query, body=body, headers=headers)
+        ask = self.exchange.transport.ask
+        try:
+            return await ask(method, USER + path, kind, query=query, body=body, headers=headers)
+        except Refused as error:
+            if error.status == UNAUTHORIZED or error.code in KEY_CODES:
+                await self.exchange.look_again()
+            raise
+
+    async def _signer(self) -> Signer:
+        """Who signs, while the exchange is the one in whose domain he does. Raises OtherExchange."""
+        told = await self.exchange.domain()
+        if told.named != self.signer.domain:
+            raise OtherExchange(f"these keys sign for {self.signer.domain.chain_id}, not for {told.chain_id}")
+        return self.signer
 
     async def _whole(self, path: str, kind: type[Answer], query: dict[str, Any]) -> Answer:
         headers = {"X-Api-Key": self.api_key}
@@ -148,8 +162,9 @@ class Trader:
 
         Without an answer, it asks what became of the order and sends the same message again, which the exchange takes
         once at most. Unreachable where nothing is heard in the end: then the order may or may not be there.
+        OtherExchange, and nothing sent, where the exchange is not the one that this account is of.
         """
-        return await self._placed(body_of(order, await self.exchange.market(order.market), self.signer))
+        return await self._placed(body_of(order, await self.exchange.market(order.market), await self._signer()))
 
     async def _placed(self, body: dict[str, Any]) -> Placed:
         late = (DUPLICATE, NOT_OPEN) if "cancelId" in body else (DUPLICATE,)  # of the same message, once it was taken
@@ -164,9 +179,12 @@ class Trader:
                 found = await self.orders_named(str(body["id"]))
                 if found:
                     return Placed(id=found[0].id, external_id=found[0].external_id)
+                await self._signer()
                 return await self._ask("POST", "/order", Placed, body=body)
             except (Unreachable, Unreadable) as error:
                 problem = error
+            except OtherExchange as error:  # what became of it, only the one that it was sent to can say
+                problem = Unreachable(f"no answer, and then {error.what}")
             except Refused as error:
                 if error.code not in late:
                     raise
@@ -208,7 +226,7 @@ class Trader:
             raise Refused(422, NO_POSITION, f"there is no position in {market}")
         is_long = held[0].side == "LONG"
         terms, names = await self.exchange.market(market), {"replaces": replaces, "external_id": external_id}
-        made = protection_of(terms, self.signer, is_long, take_profit, stop_loss, size=Decimal(size), **names)
+        made = protection_of(terms, await self._signer(), is_long, take_profit, stop_loss, size=Decimal(size), **names)
         return await self._placed(made)
 
     async def cancel(self, order_id: int) -> None:
@@ -301,7 +319,7 @@ class Trader:
             "marginMode": mode,
             "leverage": leverage,
             "topUpCap": decimal_text(cap),
-            **self.signer.configuration(ids[market].market_id, mode, leverage, cap, nonce),
+            **(await self._signer()).configuration(ids[market].market_id, mode, leverage, cap, nonce),
         }
         await self._ask("POST", "/configuration", dict[str, Any], body=body)
 
@@ -314,7 +332,7 @@ class Trader:
         """Money and positions among the owner's accounts, and new modes: all of it or nothing."""
         ids = await self._ids([*(leg.market for leg in positions), *(one.market for one in choices)])
         nonce = (await self.configuration()).next_nonce
-        body = self.signer.move(assets, positions, choices, ids, nonce)
+        body = (await self._signer()).move(assets, positions, choices, ids, nonce)
         await self._ask("POST", "/move", dict[str, Any], body=body)
 
     async def plan_move(
@@ -350,7 +368,7 @@ class Trader:
         body = {
             "accountId": account_id,
             "description": description,
-            "signature": self.signer.strategy(account_id, wallet),
+            "signature": (await self._signer()).strategy(account_id, wallet),
         }
         await self._ask("POST", "/strategies", Account, body=body)
         return await self.strategy(account_id)
@@ -372,10 +390,10 @@ class Trader:
 
     async def transfer(self, target: int, target_key: int, amount: Number) -> int:
         """Money to any other account, whose public key is named too; the operation's id."""
-        body = self.signer.transfer(target, target_key, Decimal(amount))
+        body = (await self._signer()).transfer(target, target_key, Decimal(amount))
         return int((await self._ask("POST", "/transfer/onchain", dict[str, Any], body=body))["id"])
 
     async def withdraw(self, amount: Number, recipient: str) -> int:
         """Money to an address on L1, where it can be claimed when its batch has settled; the operation's id."""
-        body = self.signer.withdrawal(int(recipient, 16), Decimal(amount))
+        body = (await self._signer()).withdrawal(int(recipient, 16), Decimal(amount))
         return await self._ask("POST", "/withdrawal", int, body=body)
