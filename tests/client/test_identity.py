@@ -41,11 +41,13 @@ class Stranger:
     def __init__(self) -> None:
         self.told = dict(KNOWN)
         self.sent: list[dict[str, Any]] = []
+        self.paths: set[str] = set()
         self.asked = 0
         self.refuses = False
         self.hangs_up = False
 
     async def answer(self, request: web.Request) -> web.StreamResponse:
+        self.paths.add(request.path)
         if request.path.endswith("/starknet"):
             self.asked += 1
             return says(self.told)

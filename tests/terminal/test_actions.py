@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from bulkhead.client import Exit, NewOrder, Order, Refused, Unreachable, Unreadable
+from bulkhead.client import Exit, NewOrder, Order, OtherExchange, Refused, Unreachable, Unreadable
 from bulkhead.client.models import Placed
 from bulkhead.terminal import actions as module
 from bulkhead.terminal.actions import Actions, Stage
@@ -56,7 +56,7 @@ class Account:
 
 def run(work: Callable[[Actions], Awaitable[None]]) -> None:
     async def inside() -> None:
-        await work(Actions(SimpleNamespace()))  # type: ignore[arg-type]
+        await work(Actions(SimpleNamespace(other=None)))  # type: ignore[arg-type]
 
     asyncio.run(inside())
 
@@ -141,6 +141,24 @@ def test_an_exchange_that_knows_the_account_no_more_leaves_it_unknown(monkeypatc
         while not action.is_over:
             await asyncio.sleep(0)
         assert action.stage is Stage.UNKNOWN and "no such key" in action.details
+
+    run(work)
+
+
+def test_another_exchange_is_not_believed_that_an_order_never_arrived(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "LOOK_S", 0.0)
+
+    async def work(actions: Actions) -> None:
+        account: Any = Account(Unreachable("gone"))
+        actions._link.other = OtherExchange("another exchange answers")
+        action = await actions.place("key", account, ORDER, "Buy")
+        for _ in range(20 * module.LOOKS):
+            await asyncio.sleep(0)
+        assert action.stage is Stage.LOOKING
+        actions._link.other = None
+        while not action.is_over:
+            await asyncio.sleep(0)
+        assert action.stage is Stage.LOST
 
     run(work)
 

@@ -10,6 +10,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from bulkhead.client import Exchange, Order
+from bulkhead.signing import Domain
 from bulkhead.terminal.shell import SCREENS
 from tests.api.live import Live
 from tests.terminal.browser import Bench
@@ -50,6 +51,45 @@ def test_two_tabs_show_the_same_and_send_once(bench: Bench, live: Live) -> None:
         expect(page.locator('[data-mark="table-orders"] tbody tr[data-id]')).to_have_count(0)
     history = ask(live.url, lambda exchange: past(exchange, bench.terminal.seed))
     assert [order.quantity for order in history].count(Decimal("0.1")) == 1
+
+
+def test_another_exchange_at_the_address_is_named_and_sent_nothing(bench: Bench, live: Live) -> None:
+    """An upgrade beneath a running terminal, or a test venue where another one was."""
+    page, authority = bench.page, live.node.exchange.machine.authority
+    page.goto(bench.at("/?market=BTC-USD"))
+    bench.ready()
+    price, size = (page.locator(f'[data-mark="ticket-{name}"] input') for name in ("price", "size"))
+    light, banner, submit = (page.locator(f'[data-mark="{name}"]') for name in ("light", "banner", "submit"))
+    price.fill("58000")
+    size.fill("0.123")
+    known, authority.domain = authority.domain, Domain("BH_1_other")
+    try:
+        expect(light).to_have_attribute("data-state", "other")
+        expect(banner).to_contain_text(f"chain BH_1_other, where {known.chain_id} is known")
+        expect(banner).to_contain_text("name this terminal the address of the exchange that you mean")
+        expect(submit).to_be_disabled()
+        size.press("Enter")
+        expect(page.locator('[data-mark="outcome"]')).to_contain_text("Nothing was sent. Another exchange answers")
+        page.locator('[data-mark="margin-change"]').click()
+        page.locator('[data-mark="margin-sign"]').click()
+        expect(page.locator('[data-mark="margin-form"]')).to_contain_text("rejected. Another exchange answers")
+        page.get_by_role("button", name="Leave").click()
+        bench.check()
+        page.goto(bench.at("/risk"))
+        expect(banner).to_contain_text("chain BH_1_other")
+        page.goto(bench.at("/?market=BTC-USD"))
+        expect(submit).to_be_disabled()
+    finally:
+        authority.domain = known
+    expect(light).to_have_attribute("data-state", "live")
+    expect(banner).to_be_hidden()
+    price.fill("58000")
+    size.fill("0.123")
+    expect(submit).to_be_enabled()
+    submit.click()
+    expect(page.locator('[data-mark="outcome"]')).to_contain_text("acknowledged")
+    found = ask(live.url, lambda exchange: past(exchange, bench.terminal.seed, is_open=True))
+    assert [order.quantity for order in found] == [Decimal("0.123")]
 
 
 PAINTED = """([element, names]) => {
@@ -152,6 +192,7 @@ def test_the_theme_is_kept_for_the_next_visit_and_never_flashes(bench: Bench) ->
         assert page.evaluate("() => getComputedStyle(document.body).backgroundColor") == GROUNDS[machine]
 
 
-async def past(exchange: Exchange, seed: int) -> list[Order]:
-    """Orders of the owner that have left."""
-    return await (await owner(exchange, seed)).orders_history()
+async def past(exchange: Exchange, seed: int, *, is_open: bool = False) -> list[Order]:
+    """Orders of the owner that have left, or those that are open."""
+    trader = await owner(exchange, seed)
+    return await (trader.orders() if is_open else trader.orders_history())

@@ -164,7 +164,8 @@ class Trader:
         once at most. Unreachable where nothing is heard in the end: then the order may or may not be there.
         OtherExchange, and nothing sent, where the exchange is not the one that this account is of.
         """
-        return await self._placed(body_of(order, await self.exchange.market(order.market), await self._signer()))
+        signer, terms = await self._signer(), await self.exchange.market(order.market)
+        return await self._placed(body_of(order, terms, signer))
 
     async def _placed(self, body: dict[str, Any]) -> Placed:
         late = (DUPLICATE, NOT_OPEN) if "cancelId" in body else (DUPLICATE,)  # of the same message, once it was taken

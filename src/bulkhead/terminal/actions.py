@@ -14,7 +14,17 @@ from enum import Enum
 
 import structlog
 
-from bulkhead.client import ClientError, Exit, NewOrder, Order, RateLimited, Refused, Unreachable, Unreadable
+from bulkhead.client import (
+    ClientError,
+    Exit,
+    NewOrder,
+    Order,
+    OtherExchange,
+    RateLimited,
+    Refused,
+    Unreachable,
+    Unreadable,
+)
 from bulkhead.client.models import Placed
 from bulkhead.terminal import words
 from bulkhead.terminal.live.account import LiveAccount
@@ -191,9 +201,14 @@ class Actions(Topic):
         empty = refused = 0
         while empty < LOOKS:
             await asyncio.sleep(LOOK_S)
+            if self._link.other is not None:
+                empty = 0  # whoever answers was not sent it, and cannot know
+                continue
             try:
                 found = await account.trader.orders_named(external_id)
                 refused = 0
+            except OtherExchange:
+                empty = 0
             except ClientError as error:
                 empty = 0  # only an exchange that answers all the while is believed
                 refused = refused + 1 if isinstance(error, Refused) and not isinstance(error, RateLimited) else 0

@@ -15,7 +15,7 @@ from urllib.parse import urlencode
 
 from nicegui import Client, ui
 
-from bulkhead.terminal import alerts, parts, theme
+from bulkhead.terminal import alerts, parts, theme, words
 from bulkhead.terminal.live.account import LiveAccount
 from bulkhead.terminal.live.link import LinkState
 from bulkhead.terminal.live.market import LiveMarket
@@ -28,6 +28,7 @@ STATES = {
     LinkState.LIVE: "live",
     LinkState.STALE: "stale: no answer",
     LinkState.DOWN: "disconnected",
+    LinkState.OTHER: "another exchange",
 }
 
 
@@ -201,15 +202,15 @@ def _banner(page: Page) -> None:
         age = parts.Age(old_ms=0, prefix="For ", suffix=".")
 
     def paint() -> None:
-        is_bad = link.state in (LinkState.STALE, LinkState.DOWN)
-        banner.set_visibility(is_bad)
-        if is_bad:
-            what = (
-                "The exchange gives no answer: everything below may be old."
-                if link.state is LinkState.STALE
-                else f"No connection to {page.session.exchange.transport.url}: everything below is old. Trying again."
-            )
-            text.show(what + " ")
+        said = {
+            LinkState.STALE: "The exchange gives no answer: everything below may be old.",
+            LinkState.DOWN: f"No connection to {page.session.exchange.transport.url}: everything below is old. "
+            "Trying again.",
+            LinkState.OTHER: "" if link.other is None else f"{words.of_other(link.other)}.",
+        }.get(link.state, "")
+        banner.set_visibility(bool(said))
+        if said:
+            text.show(said + " ")
             age.told(link.since_ms)
 
     page.painter.on(link, paint)

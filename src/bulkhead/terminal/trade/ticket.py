@@ -257,6 +257,8 @@ class Ticket:
         session = self.page.session
         if session.active is None:
             why = "Unlock an account on the screen Keys to trade."
+        elif session.link.other is not None:
+            why = "Another exchange answers: nothing is sent to it."
         elif not session.link.is_live:
             why = "The exchange gives no answer: an order is sent, and looked up until its fate is known."
         else:
@@ -266,7 +268,8 @@ class Ticket:
         else:
             self.note.show(self._foreseen, "bh-note bh-danger")
         is_open = self.is_sending or (self._action is not None and not self._action.is_over)
-        parts.set_disabled(self.submit, session.active is None or is_open or bool(self.editing.gone))
+        cannot = session.active is None or session.link.other is not None
+        parts.set_disabled(self.submit, cannot or is_open or bool(self.editing.gone))
 
     def _paint_problems(self, made: Made) -> None:
         for name, field in self.fields.items():
@@ -331,6 +334,10 @@ class Ticket:
         made, edited = self._made(), self.editing.order
         if self.editing.gone:
             self.outcome.show(f"Nothing was sent. {self.editing.gone}.", "bh-danger")
+            return
+        other = self.page.session.link.other
+        if other is not None:
+            self.outcome.show(f"Nothing was sent. {words.sentence(other.what)}", "bh-danger")
             return
         self._paint_problems(made)
         if made.problems:
