@@ -170,6 +170,7 @@ class Order(Model, frozen=True):
     take_profit: Waits | None = None
     stop_loss: Waits | None = None
     tp_sl_type: str = "ORDER"
+    is_asleep: bool = False  # an exit that closes nothing until the order that it came with fills more
 
     @property
     def is_open(self) -> bool:

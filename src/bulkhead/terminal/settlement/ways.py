@@ -56,7 +56,7 @@ def ways_of(orders: Sequence[Order], operations: Sequence[Operation]) -> list[Wa
         Way(
             f"order-{one.id}",
             f"{_exit(one)}{one.side.lower()} {_much(one)} {one.market}, "
-            f"{STATUSES.get(one.status) or _words(one.status)}",
+            f"{'asleep' if one.is_asleep else STATUSES.get(one.status) or _words(one.status)}",
             one.sequence, one.created_time, one.id, one.account_id,
         )
         for one in orders

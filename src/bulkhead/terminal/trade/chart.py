@@ -136,11 +136,12 @@ class _Candles:
         bars = self.candles.bars
         self.since.show(since(self.candles.begins_ms))
         limits = self.market.terms.trading_config
+        self._lines = self.lines()
         self.chart.run_method("paint", {
             "candles": [_candle(bar.time_ms, bar.traded) for bar in bars],
             "marks": [None if bar.marked is None else float(bar.marked.close) for bar in bars],
             "indices": [None if bar.indexed is None else float(bar.indexed.close) for bar in bars],
-            "lines": self.lines(),
+            "lines": self._lines,
             "span": INTERVALS[self.candles.interval],
             "places": numbers.places_of(limits.min_price_change),
             "sizePlaces": numbers.size_places(self.market.terms),
@@ -161,7 +162,10 @@ class _Candles:
             if other is not account and held is not None and held.liquidation_price:
                 made.append(_liquidation(terms, held, other))
         middle = self.market.last
-        orders = [order for order in account.orders.values() if order.market == self.market.name and order.price]
+        orders = [
+            order for order in account.orders.values()
+            if order.market == self.market.name and order.price and not order.is_asleep
+        ]  # fmt: skip
         orders.sort(key=lambda order: abs((order.price or middle) - middle))
         for order in orders[:20]:
             made.append(_line("order", f"order {order.id}", *_told(terms, order, middle), "muted", "End"))

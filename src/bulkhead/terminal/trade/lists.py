@@ -105,7 +105,7 @@ def order_row(markets: Markets, one: Order) -> Row:
         Cell(at(one.created_time), "bh-muted"), Cell(one.market), Cell(type_of(one)),
         side_of(one.side), Cell(_size(terms, one)), Cell(numbers.size(terms, one.filled)),
         Cell(numbers.price(terms, one.price)),
-        Cell(waits_for(terms, one)), Cell(STATUSES.get(one.status, one.status.lower())),
+        Cell(waits_for(terms, one)), Cell("asleep" if one.is_asleep else STATUSES.get(one.status, one.status.lower())),
         Cell(", ".join(flags), "bh-muted"),
         Cell("Edit", action="edit", title=f"Edit the order {one.id}") if can_be_edited(one) else Cell(""),
         Cell("Cancel", action="cancel", title=f"Cancel the order {one.id}"),
