@@ -218,13 +218,14 @@ def _banner(page: Page) -> None:
 
 def _last_action(page: Page) -> None:
     actions = page.session.actions
-    with ui.element("span").classes("bh-last").props('role="status" data-mark="last-action"'):
+    with ui.element("span").classes("bh-last").props('role="status" data-mark="last-action"') as shown:
         text = parts.Text()
 
     def paint() -> None:
         last = actions.last
         if last is not None:
             text.show(f"{last.what}: {last.stage.value}")
+            parts.set_attribute(shown, "title", text.text)
 
     page.painter.on(actions, paint)
 

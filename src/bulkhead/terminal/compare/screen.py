@@ -301,7 +301,8 @@ class Compare:
         session, asked = self.page.session, self.said.get("account", "")
         account = session.accounts.get(int(asked)) if asked.isdecimal() and len(asked) < 20 else None
         is_other = account is not None and account is not session.active
-        self.whose.show(f"Asked of {account.label}, not of the account chosen above." if account and is_other else "")
+        said = f"Asked of {account.short_label}, not of the account chosen above." if account and is_other else ""
+        self.whose.show(said)
         self.mine.set_visibility(bool(asked) and account is None and session.active is not None)
 
     def _show(self, answer: Answer) -> None:

@@ -16,6 +16,12 @@ from bulkhead.terminal.live.topic import Topic
 
 FILLS_KEPT = 500
 LEFT_KEPT = 200
+NAME_SHOWN = 12  # characters of a name, which may have 128
+
+
+def shortened(name: str) -> str:
+    """The beginning of a name that is longer than NAME_SHOWN."""
+    return name if len(name) <= NAME_SHOWN else name[: NAME_SHOWN - 1].rstrip() + "…"
 
 
 class LiveAccount:
@@ -46,8 +52,16 @@ class LiveAccount:
     @property
     def label(self) -> str:
         """As the header names it."""
-        kind = "main" if self.named.kind == "MAIN" else "strategy"
-        return f"{self.named.description or kind} · {self.account_id}"
+        return f"{self._name} · {self.account_id}"
+
+    @property
+    def short_label(self) -> str:
+        """The same where there is little room, and no element that could cut it off: on a canvas, in a sentence."""
+        return f"{shortened(self._name)} · {self.account_id}"
+
+    @property
+    def _name(self) -> str:
+        return self.named.description or ("main" if self.named.kind == "MAIN" else "strategy")
 
     def start(self) -> None:
         """Follow it from now on."""

@@ -186,7 +186,7 @@ class MoneyForm:
         shown, sent, key = numbers.dollars(amount), self.amount.value, self._key
         self._say(f"Withdraw {shown} USD: sent…", "bh-muted")
         action = await self._session.actions.run(
-            key, f"Withdraw {shown} USD from {account.label}", lambda: account.trader.withdraw(amount, recipient)
+            key, f"Withdraw {shown} USD from {account.short_label}", lambda: account.trader.withdraw(amount, recipient)
         )
         own = own_of(self._session)
         await own.operations.refresh()
@@ -214,9 +214,9 @@ class MoneyForm:
 
         async def deposit() -> str:
             number = await self._kit.do("depositing", lambda chain: chain.deposit(account.account_id, amount))
-            return f"Deposit {number} of {shown} USD for {account.label} is in L1's queue: a batch will take it."
+            return f"Deposit {number} of {shown} USD for {account.short_label} is in L1's queue: a batch will take it."
 
-        if await self._run(f"Deposit {shown} USD for {account.label}", deposit):
+        if await self._run(f"Deposit {shown} USD for {account.short_label}", deposit):
             self.amount.empty(sent)  # another click would be another deposit
 
     async def _claim(self) -> None:

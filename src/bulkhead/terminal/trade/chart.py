@@ -206,7 +206,7 @@ def _held(terms: Market, position: Position) -> list[dict[str, Any]]:
 def _liquidation(terms: Market, position: Position, other: LiveAccount | None = None) -> dict[str, Any]:
     """Where a position is liquidated, and whose it is: the account's own, or the `other` account's."""
     text = f"liquidation of {_named(terms, position).lower()} at {numbers.price(terms, position.liquidation_price)}"
-    text = text.capitalize() if other is None else f"{other.label}: {text}"
+    text = text.capitalize() if other is None else f"{other.short_label}: {text}"
     name = "liquidation" if other is None else f"liquidation {other.account_id}"
     side = "Start" if other is None else "Middle"
     return _line("liquidation", name, position.liquidation_price, text, "danger", side, below=position.side == "LONG")
