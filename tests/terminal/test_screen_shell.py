@@ -167,6 +167,24 @@ def test_chart_and_depth_are_repainted_in_the_colours_of_the_theme(bench: Bench,
         assert min(painted(page, "chart", "up", "down", "muted")) > 20
 
 
+def test_lines_of_modes_that_lie_on_each_other_are_all_seen(bench: Bench, live: Live) -> None:
+    """What cross and scenario leave is the same at every move."""
+    page = bench.page
+    page.goto(bench.at("/compare?market=BTC-USD&side=BUY&type=LIMIT&size=0.2&price=60000&reach=50"))
+    bench.ready()
+    expect(page.locator('[data-mark="margin-cross"]')).not_to_have_text("–")
+    chart = page.locator(".bh-whatif")
+    page.wait_for_function("() => document.querySelector('.bh-whatif').bhChart?.getOption().series.length > 1")
+    told = chart.evaluate(
+        "(one) => one.bhChart.getZr().storage.getDisplayList().map((one) => one.style?.text).filter(Boolean)"
+    )
+    assert "cross = scenario" in told and "scenario = cross" in told
+    for is_light in (True, False):
+        bench.light(is_light)
+        counts = painted(page, "along", "isolated", "cross", "strategy", "scenario")
+        assert min(counts) > 100 and max(counts) < 2.5 * min(counts), "dashes of one where the others have none"
+
+
 def test_the_theme_is_kept_for_the_next_visit_and_never_flashes(bench: Bench) -> None:
     page = bench.page
     page.goto(bench.at("/keys"))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from decimal import Decimal
+from itertools import pairwise
 from typing import Any
 
 from nicegui import ui
@@ -21,6 +22,7 @@ DASHES: dict[str, tuple[Any, str]] = {
     "isolated": ("solid", "circle"), "cross": ([7, 3], "rect"), "strategy": ([2, 3], "triangle"),
     "scenario": ([9, 3, 2, 3], "diamond"),
 }  # fmt: skip
+TURN_PIXELS = 8
 SHOWN = (("left", "left in all accounts, USD"), ("equity", "equity of its account, USD"))
 
 
@@ -158,26 +160,54 @@ class Chart(ui.element, component="../static/whatif.js"):
 def drawn_of(answer: Answer, what: str) -> dict[str, Any]:
     """Lines and points of liquidation, in percent and dollars."""
     percents = [float(100 * share) for share in answer.grid]
+    values = {mode.name: _values(mode, what) for mode in answer.modes}
     return {
         "least": percents[0],
         "most": percents[-1],
         "step": percents[-1] / 5,
-        "series": [_series(answer, mode, what, percents) for mode in answer.modes],
+        "series": [_series(answer, mode, percents, values) for mode in answer.modes],
     }
 
 
-def _series(answer: Answer, mode: Mode, what: str, percents: list[float]) -> dict[str, Any]:
-    points = mode.what_if.points
-    values = [float(one.owner_left if what == "left" else one.equity) for one in points]
+def _values(mode: Mode, what: str) -> list[float]:
+    return [float(one.owner_left if what == "left" else one.equity) for one in mode.what_if.points]
+
+
+def _series(answer: Answer, mode: Mode, percents: list[float], lines: dict[str, list[float]]) -> dict[str, Any]:
+    """One line. Those that lie on each other take turns, each with a dash where the others have none; those that do so
+    all along are said to be the same."""
+    values = lines[mode.name]
+    same = [name for name, line in lines.items() if line == values and name != mode.name]
+    turns = sharing(mode.name, lines)
     dash, symbol = DASHES[mode.name]
+    if len(turns) > 1:
+        dash = [TURN_PIXELS, TURN_PIXELS * (len(turns) - 1)]
     return {
         "name": mode.name,
+        "label": " = ".join([mode.name, *same]),
         "dash": dash,
+        "offset": -TURN_PIXELS * turns.index(mode.name),
         "symbol": symbol,
         "isRefused": mode.what_if.reject is not None,
         "points": [list(point) for point in zip(percents, values, strict=True)],
         "liquidations": [[percents[place], values[place]] for place in liquidations(answer, mode)],
     }
+
+
+def sharing(name: str, lines: dict[str, list[float]]) -> list[str]:
+    """The modes whose lines run together with a mode's somewhere, or with one that does, its own among them."""
+    found = {name}
+    while True:
+        more = {other for other, line in lines.items() if any(_run_together(line, lines[one]) for one in found)}
+        if more == found:
+            return [one for one in lines if one in found]
+        found = more
+
+
+def _run_together(one: list[float], other: list[float]) -> bool:
+    """Two points that follow each other are the same: lines that only cross have one."""
+    are_same = [a == b for a, b in zip(one, other, strict=True)]
+    return any(a and b for a, b in pairwise(are_same))
 
 
 def liquidations(answer: Answer, mode: Mode) -> list[int]:

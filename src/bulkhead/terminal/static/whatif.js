@@ -64,14 +64,14 @@ export default {
       const c = this.colours;
       const series = given.series.map((one) => ({
         id: one.name, name: one.name, type: "line", showSymbol: false, symbol: one.symbol, data: one.points,
-        lineStyle: { color: c[one.name], width: one.isRefused ? 1 : 2, type: one.dash, opacity: one.isRefused ? 0.5 : 1 },
+        lineStyle: { color: c[one.name], width: one.isRefused ? 1 : 2, type: one.dash, dashOffset: one.offset, opacity: one.isRefused ? 0.5 : 1 },
         itemStyle: { color: c[one.name] }, emphasis: { disabled: true },
         markPoint: { silent: true, animation: false, symbol: one.symbol, symbolSize: 11, data: one.liquidations.map(([x, y]) => ({ coord: [x, y] })),
           itemStyle: { color: c[one.name], borderColor: c.panel, borderWidth: 1 }, label: { show: false } },
       }));
       series.push({ id: "cursor", type: "line", data: [], silent: true, markLine: this.line(this.cursor) });
-      this.chart.setOption({ xAxis: { min: given.least, max: given.most, interval: given.step }, legend: { data: given.series.map((one) => one.name) },
-        series }, { replaceMerge: ["series"] });
+      const legend = { data: given.series.map((one) => one.name), formatter: (name) => given.series.find((one) => one.name === name)?.label ?? name };
+      this.chart.setOption({ xAxis: { min: given.least, max: given.most, interval: given.step }, legend, series }, { replaceMerge: ["series"] });
     },
   },
 };
