@@ -3,7 +3,7 @@ const { theme } = window.bulkhead;
 
 export default {
   template: `
-    <select class="bh-input" aria-label="Theme" :value="choice" @change="choose($event.target.value)">
+    <select class="bh-input" aria-label="Theme" title="Theme" :value="choice" @change="choose($event.target.value)">
       <option v-for="one in choices" :key="one" :value="one">{{ one[0].toUpperCase() + one.slice(1) }}</option>
     </select>`,
   data() { return { choice: theme.choice, choices: theme.choices }; },
