@@ -45,6 +45,23 @@ def test_numbers_of_markets_are_taken() -> None:
         msgspec.convert({"m": "BTC-USD", "p": "NaN", "ts": 1}, Price)
 
 
+@pytest.mark.parametrize("number", ["NaN", "1e5", "", " 1", "1\n", "0x1", "1.", "9" * 41, "-" + "1" * 41])
+def test_no_text_is_taken_for_a_number_in_an_answer_of_plain_dictionaries(number: str) -> None:
+    told = {"custody": number, "accounts": "-0.5", "funds": "9" * 40, "sequence": 1, "batches": 1,
+            "liabilities": {"root": "0x1", "total": "0", "accounts": 0}}  # fmt: skip
+
+    async def work() -> None:
+        for taken in (told, {**told, "custody": "1.000001"}):
+            async with exchange_that(says(json.dumps({"status": "OK", "data": taken}))) as exchange:
+                if taken is told:
+                    with pytest.raises(Unreadable, match="custody"):
+                        await exchange.books.solvency()
+                else:
+                    assert await exchange.books.solvency() == taken, "as it was told"
+
+    run(work)
+
+
 @pytest.mark.parametrize(
     "text",
     ["<html>", "", "[]", '{"status":"OK","data":' + "[" * 50_000, '{"status":"OK","data":[{"name":7}]}', "\x00\xff"],

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from bulkhead.client.models import Contract, Limits, Market, Statistics
 from bulkhead.terminal import numbers
+from bulkhead.terminal.trade.lists import at
 
 NOTHING = Decimal(0)
 
@@ -57,6 +58,14 @@ def test_ages_and_what_shows_no_number() -> None:
     assert shown == ["0.0 s", "0.9 s", "59 s", "3 min", "2 h", "3 d"]
     with pytest.raises(ValueError, match="shows no number"):
         numbers.read("nothing")
+
+
+@pytest.mark.parametrize("time_ms", [-1, 1 << 50, 10**18, 10**400])
+def test_what_no_calendar_has_is_shown_as_no_date(time_ms: int) -> None:
+    """An exchange may tell of any number as a time."""
+    assert numbers.moment(time_ms) == at(time_ms) == numbers.NONE
+    assert numbers.moment((1 << 50) - 1).startswith("06.05.37648")
+    assert at(1_800_000_000_000) == "15.01. 08:00" and at(0) == numbers.NONE
 
 
 @pytest.mark.parametrize(

@@ -61,7 +61,8 @@ class Transport:
         query: dict[str, Any] | None = None,
         headers: dict[str, str] | None = None,
     ) -> Answer:
-        """The `data` of an answer of plain dictionaries: checked against a kind; what it knows not of stays."""
+        """The `data` of an answer of plain dictionaries: checked against a kind, and then as it was told, numbers as
+        texts (`answers.Number` says why); what the kind knows not of stays."""
         octets = await self.ask(method, path, msgspec.Raw, query=query, headers=headers)
         try:
             msgspec.json.decode(octets, type=kind, strict=False)

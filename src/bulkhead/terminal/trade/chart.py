@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
@@ -182,9 +181,7 @@ def since(begins_ms: int) -> str:
     """From when a market's history goes: a time of today, or a day; empty where that is not in sight."""
     if not begins_ms:
         return ""
-    moment = time.gmtime(begins_ms / 1000)
-    is_today = time.strftime("%Y%j", moment) == time.strftime("%Y%j", time.gmtime())
-    return "since " + time.strftime("%H:%M UTC" if is_today else "%d.%m.%Y", moment)
+    return "since " + numbers.dated(begins_ms, "%d.%m.%Y", today="%H:%M UTC")
 
 
 def _candle(time_ms: int, candle: Any) -> list[float | None]:

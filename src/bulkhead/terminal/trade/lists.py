@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from decimal import Decimal
 from typing import Any
 
@@ -42,11 +41,7 @@ PAST_POSITIONS = (
 
 def at(time_ms: int) -> str:
     """A time; with its day where that is another one."""
-    if not time_ms:
-        return numbers.NONE
-    moment = time.gmtime(time_ms / 1000)
-    is_today = time.strftime("%Y%j", moment) == time.strftime("%Y%j", time.gmtime())
-    return time.strftime("%H:%M:%S" if is_today else "%d.%m. %H:%M", moment)
+    return numbers.dated(time_ms, "%d.%m. %H:%M", today="%H:%M:%S") if time_ms else numbers.NONE
 
 
 def tone(value: Decimal) -> str:
