@@ -6,7 +6,6 @@ import json
 import re
 from decimal import Decimal
 
-import pytest
 from playwright.sync_api import Page, expect
 
 from bulkhead.client import Exchange, Order
@@ -123,24 +122,23 @@ def entered(page: Page) -> list[str]:
     )
 
 
-@pytest.mark.parametrize("path", ["/", "/compare", "/risk", "/settlement"])
-def test_another_theme_loses_nothing_that_was_typed(bench: Bench, path: str) -> None:
+def test_another_theme_loses_nothing_that_was_typed(bench: Bench) -> None:
     page = bench.page
-    page.goto(bench.at(path))
-    bench.ready()
-    page.evaluate("() => { window.isThisPage = true; }")
-    fields = page.locator(".bh-screen .bh-field input:not([type=checkbox]):visible")
-    expect(fields.first).to_be_editable()
-    for place in range(fields.count()):
-        if fields.nth(place).is_enabled():
+    for path in ("/", "/compare", "/risk", "/settlement"):
+        page.goto(bench.at(path))
+        bench.ready()
+        page.evaluate("() => { window.isThisPage = true; }")
+        fields = page.locator(".bh-screen .bh-field input:not([type=checkbox]):enabled:visible")
+        expect(fields.first).to_be_editable()
+        for place in range(fields.count()):
             fields.nth(place).fill(str(7 + place))
-    before = entered(page)
-    assert "8" in before
-    for wanted in ("light", "dark"):
-        bench.light(wanted == "light")
-        assert page.evaluate("() => window.isThisPage") is True
-        assert entered(page) == before
-        assert page.evaluate("() => getComputedStyle(document.body).backgroundColor") == GROUNDS[wanted]
+        before = entered(page)
+        assert "8" in before
+        for wanted in ("light", "dark"):
+            bench.light(wanted == "light")
+            assert page.evaluate("() => window.isThisPage") is True
+            assert entered(page) == before
+            assert page.evaluate("() => getComputedStyle(document.body).backgroundColor") == GROUNDS[wanted]
 
 
 def test_chart_and_depth_are_repainted_in_the_colours_of_the_theme(bench: Bench, live: Live) -> None:
@@ -188,7 +186,8 @@ def test_lines_of_modes_that_lie_on_each_other_are_all_seen(bench: Bench, live: 
 def test_the_theme_is_kept_for_the_next_visit_and_never_flashes(bench: Bench) -> None:
     page = bench.page
     page.goto(bench.at("/keys"))
-    other = bench.tab()
+    other = bench.context.new_page()
+    other.goto(bench.at("/keys"))
     bench.light(True)
     expect(other.locator('html[data-theme="light"]')).to_have_count(1)
     expect(other.locator('[data-mark="theme"]')).to_have_value("light")

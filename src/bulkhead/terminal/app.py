@@ -59,6 +59,7 @@ def create(session: Session, opened: Unlocked | None = None) -> ASGIApp:
     )
     for shown in SCREENS.values():
         _add(session, shown)
+    pages.config.quasar_config["loadingBar"]["skipHijack"] = True  # a bar without a name, for whatever a page fetches
     # Not compressed: on this machine's own wire that costs more time than it saves.
     ui.run_with(
         outer, title="Bulkhead", dark=None, language="en-US", tailwind=False, reconnect_timeout=RECONNECT_S,
