@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Sequence
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -10,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from bulkhead.client.answers import FundingPayment, PastPosition
 from bulkhead.client.answers_venue import OwnSettledSolvency, OwnSolvency
 from bulkhead.client.compartments import Compartments, MovePlan
-from bulkhead.client.errors import ClientError, Refused, Unreachable, Unreadable
+from bulkhead.client.errors import Refused
 from bulkhead.client.evidence import Evidence
 from bulkhead.client.models import (
     Account,
@@ -26,6 +25,7 @@ from bulkhead.client.models import (
     Strategies,
     Trade,
 )
+from bulkhead.client.once import counted, once
 from bulkhead.client.orders import Exit, NewOrder, Number, Side, body_of, protection_of, whole
 from bulkhead.client.signer import AssetLeg, MarketIds, ModeChoice, PositionLeg, Signer, decimal_text, legs_of
 from bulkhead.client.what_if import Move, WhatIf, looked_at, moved
@@ -35,7 +35,6 @@ if TYPE_CHECKING:
 
 USER = "/api/v1/user"
 DUPLICATE, NO_POSITION, NOT_OPEN = 1134, 1137, 1142
-PAUSES_S = (0.2, 1.0, 3.0)  # before an order that nothing was heard of is asked for and sent again
 Answer = TypeVar("Answer")
 
 
@@ -147,31 +146,30 @@ class Trader:
         """Sign and send an order; answered when it is journalled and handled.
 
         Without an answer, it asks what became of the order and sends the same message again, which the exchange takes
-        once at most. Unreachable where nothing is heard in the end: then the order may or may not be there.
+        once at most; a refusal then counts when no copy can come in any more. Unreachable where nothing is heard in the
+        end: then the order may be there, and until the error's `until_ms` it may still come in.
         """
         return await self._placed(body_of(order, await self.exchange.market(order.market), self.signer))
 
     async def _placed(self, body: dict[str, Any]) -> Placed:
         late = (DUPLICATE, NOT_OPEN) if "cancelId" in body else (DUPLICATE,)  # of the same message, once it was taken
-        problem: ClientError
-        try:
-            return await self._ask("POST", "/order", Placed, body=body)
-        except (Unreachable, Unreadable) as error:
-            problem = error
-        for pause_s in PAUSES_S:
-            await asyncio.sleep(pause_s)
-            try:
-                found = await self.orders_named(str(body["id"]))
-                if found:
-                    return Placed(id=found[0].id, external_id=found[0].external_id)
-                return await self._ask("POST", "/order", Placed, body=body)
-            except (Unreachable, Unreadable) as error:
-                problem = error
-            except Refused as error:
-                if error.code not in late:
-                    raise
-                problem = Unreachable(f"the order came in late ({error}); asking for it again")
-        raise Unreachable(f"no answer that can be read: {problem}") if isinstance(problem, Unreadable) else problem
+
+        async def find() -> Placed | None:
+            found = await self.orders_named(str(body["id"]))
+            return Placed(id=found[0].id, external_id=found[0].external_id) if found else None
+
+        return await once(
+            self.exchange.transport.clock, lambda: self._ask("POST", "/order", Placed, body=body), find,
+            lambda error: error.code in late,
+        )  # fmt: skip
+
+    async def _sure(self, method: str, path: str, *, body: Any = None, query: Any = None, taken: int | str) -> None:
+        """Send until it is answered what a copy does no harm of; `taken` as in `counted`."""
+        nothing: dict[str, Any] = {}
+        await counted(
+            self.exchange.transport.clock, lambda: self._ask(method, path, dict[str, Any], body=body, query=query),
+            taken=taken, done=nothing,
+        )  # fmt: skip
 
     async def take(
         self, market: str, side: Side, quantity: Number, *, slippage: Number = "0.005", reduce_only: bool = False
@@ -212,12 +210,13 @@ class Trader:
         return await self._placed(made)
 
     async def cancel(self, order_id: int) -> None:
-        """Cancel an order. Refused (1142) where it has left already."""
-        await self._ask("DELETE", f"/order/{order_id}", dict[str, Any])
+        """Cancel an order. Refused (1142) where it has left already; not where it left after a copy of this was sent
+        that had no answer."""
+        await self._sure("DELETE", f"/order/{order_id}", taken=NOT_OPEN)
 
     async def cancel_named(self, external_id: str) -> None:
         """Cancel an order by the name that was given to it; of a protection, both sides."""
-        await self._ask("DELETE", "/order", dict[str, Any], query={"externalId": external_id})
+        await self._sure("DELETE", "/order", query={"externalId": external_id}, taken=NOT_OPEN)
 
     async def cancel_many(self, order_ids: Sequence[int] = (), names: Sequence[str] = ()) -> list[str]:
         """Cancel these in one step; those that were not open are answered."""
@@ -225,7 +224,8 @@ class Trader:
         return list((await self._ask("POST", "/order/massCancel", dict[str, Any], body=body)).get("notFound", []))
 
     async def cancel_all(self, market: str | None = None) -> None:
-        """Cancel every order, or those of a market."""
+        """Cancel every order, or those of a market. Sent once: sent again it would take those with it that were placed
+        since. Unreachable: it may still come in until `until_ms`."""
         body: dict[str, Any] = {"cancelAll": True} if market is None else {"markets": [market]}
         await self._ask("POST", "/order/massCancel", dict[str, Any], body=body)
 
@@ -303,7 +303,7 @@ class Trader:
             "topUpCap": decimal_text(cap),
             **self.signer.configuration(ids[market].market_id, mode, leverage, cap, nonce),
         }
-        await self._ask("POST", "/configuration", dict[str, Any], body=body)
+        await self._sure("POST", "/configuration", body=body, taken="BAD_NONCE")
 
     async def move(
         self,
@@ -311,11 +311,15 @@ class Trader:
         positions: Sequence[PositionLeg] = (),
         choices: Sequence[ModeChoice] = (),
     ) -> None:
-        """Money and positions among the owner's accounts, and new modes: all of it or nothing."""
+        """Money and positions among the owner's accounts, and new modes: all of it or nothing, once.
+
+        Without an answer the same message is sent again. That its number is used up then means that it was done, unless
+        something else was signed for this account at the same moment.
+        """
         ids = await self._ids([*(leg.market for leg in positions), *(one.market for one in choices)])
         nonce = (await self.configuration()).next_nonce
         body = self.signer.move(assets, positions, choices, ids, nonce)
-        await self._ask("POST", "/move", dict[str, Any], body=body)
+        await self._sure("POST", "/move", body=body, taken="BAD_NONCE")
 
     async def plan_move(
         self,
@@ -371,11 +375,20 @@ class Trader:
         await self._ask("POST", "/claim", dict[str, Any], body={})
 
     async def transfer(self, target: int, target_key: int, amount: Number) -> int:
-        """Money to any other account, whose public key is named too; the operation's id."""
+        """Money to any other account, whose public key is named too; the operation's id, 0 where it was done and the
+        answer lost."""
         body = self.signer.transfer(target, target_key, Decimal(amount))
-        return int((await self._ask("POST", "/transfer/onchain", dict[str, Any], body=body))["id"])
+        answer = await counted(
+            self.exchange.transport.clock, lambda: self._ask("POST", "/transfer/onchain", dict[str, Any], body=body),
+            taken=DUPLICATE, done={"id": 0},
+        )  # fmt: skip
+        return int(answer["id"])
 
     async def withdraw(self, amount: Number, recipient: str) -> int:
-        """Money to an address on L1, where it can be claimed when its batch has settled; the operation's id."""
+        """Money to an address on L1, where it can be claimed when its batch has settled; the operation's id, 0 where it
+        was done and the answer lost."""
         body = self.signer.withdrawal(int(recipient, 16), Decimal(amount))
-        return await self._ask("POST", "/withdrawal", int, body=body)
+        return await counted(
+            self.exchange.transport.clock, lambda: self._ask("POST", "/withdrawal", int, body=body),
+            taken=DUPLICATE, done=0,
+        )  # fmt: skip

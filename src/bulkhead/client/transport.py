@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import time
+from contextlib import suppress
 from typing import Any, TypeVar
 
 import aiohttp
 import msgspec
 
-from bulkhead.client.errors import ClientError, RateLimited, Refused, Unreachable, Unreadable
+from bulkhead.client.clock import TIME_HEADER, TOO_LATE, UNTIL_HEADER, ExchangeClock
+from bulkhead.client.errors import ClientError, NoAnswer, RateLimited, Refused, Unreachable, Unreadable
 from bulkhead.client.nesting import keep_shallow
 
 TIMEOUT_S = 30.0
@@ -30,6 +33,7 @@ class Transport:
     def __init__(self, url: str) -> None:
         keep_shallow()
         self.url = url.rstrip("/")
+        self.clock = ExchangeClock()
         self._session: aiohttp.ClientSession | None = None
 
     @property
@@ -37,6 +41,8 @@ class Transport:
         """The session, made in the event loop that first asks."""
         if self._session is None:
             self._session = aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=TIMEOUT_S))
+            # It would send a cancellation again by itself, and we were told of the second's refusal alone.
+            self._session._retry_connection = False
         return self._session
 
     async def ask(
@@ -83,16 +89,45 @@ class Transport:
         asked = {name: _text(value) for name, value in (query or {}).items() if value is not None}
         data = None if body is None else _encode(body)
         sent = {**(headers or {}), **({} if body is None else {"Content-Type": "application/json"})}
+        for is_last in (False, True):
+            until_ms = 0 if method == "GET" else self.clock.until_ms()
+            timed = {**sent, UNTIL_HEADER: str(until_ms)} if until_ms else sent
+            try:
+                return _opened(*await self._answer(method, path, asked, data, timed), kind)
+            except NoAnswer as error:
+                error.until_ms = until_ms
+                raise
+            except Refused as error:
+                if error.code != TOO_LATE or is_last:
+                    raise  # else nothing was done, and the answer has put the clock right
+        raise AssertionError("the last attempt returns or raises")
+
+    async def _answer(
+        self, method: str, path: str, asked: dict[str, Any], data: bytes | None, headers: dict[str, str]
+    ) -> tuple[bytes, int, str]:
+        """An answer's bytes, its status, and when to try again."""
         try:
-            # No redirects: whoever answers may not have orders and API keys sent on to somebody else.
-            async with self.session.request(
-                method, self.url + path, params=asked, data=data, headers=sent, allow_redirects=False
-            ) as answer:
-                octets, status = await _read(answer, f"{method} {path}"), answer.status
-                retry = answer.headers.get("Retry-After", "1")
+            return await self._asked(method, path, asked, data, headers)
+        except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError) as error:
+            problem: Exception = error
+            if method == "GET" and not isinstance(error, aiohttp.ClientConnectorError):  # on one that was kept too long
+                with suppress(aiohttp.ClientError, TimeoutError, OSError):
+                    return await self._asked(method, path, asked, data, headers)
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
-            raise Unreachable(f"{method} {path}: {type(error).__name__}: {error}") from error
-        return _opened(octets, status, retry, kind)
+            problem = error
+        raise Unreachable(f"{method} {path}: {type(problem).__name__}: {problem}") from problem
+
+    async def _asked(
+        self, method: str, path: str, asked: dict[str, Any], data: bytes | None, headers: dict[str, str]
+    ) -> tuple[bytes, int, str]:
+        begun_s = time.time()
+        # No redirects: whoever answers may not have orders and API keys sent on to somebody else.
+        async with self.session.request(
+            method, self.url + path, params=asked, data=data, headers=headers, allow_redirects=False
+        ) as answer:
+            octets, status = await _read(answer, f"{method} {path}"), answer.status
+            self.clock.heard(answer.headers.get(TIME_HEADER, ""), begun_s)
+            return octets, status, answer.headers.get("Retry-After", "1")
 
     async def close(self) -> None:
         """Let go of connections."""

@@ -54,6 +54,7 @@ CODES: dict[int, tuple[str, str]] = {
     1144: ("A conditional order cannot be post-only", "Untick post-only"),
     1145: ("This type of order only reduces", "Tick reduce-only"),
     1146: ("This order has to be good till its time", "Choose good-till-time"),
+    1160: ("It came to the exchange too late to count; nothing was done", "Send it again"),
     10501: ("The position would be larger than the market allows", "Trade a smaller size"),
     1500: ("The API key is not valid any more", "Onboard again on the screen Keys: a new key is made"),
     1600: ("The amount is not one that can be moved", "Enter an amount above zero, in whole cents"),
