@@ -10,7 +10,7 @@ and exits.
 
 from bulkhead.client.account import AccountFeed, Update
 from bulkhead.client.compartments import Compartment, Compartments, MovePlan
-from bulkhead.client.errors import ClientError, RateLimited, Refused, TooSlow, Unreachable, Unreadable
+from bulkhead.client.errors import ClientError, RateLimited, Refused, TooSlow, Unreachable, Unreadable, Untrusted
 from bulkhead.client.exchange import Exchange
 from bulkhead.client.feeds import BookFeed, Feeds, TradeFeed
 from bulkhead.client.models import Balance, Market, Order, Position, Preview, PublicTrade, Trade
@@ -51,6 +51,7 @@ __all__ = [
     "Trigger",
     "Unreachable",
     "Unreadable",
+    "Untrusted",
     "Update",
     "WhatIf",
     "whole",

@@ -40,6 +40,11 @@ class Unreachable(NoAnswer):
     """No answer, or that of a node or a proxy that failed: whether a request was done is not known."""
 
 
+class Untrusted(Unreachable):
+    """Nobody has shown to be the exchange: the certificate is not good, or there is no TLS where it is asked for.
+    Nothing was sent, and there is no way around."""
+
+
 class Unreadable(NoAnswer):
     """An answer that is not what this SDK knows. What was asked for may have been done."""
 

@@ -10,7 +10,7 @@ import aiohttp
 import msgspec
 
 from bulkhead.client.clock import TIME_HEADER, TOO_LATE, UNTIL_HEADER, ExchangeClock
-from bulkhead.client.errors import ClientError, NoAnswer, RateLimited, Refused, Unreachable, Unreadable
+from bulkhead.client.errors import ClientError, NoAnswer, RateLimited, Refused, Unreachable, Unreadable, Untrusted
 from bulkhead.client.nesting import keep_shallow
 
 TIMEOUT_S = 30.0
@@ -110,12 +110,13 @@ class Transport:
             return await self._asked(method, path, asked, data, headers)
         except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError) as error:
             problem: Exception = error
-            if method == "GET" and not isinstance(error, aiohttp.ClientConnectorError):  # on one that was kept too long
+            is_kept = not isinstance(error, aiohttp.ClientConnectorError) and not self.session.closed
+            if method == "GET" and is_kept:  # a connection that was kept for longer than the exchange keeps it
                 with suppress(aiohttp.ClientError, TimeoutError, OSError):
                     return await self._asked(method, path, asked, data, headers)
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             problem = error
-        raise Unreachable(f"{method} {path}: {type(problem).__name__}: {problem}") from problem
+        raise unreached(f"{method} {path}", problem) from problem
 
     async def _asked(
         self, method: str, path: str, asked: dict[str, Any], data: bytes | None, headers: dict[str, str]
@@ -126,6 +127,9 @@ class Transport:
             method, self.url + path, params=asked, data=data, headers=headers, allow_redirects=False
         ) as answer:
             octets, status = await _read(answer, f"{method} {path}"), answer.status
+            if 300 <= status < 400:
+                told = f"HTTP {status}, sent on to {answer.headers.get('Location', '')[:200]!r}"
+                raise Unreadable(f"{method} {path}: {told}; nothing is sent there: name the address of the exchange")
             self.clock.heard(answer.headers.get(TIME_HEADER, ""), begun_s)
             return octets, status, answer.headers.get("Retry-After", "1")
 
@@ -134,6 +138,17 @@ class Transport:
         if self._session is not None:
             await self._session.close()
             self._session = None
+
+
+def unreached(what: str, error: Exception) -> Unreachable:
+    """Why there was no answer, a certificate that is not good told by name."""
+    if isinstance(error, aiohttp.ClientConnectorCertificateError):
+        why = getattr(error.certificate_error, "verify_message", "") or str(error.certificate_error)
+        return Untrusted(f"{what}: the certificate of {error.host} is not good: {why}")
+    if isinstance(error, aiohttp.ClientSSLError):
+        why = getattr(error.os_error, "reason", "") or str(error.os_error)
+        return Untrusted(f"{what}: {error.host} speaks no TLS that can be used here: {why}")
+    return Unreachable(f"{what}: {type(error).__name__}: {error}")
 
 
 async def _read(answer: aiohttp.ClientResponse, what: str) -> bytes:

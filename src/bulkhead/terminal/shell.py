@@ -15,7 +15,8 @@ from urllib.parse import urlencode
 
 from nicegui import Client, ui
 
-from bulkhead.terminal import alerts, parts, theme
+from bulkhead.client import Untrusted
+from bulkhead.terminal import alerts, parts, theme, words
 from bulkhead.terminal.live.account import LiveAccount
 from bulkhead.terminal.live.link import LinkState
 from bulkhead.terminal.live.market import LiveMarket
@@ -128,6 +129,7 @@ def frame(page: Page, shown: Screen) -> None:
         _light(page)
         parts.button("Light" if page.is_dark else "Dark", lambda: _turn(page), mark="theme")
     _banner(page)
+    _account_banner(page)
     alerts.build(page)
     with ui.element("div").classes("bh-screen"):
         if page.session.markets or not shown.needs_exchange:
@@ -211,10 +213,30 @@ def _banner(page: Page) -> None:
                 if link.state is LinkState.STALE
                 else f"No connection to {page.session.exchange.transport.url}: everything below is old. Trying again."
             )
+            if isinstance(link.error, Untrusted):
+                what = f"{words.of_error(link.error)}. Everything below is old."
             text.show(what + " ")
             age.told(link.since_ms)
 
     page.painter.on(link, paint)
+
+
+def _account_banner(page: Page) -> None:
+    """Says that nothing is heard of the account though the exchange answers: an exchange that began anew, a key that is
+    good no more. What is shown of it is then of before."""
+    banner = ui.element("div").classes("bh-banner").props('role="alert" data-mark="account-banner" data-floats="yes"')
+    with banner:
+        text = parts.Text()
+
+    def paint() -> None:
+        account = page.session.active
+        is_bad = account is not None and bool(account.problem) and page.session.link.is_live
+        banner.set_visibility(is_bad)
+        if account is not None and is_bad:
+            text.show(f"What is shown of {account.label} is old: nothing is heard of it. {account.problem}.")
+
+    page.on_account(lambda account: (account.troubled,), paint)
+    page.painter.on(page.session.link, paint)
 
 
 def _last_action(page: Page) -> None:

@@ -35,6 +35,7 @@ class Link(Topic):
         self.delay_ms = 0.0  # of the last answer
         self.clock_ms = 0  # the exchange's clock in it
         self.problem = ""
+        self.error: ClientError | None = None  # why there is no connection; None while there is one
         self.feeds: Feeds | None = None
         self._exchange = exchange
         self._ready = asyncio.Event()
@@ -68,6 +69,7 @@ class Link(Topic):
             try:
                 self.feeds = await self._exchange.feeds()
             except ClientError as error:
+                self.error = error
                 self._become(LinkState.DOWN, str(error))
                 await asyncio.sleep(AGAIN_S)
         self._ready.set()
@@ -77,6 +79,7 @@ class Link(Topic):
 
     async def _ask(self, feeds: Feeds) -> None:
         if not feeds.socket.is_connected:
+            self.error = feeds.socket.error
             self._become(LinkState.DOWN, self.problem or "the connection broke")
             return
         begun = time.perf_counter()
@@ -92,6 +95,7 @@ class Link(Topic):
         finally:
             asking.cancel()
         self.delay_ms, self.heard_ms, self.problem = 1000 * (time.perf_counter() - begun), now_ms(), ""
+        self.error = None
         self._become(LinkState.LIVE, "")
 
     def _become(self, state: LinkState, problem: str) -> None:

@@ -10,6 +10,7 @@ from decimal import Decimal
 from nicegui import ui
 
 from bulkhead.client import ClientError, NewOrder, Order
+from bulkhead.client.errors import NoAnswer
 from bulkhead.client.models import ModePreview
 from bulkhead.terminal import numbers, parts, words
 from bulkhead.terminal.actions import Action, Actions, Stage
@@ -24,6 +25,7 @@ from bulkhead.terminal.trade.order_form import LIMIT, MARKET, PROTECT, STOP, Ent
 
 REPEAT_S = 0.5
 PREVIEW_S = 0.25  # after the last key
+PREVIEW_AGAIN_S, PREVIEW_OLD_MS = 5.0, 15_000  # prices move while nobody types
 SHARES = ("25", "50", "75", "100")
 STAGE_STYLES = {
     Stage.SENT: "bh-muted", Stage.LOOKING: "bh-warning", Stage.DONE: "bh-up", Stage.REFUSED: "bh-danger",
@@ -54,6 +56,7 @@ class Ticket:
         page.painter.on(page.session.actions, self._paint_action)
         page.on_account(lambda account: (account.money, account.held), self._paint_state)
         page.painter.on(page.session.link, self._paint_state)
+        page.painter.every(PREVIEW_AGAIN_S, self._look_again)
 
     # -- building ----------------------------------------------------------------------------------------------------
 
@@ -90,6 +93,7 @@ class Ticket:
         self.preview = ui.element("dl").classes("bh-preview").props('data-mark="preview"')
         with self.preview:
             self._ahead = {name: _term(name) for name in ("Margin", "Fee at most", "Liquidation", "At stake")}
+        self.age = parts.Age(old_ms=PREVIEW_OLD_MS, prefix="estimate of ")
         self.note = parts.Text("", "p", "bh-note")
         self.submit = parts.button("", self.send, style="buy", mark="submit")
         self.submit_text = parts.text_of(self.submit)
@@ -296,13 +300,19 @@ class Ticket:
             return
         self._preview_task = asyncio.create_task(self._ask_ahead(account, made.order), name="preview")
 
+    def _look_again(self) -> None:
+        """The same order at the prices of now. One that is on its way is waited for, however slow it is."""
+        if self._preview_task is None or self._preview_task.done():
+            self.look_ahead()
+
     async def _ask_ahead(self, account: LiveAccount, order: NewOrder) -> None:
         await asyncio.sleep(PREVIEW_S)
         try:
             shown = await account.trader.preview(order)
         except ClientError as error:
             with self.preview:
-                self._paint_ahead(None, str(words.of_error(error)))
+                is_silent = isinstance(error, NoAnswer)
+                self._paint_ahead(None, "No estimate: no answer." if is_silent else str(words.of_error(error)))
             return
         current = next((mode for mode in shown.modes if mode.is_current), None)
         reject = words.of_reject(shown.reject) if shown.reject else None
@@ -318,6 +328,7 @@ class Ticket:
             shown = dict(zip(self._ahead, texts, strict=True))
         for name, text in shown.items():
             self._ahead[name].show(text)
+        self.age.told(0 if mode is None else now_ms())
         self._foreseen = problem
         self._paint_state()
 
