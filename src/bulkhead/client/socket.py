@@ -19,8 +19,8 @@ import msgspec
 from bulkhead.client.errors import ClientError, Refused, Unreachable, Unreadable
 from bulkhead.client.transport import unreached
 
-PATIENCE_S = 10.0
-HEARTBEAT_S = 15.0
+PATIENCE_S = 20.0  # a network that takes five seconds each way is slow, and not broken
+HEARTBEAT_S = 30.0  # the library hangs up where half of it passes without an answer
 PAUSE_MIN_S, PAUSE_MAX_S = 0.1, 10.0
 FRAME_MAX_BYTES = 64 << 20  # as of an answer
 _REFUSALS = (-32601, -32602, -32001)  # will not be otherwise the next time

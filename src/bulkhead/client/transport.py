@@ -14,6 +14,7 @@ from bulkhead.client.errors import ClientError, NoAnswer, RateLimited, Refused, 
 from bulkhead.client.nesting import keep_shallow
 
 TIMEOUT_S = 30.0
+COMMAND_S = 20.0  # twice as long as it is valid: what is not answered by then is looked for instead
 ANSWER_MAX_BYTES = 64 << 20  # unpacked: ten times the largest that an exchange has to give
 Answer = TypeVar("Answer")
 _FAILED = (500, 502, 504)  # who answers so may have done it before
@@ -40,7 +41,7 @@ class Transport:
     def session(self) -> aiohttp.ClientSession:
         """The session, made in the event loop that first asks."""
         if self._session is None:
-            self._session = aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=TIMEOUT_S))
+            self._session = aiohttp.ClientSession()
             # It would send a cancellation again by itself, and we were told of the second's refusal alone.
             self._session._retry_connection = False
         return self._session
@@ -122,9 +123,10 @@ class Transport:
         self, method: str, path: str, asked: dict[str, Any], data: bytes | None, headers: dict[str, str]
     ) -> tuple[bytes, int, str]:
         begun_s = time.time()
+        patience = aiohttp.ClientTimeout(total=min(TIMEOUT_S, COMMAND_S) if UNTIL_HEADER in headers else TIMEOUT_S)
         # No redirects: whoever answers may not have orders and API keys sent on to somebody else.
         async with self.session.request(
-            method, self.url + path, params=asked, data=data, headers=headers, allow_redirects=False
+            method, self.url + path, params=asked, data=data, headers=headers, allow_redirects=False, timeout=patience
         ) as answer:
             octets, status = await _read(answer, f"{method} {path}"), answer.status
             if 300 <= status < 400:

@@ -142,10 +142,7 @@ class Actions(Topic):
                 action.order_id, action.words = found[0].id, words.of_reason(found[0].status_reason)
             return bool(found)
 
-        looking = self._later(self._look(action, account.trader.exchange.transport.clock, find))
-        await self._watch(action, send, is_followed=True)
-        if action.is_over:
-            looking.cancel()
+        await self._found_or_answered(action, send, (account.trader.exchange.transport.clock, find))
         for ended in account.left:  # the stream may have told of its end before the answer came
             if ended.id == action.order_id:
                 self.follow_order(ended)
@@ -166,9 +163,10 @@ class Actions(Topic):
         async def sent() -> str:
             return str(await send() or "")
 
-        await self._watch(action, sent, is_followed=find is not None)
-        if find is not None and not action.is_over:
-            self._later(self._look(action, *find))
+        if find is None:
+            await self._watch(action, sent, is_followed=False)
+        else:
+            await self._found_or_answered(action, sent, find)
         return action
 
     @property
@@ -198,6 +196,18 @@ class Actions(Topic):
             self.all.popitem(last=False)
         self._tell(action)
         return action
+
+    async def _found_or_answered(
+        self, action: Action, send: Callable[[], Awaitable[str]], find: tuple[ExchangeClock, Find]
+    ) -> None:
+        """Wait for the answer, or until the exchange shows what was sent; without either it is looked for later."""
+        looking = self._later(self._look(action, *find))
+        sending = self._later(self._watch(action, send, is_followed=True))
+        await asyncio.wait([looking, sending], return_when=asyncio.FIRST_COMPLETED)
+        if sending.done():
+            if action.is_over:
+                looking.cancel()
+            await sending
 
     async def _watch(self, action: Action, send: Callable[[], Awaitable[str]], *, is_followed: bool) -> None:
         """Wait for the answer. What has none is looked for where it is followed; that may also find it before."""

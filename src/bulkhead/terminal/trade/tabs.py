@@ -203,7 +203,8 @@ class Tabs:
         if account is None or not self._can_cancel or self.cancel_button.props.get("disabled"):
             return
         parts.set_disabled(self.cancel_button, True)
-        actions, what = self.session.actions, f"Cancel all {len(account.orders):,} orders"
+        actions, count = self.session.actions, len(account.orders)
+        what = f"Cancel all {count:,} orders" if count > 1 else "Cancel all orders"
         late = actions.on_their_way
         try:
             action = await self._cancel(account, what, set(account.orders), account.trader.cancel_all)
