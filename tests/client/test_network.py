@@ -16,6 +16,7 @@ from bulkhead.client import clock as clock_module
 from bulkhead.client import once as once_module
 from bulkhead.client import transport as transport_module
 from bulkhead.client.clock import TIME_HEADER, TOO_LATE, UNTIL_HEADER, ExchangeClock
+from bulkhead.client.orders import body_of
 from tests.api.live import Live
 from tests.client.hostile import exchange_that
 from tests.network import Fault, Network
@@ -94,6 +95,7 @@ def test_an_order_that_the_network_keeps_for_longer_than_it_is_valid_is_never_th
 ) -> None:
     """Nobody had an answer, the look-ups found nothing, and then every copy arrives: the worst that a network does."""
     monkeypatch.setattr(clock_module, "WINDOW_MS", 1_000)
+    monkeypatch.setattr(clock_module, "SLACK_MS", 200)
 
     async def work(ways: Ways) -> None:
         ways.network.next(ORDER, Fault.HELD_QUESTION, 9)
@@ -117,6 +119,7 @@ def test_a_refusal_counts_when_no_copy_can_come_in_any_more(
 ) -> None:
     """The second copy is refused for a reason that goes away before the first arrives: then it was not refused."""
     monkeypatch.setattr(clock_module, "WINDOW_MS", 3_000)
+    monkeypatch.setattr(clock_module, "SLACK_MS", 200)
 
     async def work(ways: Ways) -> None:
         await ways.straight.withdraw(99_950, WALLET)
@@ -226,5 +229,30 @@ def test_a_clock_that_was_wrong_is_put_right_by_the_refusal_and_nothing_is_sent_
             transport.clock._read_s = 0.0
             await transport.ask("POST", "/", dict[str, Any], body={})
             assert len(sent) == 2 and int(sent[1]) - int(sent[0]) > 3_500_000
+
+    asyncio.run(work())
+
+
+@pytest.mark.parametrize("hours", [-1, 1, 3])
+def test_what_is_signed_lives_as_long_as_meant_by_the_exchange_s_clock(
+    hours: int, live: Live, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A client whose clock is an hour off onboards, and its orders expire when they should; three hours are not
+    followed, and the exchange says so."""
+    true_ms = live.node.clock_ms
+    monkeypatch.setattr(live.node, "clock_ms", lambda: true_ms() + hours * 3_600_000 + 60_000)
+
+    async def work() -> None:
+        async with Exchange(live.url) as exchange:
+            await exchange.markets()
+            owner = Owner(exchange, f"0x{time.time_ns():064x}")
+            if hours > 2:
+                with pytest.raises(Refused, match="signed too long ago, or in the future"):
+                    await owner.trader()
+                return
+            trader = await owner.trader()
+            expiry_ms = body_of(order("mine"), await exchange.market("BTC-USD"), trader.signer)["expiryEpochMillis"]
+            assert abs(expiry_ms - 3_600_000 - live.node.clock_ms()) < 2_000
+            assert (await trader.operations()) == []
 
     asyncio.run(work())

@@ -15,6 +15,7 @@ WINDOW_MS = 10_000
 SLACK_MS = 2_000  # what arrived in time is handled by then
 KEPT_S = 30.0  # a reading that took longer to come counts from then on: clocks drift, and are set
 DIGITS_MAX = 15
+FOLLOWED_MS = 2 * 3_600_000  # a signature's expiry follows the exchange's clock no further: it could be a lie
 
 
 class ExchangeClock:
@@ -42,6 +43,12 @@ class ExchangeClock:
     def now_ms(self) -> int:
         """The exchange's time; this machine's where the exchange tells none."""
         return round(1000 * time.time()) + self.ahead_ms
+
+    def signing_s(self) -> float:
+        """The time that what is signed counts from: the exchange's, within two hours of this machine's; else this
+        machine's, and the exchange refuses what has expired by its own."""
+        ahead_ms = self.ahead_ms if abs(self.ahead_ms) <= FOLLOWED_MS else 0
+        return time.time() + ahead_ms / 1000
 
     def until_ms(self) -> int:
         """When what is sent now shall count no more; 0 for an exchange that tells no time: it refuses nothing late."""

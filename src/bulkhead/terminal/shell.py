@@ -31,6 +31,8 @@ STATES = {
     LinkState.DOWN: "disconnected",
 }
 
+CLOCK_FOLLOWED = "Ages and expiries follow the exchange's, what is signed within two hours."
+
 
 class Page:
     """One browser tab while it is built and painted. `query` are the parts of its address after the question mark."""
@@ -223,17 +225,21 @@ def _banner(page: Page) -> None:
 
 def _account_banner(page: Page) -> None:
     """Says that nothing is heard of the account though the exchange answers: an exchange that began anew, a key that is
-    good no more. What is shown of it is then of before."""
+    good no more. What is shown of it is then of before. Says, too, when this machine's clock is wrong."""
     banner = ui.element("div").classes("bh-banner").props('role="alert" data-mark="account-banner" data-floats="yes"')
     with banner:
         text = parts.Text()
 
     def paint() -> None:
-        account = page.session.active
-        is_bad = account is not None and bool(account.problem) and page.session.link.is_live
-        banner.set_visibility(is_bad)
+        account, link = page.session.active, page.session.link
+        is_bad = account is not None and bool(account.problem) and link.is_live
+        minutes = abs(link.ahead_ms) // 60_000
+        banner.set_visibility(is_bad or bool(minutes and link.is_live))
         if account is not None and is_bad:
             text.show(f"What is shown of {account.label} is old: nothing is heard of it. {account.problem}.")
+        elif minutes:
+            way = "behind" if link.ahead_ms > 0 else "ahead of"
+            text.show(f"This machine's clock is {minutes} min {way} the exchange's: set it. {CLOCK_FOLLOWED}")
 
     page.on_account(lambda account: (account.troubled,), paint)
     page.painter.on(page.session.link, paint)

@@ -25,7 +25,7 @@ from bulkhead.terminal.trade.order_form import LIMIT, MARKET, PROTECT, STOP, Ent
 
 REPEAT_S = 0.5
 PREVIEW_S = 0.25  # after the last key
-PREVIEW_AGAIN_S, PREVIEW_OLD_MS = 5.0, 15_000  # prices move while nobody types
+AGAIN_S, OLD_MS = 5.0, 15_000  # prices move while nobody types
 SHARES = ("25", "50", "75", "100")
 STAGE_STYLES = {
     Stage.SENT: "bh-muted", Stage.LOOKING: "bh-warning", Stage.DONE: "bh-up", Stage.REFUSED: "bh-danger",
@@ -56,7 +56,7 @@ class Ticket:
         page.painter.on(page.session.actions, self._paint_action)
         page.on_account(lambda account: (account.money, account.held), self._paint_state)
         page.painter.on(page.session.link, self._paint_state)
-        page.painter.every(PREVIEW_AGAIN_S, self._look_again)
+        page.painter.every(AGAIN_S, self._look_again)
 
     # -- building ----------------------------------------------------------------------------------------------------
 
@@ -93,7 +93,7 @@ class Ticket:
         self.preview = ui.element("dl").classes("bh-preview").props('data-mark="preview"')
         with self.preview:
             self._ahead = {name: _term(name) for name in ("Margin", "Fee at most", "Liquidation", "At stake")}
-        self.age = parts.Age(old_ms=PREVIEW_OLD_MS, prefix="estimate of ")
+        self.age = parts.Age(old_ms=OLD_MS, prefix="estimate of ")
         self.note = parts.Text("", "p", "bh-note")
         self.submit = parts.button("", self.send, style="buy", mark="submit")
         self.submit_text = parts.text_of(self.submit)
@@ -203,7 +203,8 @@ class Ticket:
         held = Decimal(0) if account is None else account.size(self.market.name)
         made = order_form.make(self.entries, self.market.terms, self._best(), held)
         edited = self.editing.order
-        return made if edited is None else editing.replacement(made, self.entries, edited, now_ms())
+        now_ms = int(1000 * self.page.session.exchange.transport.clock.signing_s())
+        return made if edited is None else editing.replacement(made, self.entries, edited, now_ms)
 
     # -- showing -----------------------------------------------------------------------------------------------------
 
@@ -311,8 +312,8 @@ class Ticket:
             shown = await account.trader.preview(order)
         except ClientError as error:
             with self.preview:
-                is_silent = isinstance(error, NoAnswer)
-                self._paint_ahead(None, "No estimate: no answer." if is_silent else str(words.of_error(error)))
+                said = "No estimate: no answer." if isinstance(error, NoAnswer) else str(words.of_error(error))
+                self._paint_ahead(None, said)
             return
         current = next((mode for mode in shown.modes if mode.is_current), None)
         reject = words.of_reject(shown.reject) if shown.reject else None
@@ -341,8 +342,7 @@ class Ticket:
             return
         made, edited = self._made(), self.editing.order
         if self.editing.gone:
-            self.outcome.show(f"Nothing was sent. {self.editing.gone}.", "bh-danger")
-            return
+            return self.outcome.show(f"Nothing was sent. {self.editing.gone}.", "bh-danger")
         self._paint_problems(made)
         if made.problems:
             worst = "; ".join(f"{name.replace('_', ' ')}: {problem}" for name, problem in made.problems.items())
