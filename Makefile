@@ -5,6 +5,7 @@
 
 # Nothing of the caller's Python may leak in: neither paths nor an active environment nor pip's other targets.
 unexport PYTHONPATH PYTHONHOME PYTHONSTARTUP PYTHONUSERBASE VIRTUAL_ENV CONDA_PREFIX MYPYPATH PYTEST_ADDOPTS
+unexport PYTHONDONTWRITEBYTECODE  # tests start a hundred processes, each of which would compile every source anew
 unexport PIP_TARGET PIP_PREFIX PIP_USER PIP_REQUIRE_VIRTUALENV
 export PYTHONNOUSERSITE := 1
 export PIP_DISABLE_PIP_VERSION_CHECK := 1

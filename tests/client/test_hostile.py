@@ -16,8 +16,8 @@ from aiohttp import web
 
 from bulkhead.client import Exchange, Refused, Unreachable, Unreadable, transport
 from bulkhead.client import feeds as feeds_module
+from bulkhead.client import once as once_module
 from bulkhead.client import socket as socket_module
-from bulkhead.client import trader as trader_module
 from bulkhead.client.models import Level, Price
 from bulkhead.client.sane import is_sane
 from bulkhead.client.signer import Signer
@@ -128,7 +128,7 @@ def trader_of(exchange: Exchange) -> Trader:
 )  # fmt: skip
 def test_an_order_whose_answer_cannot_be_read_is_looked_up(first: Answer, monkeypatch: pytest.MonkeyPatch) -> None:
     """A proxy that failed, or an answer of another version: the order was taken, and counts as taken."""
-    monkeypatch.setattr(trader_module, "PAUSES_S", (0.0,))
+    monkeypatch.setattr(once_module, "PAUSES_S", (0.0,))
     posts: list[str] = []
 
     async def answer(request: web.Request) -> web.StreamResponse:
@@ -151,7 +151,7 @@ def test_an_order_whose_answer_cannot_be_read_is_looked_up(first: Answer, monkey
 
 
 def test_an_order_that_nobody_tells_of_is_not_said_to_be_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(trader_module, "PAUSES_S", (0.0,))
+    monkeypatch.setattr(once_module, "PAUSES_S", (0.0,))
 
     async def work() -> None:
         async with exchange_that(says("what?")) as exchange:

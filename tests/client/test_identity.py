@@ -13,7 +13,7 @@ from aiohttp import web
 
 from bulkhead.client import ClientError, OtherExchange, OtherVersion, Refused, Trader, Unreachable
 from bulkhead.client import exchange as exchange_module
-from bulkhead.client import trader as trader_module
+from bulkhead.client import once as once_module
 from bulkhead.client.exchange import HELD_S
 from bulkhead.client.models import SigningDomain
 from bulkhead.client.signer import Signer
@@ -149,7 +149,7 @@ def test_what_became_of_an_order_only_its_own_exchange_can_say(
     monkeypatch: pytest.MonkeyPatch, clock: Clock
 ) -> None:
     """It was sent, no answer came, and another exchange came up: neither sent again there, nor told as never sent."""
-    monkeypatch.setattr(trader_module, "PAUSES_S", (0.01, 0.01))
+    monkeypatch.setattr(once_module, "PAUSES_S", (0.01, 0.01))
     stranger = Stranger()
 
     async def work() -> None:

@@ -9,23 +9,23 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
-from bulkhead.circuit.batch import ALL_SHAPES, circuit_of
-from bulkhead.circuit.describe import digest_of, figures_of, tables_of
-from bulkhead.circuit.programs import PROGRAMS_OF, programs
-from bulkhead.circuit.venue import provable, venue_of
-from bulkhead.ledger.defaults import default_config
-from bulkhead.units import Felt
-
-KEYS = tuple(Felt(place) for place in range(1, 6))  # five oracle signers; whose keys they are costs nothing
-BACKSTOP_KEY = Felt(6)
+SIGNERS = 5  # of prices; whose keys they are costs nothing
 
 
 def circuit(
     *, whole: Annotated[bool, typer.Option("--all", help="list every variant of every program")] = False
 ) -> None:
     """Print tables, columns, constraints, degrees, buses and cells of the default venue's circuit."""
+    from bulkhead.circuit.batch import ALL_SHAPES, circuit_of  # circuits take a second to import; others need not wait
+    from bulkhead.circuit.describe import digest_of, figures_of, tables_of
+    from bulkhead.circuit.programs import PROGRAMS_OF, programs
+    from bulkhead.circuit.venue import provable, venue_of
+    from bulkhead.ledger.defaults import default_config
+    from bulkhead.units import Felt
+
     console = Console()
-    config = provable(default_config(KEYS, BACKSTOP_KEY))
+    keys = tuple(Felt(place) for place in range(1, 2 + SIGNERS))
+    config = provable(default_config(keys[:SIGNERS], keys[SIGNERS]))
     systems = [circuit_of(config, shape) for shape in ALL_SHAPES]
     tables = Table(title="Tables", box=SIMPLE_HEAD, title_justify="left")
     for name in ("table", "columns", "of buses", "fixed", "rules", "degree"):

@@ -19,6 +19,7 @@ from bulkhead.client.errors import (
     TooSlow,
     Unreachable,
     Unreadable,
+    Untrusted,
 )
 from bulkhead.client.exchange import Exchange
 from bulkhead.client.feeds import BookFeed, Feeds, TradeFeed
@@ -62,6 +63,7 @@ __all__ = [
     "Trigger",
     "Unreachable",
     "Unreadable",
+    "Untrusted",
     "Update",
     "WhatIf",
     "whole",

@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from bulkhead.client.errors import ClientError, Unreadable
+from bulkhead.client.errors import ClientError, RateLimited, Refused, Unreadable
 from bulkhead.client.feeds import REPAIR_PAUSE_S, Queue
 from bulkhead.client.models import Balance, MarginCall, Operation, Order, Position, Trade
 from bulkhead.client.socket import Socket
@@ -106,14 +106,24 @@ class AccountFeed(Queue[Update]):
         self._has_begun = True
 
     async def _fill(self, gone: list[int], last_trade: int) -> None:
-        """Tell what became of orders, and the fills since the last that was told (the newest 100)."""
+        """Tell what became of orders, and the fills since the last that was told (the newest 100). An exchange that
+        knows no more what it told before ends the feed: begun again, it has what is so now."""
         while self._error is None:
             try:
                 orders = [await self.trader.order(order_id) for order_id in gone]
                 trades = await self.trader.trades(REPAIR_TRADES)
+            except RateLimited as error:
+                await asyncio.sleep(error.retry_s)
+                continue
+            except Refused as error:  # it told of them itself, and knows them no more, or whoever asks
+                self.fail(Unreadable(f"{self.name}: the exchange has another history than it had: {error}"))
+                return
             except ClientError:
                 await asyncio.sleep(REPAIR_PAUSE_S)
                 continue
+            if last_trade > max((trade.id for trade in trades), default=0):
+                self.fail(Unreadable(f"{self.name}: the exchange has gone back: it knows fill {last_trade} no more"))
+                return
             missed = [
                 trade for trade in reversed(trades)
                 if trade.id > last_trade and (self._first_told is None or trade.id < self._first_told)

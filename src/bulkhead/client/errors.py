@@ -44,12 +44,25 @@ class RateLimited(Refused):
         self.retry_s = retry_s
 
 
-class Unreachable(ClientError):
-    """No answer, or that of a node or a proxy that failed: whether a request was done is not known. Ask for the order
-    by its external id."""
+class NoAnswer(ClientError):
+    """What was sent may or may not have been done. `until_ms`: should it still be on its way, the exchange takes it
+    until then, by its own clock (`client.clock`); 0 where nothing bounds that."""
+
+    def __init__(self, text: str, until_ms: int = 0) -> None:
+        super().__init__(text)
+        self.until_ms = until_ms
 
 
-class Unreadable(ClientError):
+class Unreachable(NoAnswer):
+    """No answer, or that of a node or a proxy that failed: whether a request was done is not known."""
+
+
+class Untrusted(Unreachable):
+    """Nobody has shown to be the exchange: the certificate is not good, or there is no TLS where it is asked for.
+    Nothing was sent, and there is no way around."""
+
+
+class Unreadable(NoAnswer):
     """An answer that is not what this SDK knows. What was asked for may have been done."""
 
 

@@ -121,7 +121,8 @@ class Exchange:
         """An account, by its API key and its Stark key. Raises Refused for a key that is not good, and ValueError
         for a Stark key that is not this account's."""
         secret = int(private_key, 16) if isinstance(private_key, str) else private_key
-        trader = Trader(self, api_key, Signer((await self.domain()).named, 0, secret))
+        signer = Signer((await self.domain()).named, 0, secret, self.transport.clock.signing_s)
+        trader = Trader(self, api_key, signer)
         account = await trader.account()
         if int(account.l2_key, 16) != trader.signer.key:
             raise ValueError(f"the Stark key is not the one of account {account.id}")

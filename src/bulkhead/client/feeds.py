@@ -196,8 +196,9 @@ class BookFeed:
         return {"scope": "orderbooks", "selector": {"market": self.market, "depth": "full", "rfqOnly": False}}
 
     def begin(self) -> None:
-        """A snapshot follows."""
+        """A snapshot follows. Whoever waits for a change is told that until then nothing here is current."""
         self.is_current = False
+        self._changed.set()
 
     def hear(self, kind: str, data: Any, time_ms: int) -> None:
         """A snapshot or changes."""

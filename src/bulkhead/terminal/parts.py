@@ -185,6 +185,11 @@ class Age(ui.element):
         if self._props["data-at"] != at_ms:
             self._props["data-at"] = at_ms
 
+    def written(self, at_ms: int) -> None:
+        """It is of this moment, and whoever calls lets the browser write it: for what changes many times a second."""
+        with self._props.suspend_updates():
+            self._props["data-at"] = at_ms
+
 
 @contextmanager
 def panel(title: str, *, classes: str = "", mark: str = "") -> Iterator[ui.element]:

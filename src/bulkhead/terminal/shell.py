@@ -15,6 +15,7 @@ from urllib.parse import urlencode
 
 from nicegui import Client, ui
 
+from bulkhead.client import Untrusted
 from bulkhead.terminal import alerts, parts, theme, words
 from bulkhead.terminal.live.account import LiveAccount
 from bulkhead.terminal.live.link import LinkState
@@ -30,6 +31,8 @@ STATES = {
     LinkState.DOWN: "disconnected",
     LinkState.OTHER: "another exchange",
 }
+
+CLOCK_FOLLOWED = "Ages and expiries follow the exchange's, what is signed within two hours."
 
 
 class Page:
@@ -127,6 +130,7 @@ def frame(page: Page, shown: Screen) -> None:
         _light(page)
         theme.Choice().props('data-mark="theme"')
     _banner(page)
+    _account_banner(page)
     alerts.build(page)
     with ui.element("div").classes("bh-screen"):
         if page.session.markets or not shown.needs_exchange:
@@ -202,10 +206,12 @@ def _banner(page: Page) -> None:
         age = parts.Age(old_ms=0, prefix="For ", suffix=".")
 
     def paint() -> None:
+        lost = f"No connection to {page.session.exchange.transport.url}: everything below is old. Trying again."
+        if isinstance(link.error, Untrusted):
+            lost = f"{words.of_error(link.error)}. Everything below is old."
         said = {
             LinkState.STALE: "The exchange gives no answer: everything below may be old.",
-            LinkState.DOWN: f"No connection to {page.session.exchange.transport.url}: everything below is old. "
-            "Trying again.",
+            LinkState.DOWN: lost,
             LinkState.OTHER: "" if link.other is None else f"{words.of_other(link.other)}.",
         }.get(link.state, "")
         banner.set_visibility(bool(said))
@@ -214,6 +220,28 @@ def _banner(page: Page) -> None:
             age.told(link.since_ms)
 
     page.painter.on(link, paint)
+
+
+def _account_banner(page: Page) -> None:
+    """Says that nothing is heard of the account though the exchange answers: an exchange that began anew, a key that is
+    good no more. What is shown of it is then of before. Says, too, when this machine's clock is wrong."""
+    banner = ui.element("div").classes("bh-banner").props('role="alert" data-mark="account-banner" data-floats="yes"')
+    with banner:
+        text = parts.Text()
+
+    def paint() -> None:
+        account, link = page.session.active, page.session.link
+        is_bad = account is not None and bool(account.problem) and link.is_live
+        minutes = abs(link.ahead_ms) // 60_000
+        banner.set_visibility(is_bad or bool(minutes and link.is_live))
+        if account is not None and is_bad:
+            text.show(f"What is shown of {account.label} is old: nothing is heard of it. {account.problem}.")
+        elif minutes:
+            way = "behind" if link.ahead_ms > 0 else "ahead of"
+            text.show(f"This machine's clock is {minutes} min {way} the exchange's: set it. {CLOCK_FOLLOWED}")
+
+    page.on_account(lambda account: (account.troubled,), paint)
+    page.painter.on(page.session.link, paint)
 
 
 def _last_action(page: Page) -> None:

@@ -13,6 +13,7 @@ from bulkhead.client import (
     TooSlow,
     Unreachable,
     Unreadable,
+    Untrusted,
 )
 from bulkhead.reject import Reject
 from bulkhead.terminal.words_codes import CODES, LEFT
@@ -71,6 +72,10 @@ def of_error(error: Exception) -> Words:
         if found is None:
             return Words(f"The exchange refused: {error.message} (code {error.code})", "Nothing was done")
         return found
+    if isinstance(error, Untrusted):
+        what = sentence(str(error).split(": ", 1)[-1]).removesuffix(".")
+        todo = "Nothing was sent. Check the address and this machine's clock, or ask whoever runs the exchange"
+        return Words(what, todo)
     if isinstance(error, Unreachable):
         return Words("The exchange gives no answer", "It may or may not have been done: look before you repeat it")
     if isinstance(error, Unreadable):

@@ -1,11 +1,13 @@
 """`bulkhead lab checklist`: five questions before a portfolio is held somewhere, answered with its own numbers."""
 
+from __future__ import annotations
+
 import asyncio
 import json
 import shlex
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
@@ -13,16 +15,19 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from rich.table import Table
 
 from bulkhead.cli.lab import app
-from bulkhead.cli.lab.compare import PROBLEMS, Collateral, DataFolder, Key, PortfolioName, Terms, portfolio_of
-from bulkhead.client import Exchange
-from bulkhead.client.checklist import Answer, Facts, facts_of
-from bulkhead.lab.checklist import answers, as_json, lived, page_of, repairs_of
+from bulkhead.cli.lab.compare import Collateral, DataFolder, Key, PortfolioName, Terms, portfolio_of, problems
 from bulkhead.lab.choice.comparison import Setting
 from bulkhead.lab.pages import version, write
 from bulkhead.lab.worlds import symbols_in, world_of
 
+if TYPE_CHECKING:  # the client takes a second to import; the other commands need not wait for it
+    from bulkhead.client.checklist import Answer, Facts
+
 
 async def _facts(address: str) -> Facts:
+    from bulkhead.client import Exchange
+    from bulkhead.client.checklist import facts_of
+
     async with Exchange(address) as exchange:
         return await facts_of(exchange.books)
 
@@ -44,6 +49,8 @@ def checklist(
     html: Annotated[Path | None, typer.Option(help="Write the page here.")] = None,
 ) -> None:
     """Answer the practical checklist: tail, margin call, speed of collateral, liquidations, what must be trusted."""
+    from bulkhead.lab.checklist import answers, as_json, lived, page_of, repairs_of
+
     console = Console(stderr=True)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
     address = venue if venue and "://" in venue else portfolio if "://" in portfolio else ""
@@ -58,7 +65,7 @@ def checklist(
         facts = asyncio.run(_facts(address)) if address else None
         given = answers(held, setting, life, facts, address)
         repairs = (*held.notes, *repairs_of(source))
-    except PROBLEMS as error:
+    except problems() as error:
         typer.secho(str(error), err=True, fg="red")
         raise typer.Exit(1) from error
     if as_text:

@@ -15,7 +15,6 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from bulkhead.cli.lab import app
-from bulkhead.client.errors import ClientError
 from bulkhead.lab.cache import Cache, default_folder, key_of
 from bulkhead.lab.choice.comparison import Setting, compare
 from bulkhead.lab.choice.estimates import Estimate
@@ -34,7 +33,6 @@ from bulkhead.node.cluster import ClusterError
 from bulkhead.rules.terms import ConfigError
 
 READER = 1  # a private key that nothing is signed with
-PROBLEMS = (PortfolioError, HouseError, DataError, KernelError, ConfigError, ClusterError, ClientError, OSError)
 DataFolder = Annotated[
     Path | None, typer.Option("--data", envvar="BULKHEAD_DATA", help="A folder of price sets.", show_default=False)
 ]
@@ -47,6 +45,13 @@ Terms = Annotated[
     typer.Option("--venue", help="The exchange whose terms count: a URL, or a file of them."),
 ]
 Collateral = Annotated[float | None, typer.Option(help="USD, instead of what the portfolio says.")]
+
+
+def problems() -> tuple[type[Exception], ...]:
+    """What a command of the lab tells in a line. The client takes a second to import: others need not wait for it."""
+    from bulkhead.client.errors import ClientError
+
+    return PortfolioError, HouseError, DataError, KernelError, ConfigError, ClusterError, ClientError, OSError
 
 
 def portfolio_of(name: str, api_key: str | None, collateral: float | None, venue: str | None = None) -> Portfolio:
@@ -122,7 +127,7 @@ def compare_command(
 
             arguments = {"data_dir": data_dir, "cache": cache, "cluster": cluster, "report": report}
             found = _remembered(held, setting, arguments, shlex.join(["bulkhead", *sys.argv[1:]]))
-    except PROBLEMS as error:
+    except problems() as error:
         typer.secho(str(error), err=True, fg="red")
         raise typer.Exit(1) from error
     if as_text:

@@ -12,7 +12,7 @@ from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
 from bulkhead.cli.lab import app
-from bulkhead.cli.lab.compare import PROBLEMS, Collateral, DataFolder, Key, PortfolioName, Terms, portfolio_of, whole
+from bulkhead.cli.lab.compare import Collateral, DataFolder, Key, PortfolioName, Terms, portfolio_of, problems, whole
 from bulkhead.lab.choice.verdict import between_looks
 from bulkhead.lab.impact import books
 from bulkhead.lab.pages import Column, Page, Plot, Section, Source, version, write
@@ -66,7 +66,7 @@ def stress(
         absent = [one for one in found if isinstance(one, Absent)]
         if not rows:
             raise DataError(f"no crash could be run; {absent[0].title}: {absent[0].reason}")
-    except PROBLEMS as error:
+    except problems() as error:
         typer.secho(str(error), err=True, fg="red")
         raise typer.Exit(1) from error
     if as_json:

@@ -11,6 +11,7 @@ from decimal import Decimal
 from bulkhead.client import Balance, ClientError, Order, Position, Trade, Trader
 from bulkhead.client.account import AccountFeed, Update
 from bulkhead.client.models import Account, MarginCall
+from bulkhead.terminal import words
 from bulkhead.terminal.live.link import Link
 from bulkhead.terminal.live.topic import Topic
 
@@ -25,7 +26,8 @@ def shortened(name: str) -> str:
 
 
 class LiveAccount:
-    """Made by `Session`. Topics: `money`, `held` (positions), `orders_changed`, `filled`, `called` (margin calls)."""
+    """Made by `Session`. Topics: `money`, `held` (positions), `orders_changed`, `filled`, `called` (margin calls),
+    `troubled` (`problem`: why nothing is heard of it)."""
 
     def __init__(self, trader: Trader, named: Account, link: Link) -> None:
         self.trader = trader
@@ -42,6 +44,7 @@ class LiveAccount:
         self.orders_changed = Topic()
         self.filled = Topic()
         self.called = Topic()
+        self.troubled = Topic()
         self.is_known = False  # whether its first state has come
         self.problem = ""
         self.on_left: list[Callable[[Order], None]] = []  # told of every order that leaves
@@ -84,14 +87,15 @@ class LiveAccount:
                 fills = await self.trader.trades(limit=100)
                 self._feed = await feeds.account(self.trader)
                 self.problem = ""
+                self.troubled.tell()
                 self.fills.clear()
                 self.fills.extend(fills)
                 self._show_all()
                 async for update in self._feed:
                     self._take(update)
             except ClientError as error:
-                self.problem = str(error)
-                self.money.tell()
+                self.problem = str(words.of_error(error))
+                self.troubled.tell()
                 if self._feed is not None:
                     with suppress(ClientError):
                         await self._feed.stop()

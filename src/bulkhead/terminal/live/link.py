@@ -37,6 +37,7 @@ class Link(Topic):
         self.clock_ms = 0  # the exchange's clock in it
         self.problem = ""
         self.other: OtherExchange | None = None  # what is wrong with whoever answers
+        self.error: ClientError | None = None  # why there is no connection; None while there is one
         self.feeds: Feeds | None = None
         self._exchange = exchange
         self._ready = asyncio.Event()
@@ -45,6 +46,14 @@ class Link(Topic):
     def is_live(self) -> bool:
         """What is shown is what is so now."""
         return self.state is LinkState.LIVE
+
+    @property
+    def why(self) -> str:
+        """What becomes of an order that is sent now; empty while all is well."""
+        if self.other is not None:
+            return "Another exchange answers: nothing is sent to it."
+        said = "The exchange gives no answer: an order is sent, and looked up until its fate is known."
+        return "" if self.is_live else said
 
     @property
     def ahead_ms(self) -> int:
@@ -70,6 +79,7 @@ class Link(Topic):
             try:
                 self.feeds = await self._exchange.feeds()
             except ClientError as error:
+                self.error = error
                 self._become(LinkState.DOWN, str(error))
                 await asyncio.sleep(AGAIN_S)
         self._ready.set()
@@ -79,6 +89,7 @@ class Link(Topic):
 
     async def _ask(self, feeds: Feeds) -> None:
         if not feeds.socket.is_connected:
+            self.error = feeds.socket.error
             self._become(LinkState.DOWN, self.problem or "the connection broke")
             return
         asking = asyncio.ensure_future(self._answer(feeds))
@@ -102,6 +113,7 @@ class Link(Topic):
         begun = time.perf_counter()
         self.clock_ms = await feeds.socket.ping()
         self.delay_ms, self.heard_ms, self.problem = 1000 * (time.perf_counter() - begun), now_ms(), ""
+        self.error = None
         try:
             await self._exchange.domain(anew=True)
         except RateLimited:

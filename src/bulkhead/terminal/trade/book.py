@@ -20,11 +20,13 @@ LEVELS = 20  # of each side that a ladder can show
 
 
 class Ladder(ui.element, component="../static/book.js"):
-    """Painted at most twenty times a second; a click on a price tells `on_price`."""
+    """Painted at most twenty times a second, with its `age`; a click on a price tells `on_price`."""
 
-    def __init__(self, page: Page, market: LiveMarket, on_price: Callable[[str], None]) -> None:
+    def __init__(self, page: Page, market: LiveMarket, age: parts.Age, on_price: Callable[[str], None]) -> None:
         super().__init__()
         self.classes("bh-fill")
+        self._props["age"] = age.html_id
+        self._age = age
         self._page = page
         self._market = market
         self._shown: dict[str, Any] = {}
@@ -37,18 +39,21 @@ class Ladder(ui.element, component="../static/book.js"):
         on_price(str(event.args))
 
     def paint(self) -> None:
-        """The best levels of each side; nothing is sent when they look the same."""
+        """The best levels of each side; nothing is sent when nothing has changed."""
         market, account = self._market, self._page.session.active
         own = set() if account is None else {
             order.price for order in account.orders.values()
             if order.market == market.name and order.status != "UNTRIGGERED"
         }  # fmt: skip
+        at_ms = market.book.changed_ms if market.is_book_current else 0
         state = {
             "asks": self._side(market.asks, own, False),
             "bids": self._side(market.bids, own, True),
             "middle": self._middle(),
             "empty": self._empty(),
+            "at": at_ms,
         }
+        self._age.written(at_ms)
         if state != self._shown:
             self._shown = state
             self.run_method("paint", state)
@@ -89,10 +94,9 @@ def _texts(terms: Market, price: Decimal, size: Decimal, total: Decimal) -> list
 def build(page: Page, market: LiveMarket, on_price: Callable[[str], None]) -> None:
     """The panel of the book."""
     with parts.panel("Book", classes="bh-area-book", mark="book") as panel:
-        Ladder(page, market, on_price)
         with panel.default_slot.children[0]:
             age = parts.Age(old_ms=parts.NEVER_MS, prefix="changed ")
-    page.painter.on(market.book, lambda: age.told(market.book.changed_ms if market.is_book_current else 0))
+        Ladder(page, market, age, on_price)
 
 
 def build_trades(page: Page, market: LiveMarket) -> None:
