@@ -12,6 +12,7 @@ import pytest
 from typer.testing import CliRunner
 
 import stark.estimate
+from bulkhead import private
 from bulkhead.bridge.artifacts import write_system
 from bulkhead.bridge.chain import Chain
 from bulkhead.bridge.open import NotHere, open_chain
@@ -91,7 +92,7 @@ def test_a_node_by_url(kind: str, folder: Path, monkeypatch: pytest.MonkeyPatch)
         url = str(chain.provider.endpoint_uri)  # type: ignore[attr-defined]
         monkeypatch.setenv("BULKHEAD_L1", url)
         assert "give --key-file, or set BULKHEAD_L1_KEY" in run(*DEPLOY, code=1)
-        (folder / "key").write_text("0x12")
+        private.write(folder / "key", b"0x12")
         assert "not a private key" in run(*DEPLOY, "--key-file", "key", code=1)
         monkeypatch.setenv("BULKHEAD_L1_KEY", DEPLOYER.key.hex())
         run(*DEPLOY)

@@ -10,6 +10,7 @@ from typing import Any
 from eth_account import Account as Ethereum
 from eth_account.signers.local import LocalAccount
 
+from bulkhead import private
 from bulkhead.bridge.deploy import deploy
 from bulkhead.bridge.open import new_chain, open_embedded
 from bulkhead.bridge.record import write_record
@@ -47,7 +48,7 @@ PATIENCE_S = 60.0
 def settings_for(folder: Path, **changes: Any) -> Settings:
     """Ticks seldom, so that a batch of a test stays small; batches end when a test says so."""
     for name, key in (("operator", OPERATOR), ("faucet", FAUCET)):
-        (folder / f"{name}.key").write_text(f"0x{bytes(key.key).hex()}\n")
+        private.write(folder / f"{name}.key", f"0x{bytes(key.key).hex()}\n".encode())
     settlement = {
         "l1": str(folder / "chain.sqlite"), "record": str(folder / "deployment.json"), "profile": PROFILE,
         "key_file": str(folder / "operator.key"), "faucet_key_file": str(folder / "faucet.key"), "pause_s": 0.2,
@@ -67,7 +68,7 @@ def settings_for(folder: Path, **changes: Any) -> Settings:
 def begin(settings: Settings) -> VenueConfig:
     """The exchange's first state in its folder. Its keys are always the same, and so is its verifier: compiled once."""
     settings.place.mkdir()
-    (settings.place / "keys.json").write_text('{"oracle": ["0x3039"], "backstop": "0xd431"}')
+    private.write(settings.place / "keys.json", b'{"oracle": ["0x3039"], "backstop": "0xd431"}')
     keys = keys_in(settings.place, settings.venue.oracle_signers)
     config = settling_config_of(keys, settings.venue.chain_id)
     Exchange.open(settings.place, config, wall_clock()).close()

@@ -10,6 +10,7 @@ import pytest
 from eth_account.signers.local import LocalAccount
 from typer.testing import CliRunner
 
+from bulkhead import private
 from bulkhead.bridge.chain import LATEST, Chain, Tag
 from bulkhead.bridge.contract import Contract
 from bulkhead.bridge.deploy import Beginning, DeployError, deploy
@@ -306,7 +307,7 @@ def test_the_commands(here: World, tmp_path: Path, monkeypatch: pytest.MonkeyPat
     write_genesis(tmp_path, story().config, story().time_ms)
     write_record(tmp_path / "record.json", here.deployment)
     assert read_record(tmp_path / "record.json") == here.deployment
-    (tmp_path / "key").write_text("0x" + "2" * 64)  # the depositor's
+    private.write(tmp_path / "key", b"0x" + b"2" * 64)  # the depositor's
     monkeypatch.setattr(leave, "Terms", lambda profile: TERMS._replace(profile=profile))
     with serving(here.embedded) as url:
         common = ["--exchange", str(tmp_path), "--l1", url, "--record", str(tmp_path / "record.json")]

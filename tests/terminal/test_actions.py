@@ -235,7 +235,7 @@ def test_another_exchange_is_not_believed_that_an_order_never_arrived(monkeypatc
         actions._link.other = None
         while not action.is_over:
             await asyncio.sleep(0)
-        assert action.stage is Stage.LOST
+        assert action.stage is Stage.UNKNOWN
 
     run(work)
 

@@ -98,3 +98,23 @@ def test_of_two_made_at_once_under_one_name_the_first_stays(store: KeyStore, mon
         store.create("main", GOOD)
     assert store.unlock("main", GOOD).wallet == first.wallet
     assert [path.name for path in store.folder.iterdir()] == ["main.json"]
+
+
+def test_a_folder_that_others_can_reach_gives_and_takes_no_key(store: KeyStore) -> None:
+    store.add_owner("main", GOOD, KEY)
+    store.folder.chmod(0o755)
+    for refused in (lambda: store.unlock("main", GOOD), lambda: store.create("other", GOOD)):
+        with pytest.raises(KeyStoreError, match=f"others on this machine may read it; `chmod 700 {store.folder}`"):
+            refused()
+    assert "chmod 700" in store.listed()[0].problem
+    assert [path.name for path in store.folder.iterdir()] == ["main.json"]
+    store.folder.chmod(0o700)
+    assert store.unlock("main", GOOD).kept.ethereum_key == KEY
+
+
+def test_a_link_in_a_key_files_place_is_refused(store: KeyStore, tmp_path: Path) -> None:
+    store.add_owner("main", GOOD, KEY)
+    moved = (store.folder / "main.json").rename(tmp_path / "elsewhere.json")
+    (store.folder / "main.json").symlink_to(moved)
+    with pytest.raises(KeyStoreError, match="is a link"):
+        store.unlock("main", GOOD)

@@ -15,6 +15,8 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
+from bulkhead import private
+
 if TYPE_CHECKING:  # what talks to Ethereum takes seconds to import; the other commands need not wait for it
     from eth_account.signers.local import LocalAccount
 
@@ -180,7 +182,7 @@ def find_signer(where: str, key_file: Path | None) -> LocalAccount:
 
     named = os.environ.get(KEY_VARIABLE)
     if key_file is not None:
-        return signer_of(key_file.read_text(encoding="utf-8").strip())
+        return signer_of(private.read(key_file, is_named=True).decode().strip())
     if named:
         return signer_of(named.strip())
     if is_url(where):
@@ -188,11 +190,9 @@ def find_signer(where: str, key_file: Path | None) -> LocalAccount:
     beside = Path(where).with_suffix(".key")
     if not beside.exists():
         beside.parent.mkdir(parents=True, exist_ok=True)
-        handle = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write("0x" + secrets.token_hex(32) + "\n")
+        private.write(beside, f"0x{secrets.token_hex(32)}\n".encode(), is_new=True)
         typer.echo(f"no key was named: made one in {beside}, for this embedded chain")
-    return signer_of(beside.read_text(encoding="utf-8").strip())
+    return signer_of(private.read(beside).decode().strip())
 
 
 def _genesis(where: str, deployer: str) -> Genesis | None:

@@ -9,10 +9,13 @@ import threading
 import webbrowser
 from contextlib import suppress
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
+
+if TYPE_CHECKING:
+    from bulkhead.terminal.app import Entrance
 
 PASSPHRASE = "BULKHEAD_PASSPHRASE"  # of the account that --unlock names; not an option, for others see those
 TOKEN = "BULKHEAD_TERMINAL_TOKEN"
@@ -38,6 +41,9 @@ def terminal(
     name: Annotated[
         list[str] | None, typer.Option(help="A host name, beside this machine's own, under which browsers may ask.")
     ] = None,
+    admit: Annotated[
+        list[str] | None, typer.Option(help="A user whose programs may connect, too, as a proxy's; or `all`.")
+    ] = None,
     until_input_ends: Annotated[
         bool, typer.Option("--until-input-ends", help="End when whoever started it closes the input, or is gone.")
     ] = False,
@@ -47,35 +53,41 @@ def terminal(
     from bulkhead.node import logs
     from bulkhead.terminal.app import serve
     from bulkhead.terminal.keystore import KeyStoreError
+    from bulkhead.terminal.peers import UnknownUser
     from bulkhead.terminal.settings import Settings, default_keys_folder
 
     logs.set_up()
     console = Console()
-    token = {"token": os.environ[TOKEN]} if os.environ.get(TOKEN) else {}
+    token = os.environ.pop(TOKEN, "")  # what is started from here, as the browser, need not know it
     settings = Settings(
         exchange_url=url, host=host, port=port, keys=keys or default_keys_folder(), unlock=unlock,
-        passphrase=os.environ.pop(PASSPHRASE, ""), names=tuple(name or ()),
-        onboard=onboard, l1=l1, **token,
+        passphrase=os.environ.pop(PASSPHRASE, ""), names=tuple(name or ()), admit=tuple(admit or ()),
+        onboard=onboard, l1=l1, **({"token": token} if token else {}),
     )  # fmt: skip
-
-    def ready(address: str) -> None:
-        console.print(f"Terminal at {address}", highlight=False, soft_wrap=True)
-        if not no_open:
-            webbrowser.open(address)
 
     async def run() -> None:
         stop = asyncio.Event()
         if until_input_ends:
             _end_with_input(stop)
-        await serve(settings, ready=ready, stop=stop)
+        await serve(settings, ready=lambda entrance: _show(console, entrance, opens=not no_open), stop=stop)
 
     try:
         asyncio.run(run())
-    except (KeyStoreError, OSError) as error:
+    except (KeyStoreError, UnknownUser, OSError) as error:
         console.print(f"[red]{error}[/red]", soft_wrap=True)
         raise typer.Exit(2) from None
     except KeyboardInterrupt:
         raise typer.Exit(130) from None
+
+
+def _show(console: Console, entrance: Entrance, *, opens: bool) -> None:
+    """Say where the terminal is, and have the browser open it with what may stand in the list of processes."""
+    if entrance.caution:
+        console.print(f"[yellow]{entrance.caution}[/yellow]", soft_wrap=True)
+    console.print(f"Terminal at {entrance.address}", highlight=False, soft_wrap=True)
+    console.print("Its token opens the screens, and they sign with your keys: show it to nobody.", soft_wrap=True)
+    if opens:
+        webbrowser.open(entrance.once)
 
 
 def _end_with_input(stop: asyncio.Event) -> None:

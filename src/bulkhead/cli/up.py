@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 import secrets
 from contextlib import ExitStack
 from pathlib import Path
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 import typer
 from rich.console import Console
 
+from bulkhead import private
 from bulkhead.lab.prices import DEFAULT, DataError
 
 if TYPE_CHECKING:  # the node's libraries take a second to import; other commands need not wait for them
@@ -196,7 +196,7 @@ def _people(folder: Path, *, is_settling: bool) -> dict[str, Any]:
     path = folder / PEOPLE_FILE
     if path.exists():
         try:
-            found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+            found: dict[str, Any] = json.loads(private.read(path))
             known = {"keys": list(found["keys"]), "test": dict(found["test"]), "position": int(found["position"])}
             return known | ({"terminal": dict(found["terminal"])} if "terminal" in found else {})
         except (ValueError, KeyError, TypeError) as error:
@@ -216,13 +216,7 @@ def _people(folder: Path, *, is_settling: bool) -> dict[str, Any]:
 
 def _keep(folder: Path, people: dict[str, Any]) -> None:
     folder.mkdir(parents=True, exist_ok=True)
-    part = folder / f"{PEOPLE_FILE}.part"
-    descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-        json.dump(people, file)
-        file.flush()
-        os.fsync(file.fileno())
-    os.rename(part, folder / PEOPLE_FILE)
+    private.write(folder / PEOPLE_FILE, json.dumps(people).encode())
 
 
 async def _test_account(node: Node, people: dict[str, Any]) -> dict[str, str]:

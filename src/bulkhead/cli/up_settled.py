@@ -6,7 +6,6 @@
 
 from __future__ import annotations
 
-import os
 import secrets
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -16,6 +15,8 @@ from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.status import Status
+
+from bulkhead import private
 
 if TYPE_CHECKING:  # what proves, and what talks to Ethereum, takes seconds to import
     from eth_account.signers.local import LocalAccount
@@ -187,10 +188,8 @@ def _key(path: Path) -> LocalAccount:
     from bulkhead.bridge.chain import signer_of
 
     if not path.exists():
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            file.write("0x" + secrets.token_hex(32) + "\n")
-    return signer_of(path.read_text(encoding="utf-8").strip())
+        private.write(path, f"0x{secrets.token_hex(32)}\n".encode(), is_new=True)
+    return signer_of(private.read(path).decode().strip())
 
 
 def _now() -> int:

@@ -21,8 +21,9 @@ COMMAND = "from bulkhead.cli.main import main; main()"
 
 
 def prepare(folder: Path, url: str, account: dict[str, str], people: dict[str, Any]) -> None:
-    """Put the test account into the key store, and make token and passphrase once; `people` keeps both."""
-    from bulkhead.terminal.keystore import Access, KeyStore, KeyStoreError, Secrets
+    """Put the test account into the key store, and make token and passphrase once; `people` keeps both. Raises
+    OSError, so for a file or folder that others can reach."""
+    from bulkhead.terminal.keystore import Access, ExposedKey, KeyStore, KeyStoreError, Secrets
 
     kept = people.setdefault("terminal", {"token": secrets.token_urlsafe(24), "passphrase": secrets.token_hex(16)})
     store = KeyStore(folder / "keys", work_factor=WORK_FACTOR)
@@ -30,6 +31,8 @@ def prepare(folder: Path, url: str, account: dict[str, str], people: dict[str, A
     wanted = Secrets(account.get("wallet_key", ""), {url: access})
     try:
         found = store.unlock(NAMED, kept["passphrase"])
+    except ExposedKey as error:
+        raise OSError(str(error)) from None
     except KeyStoreError:  # none yet, or one whose passphrase went with another people.json
         (store.folder / f"{NAMED}.json").unlink(missing_ok=True)
         found = store.add(NAMED, kept["passphrase"], wanted)

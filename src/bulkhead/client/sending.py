@@ -65,10 +65,14 @@ class Sender:
         return await once(clock, send, find, lambda error: error.code in late)
 
     def _signed(self, path: str, kind: type[Answer], body: Any) -> Callable[[], Awaitable[Answer]]:
-        """What sends a signed body, each time to the exchange that it was signed for and to no other."""
+        """What sends a body that was signed just now: again only to the exchange that it was signed for."""
+        is_again = False
 
         async def send() -> Answer:
-            await self._signer()
+            nonlocal is_again
+            if is_again:
+                await self._signer()
+            is_again = True
             return await self._ask("POST", path, kind, body=body)
 
         return send

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-import os
 import secrets
 from pathlib import Path
 from typing import NamedTuple
 
+from bulkhead import private
 from bulkhead.signing import public_key
 from bulkhead.signing.keys import CURVE_ORDER
 from bulkhead.units import Felt
@@ -48,22 +48,19 @@ def keys_in(folder: Path, signers: int) -> Keys:
         return _read(path)
     keys = Keys(tuple(new_key() for _ in range(signers)), new_key())
     folder.mkdir(parents=True, exist_ok=True)
-    part = path.with_suffix(".part")
-    descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-        json.dump({"oracle": [hex(key) for key in keys.oracle], "backstop": hex(keys.backstop)}, file)
-        file.flush()
-        os.fsync(file.fileno())
-    os.rename(part, path)
+    text = json.dumps({"oracle": [hex(key) for key in keys.oracle], "backstop": hex(keys.backstop)})
+    private.write(path, text.encode(), is_new=True)
     return keys
 
 
 def _read(path: Path) -> Keys:
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
+        found = json.loads(private.read(path))
         keys = Keys(tuple(int(key, 16) for key in found["oracle"]), int(found["backstop"], 16))
         public_key(keys.backstop)
         [public_key(key) for key in keys.oracle]
+    except private.Exposed as error:
+        raise KeysError(str(error)) from None
     except (ValueError, KeyError, TypeError) as error:
         raise KeysError(f"{path}: not a file of keys ({type(error).__name__}); restore it") from error
     return keys

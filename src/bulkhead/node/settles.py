@@ -20,6 +20,7 @@ from typing import NamedTuple
 import structlog
 from eth_account.signers.local import LocalAccount
 
+from bulkhead import private
 from bulkhead.bridge.chain import Chain, signer_of
 from bulkhead.bridge.errors import ChainError
 from bulkhead.bridge.open import is_url, open_chain
@@ -231,7 +232,11 @@ def _payer(settlement: SettlementSettings) -> LocalAccount:
 
 
 def _signer(file: str) -> LocalAccount:
-    return signer_of(Path(file).read_text(encoding="utf-8").strip())
+    """With the key in a file that whoever runs this named. Raises SettlementError where others can reach it."""
+    try:
+        return signer_of(private.read(Path(file), is_named=True).decode().strip())
+    except private.Exposed as error:
+        raise SettlementError(str(error)) from None
 
 
 def _shapes(

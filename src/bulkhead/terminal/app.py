@@ -8,17 +8,19 @@ import hashlib
 import signal
 import socket
 from collections.abc import AsyncIterator, Callable, Iterator
+from typing import NamedTuple
+from urllib.parse import urlencode
 
 import uvicorn
 from fastapi import FastAPI
 from nicegui import app as pages
 from nicegui import ui
 from starlette.requests import Request
-from starlette.types import ASGIApp
 
 from bulkhead.terminal import theme
 from bulkhead.terminal.gate import Gate
 from bulkhead.terminal.keystore import Unlocked
+from bulkhead.terminal.peers import Connection, Peers, peers_for
 from bulkhead.terminal.session import Session
 from bulkhead.terminal.settings import Settings
 from bulkhead.terminal.shell import SCREENS, Page, Screen, frame
@@ -30,6 +32,15 @@ RECONNECT_S = 30.0  # a tab that was asleep finds its page again
 MESSAGES_KEPT = 5_000  # for it: a minute of a Trade screen that changes all the while, so that nothing typed is lost
 
 
+class Entrance(NamedTuple):
+    """How the screens are opened. `address` carries the token: it is for this user's own eyes. `once` opens them once
+    and within a minute, so that it may be told where others can read it. `caution`: who else cannot be kept out."""
+
+    address: str
+    once: str
+    caution: str
+
+
 class Server(uvicorn.Server):
     """Whoever runs it takes the process's signals."""
 
@@ -39,9 +50,9 @@ class Server(uvicorn.Server):
         yield
 
 
-def create(session: Session, opened: Unlocked | None = None) -> ASGIApp:
-    """Every screen as pages of one application. Once in a process: NiceGUI keeps its pages by process. `opened` is an
-    account that is used from the start."""
+def create(session: Session, peers: Peers, opened: Unlocked | None = None) -> Gate:
+    """Every screen as pages of one application, behind its door. Once in a process: NiceGUI keeps its pages by process.
+    `opened` is an account that is used from the start."""
     import bulkhead.terminal.screens  # noqa: F401  (registers them; not earlier, for screens import the shell)
 
     @contextlib.asynccontextmanager
@@ -66,7 +77,7 @@ def create(session: Session, opened: Unlocked | None = None) -> ASGIApp:
         message_history_length=MESSAGES_KEPT, show_welcome_message=False, binding_refresh_interval=None,
         gzip_middleware_factory=None,
     )  # fmt: skip
-    return Gate(outer, session.settings.token, session.settings.names)
+    return Gate(outer, session.settings.token, session.settings.names, peers=peers)
 
 
 def _versioned(name: str) -> str:
@@ -82,17 +93,19 @@ def _add(session: Session, shown: Screen) -> None:
 
 
 async def serve(
-    settings: Settings, *, ready: Callable[[str], None] | None = None, stop: asyncio.Event | None = None
+    settings: Settings, *, ready: Callable[[Entrance], None] | None = None, stop: asyncio.Event | None = None
 ) -> None:
-    """Serve until SIGINT, SIGTERM or `stop`. `ready` is told the address that opens the screens. OSError for a port
-    that is taken, KeyStoreError for an account that should be unlocked at the start and cannot."""
+    """Serve until SIGINT, SIGTERM or `stop`. `ready` is told what opens the screens. OSError for a port that is taken,
+    KeyStoreError for an account that should be unlocked at the start and cannot, UnknownUser."""
     stop = asyncio.Event() if stop is None else stop
+    peers, caution = peers_for(settings.admit)
     session = Session(settings)
     opened = session.store.unlock(settings.unlock, settings.passphrase) if settings.unlock else None
     listening = _listen(settings.host, settings.port)
+    gate = create(session, peers, opened)
     config = uvicorn.Config(
-        create(session, opened), log_level="warning", access_log=False, lifespan="on", server_header=False,
-        timeout_graceful_shutdown=2, ws_max_size=1 << 20,
+        gate, http=Connection, proxy_headers=False, log_level="warning", access_log=False, lifespan="on",
+        server_header=False, timeout_graceful_shutdown=2, ws_max_size=1 << 20,
     )  # fmt: skip
     server = Server(config)
     serving = asyncio.create_task(server.serve([listening]), name="server")
@@ -101,7 +114,9 @@ async def serve(
             await asyncio.sleep(PATIENCE_S)
         if server.started and ready is not None:
             host, port = listening.getsockname()[:2]
-            ready(f"http://{f'[{host}]' if ':' in host else host}:{port}/?token={settings.token}")
+            base = f"http://{f'[{host}]' if ':' in host else host}:{port}/"
+            address = f"{base}?{urlencode({'token': settings.token})}"
+            ready(Entrance(address, f"{base}?code={gate.codes.make()}", caution))
         with _signals(stop):
             waiting = asyncio.create_task(stop.wait())
             await asyncio.wait([waiting, serving], return_when=asyncio.FIRST_COMPLETED)

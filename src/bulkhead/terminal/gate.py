@@ -1,29 +1,50 @@
-"""Who may open the screens: whoever knows the token, from a page of this terminal, under a name of this machine.
+"""Who may open the screens: whoever knows the token, in a program of this user, from a page of this terminal, under a
+name of this machine.
 
 The terminal signs for whoever clicks. So a web site in another tab may not reach it (Origin), nor by a name of its own
-that leads here (Host), nor another user of this machine (the token).
+that leads here (Host), nor another user of this machine: he does not know the token, and where he has learned it, or
+the cookie, his programs are not let in.
 """
 
 from __future__ import annotations
 
 import hmac
-from urllib.parse import parse_qs, urlencode, urlsplit
+from urllib.parse import parse_qs, quote, urlencode, urlsplit
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from bulkhead.terminal.codes import LIFE_S, Codes, Standing
+from bulkhead.terminal.peers import Peers
+
 COOKIE = "bulkhead-terminal"
 LOCAL = ("127.0.0.1", "localhost", "::1")
-_REFUSED = b"Open the terminal with the address that `bulkhead terminal` printed: it carries the token.\n"
-_STRANGER = b"This terminal answers only under its own name, and only to its own pages.\n"
+_PRINTED = "Open the terminal with the address that `bulkhead terminal` printed: it carries the token.\n"
+_REFUSED = {
+    Standing.LATE: f"This address was good for {LIFE_S:.0f} seconds, which have passed.\n\n{_PRINTED}",
+    Standing.USED: "This address opens the terminal once, and has.\n\nIf you opened it, that is as it should be. "
+    f"{_PRINTED}\nIf you did not, another program of this machine did: end the terminal with Ctrl-C, and start it "
+    "again.\n",
+}
+_ANOTHERS = (
+    "This terminal is another user's: it answers to programs of the user who started it.\n\nWhere a proxy of another "
+    "user stands before it, start it with `bulkhead terminal --admit USER`.\n"
+)
+_STRANGER = "This terminal answers only under its own name, and only to its own pages.\n"
 
 
 class Gate:
     """Middleware around everything that is served. Websockets are held to the same."""
 
-    def __init__(self, app: ASGIApp, token: str, names: tuple[str, ...] = ()) -> None:
+    def __init__(
+        self, app: ASGIApp, token: str, names: tuple[str, ...] = (), *, peers: Peers, codes: Codes | None = None
+    ) -> None:
+        self.codes = codes or Codes()
         self._app = app
         self._token = token
+        # The browser tells it to every server of its host: it may be no word that somebody chose.
+        self._kept = hmac.digest(token.encode(), b"the cookie of a terminal of Bulkhead", "sha256").hex()
         self._names = (*LOCAL, *names)
+        self._peers = peers
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] not in ("http", "websocket"):
@@ -33,14 +54,20 @@ class Gate:
         if not self._is_ours(headers):
             await _answer(scope, send, 403, _STRANGER)
             return
-        query = parse_qs(scope["query_string"].decode("latin-1"))
-        given = query.pop("token", [""])[0]
-        if given and self._knows(given) and scope["type"] == "http":
+        query = parse_qs(scope["query_string"].decode("latin-1"), keep_blank_values=True)
+        token, code = (query.pop(name, [""])[0] for name in ("token", "code"))
+        standing = self.codes.standing(code)
+        is_entering = scope["type"] == "http" and scope["method"] == "GET" and bool(token or code)
+        is_new = is_entering and (bool(token) and _is_same(token, self._token) or standing is Standing.DUE)
+        if not is_new and not self._has_cookie(headers):
+            await _answer(scope, send, 403, _REFUSED.get(standing, _PRINTED))
+        elif not self._peers.may(scope):  # asked last: it takes a look into the system
+            await _answer(scope, send, 403, _ANOTHERS)
+        elif is_entering:
+            self.codes.use(code)
             await self._let_in(scope, send, urlencode(query, doseq=True), headers.get("host", ""))
-        elif self._knows(self._cookie(headers)):
-            await self._app(scope, receive, _guarded(send, headers.get("host", "")))
         else:
-            await _answer(scope, send, 403, _REFUSED)
+            await self._app(scope, receive, _guarded(send, headers.get("host", "")))
 
     def _is_ours(self, headers: dict[str, str]) -> bool:
         host, origin = headers.get("host", ""), headers.get("origin")
@@ -57,26 +84,22 @@ class Gate:
         is_led = headers.get("sec-fetch-mode") == "navigate" and headers.get("sec-fetch-dest") == "document"
         return headers.get("sec-fetch-site", "none") in ("none", "same-origin") or is_led
 
-    def _knows(self, token: str) -> bool:
-        return hmac.compare_digest(token.encode(), self._token.encode())
-
     @staticmethod
     def _port_cookie(host: str) -> str:
         """Cookies do not know ports: two terminals on one machine must not take each other's."""
         return f"{COOKIE}-{urlsplit(f'//{host}').port or 80}"
 
-    def _cookie(self, headers: dict[str, str]) -> str:
-        """The token among the cookies. They are taken apart by hand: one that another port's page has set, and that
-        is none by the book, may not hide ours, nor may a second one of our name."""
+    def _has_cookie(self, headers: dict[str, str]) -> bool:
+        """Whether ours is among the cookies. They are taken apart by hand: one that another port's page has set, and
+        that is none by the book, may not hide ours, nor may a second one of our name."""
         wanted = self._port_cookie(headers.get("host", ""))
         pairs = (one.strip().partition("=") for one in headers.get("cookie", "").split(";"))
-        given = [value for name, _, value in pairs if name == wanted]
-        return next((value for value in given if self._knows(value)), "")
+        return any(_is_same(value, self._kept) for name, _, value in pairs if name == wanted)
 
     async def _let_in(self, scope: Scope, send: Send, query: str, host: str) -> None:
-        """Keep the token in a cookie, and take it out of the address bar."""
-        target = scope["path"] + (f"?{query}" if query else "")
-        cookie = f"{self._port_cookie(host)}={self._token}; Path=/; HttpOnly; SameSite=Strict"
+        """Give the browser its cookie, and take what opened the door out of the address bar."""
+        target = quote(scope["path"]) + (f"?{query}" if query else "")
+        cookie = f"{self._port_cookie(host)}={self._kept}; Path=/; HttpOnly; SameSite=Strict"
         if not target.startswith("/") or target.startswith("//"):
             target = "/"
         head = [(b"location", target.encode("latin-1")), (b"set-cookie", cookie.encode("latin-1"))]
@@ -106,10 +129,19 @@ def _guarded(send: Send, host: str) -> Send:
     return guarded
 
 
-async def _answer(scope: Scope, send: Send, status: int, text: bytes) -> None:
+def _is_same(given: str, known: str) -> bool:
+    """In a time that does not tell how much of it is right."""
+    return hmac.compare_digest(given.encode(), known.encode())
+
+
+async def _answer(scope: Scope, send: Send, status: int, said: str) -> None:
     if scope["type"] == "websocket":
         await send({"type": "websocket.close", "code": 1008})
         return
-    headers = [(b"content-type", b"text/plain; charset=utf-8"), (b"content-length", str(len(text)).encode())]
+    text = said.encode()
+    headers = [
+        (b"content-type", b"text/plain; charset=utf-8"), (b"content-length", str(len(text)).encode()),
+        (b"cache-control", b"no-store"), (b"x-content-type-options", b"nosniff"),
+    ]  # fmt: skip
     await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": text})

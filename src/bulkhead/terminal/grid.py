@@ -12,6 +12,8 @@ from typing import Any, NamedTuple
 from nicegui import ui
 from nicegui.events import GenericEventArguments
 
+from bulkhead.terminal.events import Act, told
+
 
 class Column(NamedTuple):
     """A heading; numbers stand at the right. `hint` says what it means."""
@@ -85,7 +87,14 @@ class Grid(ui.element, component="static/grid.js"):
 
     async def _act(self, event: GenericEventArguments) -> None:
         assert self._on_act is not None, "listened to only with one"
-        await self._on_act(str(event.args["id"]), str(event.args["action"]))
+        act = told(event, Act)
+        if act is not None and self._offers(act):
+            await self._on_act(act.id, act.action)
+
+    def _offers(self, act: Act) -> bool:
+        """Whether a row that stands here has this button."""
+        rows = (line for line in self._props["lines"] if line["id"] == act.id)
+        return any(cell.get("action") == act.action for line in rows for cell in line["cells"])
 
 
 def _plain(line: Line) -> dict[str, Any]:

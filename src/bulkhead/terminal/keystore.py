@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import base64
 import json
-import os
 import re
 import secrets
 from pathlib import Path
@@ -19,6 +18,7 @@ import msgspec
 from cryptography.fernet import Fernet, InvalidToken
 from eth_account import Account as Ethereum
 
+from bulkhead import private
 from bulkhead.client.models import SigningDomain
 
 NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,39}")
@@ -34,6 +34,10 @@ class KeyStoreError(ValueError):
 
 class WrongPassphrase(KeyStoreError):
     """The passphrase does not open this account."""
+
+
+class ExposedKey(KeyStoreError):
+    """Somebody else on this machine can reach the keys."""
 
 
 class Access(msgspec.Struct, frozen=True):
@@ -191,9 +195,10 @@ def _check_key(text: str, kind: str) -> None:
 
 def _read(path: Path) -> _File:
     try:
-        if os.name == "posix" and path.stat().st_mode & 0o077:
-            raise KeyStoreError(f"{path}: others on this machine may read it; `chmod 600` it first")
-        file = msgspec.json.decode(path.read_bytes(), type=_File)
+        private.check_folder(path.parent)
+        file = msgspec.json.decode(private.read(path), type=_File)
+    except private.Exposed as error:
+        raise ExposedKey(str(error)) from None
     except FileNotFoundError:
         raise KeyStoreError(f"there is no account {path.stem!r} in {path.parent}") from None
     except OSError as error:
@@ -208,17 +213,9 @@ def _read(path: Path) -> _File:
 
 
 def _write(path: Path, file: _File, *, is_new: bool) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    part = path.with_suffix(f".{secrets.token_hex(4)}.part")
-    descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "w", encoding="utf-8") as out:
-        json.dump(msgspec.to_builtins(file), out)
-        out.flush()
-        os.fsync(out.fileno())
-    if is_new:
-        try:
-            os.link(part, path)
-        finally:
-            part.unlink()
-    else:
-        os.replace(part, path)
+    path.parent.mkdir(parents=True, exist_ok=True, mode=private.FOLDER_MODE)
+    try:
+        private.check_folder(path.parent)
+    except private.Exposed as error:
+        raise ExposedKey(str(error)) from None
+    private.write(path, json.dumps(msgspec.to_builtins(file)).encode(), is_new=is_new)

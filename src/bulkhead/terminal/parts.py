@@ -7,6 +7,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Literal, TypeVar, cast
@@ -15,10 +16,13 @@ from nicegui import ui
 from nicegui.elements.mixins.value_element import ValueElement
 from nicegui.events import GenericEventArguments
 
+from bulkhead.terminal import events
+
 Value = TypeVar("Value")
 Kind = Literal["text", "number", "password", "choice", "tick"]
 Style = Literal["plain", "primary", "buy", "sell"]
 FIRST_CLICK = "(event) => { if (event.detail < 2) emit(window.bulkhead.entriesAround(event.currentTarget)); }"
+PLACE = re.compile("[0-9]{1,9}")  # of an element among those of its page
 OLD_MS = 5_000
 NEVER_MS = 1 << 50  # for what is no worse for not having changed: that it would is the connection's word
 
@@ -30,14 +34,20 @@ class Entry(ValueElement[Value]):
 
     LOOPBACK = False
 
-    def hear(self, value: Value, number: int) -> None:
-        """Take what the browser has, where it was entered after the last that was heard."""
-        if number > self._props.get("heard", 0) and isinstance(value, type(self.value)):
-            self._note(number)
-            self._send_update_on_value_change = False
-            self.set_value(value)
-            self._send_update_on_value_change = True
-            self._client_value = value
+    def hear(self, value: str | bool, number: int) -> bool:
+        """Take what the browser has, where it was entered after the last that was heard. False where it could not have
+        been entered here."""
+        if number <= self._props.get("heard", 0):
+            return True
+        if not self.is_possible(value):
+            self.insist(number)
+            return False
+        self._note(number)
+        self._send_update_on_value_change = False
+        self.set_value(cast(Value, value))
+        self._send_update_on_value_change = True
+        self._client_value = value
+        return True
 
     def disable(self, is_disabled: bool = True) -> None:
         """Take no entry, or take it again."""
@@ -45,10 +55,23 @@ class Entry(ValueElement[Value]):
             self._props["disabled"] = is_disabled
 
     def _event_args_to_value(self, e: GenericEventArguments) -> Value:
-        value, number = e.args
-        self._note(number)
-        e.args = value  # what the base class takes for the browser's
-        return cast(Value, value)
+        entered, kept = events.told(e, events.Entered), cast(Value, self.value)
+        if entered is not None and self.is_possible(entered.value):
+            self._note(entered.number)
+            kept = cast(Value, entered.value)
+        elif entered is not None:
+            self.insist(entered.number)
+        e.args = kept  # what the base class takes for the browser's
+        return kept
+
+    def is_possible(self, value: str | bool) -> bool:
+        """Whether it could have been entered here."""
+        return isinstance(value, type(self.value))
+
+    def insist(self, number: int) -> None:
+        """Have the browser show what stands here, in place of its entry of this number."""
+        self._props["heard"] = number
+        self._props["told"] = self._props.get("told", 0) + 1
 
     def _note(self, number: int) -> None:
         with self._props.suspend_updates():
@@ -91,6 +114,11 @@ class Field(Entry[str], component="static/field.js"):
             self.on("enter", _after_entries(on_enter))
         if on_escape is not None:
             self.on("escape", lambda _: on_escape())
+
+    def is_possible(self, value: str | bool) -> bool:
+        """Of a choice, what it offers now."""
+        is_offered = self._props["kind"] != "choice" or any(one[0] == value for one in self._props["options"])
+        return is_offered and super().is_possible(value)
 
     def _value_to_model_value(self, value: str) -> str:
         """What the browser is told of the value: of a secret nothing, not even what was typed there."""
@@ -241,10 +269,14 @@ def _after_entries(act: Callable[[], object]) -> Callable[[GenericEventArguments
     """Do something once the entries that came with an event are known: [[field's own name, value, number], ...]."""
 
     def heard(event: GenericEventArguments) -> object:
-        for own, value, number in event.args or ():
-            found = event.client.elements.get(int(own.rpartition("-")[2]))
-            if isinstance(found, Entry):
-                found.hear(value, number)
+        around = events.entries(event)
+        if around is None:
+            return None
+        for one in around:
+            place = one.own.rpartition("-")[2]
+            found = event.client.elements.get(int(place)) if PLACE.fullmatch(place) else None
+            if isinstance(found, Entry) and not found.hear(one.value, one.number):
+                return None  # nothing is done with what is not to be seen here
         return act()
 
     return heard

@@ -16,7 +16,7 @@ def default_keys_folder() -> Path:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
     """`token` opens the screens: whoever knows it trades with the unlocked keys. It is told in the URL that is printed,
-    and kept by the browser as a cookie."""
+    and what the browser keeps as a cookie is made of it."""
 
     exchange_url: str = "http://127.0.0.1:8080"
     host: str = "127.0.0.1"
@@ -28,3 +28,4 @@ class Settings:
     onboard: bool = False  # at the exchange, if that account has not
     l1: str = "http://127.0.0.1:8545"  # until the owner names another; there `bulkhead up --settle` serves its own
     names: tuple[str, ...] = ()  # host names beside this machine's own under which a browser may ask
+    admit: tuple[str, ...] = ()  # users whose programs may connect beside one's own and root's; or "all"

@@ -12,6 +12,8 @@ from typing import Any, Generic, NamedTuple, TypeVar
 from nicegui import ui
 from nicegui.events import GenericEventArguments
 
+from bulkhead.terminal.events import Act, Window, told
+
 ROW_PIXELS = 22
 AT_FIRST = 40
 Item = TypeVar("Item")
@@ -63,6 +65,7 @@ class Table(ui.element, Generic[Item], component="static/table.js"):
         self._on_act = on_act
         self._first, self._count = 0, AT_FIRST
         self._shown: dict[str, Any] = {}
+        self._offered: set[str] = set()  # actions that a row of this table had at some time: a click may come late
         self.on("window", self._look)
         if on_act is not None:
             self.on("act", self._act)
@@ -78,17 +81,22 @@ class Table(ui.element, Generic[Item], component="static/table.js"):
         state = {"total": len(items), "start": start, "rows": made}
         if state != self._shown:
             self._shown = state
+            self._offered.update(cell.action for row in rows for cell in row.cells if cell.action)
             self.run_method("paint", state)
 
     def _look(self, event: GenericEventArguments) -> None:
-        self._first, self._count = int(event.args["first"]), min(200, int(event.args["count"]))
-        self.paint()
+        window = told(event, Window)
+        if window is not None:
+            self._first, self._count = window.first, min(200, window.count)
+            self.paint()
 
     async def _act(self, event: GenericEventArguments) -> None:
         assert self._on_act is not None, "listened to only with one"
-        row_id, action = str(event.args["id"]), str(event.args["action"])
+        act = told(event, Act)
+        if act is None or act.action not in self._offered:
+            return
         try:
-            await self._on_act(row_id, action)
+            await self._on_act(act.id, act.action)
         finally:
             if not self.is_deleted:
-                self.run_method("free", row_id, action)
+                self.run_method("free", act.id, act.action)

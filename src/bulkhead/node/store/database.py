@@ -11,6 +11,7 @@ from sqlalchemy import Connection, Engine, Table, create_engine, delete, event, 
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import SQLAlchemyError
 
+from bulkhead import private
 from bulkhead.node.store.staging import Row, Staged
 from bulkhead.node.store.tables import DERIVED, metadata, progress
 
@@ -97,9 +98,14 @@ def _shown(url: str) -> str:
 
 
 def _keep_private(file: str | None) -> None:
-    """A new file is its owner's alone: secrets of webhooks are in it. What lies beside it takes the same mode."""
+    """The file is its owner's alone: secrets of webhooks are in it. What lies beside it takes the same mode. Raises
+    DatabaseError where others can reach it."""
     if file and file != ":memory:" and Path(file).parent.is_dir():
-        Path(file).touch(mode=0o600, exist_ok=True)
+        try:
+            Path(file).touch(mode=private.FILE_MODE, exist_ok=True)
+            private.check_file(Path(file))
+        except private.Exposed as error:
+            raise DatabaseError(str(error)) from None
 
 
 def _prepare_sqlite(connection: Any, record: Any) -> None:

@@ -9,12 +9,14 @@ from typing import Any
 
 from nicegui import ui
 from nicegui.elements.echart import EChart
+from nicegui.events import GenericEventArguments
 
 from bulkhead.client import Market
 from bulkhead.terminal import numbers, parts
 from bulkhead.terminal.compare import columns
 from bulkhead.terminal.compare.figures import Answer, Mode
 from bulkhead.terminal.compare.link import MODES
+from bulkhead.terminal.events import told
 
 assert EChart.component is not None, "its library is registered by importing it"
 
@@ -126,7 +128,12 @@ class Slider(ui.element, component="../static/slider.js"):
         self._props["label"] = label
         self._props["own"] = f"slider-{self.id}"
         self._props["disabled"] = True  # until there are places
-        self.on("place", lambda event: on_place(int(event.args)))
+        self.on("place", lambda event: self._told(event, on_place))
+
+    def _told(self, event: GenericEventArguments, on_place: Callable[[int], None]) -> None:
+        place = told(event, int)
+        if place is not None and 0 <= place < len(self._props.get("stops", ())):
+            on_place(place)
 
     def stand(self, place: int, grid: tuple[Decimal, ...], text: str) -> None:
         """Where it stands among all places, in words too."""

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TypeVar
 from weakref import WeakKeyDictionary
 
+from bulkhead import private
 from bulkhead.client import ClientError, Refused
 from bulkhead.client.l1 import FAILURES, L1, UNSURE, Proposal, Proposals, Standing
 from bulkhead.client.signer import MONEY
@@ -94,12 +95,10 @@ class Kit(Topic):
         await self.standing.refresh()
 
     def _keep(self, files: dict[str, bytes]) -> None:
-        self.folder.mkdir(parents=True, exist_ok=True)
+        """No keys are in it; but the address of one's node of L1 may hold what opens it."""
+        self.folder.mkdir(parents=True, exist_ok=True, mode=private.FOLDER_MODE)
         for name, data in files.items():
-            path = self.folder / name
-            part = path.with_suffix(".part")
-            part.write_bytes(data)
-            part.replace(path)
+            private.write(self.folder / name, data)
 
     # -- L1 --------------------------------------------------------------------------------------------------------
 

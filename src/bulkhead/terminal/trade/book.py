@@ -12,6 +12,7 @@ from nicegui.events import GenericEventArguments
 
 from bulkhead.client import Market, PublicTrade
 from bulkhead.terminal import numbers, parts
+from bulkhead.terminal.events import Words, told
 from bulkhead.terminal.live.market import LiveMarket
 from bulkhead.terminal.shell import Page
 from bulkhead.terminal.table import Cell, Column, Row, Table
@@ -36,7 +37,9 @@ class Ladder(ui.element, component="../static/book.js"):
 
     @staticmethod
     def _told(event: GenericEventArguments, on_price: Callable[[str], None]) -> None:
-        on_price(str(event.args))
+        price: str | None = told(event, Words)
+        if price is not None and numbers.typed(price) is not None:
+            on_price(price)
 
     def paint(self) -> None:
         """The best levels of each side; nothing is sent when nothing has changed."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Awaitable, Callable, Sequence
 from decimal import Decimal
 from functools import partial
@@ -20,6 +21,7 @@ from bulkhead.terminal.words import Words
 
 PAST_MAX = 200
 RENEW_S = 30.0
+ORDER = re.compile("[0-9]{1,20}")
 CLOSE_SLIPPAGE = Decimal(1)  # percent
 
 
@@ -150,7 +152,7 @@ class Tabs:
     async def _act(self, row_id: str, action: str) -> None:
         """Edit or cancel an order. One of another market is edited on that market's page."""
         account = self.session.active
-        if account is None:
+        if account is None or not ORDER.fullmatch(row_id):
             return
         if action == "edit":
             order = account.orders.get(int(row_id))
