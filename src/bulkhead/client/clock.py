@@ -35,9 +35,10 @@ class ExchangeClock:
         now_s = time.time()
         self.told_ms = int(told)
         way_s, age_s = max(0.0, now_s - begun_s), now_s - self._read_s
-        if way_s <= self._way_s or not 0 <= age_s < KEPT_S:
-            self.ahead_ms = self.told_ms - round(1000 * (now_s - way_s / 2))
-            self._way_s, self._read_s = way_s, now_s
+        ahead_ms = self.told_ms - round(1000 * (now_s - way_s / 2))
+        was_set = abs(ahead_ms - self.ahead_ms) > 500 * (way_s + self._way_s) + 1  # no way is long enough to explain it
+        if way_s <= self._way_s or was_set or not 0 <= age_s < KEPT_S:
+            self.ahead_ms, self._way_s, self._read_s = ahead_ms, way_s, now_s
 
     @property
     def now_ms(self) -> int:

@@ -232,12 +232,14 @@ def _account_banner(page: Page) -> None:
     def paint() -> None:
         account, link = page.session.active, page.session.link
         is_bad = account is not None and bool(account.problem) and link.is_live
-        minutes = abs(link.ahead_ms) // 60_000
+        clock = page.session.exchange.transport.clock
+        ahead_ms = clock.ahead_ms if clock.told_ms else link.ahead_ms
+        minutes = abs(ahead_ms) // 60_000
         banner.set_visibility(is_bad or bool(minutes and link.is_live))
         if account is not None and is_bad:
             text.show(f"What is shown of {account.label} is old: nothing is heard of it. {account.problem}.")
         elif minutes:
-            way = "behind" if link.ahead_ms > 0 else "ahead of"
+            way = "behind" if ahead_ms > 0 else "ahead of"
             text.show(f"This machine's clock is {minutes} min {way} the exchange's: set it. {CLOCK_FOLLOWED}")
 
     page.on_account(lambda account: (account.troubled,), paint)
