@@ -22,8 +22,8 @@ from tests.api.live import Fixed, Live, settings_for
 from tests.api.remote import Remote
 
 
-def certificate(folder: Path) -> tuple[Path, Path]:
-    """A key and a certificate of 127.0.0.1 that it signed itself, good for an hour."""
+def certificate(folder: Path, address: str = "127.0.0.1", hours: int = 1) -> tuple[Path, Path]:
+    """A key and a certificate of an address that it signed itself, good for some hours; below zero: until then."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "a venue under test")])
     now = dt.datetime.now(dt.UTC)
@@ -33,9 +33,9 @@ def certificate(folder: Path) -> tuple[Path, Path]:
         .issuer_name(name)
         .public_key(key.public_key())
         .serial_number(x509.random_serial_number())
-        .not_valid_before(now - dt.timedelta(minutes=1))
-        .not_valid_after(now + dt.timedelta(hours=1))
-        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]), critical=False)
+        .not_valid_before(now - dt.timedelta(days=1))
+        .not_valid_after(now + dt.timedelta(hours=hours))
+        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address(address))]), critical=False)
         .sign(key, hashes.SHA256())
     )
     files = folder / "certificate.pem", folder / "key.pem"

@@ -82,6 +82,44 @@ def lose_next(feeds: Feeds) -> None:
     feeds.socket._frame = lossy
 
 
+@pytest.mark.parametrize("market", [MARKET, "LTC-USD"], ids=["traded before", "never traded"])
+def test_a_trade_of_a_break_before_the_first_one_is_told(
+    live: Live, market: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    price = {MARKET: 2_999, "LTC-USD": 80}[market]
+
+    async def work(exchange: Exchange) -> None:
+        maker, taker = await rich(exchange, 44), await rich(exchange, 45)
+
+        async def once() -> int:
+            terms = {"market": market, "quantity": "0.1", "price": price}
+            await maker.place(NewOrder(side="SELL", **terms))  # type: ignore[arg-type]
+            await taker.place(NewOrder(side="BUY", **terms))  # type: ignore[arg-type]
+            return (await exchange.trades(market, 1))[0].id
+
+        if market == MARKET:
+            await once()
+        feeds = await exchange.feeds()
+        feed = await feeds.trades(market)
+        await asyncio.sleep(0.1)
+        gone = asyncio.Event()
+        connect = feeds.socket._connect
+
+        async def later() -> None:
+            await gone.wait()
+            await connect()
+
+        monkeypatch.setattr(feeds.socket, "_connect", later)
+        await feeds.socket.break_off()
+        missed = await once()
+        gone.set()
+        assert await taken(feed, 1) == [missed]
+        await asyncio.sleep(0.1)
+        assert not feed._items
+
+    on(live, work)
+
+
 def test_no_trade_is_missed_or_told_twice(live: Live) -> None:
     async def work(exchange: Exchange) -> None:
         maker, taker = await rich(exchange, 22), await rich(exchange, 23)

@@ -16,8 +16,8 @@ from aiohttp import web
 
 from bulkhead.client import Exchange, Refused, Unreachable, Unreadable, transport
 from bulkhead.client import feeds as feeds_module
+from bulkhead.client import once as once_module
 from bulkhead.client import socket as socket_module
-from bulkhead.client import trader as trader_module
 from bulkhead.client.models import Level, Price
 from bulkhead.client.sane import is_sane
 from bulkhead.client.signer import Signer
@@ -43,6 +43,23 @@ def test_numbers_of_markets_are_taken() -> None:
         assert msgspec.json.decode(f'{{"price":"{text}","qty":"1"}}', type=Level).price == Decimal(text)
     with pytest.raises(msgspec.ValidationError):
         msgspec.convert({"m": "BTC-USD", "p": "NaN", "ts": 1}, Price)
+
+
+@pytest.mark.parametrize("number", ["NaN", "1e5", "", " 1", "1\n", "0x1", "1.", "9" * 41, "-" + "1" * 41])
+def test_no_text_is_taken_for_a_number_in_an_answer_of_plain_dictionaries(number: str) -> None:
+    told = {"custody": number, "accounts": "-0.5", "funds": "9" * 40, "sequence": 1, "batches": 1,
+            "liabilities": {"root": "0x1", "total": "0", "accounts": 0}}  # fmt: skip
+
+    async def work() -> None:
+        for taken in (told, {**told, "custody": "1.000001"}):
+            async with exchange_that(says(json.dumps({"status": "OK", "data": taken}))) as exchange:
+                if taken is told:
+                    with pytest.raises(Unreadable, match="custody"):
+                        await exchange.books.solvency()
+                else:
+                    assert await exchange.books.solvency() == taken, "as it was told"
+
+    run(work)
 
 
 @pytest.mark.parametrize(
@@ -111,7 +128,7 @@ def trader_of(exchange: Exchange) -> Trader:
 )  # fmt: skip
 def test_an_order_whose_answer_cannot_be_read_is_looked_up(first: Answer, monkeypatch: pytest.MonkeyPatch) -> None:
     """A proxy that failed, or an answer of another version: the order was taken, and counts as taken."""
-    monkeypatch.setattr(trader_module, "PAUSES_S", (0.0,))
+    monkeypatch.setattr(once_module, "PAUSES_S", (0.0,))
     posts: list[str] = []
 
     async def answer(request: web.Request) -> web.StreamResponse:
@@ -134,7 +151,7 @@ def test_an_order_whose_answer_cannot_be_read_is_looked_up(first: Answer, monkey
 
 
 def test_an_order_that_nobody_tells_of_is_not_said_to_be_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(trader_module, "PAUSES_S", (0.0,))
+    monkeypatch.setattr(once_module, "PAUSES_S", (0.0,))
 
     async def work() -> None:
         async with exchange_that(says("what?")) as exchange:

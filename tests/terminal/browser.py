@@ -42,7 +42,8 @@ CUT_OFF = """() => {
     const style = getComputedStyle(one), text = one.selectedOptions[0]?.text || "";
     pen.font = `${style.fontWeight} ${style.fontSize} ${style.fontFamily}`;  // `font` says nothing of tabular figures
     const room = one.clientWidth - parseFloat(style.paddingLeft) - parseFloat(style.paddingRight) - ARROW;
-    if (pen.measureText(text).width > room + 1) found.push("the choice " + text + " is cut off");
+    const isTold = text.length > 40 && one.title === text;  // a name that may have 128 letters
+    if (pen.measureText(text).width > room + 1 && !isTold) found.push("the choice " + text + " is cut off");
   }
   for (const one of marked) for (const other of marked) {
     if (one === other || one.contains(other) || other.contains(one)) continue;
@@ -63,16 +64,13 @@ class Bench:
     `is_open`: the page shows the first screen; else nothing, for most tests begin with a screen of their own.
     """
 
-    def __init__(
-        self, browser: Browser, terminal: Terminal, live: Live | None, *, is_dark: bool = True, is_open: bool = True
-    ) -> None:
+    def __init__(self, browser: Browser, terminal: Terminal, live: Live | None, *, is_open: bool = True) -> None:
         self.terminal = terminal
         self.live = live  # None where a test has a venue of another kind
         self.context = browser.new_context(viewport={"width": SIZE[0], "height": SIZE[1]}, reduced_motion="reduce")
         self.context.set_default_timeout(30_000)
         self.problems: list[str] = []
         self.expected: list[str] = []  # parts of console errors that a test provokes
-        self.is_dark = is_dark
         self.page = self.tab() if is_open else self._blank()
         terminal.is_fresh = False
 
@@ -98,12 +96,9 @@ class Bench:
 
     def light(self, is_light: bool) -> None:
         """Show the page light or dark."""
-        if is_light == self.is_dark:
-            self.page.locator('[data-mark="theme"]').click()
-            wanted = "body--light" if is_light else "body--dark"
-            self.page.wait_for_selector(f"body.{wanted}")
-            expect(self.page.locator('[data-mark="theme"]')).to_have_text("Dark" if is_light else "Light")
-            self.is_dark = not is_light
+        wanted = "light" if is_light else "dark"
+        self.page.locator('[data-mark="theme"]').select_option(wanted)
+        expect(self.page.locator(f'html[data-theme="{wanted}"]')).to_have_count(1)
 
     def ready(self) -> None:
         """Wait until the exchange answers and the account is there; on the first screen where none was opened yet."""

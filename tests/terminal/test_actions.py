@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from bulkhead.client import Exit, NewOrder, Order, Refused, Unreachable, Unreadable
+from bulkhead.client import Exit, NewOrder, Order, OtherExchange, Refused, Unreachable, Unreadable
+from bulkhead.client.clock import SLACK_MS, ExchangeClock
 from bulkhead.client.models import Placed
 from bulkhead.terminal import actions as module
 from bulkhead.terminal.actions import Actions, Stage
@@ -34,6 +35,8 @@ class Account:
         self.left: list[Order] = []
         self.sent: list[NewOrder] = []
         self._placed, self._found = placed, list(found)
+        self.clock = ExchangeClock()  # a second later with each answer
+        self.exchange = SimpleNamespace(transport=SimpleNamespace(clock=self.clock))
 
     async def place(self, order: NewOrder) -> Placed:
         self.sent.append(order)
@@ -51,12 +54,13 @@ class Account:
         found = self._found.pop(0) if self._found else []
         if isinstance(found, Exception):
             raise found
+        self.clock.told_ms += 1_000
         return list(found)
 
 
 def run(work: Callable[[Actions], Awaitable[None]]) -> None:
     async def inside() -> None:
-        await work(Actions(SimpleNamespace()))  # type: ignore[arg-type]
+        await work(Actions(SimpleNamespace(other=None)))  # type: ignore[arg-type]
 
     asyncio.run(inside())
 
@@ -79,6 +83,7 @@ def test_one_key_is_sent_once() -> None:
 
 def test_exits_that_take_the_place_of_others_are_followed_as_orders_are(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "LOOK_S", 0.0)
+    monkeypatch.setattr(module, "SLOW_S", 0.01)
     stop = Exit(trigger=55_000, price=54_000)
 
     async def work(actions: Actions) -> None:
@@ -109,13 +114,14 @@ def test_a_refusal_has_words_and_the_exchange_s_own() -> None:
     [
         (([], [], [left(9, "NONE", "NEW")]), Stage.DONE),
         (([], [], Unreachable("gone"), [], [], [], [], [left(9, "NONE", "NEW")]), Stage.DONE),
-        ((), Stage.LOST),
+        ((), Stage.UNKNOWN),
     ],
 )
 def test_without_an_answer_it_is_looked_up(
     found: tuple[Any, ...], stage: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "LOOK_S", 0.0)
+    monkeypatch.setattr(module, "SLOW_S", 0.01)
 
     async def work(actions: Actions) -> None:
         account: Any = Account(Unreachable("gone"), *found)
@@ -130,9 +136,80 @@ def test_without_an_answer_it_is_looked_up(
     run(work)
 
 
+@pytest.mark.parametrize("is_late", [True, False])
+def test_it_never_arrived_only_when_it_cannot_arrive_any_more(is_late: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The exchange does not have it, again and again, and is asked on: it may still be on its way."""
+    monkeypatch.setattr(module, "LOOK_S", 0.0)
+    monkeypatch.setattr(module, "SLOW_S", 0.0)
+    until_ms = 20_000
+    in_time = 1 + (until_ms + SLACK_MS) // 1_000
+
+    async def work(actions: Actions) -> None:
+        found: list[list[Order]] = [[]] * in_time + [[left(9, "NONE", "NEW")] if is_late else []]
+        account: Any = Account(Unreachable("gone", until_ms), *found)
+        action = await actions.place("key", account, ORDER, "Buy")
+        while not action.is_over:
+            await asyncio.sleep(0)
+        assert action.stage is (Stage.DONE if is_late else Stage.LOST)
+        assert account.clock.told_ms == 1_000 * (in_time + 1) and len(account.sent) == 1
+
+    run(work)
+
+
+def test_an_order_whose_answer_is_held_back_is_found_before_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "SLOW_S", 0.0)
+
+    async def work(actions: Actions) -> None:
+        account: Any = Account(7, [left(7, "NONE", "NEW")])
+        held, place = asyncio.Event(), account.place
+
+        async def slow(order: NewOrder) -> Placed:
+            placed = await place(order)
+            await held.wait()
+            return placed  # type: ignore[no-any-return]
+
+        account.place = slow
+        sending = asyncio.create_task(actions.place("key", account, ORDER, "Buy"))
+        while "key" not in actions.all or not actions.all["key"].is_over:
+            await asyncio.sleep(0)
+        assert (await sending).stage is Stage.DONE, "the ticket is free again"
+        held.set()
+        await asyncio.sleep(0.01)
+        assert (actions.all["key"].stage, len(account.sent)) == (Stage.DONE, 1)
+
+    run(work)
+
+
+@pytest.mark.parametrize("is_done", [True, False])
+def test_what_has_no_name_is_looked_for_by_what_it_does(is_done: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "LOOK_S", 0.0)
+    monkeypatch.setattr(module, "SLOW_S", 0.0)
+
+    async def work(actions: Actions) -> None:
+        clock, asked = ExchangeClock(), 0
+
+        async def send() -> None:
+            raise Unreachable("gone", 10_000)
+
+        async def find() -> bool:
+            nonlocal asked
+            asked += 1
+            clock.told_ms += 1_000
+            return is_done and asked == 5
+
+        action = await actions.run("key", "Cancel all", send, (clock, find))
+        assert action.stage is Stage.LOOKING
+        while not action.is_over:
+            await asyncio.sleep(0)
+        assert (action.stage, asked) == ((Stage.DONE, 5) if is_done else (Stage.LOST, 14))
+
+    run(work)
+
+
 def test_an_exchange_that_knows_the_account_no_more_leaves_it_unknown(monkeypatch: pytest.MonkeyPatch) -> None:
     """Its journal was lost, and the API key with it: nobody may say that the order never arrived, or look for ever."""
     monkeypatch.setattr(module, "LOOK_S", 0.0)
+    monkeypatch.setattr(module, "SLOW_S", 0.01)
 
     async def work(actions: Actions) -> None:
         account: Any = Account(Unreadable("?"), *([Refused(401, 1001, "no such key")] * module.LOOKS))
@@ -141,6 +218,24 @@ def test_an_exchange_that_knows_the_account_no_more_leaves_it_unknown(monkeypatc
         while not action.is_over:
             await asyncio.sleep(0)
         assert action.stage is Stage.UNKNOWN and "no such key" in action.details
+
+    run(work)
+
+
+def test_another_exchange_is_not_believed_that_an_order_never_arrived(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "LOOK_S", 0.0)
+
+    async def work(actions: Actions) -> None:
+        account: Any = Account(Unreachable("gone"))
+        actions._link.other = OtherExchange("another exchange answers")
+        action = await actions.place("key", account, ORDER, "Buy")
+        for _ in range(20 * module.LOOKS):
+            await asyncio.sleep(0)
+        assert action.stage is Stage.LOOKING
+        actions._link.other = None
+        while not action.is_over:
+            await asyncio.sleep(0)
+        assert action.stage is Stage.UNKNOWN
 
     run(work)
 

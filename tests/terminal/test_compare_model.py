@@ -24,6 +24,7 @@ from bulkhead.terminal.compare.moments import (
     moments_of,
     returns_of,
 )
+from bulkhead.terminal.compare.view import sharing
 from tests.terminal.test_numbers import market as market_of_tests
 
 HOUR = next(one for one in INTERVALS if one.name == "PT1H")
@@ -219,3 +220,12 @@ def test_which_market_matters_most_decides_of_which_bars_moments_are_taken() -> 
     hours, minutes = (asyncio.run(moments_for(exchange, names)) for names in ([ETH, BTC], [BTC, ETH]))
     assert hours.interval is not None and hours.interval.name == "PT1H" and ETH in hours.deviations
     assert minutes.interval is not None and minutes.interval.name == "PT1M" and BTC in minutes.deviations
+
+
+def test_lines_take_turns_where_they_run_together_and_not_where_they_cross() -> None:
+    lines = {"isolated": [1.0, 1.0, 3.0, 4.0], "cross": [0.0, 2.0, 3.0, 4.0], "strategy": [9.0, 2.0, 7.0, 6.0],
+             "scenario": [9.0, 2.0, 8.0, 8.0]}  # fmt: skip
+    assert sharing("isolated", lines) == sharing("cross", lines) == ["isolated", "cross"]
+    assert sharing("strategy", lines) == ["strategy", "scenario"]
+    assert sharing("strategy", {**lines, "scenario": [9.0, 1.0, 7.0, 5.0]}) == ["strategy"]
+    assert sharing("isolated", {**lines, "strategy": [0.0, 2.0, 7.0, 6.0]}) == ["isolated", "cross", "strategy"]

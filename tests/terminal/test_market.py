@@ -7,9 +7,9 @@ from decimal import Decimal
 from types import SimpleNamespace
 from typing import Any, cast
 
-from bulkhead.client import Exchange, Feeds, PublicTrade
+from bulkhead.client import ClientError, Exchange, Feeds, OtherExchange, PublicTrade, RateLimited, Refused, Unreachable
 from bulkhead.client.feeds import TradeFeed
-from bulkhead.terminal.live.link import Link
+from bulkhead.terminal.live.link import Link, LinkState
 from bulkhead.terminal.live.market import LiveMarket
 from bulkhead.terminal.live.topic import now_ms
 
@@ -46,12 +46,42 @@ def test_a_feed_of_trades_goes_on_with_another_history_and_tells_nothing_twice()
     asyncio.run(work())
 
 
+class Known:
+    """An exchange that is the known one, unless a test has it raise something."""
+
+    error: ClientError | None = None
+
+    async def domain(self, *, anew: bool) -> None:
+        if self.error is not None:
+            raise self.error
+
+
+def test_who_was_found_to_be_another_exchange_stays_so_until_it_is_known_to_be_the_right_one() -> None:
+    async def work() -> None:
+        async def ping() -> int:
+            return now_ms()
+
+        exchange, other = Known(), OtherExchange("another exchange answers")
+        busy = RateLimited(Refused(429, 429, "too many"), 1.0)
+        link, feeds = Link(cast(Exchange, exchange)), cast(Any, SimpleNamespace(socket=SimpleNamespace()))
+        feeds.socket.is_connected, feeds.socket.ping = True, ping
+        for error, state in (
+            (None, LinkState.LIVE), (busy, LinkState.LIVE), (other, LinkState.OTHER), (busy, LinkState.OTHER),
+            (Unreachable("gone"), LinkState.DOWN), (busy, LinkState.OTHER), (None, LinkState.LIVE),
+        ):  # fmt: skip
+            exchange.error = error
+            await link._ask(feeds)
+            assert link.state is state and (link.other is None) == (state is LinkState.LIVE)
+
+    asyncio.run(work())
+
+
 def test_ages_go_by_the_clock_of_who_dated_them() -> None:
     async def work(ahead_ms: int) -> Link:
         async def ping() -> int:
             return now_ms() + ahead_ms
 
-        link = Link(cast(Exchange, None))
+        link = Link(cast(Exchange, Known()))
         await link._ask(cast(Feeds, SimpleNamespace(socket=SimpleNamespace(is_connected=True, ping=ping))))
         return link
 

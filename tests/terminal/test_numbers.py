@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from decimal import Decimal
 
 import pytest
@@ -10,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bulkhead.client.models import Contract, Limits, Market, Statistics
-from bulkhead.terminal import numbers, theme
+from bulkhead.terminal import numbers
+from bulkhead.terminal.trade.lists import at
 
 NOTHING = Decimal(0)
 
@@ -60,12 +60,12 @@ def test_ages_and_what_shows_no_number() -> None:
         numbers.read("nothing")
 
 
-def test_canvases_have_the_colours_of_the_style_sheet() -> None:
-    text = (theme.STATIC / "theme.css").read_text(encoding="utf-8")
-    for name, block in ((theme.LIGHT, ":root"), (theme.DARK, "body.body--dark")):
-        part = text[text.index(block + " {") :].split("}")[0]
-        found = dict(re.findall(r"--([a-z-]+): (#[0-9a-f]{6});", part))
-        assert {key: found[key] for key in theme.COLOURS[name]} == theme.COLOURS[name]
+@pytest.mark.parametrize("time_ms", [-1, 1 << 50, 10**18, 10**400])
+def test_what_no_calendar_has_is_shown_as_no_date(time_ms: int) -> None:
+    """An exchange may tell of any number as a time."""
+    assert numbers.moment(time_ms) == at(time_ms) == numbers.NONE
+    assert numbers.moment((1 << 50) - 1).startswith("06.05.37648")
+    assert at(1_800_000_000_000) == "15.01. 08:00" and at(0) == numbers.NONE
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from decimal import Decimal
 from threading import Thread
@@ -10,6 +11,7 @@ from playwright.sync_api import Locator, expect
 
 from bulkhead.client import AssetLeg, Compartments, NewOrder, Trader
 from bulkhead.terminal import numbers
+from tests.api.live import Live
 from tests.terminal.browser import Bench
 from tests.terminal.owner import by_owner
 from tests.terminal.venue import ask, quote
@@ -240,3 +242,43 @@ def test_a_margin_call_is_told_on_every_screen_and_a_liquidation_explained(bench
     expect(story).to_contain_text("the rules agree")
     bench.check()
 
+
+
+def test_the_longest_name_of_a_strategy_runs_over_nothing(bench: Bench, live: Live) -> None:
+    name, page = "W" * 128, bench.page
+    quote(live.url, MARKET, "59900", "60100", seed=209)
+    page.goto(bench.at("/risk"))
+    bench.ready()
+    page.locator('[data-mark="new-strategy"] input').fill(name)
+    page.locator('[data-mark="strategy-send"]').click()
+    chosen = page.locator('[data-mark="account"] select')
+    expect(chosen.locator("option", has_text=name)).to_have_count(1)
+
+    async def hold(trader: Trader) -> int:
+        [account_id] = [one.l2_vault for one in (await trader.strategies()).strategies if one.description == name]
+        await trader.move([AssetLeg(trader.account_id, account_id, Decimal(3_000))])
+        await (await trader.strategy(account_id)).take(MARKET, "BUY", "0.2", slippage="0.01")
+        return account_id
+
+    account_id = by_owner(bench, hold)
+    for mark in ("compartments", "positions"):
+        shown = page.locator(f'[data-mark="{mark}"] td.bh-name > span', has_text=name)
+        expect(shown).to_have_attribute("title", re.compile(name))
+        assert (shown.bounding_box() or {})["width"] <= 190
+    bench.check_layout()
+    page.goto(bench.at(f"/?market={MARKET}"))
+    bench.ready()
+    chart = page.locator('[data-mark="chart"] .bh-canvas').first
+    expect(chart).to_have_attribute("data-lines", re.compile(f"liquidation {account_id}"))
+    ends = chart.evaluate(
+        """(element) => element.bhChart.getZr().storage.getDisplayList().filter((one) => one.style?.text !== undefined)
+          .map((one) => { const box = one.getBoundingRect().clone(); box.applyTransform(one.transform);
+            return [box.x, box.x + box.width, element.clientWidth]; })"""
+    )
+    assert ends and all(begin >= 0 and end <= wide for begin, end, wide in ends)
+    chosen.select_option(str(account_id))
+    for path in ("/", "/compare", "/settlement"):
+        page.goto(bench.at(path))
+        bench.ready()
+        expect(chosen).to_have_attribute("title", f"{name} · {account_id}")
+        bench.check_layout()

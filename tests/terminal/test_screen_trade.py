@@ -10,10 +10,11 @@ from decimal import Decimal
 import pytest
 from playwright.sync_api import expect
 
-from bulkhead.client import Exchange, Order, Position
+from bulkhead.client import Exchange, Exit, Order, Position
 from bulkhead.terminal import numbers
 from tests.api.live import Live
 from tests.terminal.browser import Bench
+from tests.terminal.test_screen_editing import placed, take
 from tests.terminal.venue import Terminal, ask, owner, quote
 
 MARKET = "BTC-USD"
@@ -196,6 +197,39 @@ def test_the_liquidation_line_stands_at_the_price_of_the_exchange(bench: Bench, 
     assert drawn["price"] == float(position.liquidation_price) and drawn["top"] < drawn["y"] < drawn["bottom"]
     assert drawn["reach"][0] <= drawn["price"] <= drawn["reach"][1], "and it is in sight"
     assert chart.get_attribute("data-beyond") == ""
+
+
+def test_an_exit_that_closes_nothing_has_no_line(bench: Bench, live: Live) -> None:
+    """Its position has gone while the rest of its order may still fill; when that fills it closes again."""
+    market = "LTC-USD"
+    desk = Desk(bench, market)
+    exits = {"take_profit": Exit(trigger=84, price=83), "stop_loss": Exit(trigger=77, price=76)}
+    placed(bench, market=market, side="BUY", quantity="3", price=80, protects="POSITION", **exits)
+    take(live, "1", 80, market, "SELL")
+    own = {f"order {one.id}" for one in mine(bench, market) if one.type == "TPSL"}
+    assert len(own) == 2
+    chart = desk.page.locator('[data-mark="chart"] .bh-canvas').first
+
+    def shown() -> set[str]:
+        return {name for name, _ in json.loads(chart.get_attribute("data-lines") or "[]")} & own
+
+    expect(chart).to_have_attribute("data-lines", re.compile(".*".join(sorted(own))))
+    quote(live.url, market, "81", "83", size="1", seed=208)
+    placed(bench, market=market, side="SELL", quantity="1", price=81, time_in_force="IOC")
+    assert not [one for one in held(bench) if one.market == market]
+    expect(chart).not_to_have_attribute("data-lines", re.compile("|".join(own)))
+    assert shown() == set()
+    desk.page.locator('[data-mark="tab-orders"]').click()
+    for name in own:
+        row = desk.page.locator(f'[data-mark="table-orders"] tr[data-id="{name.split()[1]}"]')
+        expect(row).to_contain_text("asleep")
+    take(live, "1", 80, market, "SELL")
+    expect(chart).to_have_attribute("data-lines", re.compile(".*".join(sorted(own))))
+    desk.page.locator('[data-mark="cancel-all"]').click()
+    expect(chart).not_to_have_attribute("data-lines", re.compile("order"))
+    assert shown() == set()
+    quote(live.url, market, "81", "83", size="1", seed=208)
+    placed(bench, market=market, side="SELL", quantity="1", price=81, time_in_force="IOC", reduce_only=True)
 
 
 def test_the_legend_says_which_line_is_the_marks_and_which_the_indexs(bench: Bench) -> None:

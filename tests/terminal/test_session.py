@@ -10,12 +10,17 @@ from typing import Any
 
 import pytest
 
+from bulkhead.client import OtherExchange
+from bulkhead.client.models import SigningDomain
 from bulkhead.terminal import session as module
 from bulkhead.terminal.keystore import Access, KeyStore, Unlocked
 from bulkhead.terminal.session import Session
 from bulkhead.terminal.settings import Settings
+from tests.client.hostile import server_of
+from tests.client.test_identity import KNOWN, Stranger
 
 PASSPHRASE, URL = "correct horse", "http://127.0.0.1:9"
+HERE = SigningDomain(name="Perpetuals", version="v0", chain_id="BH_1337_one", revision=1, signing_domain="one.example")
 
 
 class Followed:
@@ -41,6 +46,12 @@ class Slow:
 
     async def markets(self) -> Any:
         return {"BTC-USD": SimpleNamespace()}
+
+    async def domain(self) -> SigningDomain:
+        return HERE
+
+    def expect(self, known: SigningDomain | None) -> None:
+        self.expected = known
 
     async def trader(self, api_key: str, stark_key: str) -> Any:
         async def account() -> Any:
@@ -180,3 +191,48 @@ def test_a_market_that_is_halted_or_new_is_known_without_a_start(
         task.cancel()
 
     asyncio.run(asyncio.wait_for(work(), 10))
+
+
+def test_keys_of_one_exchange_are_not_used_at_another_one_at_its_address(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Those of a test venue, where a real one answers by now: its owner is told, and the API key stays here."""
+    monkeypatch.setattr(module, "LiveAccount", Followed)
+    stranger = Stranger()
+    stranger.told = KNOWN | {"chainId": "BH_1_real"}
+
+    async def work() -> None:
+        async with server_of(stranger.answer) as url:
+            store = KeyStore(tmp_path / "keys", work_factor=1 << 10)
+            named = store.add_access("named", PASSPHRASE, url, Access(128, "128", "0x1", HERE))
+            session = Session(Settings(exchange_url=url, keys=tmp_path / "keys"))
+            await session.adopt(named)
+            assert session.active is None
+            assert "chain BH_1_real, where BH_1337_one is known" in session.problem
+            assert "to trade at the other one, use another account" in session.problem
+            with pytest.raises(OtherExchange):
+                await session.enter()
+            assert stranger.paths == {"/api/v1/info/starknet"}
+            await session.lock()
+            assert (await session.exchange.domain()).chain_id == "BH_1_real", "it may be watched"
+            await session.exchange.close()
+
+    asyncio.run(work())
+
+
+def test_an_account_is_of_the_exchange_that_it_first_entered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "LiveAccount", Followed)
+    old = kept(tmp_path, "old", 128)
+    assert old.kept.exchanges[URL].domain is None, "as it was kept before this was"
+
+    async def work() -> None:
+        session = Session(Settings(exchange_url=URL, keys=tmp_path / "keys"))
+        session.exchange = slow = Slow()  # type: ignore[assignment]
+        slow.go.set()
+        await session.adopt(old)
+        again = session.store.unlock("old", PASSPHRASE)
+        assert again.kept.exchanges[URL].domain == HERE
+        await session.adopt(again)
+        assert slow.expected == HERE
+
+    asyncio.run(work())

@@ -20,6 +20,7 @@ from bulkhead.api.errors import ApiError
 from bulkhead.api.limits import Limiter, Verdict
 from bulkhead.api.routes import ENDPOINTS
 from bulkhead.api.streams.routes import stream_routes
+from bulkhead.client.clock import TIME_HEADER, UNTIL_HEADER
 from bulkhead.client.nesting import keep_shallow
 from bulkhead.node.app import Node
 from bulkhead.node.directory import ApiKey
@@ -30,8 +31,10 @@ log = structlog.get_logger("bulkhead.api")
 
 KEY_HEADER = "x-api-key"
 RETRY_S = 1
-ASKED_HEADERS = ("X-Api-Key", "Content-Type", "L1_SIGNATURE", "L1_MESSAGE_TIME", "X-X10-ACTIVE-ACCOUNT")
-TOLD_HEADERS = ("Retry-After", "X-RateLimit-Limit", "X-RateLimit-Remaining", "X-RateLimit-Reset")
+ASKED_HEADERS = (
+    "X-Api-Key", "Content-Type", "L1_SIGNATURE", "L1_MESSAGE_TIME", "X-X10-ACTIVE-ACCOUNT", UNTIL_HEADER
+)  # fmt: skip
+TOLD_HEADERS = (TIME_HEADER, "Retry-After", "X-RateLimit-Limit", "X-RateLimit-Remaining", "X-RateLimit-Reset")
 
 
 class Gate:
@@ -54,7 +57,9 @@ class Gate:
                 self._check(endpoint, request, key)
                 if endpoint.is_for_calm and self.api.node.is_browned_out:
                     raise errors.browned_out(self.api.node.unsettled)
-                response = answered(await endpoint.handler(Call(self.api, request, key)))
+                call = Call(self.api, request, key)
+                call.check_in_time()
+                response = answered(await endpoint.handler(call))
             except ApiError as error:
                 response = refused(error)
             except Busy as error:
@@ -70,6 +75,7 @@ class Gate:
             if verdict is not None:
                 response.headers["X-RateLimit-Limit"] = str(verdict.limit)
                 response.headers["X-RateLimit-Remaining"] = str(verdict.remaining)
+            response.headers[TIME_HEADER] = str(int(self.api.node.clock_ms()))
             metrics = self.api.node.metrics
             metrics.requests.labels(request.method, str(response.status_code)).inc()
             took_s = time.perf_counter() - began

@@ -16,6 +16,7 @@ from bulkhead.api.ends import Ends
 from bulkhead.api.errors import ApiError, bad
 from bulkhead.api.moments import Moments
 from bulkhead.api.numbers import Markets, Wire
+from bulkhead.client.clock import UNTIL_HEADER
 from bulkhead.engine.sequencer import Sequencer
 from bulkhead.ledger.state import Account, State
 from bulkhead.node.app import Node
@@ -138,7 +139,16 @@ class Call:
             raise bad("the client went away") from error
         if total > limit:
             raise ApiError(413, errors.PARAMETERS, f"a body has at most {limit} bytes", headers=CLOSE)
+        self.check_in_time()
         return b"".join(parts)
+
+    def check_in_time(self) -> None:
+        """Raises ApiError for what arrives later than its sender wants it, at its first byte or its last."""
+        text = self.request.headers.get(UNTIL_HEADER)
+        if text is not None:
+            until_ms, now_ms = whole(text, UNTIL_HEADER), int(self.api.node.clock_ms())
+            if until_ms < now_ms:
+                raise errors.too_late(until_ms, now_ms)
 
     def path(self, name: str) -> str:
         """A part of the path."""

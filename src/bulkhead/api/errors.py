@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from bulkhead.client.clock import TOO_LATE
 from bulkhead.reject import Reject
 
 # The wire's codes, as ccxt's table has them.
@@ -105,6 +106,12 @@ class ApiError(Exception):
         if self.debug:
             error["debugInfo"] = self.debug
         return {"status": "ERROR", "error": {**error, **self.extra}}
+
+
+def too_late(told_ms: int, now_ms: int) -> ApiError:
+    """The refusal of a request that counts no more: its sender said until when."""
+    text = f"it arrived at {now_ms}, and was valid until {told_ms}; nothing was done"
+    return ApiError(422, TOO_LATE, text)
 
 
 def rejected(reject: Reject, detail: str = "", **extra: Any) -> ApiError:

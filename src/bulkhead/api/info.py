@@ -15,6 +15,7 @@ from bulkhead.api.errors import ApiError, bad
 from bulkhead.api.numbers import Wire, money, share
 from bulkhead.engine.book import BUY, SELL
 from bulkhead.fixed import FRACTION_BITS
+from bulkhead.ledger.commitment import VERSION
 from bulkhead.ledger.state import Status
 from bulkhead.ledger.ticks import FUNDING_PERIOD_MS
 from bulkhead.limits import ORDERS_PER_ACCOUNT_MAX
@@ -209,7 +210,7 @@ async def settings(call: Call) -> dict[str, Any]:
 
 
 async def starknet(call: Call) -> dict[str, Any]:
-    """The domain in which everything is signed here."""
+    """The domain in which everything is signed here, and the version of the state."""
     domain = call.api.node.exchange.machine.authority.domain
     return {
         "name": domain.name,
@@ -217,6 +218,7 @@ async def starknet(call: Call) -> dict[str, Any]:
         "chainId": domain.chain_id,
         "revision": domain.revision,
         "signingDomain": call.api.node.settings.http.signing_domain,
+        "stateVersion": VERSION,
     }
 
 

@@ -80,10 +80,14 @@ def _add_trigger(api: Api, shape: dict[str, Any], wire: Wire, row: Row, extra: d
     trigger = extra["trigger"]
     if row["kind"] == "TPSL":
         shape["tpSlType"] = extra["tpSlType"]
+        view = api.sequencer.order(row["order_id"])
+        is_asleep = view is not None and sleeps_again(api, view)
         if extra["tpSlType"] == "POSITION" and row["status"] not in SIZED:
             shape["qty"], shape["cancelledQty"] = shape["filledQty"], "0"
-        elif (view := api.sequencer.order(row["order_id"])) is not None:
-            shape["qty"] = wire.size(int(view.filled if sleeps_again(api, view) else view.filled + view.left))
+        elif view is not None:
+            shape["qty"] = wire.size(int(view.filled if is_asleep else view.filled + view.left))
+        if is_asleep:
+            shape["isAsleep"] = True  # one of a whole position has no size that would say it
         shape[_leg_name(row["side"], trigger)] = _leg(wire, row, trigger)
         return
     shape["trigger"] = {

@@ -10,7 +10,17 @@ and exits.
 
 from bulkhead.client.account import AccountFeed, Update
 from bulkhead.client.compartments import Compartment, Compartments, MovePlan
-from bulkhead.client.errors import ClientError, RateLimited, Refused, TooSlow, Unreachable, Unreadable
+from bulkhead.client.errors import (
+    ClientError,
+    OtherExchange,
+    OtherVersion,
+    RateLimited,
+    Refused,
+    TooSlow,
+    Unreachable,
+    Unreadable,
+    Untrusted,
+)
 from bulkhead.client.exchange import Exchange
 from bulkhead.client.feeds import BookFeed, Feeds, TradeFeed
 from bulkhead.client.models import Balance, Market, Order, Position, Preview, PublicTrade, Trade
@@ -37,6 +47,8 @@ __all__ = [
     "MovePlan",
     "NewOrder",
     "Order",
+    "OtherExchange",
+    "OtherVersion",
     "Owner",
     "Position",
     "PositionLeg",
@@ -51,6 +63,7 @@ __all__ = [
     "Trigger",
     "Unreachable",
     "Unreadable",
+    "Untrusted",
     "Update",
     "WhatIf",
     "whole",

@@ -1,10 +1,16 @@
-"""Wide answers as they come: dictionaries with the wire's names. Decimals are strings, times milliseconds.
+"""Wide answers as they come: dictionaries with the wire's names. Decimals are texts (`Number`), times milliseconds.
 
 `/docs` of an exchange describes the same fields with examples. A test holds each of these to what a node says.
 Annotations are not put off in these two modules, since whether a field may be missing is read when a class is made.
 """
 
-from typing import NotRequired, TypedDict
+from typing import Annotated, NotRequired, TypedDict
+
+from msgspec import Meta
+
+Number = Annotated[str, Meta(pattern=r"\A-?[0-9]{1,40}(\.[0-9]{1,40})?\Z")]
+"""A decimal as the exchange wrote it, and no text of another kind. It stays a text: what is told is evidence, which is
+kept, compared and hashed letter for letter (solvency, receipts), and `Decimal` of it is exact whenever it is wanted."""
 
 # -- an account's past ------------------------------------------------------
 
@@ -12,10 +18,10 @@ from typing import NotRequired, TypedDict
 class Breakdown(TypedDict):
     """What a position's realised profit is made of; fees are negative."""
 
-    tradePnl: str
-    fundingFees: str
-    openFees: str
-    closeFees: str
+    tradePnl: Number
+    fundingFees: Number
+    openFees: Number
+    closeFees: Number
 
 
 class PastPosition(TypedDict):
@@ -25,12 +31,12 @@ class PastPosition(TypedDict):
     accountId: int
     market: str
     side: str
-    size: str
-    maxPositionSize: str
-    leverage: str
-    openPrice: str
-    exitPrice: NotRequired[str]
-    realisedPnl: str
+    size: Number
+    maxPositionSize: Number
+    leverage: Number
+    openPrice: Number
+    exitPrice: NotRequired[Number]
+    realisedPnl: Number
     realisedPnlBreakdown: Breakdown
     createdTime: int
     exitType: NotRequired[str]
@@ -45,11 +51,11 @@ class FundingPayment(TypedDict):
     market: str
     positionId: int
     side: str
-    size: str
-    value: str
-    markPrice: str
-    fundingFee: str
-    fundingRate: str
+    size: Number
+    value: Number
+    markPrice: Number
+    fundingFee: Number
+    fundingRate: Number
     paidTime: int
 
 
@@ -57,12 +63,12 @@ class Profit(TypedDict):
     """Of an account or a strategy, since it began."""
 
     accountId: int
-    tradePnl: str
-    fundingFees: str
-    fees: str
-    realisedPnl: str
-    unrealisedPnl: str
-    equity: str
+    tradePnl: Number
+    fundingFees: Number
+    fees: Number
+    realisedPnl: Number
+    unrealisedPnl: Number
+    equity: Number
 
 
 class Rank(TypedDict):
@@ -81,14 +87,14 @@ class PublicStep(TypedDict):
     id: int
     market: str
     takenBy: str
-    size: str
-    price: str
-    zeroPrice: str
-    markPrice: str
+    size: Number
+    price: Number
+    zeroPrice: Number
+    markPrice: Number
     slippageBp: int
-    fee: str
-    penalty: str
-    coveredByFund: str
+    fee: Number
+    penalty: Number
+    coveredByFund: Number
     time: int
 
 
@@ -200,7 +206,7 @@ class Proving(TypedDict):
 
     batch: int
     step: str
-    share: str
+    share: Number
 
 
 class LastTransaction(TypedDict):
@@ -263,7 +269,7 @@ class ForcedRequest(TypedDict):
     number: int
     kind: str
     accountId: int
-    amount: str | None
+    amount: Number | None
     market: str | None
     sender: str
     state: str

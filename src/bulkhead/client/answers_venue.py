@@ -2,23 +2,23 @@
 
 from typing import TypedDict
 
-from bulkhead.client.answers import Proving
+from bulkhead.client.answers import Number, Proving
 
 
 class LiabilitiesRoot(TypedDict):
     """The root of the tree of what is owed: see `client.solvency`. Debts to the venue count as nothing in its total."""
 
     root: str
-    total: str
+    total: Number
     accounts: int
 
 
 class Solvency(TypedDict):
     """What custody holds, and what accounts and the venue's own funds are owed of it."""
 
-    custody: str
-    accounts: str
-    funds: str
+    custody: Number
+    accounts: Number
+    funds: Number
     sequence: int
     batches: int
     liabilities: LiabilitiesRoot
@@ -28,7 +28,7 @@ class Sibling(TypedDict):
     """A node beside the way to the root."""
 
     digest: str
-    total: str
+    total: Number
 
 
 class OwnPart(TypedDict):
@@ -36,7 +36,7 @@ class OwnPart(TypedDict):
 
     accountId: int
     ownerKey: str
-    owed: str
+    owed: Number
     salt: str
     place: int
     path: list[Sibling]
@@ -47,7 +47,7 @@ class OwnSolvency(TypedDict):
 
     sequence: int
     root: str
-    total: str
+    total: Number
     parts: list[OwnPart]
 
 
@@ -67,7 +67,7 @@ class SettledSolvency(TypedDict):
 class CountedPart(TypedDict):
     """Where an account stands in that tree of sums."""
 
-    amount: str
+    amount: Number
     place: int
     path: list[Sibling]
 
@@ -91,18 +91,18 @@ class Fund(TypedDict):
     """The venue's money of one asset."""
 
     asset: str
-    insurance: str
-    fees: str
-    l1: str
+    insurance: Number
+    fees: Number
+    l1: Number
 
 
 class Budget(TypedDict):
     """What the insurance fund may still lose in a market."""
 
     market: str
-    budget: str
-    lost: str
-    left: str
+    budget: Number
+    lost: Number
+    left: Number
 
 
 class FundEntry(TypedDict):
@@ -110,7 +110,7 @@ class FundEntry(TypedDict):
 
     id: int
     reason: str
-    amount: str
+    amount: Number
     time: int
 
 
@@ -137,7 +137,7 @@ class Feed(TypedDict):
     """A market's index price with its age."""
 
     market: str
-    price: str
+    price: Number
     time: int
     ageMs: int
     ageMaxMs: int
@@ -174,17 +174,17 @@ class BrownOut(TypedDict):
 class Throughput(TypedDict):
     """A second, over the span."""
 
-    commands: str
-    fills: str
+    commands: Number
+    fills: Number
     spanSeconds: int
 
 
 class Quantiles(TypedDict):
     """Seconds; None before the first answer."""
 
-    p50: str | None
-    p95: str | None
-    p99: str | None
+    p50: Number | None
+    p95: Number | None
+    p99: Number | None
 
 
 class Unprovable(TypedDict):
@@ -228,8 +228,8 @@ class Operator(TypedDict):
 class OpenInterest(TypedDict):
     """Open interest at a moment `t`: its value `i`, and how many coins `I`."""
 
-    i: str
-    I: str  # noqa: E741 (the wire's name)
+    i: Number
+    I: Number  # noqa: E741 (the wire's name)
     t: int
 
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from decimal import ROUND_HALF_EVEN, Decimal, InvalidOperation
 from typing import Any, Literal, NamedTuple
 
+from bulkhead.client.signer import MONEY
 from bulkhead.codec import CodecError
 from bulkhead.fixed import FRACTION_BITS, ONE, fraction
 from bulkhead.ledger.config import VenueConfig
@@ -23,7 +24,6 @@ from bulkhead.rules.terms import ConfigError, MarketTerms, check_terms
 from bulkhead.units import Fraction, Quote
 
 FORMAT = "bulkhead-parameter-draft-1"
-MONEY = 1_000_000
 SHARE_PLACES = Decimal("1e-6")  # of a percent: finer than any parameter, coarser than a Fraction
 AMOUNT_LIMIT = Decimal(10**15)
 Kind = Literal["USD", "%", "ms", "s", "count"]

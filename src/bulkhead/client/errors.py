@@ -19,6 +19,23 @@ class Refused(ClientError):
         self.debug = debug
 
 
+class OtherExchange(ClientError):
+    """Another exchange answers than the one that is known: of another chain, or another domain. Nothing was sent, and
+    nothing is signed for it; the known one is signed for again as soon as it answers. `what` is without the advice."""
+
+    ADVICE = "nothing is signed for it; whoever means that exchange begins with an Exchange, and keys, of its own"
+
+    def __init__(self, what: str) -> None:
+        super().__init__(f"{what}; {self.ADVICE}")
+        self.what = what
+
+
+class OtherVersion(OtherExchange):
+    """The exchange signs, or keeps its state, in a version that this software does not know. Nothing was sent."""
+
+    ADVICE = "nothing is signed for it; use the software of the exchange's version"
+
+
 class RateLimited(Refused):
     """Too many requests, or the node is loaded; it may be asked again in `retry_s` seconds."""
 
@@ -27,12 +44,25 @@ class RateLimited(Refused):
         self.retry_s = retry_s
 
 
-class Unreachable(ClientError):
-    """No answer, or that of a node or a proxy that failed: whether a request was done is not known. Ask for the order
-    by its external id."""
+class NoAnswer(ClientError):
+    """What was sent may or may not have been done. `until_ms`: should it still be on its way, the exchange takes it
+    until then, by its own clock (`client.clock`); 0 where nothing bounds that."""
+
+    def __init__(self, text: str, until_ms: int = 0) -> None:
+        super().__init__(text)
+        self.until_ms = until_ms
 
 
-class Unreadable(ClientError):
+class Unreachable(NoAnswer):
+    """No answer, or that of a node or a proxy that failed: whether a request was done is not known."""
+
+
+class Untrusted(Unreachable):
+    """Nobody has shown to be the exchange: the certificate is not good, or there is no TLS where it is asked for.
+    Nothing was sent, and there is no way around."""
+
+
+class Unreadable(NoAnswer):
     """An answer that is not what this SDK knows. What was asked for may have been done."""
 
 

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
+import time
+from contextlib import suppress
 from decimal import Decimal
 from types import TracebackType
 
 from bulkhead.client.answers_venue import Asset, OpenInterest
+from bulkhead.client.errors import Refused, Unreachable, Unreadable
 from bulkhead.client.evidence import Books
 from bulkhead.client.feeds import Feeds
+from bulkhead.client.identity import check_identity
 from bulkhead.client.models import Candle, Depth, FundingRate, Market, PublicTrade, SigningDomain, Statistics
 from bulkhead.client.signer import Signer
 from bulkhead.client.trader import Trader
@@ -15,18 +20,22 @@ from bulkhead.client.transport import Transport
 
 INFO = "/api/v1/info"
 RPC_PATH = "/stream.extended.exchange/v2/rpc"
+HELD_S = 2.0  # no exchange gives way to another one within that
 
 
 class Exchange:
     """One exchange. `async with Exchange(url) as exchange:` closes connections in the end.
 
-    Every call may raise Refused, RateLimited, Unreachable or Unreadable.
+    Every call may raise Refused, RateLimited, Unreachable or Unreadable; those that sign, and those that are refused
+    for their keys, OtherExchange too.
     """
 
     def __init__(self, url: str) -> None:
         self.transport = Transport(url)
         self._markets: dict[str, Market] = {}
         self._domain: SigningDomain | None = None
+        self._held_until_s = 0.0
+        self._asking = asyncio.Lock()
         self._feeds: list[Feeds] = []
 
     # -- what everybody may see ----------------------------------------------------------------------------------------
@@ -79,11 +88,27 @@ class Exchange:
         """Collateral, and what the markets are of."""
         return await self.transport.whole("GET", f"{INFO}/assets", list[Asset])
 
-    async def domain(self) -> SigningDomain:
-        """Where signatures count; looked up once."""
-        if self._domain is None:
-            self._domain = await self.transport.ask("GET", f"{INFO}/starknet", SigningDomain)
-        return self._domain
+    async def domain(self, *, anew: bool = False) -> SigningDomain:
+        """Where signatures count: for good what was told first, or is expected. Whoever answers is held to it again
+        when that is more than HELD_S ago, and now with `anew`, for another exchange may have come up there. Raises
+        OtherExchange, and OtherVersion for what this software does not know, as long as that is so."""
+        async with self._asking:
+            if anew or self._domain is None or time.monotonic() > self._held_until_s:
+                self._held_until_s = 0.0
+                told = await self.transport.ask("GET", f"{INFO}/starknet", SigningDomain)
+                check_identity(told, self._domain, self.transport.url)
+                self._domain = self._domain or told
+                self._held_until_s = time.monotonic() + HELD_S
+            return self._domain
+
+    async def look_again(self) -> None:
+        """After a refusal of keys: it is named where another exchange refuses them. Raises OtherExchange."""
+        with suppress(Refused, Unreachable, Unreadable):
+            await self.domain(anew=True)
+
+    def expect(self, known: SigningDomain | None) -> None:
+        """Hold the exchange to what was told elsewhere, as when keys were made for it; None: to what it tells next."""
+        self._domain, self._held_until_s = known, 0.0
 
     @property
     def books(self) -> Books:
@@ -96,7 +121,8 @@ class Exchange:
         """An account, by its API key and its Stark key. Raises Refused for a key that is not good, and ValueError
         for a Stark key that is not this account's."""
         secret = int(private_key, 16) if isinstance(private_key, str) else private_key
-        trader = Trader(self, api_key, Signer((await self.domain()).named, 0, secret))
+        signer = Signer((await self.domain()).named, 0, secret, self.transport.clock.signing_s)
+        trader = Trader(self, api_key, signer)
         account = await trader.account()
         if int(account.l2_key, 16) != trader.signer.key:
             raise ValueError(f"the Stark key is not the one of account {account.id}")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
@@ -121,8 +122,10 @@ class TradeFeed(Queue[PublicTrade]):
         self._exchange = exchange
         self._market = str(params["selector"]["market"])
         self._last: PublicTrade | None = None
+        self._before: list[PublicTrade] | None = None  # the newest at the beginning, if any; None: not known
         self._held: list[PublicTrade] | None = None  # while a hole is repaired
         self._has_begun = False
+        self._looking: asyncio.Task[None] | None = None
         self._repair: asyncio.Task[None] | None = None
 
     def begin(self) -> None:
@@ -130,6 +133,8 @@ class TradeFeed(Queue[PublicTrade]):
         if self._has_begun and self._held is None:
             self._held = []
             self._repair = asyncio.create_task(self._fill())
+        elif not self._has_begun:
+            self._looking = asyncio.create_task(self._look())
         self._has_begun = True
 
     def take(self, kind: str, data: Any, time_ms: int) -> None:
@@ -147,16 +152,25 @@ class TradeFeed(Queue[PublicTrade]):
             self._last = trade
             self.put(trade)
 
+    async def _look(self) -> None:
+        """What was traded before the beginning: a break may come before the first trade that is told."""
+        with suppress(ClientError):
+            self._before = await self._exchange.trades(self._market, 1)
+
     async def _fill(self) -> None:
+        if self._looking is not None:
+            await self._looking
         while self._error is None:
+            since = [self._last] if self._last is not None else self._before
             try:
-                missed = await self._exchange.trades(self._market, REPAIR_TRADES) if self._last else []
+                missed = [] if since is None else await self._exchange.trades(self._market, REPAIR_TRADES)
                 break
             except ClientError:
                 await asyncio.sleep(REPAIR_PAUSE_S)
         else:
             return
-        if self._last is not None and len(missed) == REPAIR_TRADES and missed[-1].is_after(self._last):
+        missed = [trade for trade in missed if not since or trade.is_after(since[0])]
+        if len(missed) == REPAIR_TRADES:
             self.fail(TooSlow(f"{self.name}: more than {REPAIR_TRADES} trades were missed"))
         held, self._held = self._held or [], None
         for trade in [*reversed(missed), *held]:
@@ -182,8 +196,9 @@ class BookFeed:
         return {"scope": "orderbooks", "selector": {"market": self.market, "depth": "full", "rfqOnly": False}}
 
     def begin(self) -> None:
-        """A snapshot follows."""
+        """A snapshot follows. Whoever waits for a change is told that until then nothing here is current."""
         self.is_current = False
+        self._changed.set()
 
     def hear(self, kind: str, data: Any, time_ms: int) -> None:
         """A snapshot or changes."""

@@ -22,7 +22,7 @@ from bulkhead.bridge.proposals import Kind, Proposal, Proposals
 from bulkhead.bridge.proposals import Stage as ProposalStage
 from bulkhead.bridge.record import Deployment, check_record, read_record
 from bulkhead.client.settled import Settled, anchored, batch_of, check
-from bulkhead.client.signer import units_of
+from bulkhead.client.signer import MONEY, units_of
 from bulkhead.client.solvency import SolvencyError
 from bulkhead.fixed import quote_floor
 from bulkhead.ledger.accounts import health_of, settled
@@ -36,7 +36,6 @@ from bulkhead.signing import SigningError
 __all__ = [
     "FAILURES", "L1", "UNSURE", "FromCalldata", "Kind", "Proposal", "ProposalStage", "Proposals", "Proven", "Standing",
 ]  # fmt: skip
-MONEY = 1_000_000  # smallest units of a dollar
 FAILURES: tuple[type[Exception], ...] = (
     ChainError, NoExit, NotRebuilt, ExchangeError, SigningError, SolvencyError, ValueError, OSError,
 )  # fmt: skip

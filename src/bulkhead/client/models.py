@@ -170,6 +170,7 @@ class Order(Model, frozen=True):
     take_profit: Waits | None = None
     stop_loss: Waits | None = None
     tp_sl_type: str = "ORDER"
+    is_asleep: bool = False  # an exit that closes nothing until the order that it came with fills more
 
     @property
     def is_open(self) -> bool:
@@ -389,6 +390,7 @@ class SigningDomain(Model, frozen=True):
     chain_id: str
     revision: int
     signing_domain: str = ""
+    state_version: int = 0  # of what batches prove; 0: not told
 
     @property
     def named(self) -> Domain:

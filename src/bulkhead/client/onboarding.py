@@ -143,7 +143,7 @@ class Owner:
             "accountIndex": index,
             "wallet": self.wallet,
             "tosAccepted": True,
-            "time": _now(),
+            "time": self._now(),
             "action": action,
             "host": self.exchange.transport.url,
         }
@@ -170,12 +170,11 @@ class Owner:
         return {"accountId": account_id, "registrationSignature": signer.main(int(self.wallet, 16))}
 
     def _headers(self, path: str) -> dict[str, str]:
-        now = _now()
+        now = self._now()
         return {"L1_SIGNATURE": self._signed(encode_defunct(text=f"{path}@{now}")), "L1_MESSAGE_TIME": now}
 
     def _signed(self, message: SignableMessage) -> str:
         return "0x" + bytes(self._ethereum.sign_message(message).signature).hex()
 
-
-def _now() -> str:
-    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+    def _now(self) -> str:
+        return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(self.exchange.transport.clock.signing_s()))

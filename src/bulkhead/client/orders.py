@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, Literal
@@ -62,7 +61,7 @@ class NewOrder:
 
 def body_of(order: NewOrder, market: Market, signer: Signer) -> dict[str, Any]:
     """The signed body. Raises SigningError for numbers that cannot be signed."""
-    nonce, expiry_ms = new_salt(), (int(time.time()) + order.lifetime_s) * 1000
+    nonce, expiry_ms = new_salt(), (int(signer.now_s()) + order.lifetime_s) * 1000
     is_buy, quantity, fee = order.side == "BUY", Decimal(order.quantity), Decimal(order.fee)
     terms = (is_buy, quantity, Decimal(order.price))
     message, settlement = signer.settlement(market.l2_config, terms, fee, nonce, expiry_ms)
@@ -111,7 +110,7 @@ def protection_of(
     """The body that protects a position: `size` of it, which is signed; with 0 the whole, whatever its size is when a
     trigger fires. What is signed is then a cap: as other client libraries do, fifty of the largest positions.
     `replaces` names open protection whose place it takes."""
-    nonce, expiry_ms = new_salt(), (int(time.time()) + PROTECTION_S) * 1000
+    nonce, expiry_ms = new_salt(), (int(signer.now_s()) + PROTECTION_S) * 1000
     body: dict[str, Any] = {
         "id": external_id or f"protection-{nonce}",
         "market": market.name,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from decimal import Decimal
 from typing import Any, NamedTuple
 
@@ -87,17 +87,20 @@ def new_account_id() -> int:
 
 
 class Signer:
-    """One account's key in one exchange's domain. The key stays here."""
+    """One account's key in one exchange's domain. The key stays here. `now_s` is the clock that expiries count from."""
 
-    def __init__(self, domain: Domain, account_id: int, private_key: int) -> None:
+    def __init__(
+        self, domain: Domain, account_id: int, private_key: int, now_s: Callable[[], float] = time.time
+    ) -> None:
         self.domain = domain
         self.account_id = account_id
         self.key = public_key(private_key)
+        self.now_s = now_s
         self._private = private_key
 
     def of(self, account_id: int) -> Signer:
         """The same key for another account of the owner."""
-        return Signer(self.domain, account_id, self._private)
+        return Signer(self.domain, account_id, self._private, self.now_s)
 
     def _sign(self, message: int) -> dict[str, str]:
         signature: Signature = sign(self._private, message)
@@ -153,7 +156,7 @@ class Signer:
         self, market_id: int, mode: str, leverage: int, top_up_cap: Decimal, nonce: int
     ) -> dict[str, Any]:
         """What is added to a body that chooses a mode."""
-        expiration = int(time.time()) + CONFIGURATION_S
+        expiration = int(self.now_s()) + CONFIGURATION_S
         message = configuration_hash(
             self.domain,
             self.key,
@@ -176,7 +179,7 @@ class Signer:
         nonce: int,
     ) -> dict[str, Any]:
         """The body of a move. `markets` has every market that is named."""
-        expiration = int(time.time()) + CONFIGURATION_S
+        expiration = int(self.now_s()) + CONFIGURATION_S
         lots = [lots_of(leg, markets) for leg in positions]
         message = move_hash(
             self.domain,
@@ -222,7 +225,7 @@ class Signer:
 
     def transfer(self, target: int, target_key: int, amount: Decimal) -> dict[str, Any]:
         """The body of a transfer to any other account."""
-        salt, expiration, units = new_salt(), int(time.time()) + TRANSFER_S, units_of(amount)
+        salt, expiration, units = new_salt(), int(self.now_s()) + TRANSFER_S, units_of(amount)
         message = transfer_hash(
             self.domain,
             self.key,
@@ -254,7 +257,7 @@ class Signer:
 
     def withdrawal(self, recipient: int, amount: Decimal) -> dict[str, Any]:
         """The body of a withdrawal to an address on L1."""
-        salt, expiration, units = new_salt(), int(time.time()) + WITHDRAWAL_S, units_of(amount)
+        salt, expiration, units = new_salt(), int(self.now_s()) + WITHDRAWAL_S, units_of(amount)
         message = withdrawal_hash(
             self.domain,
             self.key,

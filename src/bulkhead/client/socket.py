@@ -17,9 +17,10 @@ import aiohttp
 import msgspec
 
 from bulkhead.client.errors import ClientError, Refused, Unreachable, Unreadable
+from bulkhead.client.transport import unreached
 
-PATIENCE_S = 10.0
-HEARTBEAT_S = 15.0
+PATIENCE_S = 20.0  # a network that takes five seconds each way is slow, and not broken
+HEARTBEAT_S = 30.0  # the library hangs up where half of it passes without an answer
 PAUSE_MIN_S, PAUSE_MAX_S = 0.1, 10.0
 FRAME_MAX_BYTES = 64 << 20  # as of an answer
 _REFUSALS = (-32601, -32602, -32001)  # will not be otherwise the next time
@@ -49,6 +50,7 @@ class Socket:
     def __init__(self, session: Callable[[], aiohttp.ClientSession], url: str) -> None:
         self.reconnects = 0
         self.gaps = 0
+        self.error: ClientError | None = None  # why the last attempt to connect again failed
         self._session = session
         self._url = url
         self._feeds: dict[str, Feed] = {}
@@ -122,7 +124,7 @@ class Socket:
                 self._url, heartbeat=HEARTBEAT_S, max_msg_size=FRAME_MAX_BYTES, compress=0
             )
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
-            raise Unreachable(f"{self._url}: {type(error).__name__}: {error}") from error
+            raise unreached(self._url, error) from error
         self._next = None
 
     async def _run(self) -> None:
@@ -142,8 +144,10 @@ class Socket:
                 pause_s = min(PAUSE_MAX_S, 2 * pause_s)
                 try:
                     await self._connect()
-                except Unreachable:
+                except Unreachable as error:
+                    self.error = error
                     continue
+                self.error = None
                 self.reconnects += 1
                 self._again()
             if await self._read():

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Sequence
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 from bulkhead.client.answers import FundingPayment, PastPosition
 from bulkhead.client.answers_venue import OwnSettledSolvency, OwnSolvency
 from bulkhead.client.compartments import Compartments, MovePlan
-from bulkhead.client.errors import ClientError, Refused, Unreachable, Unreadable
+from bulkhead.client.errors import Refused
 from bulkhead.client.evidence import Evidence
 from bulkhead.client.models import (
     Account,
@@ -27,25 +26,17 @@ from bulkhead.client.models import (
     Trade,
 )
 from bulkhead.client.orders import Exit, NewOrder, Number, Side, body_of, protection_of, whole
-from bulkhead.client.signer import AssetLeg, MarketIds, ModeChoice, PositionLeg, Signer, decimal_text, legs_of
+from bulkhead.client.sending import DUPLICATE, NO_POSITION, NOT_OPEN, Sender
+from bulkhead.client.signer import AssetLeg, MarketIds, ModeChoice, PositionLeg, decimal_text, legs_of
 from bulkhead.client.what_if import Move, WhatIf, looked_at, moved
 
 if TYPE_CHECKING:
-    from bulkhead.client.exchange import Exchange
-
-USER = "/api/v1/user"
-DUPLICATE, NO_POSITION, NOT_OPEN = 1134, 1137, 1142
-PAUSES_S = (0.2, 1.0, 3.0)  # before an order that nothing was heard of is asked for and sent again
-Answer = TypeVar("Answer")
+    pass
 
 
-class Trader:
+
+class Trader(Sender):
     """An account of an exchange. Made by `Exchange.trader`."""
-
-    def __init__(self, exchange: Exchange, api_key: str, signer: Signer) -> None:
-        self.exchange = exchange
-        self.api_key = api_key
-        self.signer = signer
 
     @property
     def account_id(self) -> int:
@@ -56,16 +47,6 @@ class Trader:
     def evidence(self) -> Evidence:
         """Liquidations explained, margin calls, profit, receipts."""
         return Evidence(self.exchange.transport, self.api_key)
-
-    async def _ask(
-        self, method: str, path: str, kind: type[Answer], *, query: dict[str, Any] | None = None, body: Any = None
-    ) -> Answer:
-        headers = {"X-Api-Key": self.api_key}
-        return await self.exchange.transport.ask(method, USER + path, kind, query=query, body=body, headers=headers)
-
-    async def _whole(self, path: str, kind: type[Answer], query: dict[str, Any]) -> Answer:
-        headers = {"X-Api-Key": self.api_key}
-        return await self.exchange.transport.whole("GET", USER + path, kind, query=query, headers=headers)
 
     # -- what there is -------------------------------------------------------------------------------------------------
 
@@ -92,10 +73,6 @@ class Trader:
     async def order(self, order_id: int) -> Order:
         """One order, open or not."""
         return await self._ask("GET", f"/orders/{order_id}", Order)
-
-    async def orders_named(self, external_id: str) -> list[Order]:
-        """Orders by the name that was given to them: how to find out what became of one when no answer came."""
-        return await self._ask("GET", f"/orders/external/{external_id}", list[Order])
 
     # Of histories, newest first, `cursor` is the id of the last one that is known: what is older comes.
 
@@ -147,31 +124,12 @@ class Trader:
         """Sign and send an order; answered when it is journalled and handled.
 
         Without an answer, it asks what became of the order and sends the same message again, which the exchange takes
-        once at most. Unreachable where nothing is heard in the end: then the order may or may not be there.
+        once at most; a refusal then counts when no copy can come in any more. Unreachable where nothing is heard in the
+        end: then the order may be there, and until the error's `until_ms` it may still come in. OtherExchange, and
+        nothing sent, where the exchange is not the one that this account is of.
         """
-        return await self._placed(body_of(order, await self.exchange.market(order.market), self.signer))
-
-    async def _placed(self, body: dict[str, Any]) -> Placed:
-        late = (DUPLICATE, NOT_OPEN) if "cancelId" in body else (DUPLICATE,)  # of the same message, once it was taken
-        problem: ClientError
-        try:
-            return await self._ask("POST", "/order", Placed, body=body)
-        except (Unreachable, Unreadable) as error:
-            problem = error
-        for pause_s in PAUSES_S:
-            await asyncio.sleep(pause_s)
-            try:
-                found = await self.orders_named(str(body["id"]))
-                if found:
-                    return Placed(id=found[0].id, external_id=found[0].external_id)
-                return await self._ask("POST", "/order", Placed, body=body)
-            except (Unreachable, Unreadable) as error:
-                problem = error
-            except Refused as error:
-                if error.code not in late:
-                    raise
-                problem = Unreachable(f"the order came in late ({error}); asking for it again")
-        raise Unreachable(f"no answer that can be read: {problem}") if isinstance(problem, Unreadable) else problem
+        signer, terms = await self._signer(), await self.exchange.market(order.market)
+        return await self._placed(body_of(order, terms, signer))
 
     async def take(
         self, market: str, side: Side, quantity: Number, *, slippage: Number = "0.005", reduce_only: bool = False
@@ -208,16 +166,17 @@ class Trader:
             raise Refused(422, NO_POSITION, f"there is no position in {market}")
         is_long = held[0].side == "LONG"
         terms, names = await self.exchange.market(market), {"replaces": replaces, "external_id": external_id}
-        made = protection_of(terms, self.signer, is_long, take_profit, stop_loss, size=Decimal(size), **names)
+        made = protection_of(terms, await self._signer(), is_long, take_profit, stop_loss, size=Decimal(size), **names)
         return await self._placed(made)
 
     async def cancel(self, order_id: int) -> None:
-        """Cancel an order. Refused (1142) where it has left already."""
-        await self._ask("DELETE", f"/order/{order_id}", dict[str, Any])
+        """Cancel an order. Refused (1142) where it has left already; not where it left after a copy of this was sent
+        that had no answer."""
+        await self._sure("DELETE", f"/order/{order_id}", taken=NOT_OPEN)
 
     async def cancel_named(self, external_id: str) -> None:
         """Cancel an order by the name that was given to it; of a protection, both sides."""
-        await self._ask("DELETE", "/order", dict[str, Any], query={"externalId": external_id})
+        await self._sure("DELETE", "/order", query={"externalId": external_id}, taken=NOT_OPEN)
 
     async def cancel_many(self, order_ids: Sequence[int] = (), names: Sequence[str] = ()) -> list[str]:
         """Cancel these in one step; those that were not open are answered."""
@@ -225,7 +184,8 @@ class Trader:
         return list((await self._ask("POST", "/order/massCancel", dict[str, Any], body=body)).get("notFound", []))
 
     async def cancel_all(self, market: str | None = None) -> None:
-        """Cancel every order, or those of a market."""
+        """Cancel every order, or those of a market. Sent once: sent again it would take those with it that were placed
+        since. Unreachable: it may still come in until `until_ms`."""
         body: dict[str, Any] = {"cancelAll": True} if market is None else {"markets": [market]}
         await self._ask("POST", "/order/massCancel", dict[str, Any], body=body)
 
@@ -301,9 +261,9 @@ class Trader:
             "marginMode": mode,
             "leverage": leverage,
             "topUpCap": decimal_text(cap),
-            **self.signer.configuration(ids[market].market_id, mode, leverage, cap, nonce),
+            **(await self._signer()).configuration(ids[market].market_id, mode, leverage, cap, nonce),
         }
-        await self._ask("POST", "/configuration", dict[str, Any], body=body)
+        await self._once("/configuration", dict[str, Any], body, "BAD_NONCE", {})
 
     async def move(
         self,
@@ -311,11 +271,15 @@ class Trader:
         positions: Sequence[PositionLeg] = (),
         choices: Sequence[ModeChoice] = (),
     ) -> None:
-        """Money and positions among the owner's accounts, and new modes: all of it or nothing."""
+        """Money and positions among the owner's accounts, and new modes: all of it or nothing, once.
+
+        Without an answer the same message is sent again. That its number is used up then means that it was done, unless
+        something else was signed for this account at the same moment.
+        """
         ids = await self._ids([*(leg.market for leg in positions), *(one.market for one in choices)])
         nonce = (await self.configuration()).next_nonce
-        body = self.signer.move(assets, positions, choices, ids, nonce)
-        await self._ask("POST", "/move", dict[str, Any], body=body)
+        body = (await self._signer()).move(assets, positions, choices, ids, nonce)
+        await self._once("/move", dict[str, Any], body, "BAD_NONCE", {})
 
     async def plan_move(
         self,
@@ -350,7 +314,7 @@ class Trader:
         body = {
             "accountId": account_id,
             "description": description,
-            "signature": self.signer.strategy(account_id, wallet),
+            "signature": (await self._signer()).strategy(account_id, wallet),
         }
         await self._ask("POST", "/strategies", Account, body=body)
         return await self.strategy(account_id)
@@ -371,11 +335,13 @@ class Trader:
         await self._ask("POST", "/claim", dict[str, Any], body={})
 
     async def transfer(self, target: int, target_key: int, amount: Number) -> int:
-        """Money to any other account, whose public key is named too; the operation's id."""
-        body = self.signer.transfer(target, target_key, Decimal(amount))
-        return int((await self._ask("POST", "/transfer/onchain", dict[str, Any], body=body))["id"])
+        """Money to any other account, whose public key is named too; the operation's id, 0 where it was done and the
+        answer lost."""
+        body = (await self._signer()).transfer(target, target_key, Decimal(amount))
+        return int((await self._once("/transfer/onchain", dict[str, Any], body, DUPLICATE, {"id": 0}))["id"])
 
     async def withdraw(self, amount: Number, recipient: str) -> int:
-        """Money to an address on L1, where it can be claimed when its batch has settled; the operation's id."""
-        body = self.signer.withdrawal(int(recipient, 16), Decimal(amount))
-        return await self._ask("POST", "/withdrawal", int, body=body)
+        """Money to an address on L1, where it can be claimed when its batch has settled; the operation's id, 0 where it
+        was done and the answer lost."""
+        body = (await self._signer()).withdrawal(int(recipient, 16), Decimal(amount))
+        return await self._once("/withdrawal", int, body, DUPLICATE, 0)

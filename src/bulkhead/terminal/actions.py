@@ -14,7 +14,9 @@ from enum import Enum
 
 import structlog
 
-from bulkhead.client import ClientError, Exit, NewOrder, Order, RateLimited, Refused, Unreachable, Unreadable
+from bulkhead.client import ClientError, Exit, NewOrder, Order, OtherExchange, RateLimited, Refused
+from bulkhead.client.clock import ExchangeClock
+from bulkhead.client.errors import NoAnswer
 from bulkhead.client.models import Placed
 from bulkhead.terminal import words
 from bulkhead.terminal.live.account import LiveAccount
@@ -25,11 +27,13 @@ KEPT = 200
 SLOW_S = 1.0  # without an answer for so long, it is said that there is none yet
 LOOK_S = 1.0
 REPLACED = "ORDER_REPLACED"  # as it was asked to be
-LOOKS = 5  # that find nothing at an exchange that answers, before "it never arrived" is believed
+LOOKS = 5  # that find nothing at an exchange which does not say until when it takes what is late
 log = structlog.get_logger(__name__)
 
 Exits = tuple[Exit | None, Exit | None]
 """Take-profit and stop-loss of a position."""
+Find = Callable[[], Awaitable[bool]]
+"""Whether the exchange shows by now what was sent as done."""
 
 
 class Stage(Enum):
@@ -56,6 +60,9 @@ class Action:
     answered_ms: float = 0.0  # how long the answer took
     order_id: int = 0
     number: int = 0
+    is_order: bool = False
+    is_unanswered: bool = False  # whoever sent it waits for no answer any more
+    until_ms: int = 0  # it may come in until then, by the exchange's clock; 0: nothing bounds that
 
     @property
     def is_over(self) -> bool:
@@ -70,10 +77,16 @@ class Action:
             Stage.LOOKING: "sent, no answer yet; looking it up",
             Stage.DONE: "acknowledged",
             Stage.LOST: "it never arrived: nothing was done, and it can be sent again",
-            Stage.UNKNOWN: "no answer: it may or may not have been done",
+            Stage.UNKNOWN: "no answer: it may or may not have been done" + self._bound,
             Stage.REFUSED: "rejected",
         }[self.stage]
         return said if self.words is None else f"{said}. {self.words}"
+
+    @property
+    def _bound(self) -> str:
+        if not self.until_ms:
+            return ""
+        return f", until {time.strftime('%H:%M:%S', time.gmtime(self.until_ms / 1000))} UTC by the exchange's clock"
 
 
 class Actions(Topic):
@@ -85,7 +98,7 @@ class Actions(Topic):
         self.last: Action | None = None
         self._link = link
         self._numbers = itertools.count(1)
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks: set[asyncio.Future[None]] = set()
 
     @staticmethod
     def new_key() -> str:
@@ -117,23 +130,31 @@ class Actions(Topic):
         if known is not None:
             return known
         action = self._begin(key, what)
+        action.is_order = True
 
         async def send() -> str:
             action.order_id = (await place()).id
             return ""
 
-        await self._watch(action, send)
-        if action.stage is Stage.UNKNOWN:
-            self._become(action, Stage.LOOKING)
-            self._later(self._look(action, account, _name(key)))
+        async def find() -> bool:
+            found = await account.trader.orders_named(_name(key))
+            if found:
+                action.order_id, action.words = found[0].id, words.of_reason(found[0].status_reason)
+            return bool(found)
+
+        await self._found_or_answered(action, send, (account.trader.exchange.transport.clock, find))
         for ended in account.left:  # the stream may have told of its end before the answer came
             if ended.id == action.order_id:
                 self.follow_order(ended)
         return action
 
-    async def run(self, key: str, what: str, send: Callable[[], Awaitable[object]]) -> Action:
-        """Do anything else that is sent, once for each key. Where no answer comes it stays unknown, and says so. What
-        was refused did nothing, and may be sent again under the same key: the reason may have gone since."""
+    async def run(
+        self, key: str, what: str, send: Callable[[], Awaitable[object]],
+        find: tuple[ExchangeClock, Find] | None = None,
+    ) -> Action:  # fmt: skip
+        """Do anything else that is sent, once for each key. Where no answer comes it is looked for by `find`, with the
+        clock of the exchange that is asked; without that it stays unknown, and says so. What was refused did nothing,
+        and may be sent again under the same key: the reason may have gone since."""
         known = self.all.get(key)
         if known is not None and known.stage is not Stage.REFUSED:
             return known
@@ -142,8 +163,16 @@ class Actions(Topic):
         async def sent() -> str:
             return str(await send() or "")
 
-        await self._watch(action, sent)
+        if find is None:
+            await self._watch(action, sent, is_followed=False)
+        else:
+            await self._found_or_answered(action, sent, find)
         return action
+
+    @property
+    def on_their_way(self) -> int:
+        """Orders of which it is not known yet whether the exchange has them."""
+        return sum(action.is_order and not action.is_over for action in self.all.values())
 
     def follow_order(self, order: Order) -> None:
         """An order has left: an action that was acknowledged says why, where it was not asked for."""
@@ -168,60 +197,88 @@ class Actions(Topic):
         self._tell(action)
         return action
 
-    async def _watch(self, action: Action, send: Callable[[], Awaitable[str]]) -> None:
+    async def _found_or_answered(
+        self, action: Action, send: Callable[[], Awaitable[str]], find: tuple[ExchangeClock, Find]
+    ) -> None:
+        """Wait for the answer, or until the exchange shows what was sent; without either it is looked for later."""
+        looking = self._later(self._look(action, *find))
+        sending = self._later(self._watch(action, send, is_followed=True))
+        await asyncio.wait([looking, sending], return_when=asyncio.FIRST_COMPLETED)
+        if sending.done():
+            if action.is_over:
+                looking.cancel()
+            await sending
+
+    async def _watch(self, action: Action, send: Callable[[], Awaitable[str]], *, is_followed: bool) -> None:
+        """Wait for the answer. What has none is looked for where it is followed; that may also find it before."""
         begun = time.perf_counter()
         slow = asyncio.get_running_loop().call_later(SLOW_S, self._become, action, Stage.LOOKING)
         try:
             await send()
             stage = Stage.DONE
-        except (Unreachable, Unreadable) as error:  # an answer in no language of ours may be of a thing that was done
-            stage, action.details = Stage.UNKNOWN, words.details(error)
+        except NoAnswer as error:  # an answer in no language of ours may be of a thing that was done
+            stage = Stage.LOOKING if is_followed else Stage.UNKNOWN
+            action.details, action.until_ms, action.is_unanswered = words.details(error), error.until_ms, True
         except (ClientError, ValueError, ArithmeticError) as error:
-            stage, action.words, action.details = Stage.REFUSED, words.of_error(error), words.details(error)
+            stage = Stage.REFUSED
+            if not action.is_over:
+                action.words, action.details = words.of_error(error), words.details(error)
         except BaseException:  # our own mistake, or the end of this terminal: what became of it is not known
             self._become(action, Stage.UNKNOWN)
             raise
         finally:
             slow.cancel()
-        action.answered_ms = 1000 * (time.perf_counter() - begun)
+        action.answered_ms = action.answered_ms or 1000 * (time.perf_counter() - begun)
         self._become(action, stage)
 
-    async def _look(self, action: Action, account: LiveAccount, external_id: str) -> None:
-        """Ask for an order until the exchange says what became of it."""
+    async def _look(self, action: Action, clock: ExchangeClock, find: Find) -> None:
+        """Ask until the exchange says what became of it. That it never arrived is believed when the exchange has told a
+        time at which it would not take it any more, and does not have it after that."""
         empty = refused = 0
-        while empty < LOOKS:
-            await asyncio.sleep(LOOK_S)
+        begun = time.perf_counter()
+        await asyncio.sleep(SLOW_S)
+        while not action.is_over:
+            if self._link.other is not None:
+                empty = 0  # whoever answers was not sent it, and cannot know
+                await asyncio.sleep(LOOK_S)
+                continue
+            is_past = action.is_unanswered and clock.is_past(action.until_ms)
             try:
-                found = await account.trader.orders_named(external_id)
-                refused = 0
+                is_found, refused = await find(), 0
+            except OtherExchange:
+                empty, is_found, is_past = 0, False, False
             except ClientError as error:
-                empty = 0  # only an exchange that answers all the while is believed
+                empty, is_found = 0, False  # only an exchange that answers all the while is believed
                 refused = refused + 1 if isinstance(error, Refused) and not isinstance(error, RateLimited) else 0
                 if refused == LOOKS:  # it does not know whoever asks any more: asking on finds nothing out
                     action.details = words.details(error)
                     self._become(action, Stage.UNKNOWN)
-                    return
-                continue
-            if found:
-                action.order_id = found[0].id
-                action.words = words.of_reason(found[0].status_reason)
-                self._become(action, Stage.DONE)
-                return
-            empty += 1
-        self._become(action, Stage.LOST)
+            else:
+                empty += action.is_unanswered and not action.until_ms
+                if is_found:
+                    action.answered_ms = 1000 * (time.perf_counter() - begun)
+                    self._become(action, Stage.DONE)
+                elif is_past:
+                    self._become(action, Stage.LOST)
+                elif empty == LOOKS:
+                    action.words = words.Words("The exchange does not have it so far", "Look before you repeat it")
+                    self._become(action, Stage.UNKNOWN)
+            await asyncio.sleep(LOOK_S)
 
     def _become(self, action: Action, stage: Stage) -> None:
-        action.stage = stage
-        self._tell(action)
+        if not action.is_over:  # what is known of it stays so
+            action.stage = stage
+            self._tell(action)
 
     def _tell(self, action: Action) -> None:
         self.last = action
         self.tell()
 
-    def _later(self, work: Awaitable[None]) -> None:
+    def _later(self, work: Awaitable[None]) -> asyncio.Future[None]:
         task = asyncio.ensure_future(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+        return task
 
     async def stop(self) -> None:
         """Look no more."""

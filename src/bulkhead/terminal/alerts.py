@@ -133,7 +133,7 @@ def build(page: Page) -> None:
 
 def _words(session: Session, call: MarginCall) -> str:
     account = session.accounts.get(_head(call.holder_id))
-    where = str(call.holder_id) if account is None else account.label
+    where = str(call.holder_id) if account is None else account.short_label
     place = call.holder_id % CHILDREN_PER_ACCOUNT
     market = next((one.name for one in session.markets.values() if place and one.market_id == place), "")
     return (

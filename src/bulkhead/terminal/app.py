@@ -26,6 +26,7 @@ from bulkhead.terminal.settings import Settings
 from bulkhead.terminal.shell import SCREENS, Page, Screen, frame
 
 STYLES = ("theme.css", "trade.css", "compare.css")
+SCRIPTS = ("shell.js", "theme.js")
 PATIENCE_S = 0.02
 RECONNECT_S = 30.0  # a tab that was asleep finds its page again
 MESSAGES_KEPT = 5_000  # for it: a minute of a Trade screen that changes all the while, so that nothing typed is lost
@@ -64,14 +65,15 @@ def create(session: Session, peers: Peers, opened: Unlocked | None = None) -> Ga
     pages.add_static_files("/static", theme.STATIC)
     ui.add_head_html(
         "".join(f'<link rel="stylesheet" href="{_versioned(name)}">' for name in STYLES)
-        + f'<script src="{_versioned("shell.js")}"></script>',
+        + "".join(f'<script src="{_versioned(name)}"></script>' for name in SCRIPTS),
         shared=True,
     )
     for shown in SCREENS.values():
         _add(session, shown)
+    pages.config.quasar_config["loadingBar"]["skipHijack"] = True  # a bar without a name, for whatever a page fetches
     # Not compressed: on this machine's own wire that costs more time than it saves.
     ui.run_with(
-        outer, title="Bulkhead", dark=True, language="en-US", tailwind=False, reconnect_timeout=RECONNECT_S,
+        outer, title="Bulkhead", dark=None, language="en-US", tailwind=False, reconnect_timeout=RECONNECT_S,
         message_history_length=MESSAGES_KEPT, show_welcome_message=False, binding_refresh_interval=None,
         gzip_middleware_factory=None,
     )  # fmt: skip
@@ -87,8 +89,7 @@ def _versioned(name: str) -> str:
 def _add(session: Session, shown: Screen) -> None:
     @ui.page(shown.path)
     def build(request: Request) -> None:
-        is_dark = request.cookies.get(theme.COOKIE, theme.DARK) != theme.LIGHT
-        frame(Page(session, ui.context.client, shown.path, dict(request.query_params), is_dark), shown)
+        frame(Page(session, ui.context.client, shown.path, dict(request.query_params)), shown)
 
 
 async def serve(

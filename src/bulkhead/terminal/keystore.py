@@ -19,6 +19,7 @@ from cryptography.fernet import Fernet, InvalidToken
 from eth_account import Account as Ethereum
 
 from bulkhead import private
+from bulkhead.client.models import SigningDomain
 
 NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,39}")
 VERSION = 1
@@ -45,6 +46,7 @@ class Access(msgspec.Struct, frozen=True):
     account_id: int
     api_key: str
     stark_key: str
+    domain: SigningDomain | None = None  # of the exchange that it was made at; None: kept before that was
 
 
 class Secrets(msgspec.Struct, frozen=True):

@@ -10,6 +10,7 @@ import time
 from decimal import ROUND_DOWN, ROUND_HALF_EVEN, Decimal
 
 from bulkhead.client import Market
+from bulkhead.limits import TIME_MS_BITS
 
 MINUS = "\u2212"  # as wide as a plus and a digit
 NONE = "\u2013"  # where there is no number
@@ -95,7 +96,21 @@ def moment(time_ms: int) -> str:
     >>> moment(1_800_000_000_000)
     '15.01.2027 08:00 UTC'
     """
-    return time.strftime("%d.%m.%Y %H:%M UTC", time.gmtime(time_ms / 1000))
+    return dated(time_ms, "%d.%m.%Y %H:%M UTC")
+
+
+def dated(time_ms: int, form: str, today: str = "") -> str:
+    """A time in UTC as `strftime` has it; where it is of today, in the form `today`, if there is one. A dash for what
+    no exchange counts: it has come from one, and a calendar raises whatever it likes of it.
+
+    >>> dated(10**30, "%Y")
+    '–'
+    """
+    if not 0 <= time_ms < 1 << TIME_MS_BITS:
+        return NONE
+    when = time.gmtime(time_ms // 1000)
+    is_today = bool(today) and time.strftime("%Y%j", when) == time.strftime("%Y%j", time.gmtime())
+    return time.strftime(today if is_today else form, when)
 
 
 def typed(text: str) -> Decimal | None:

@@ -9,6 +9,7 @@ import asyncio
 import time
 from contextlib import suppress
 
+import msgspec
 import structlog
 
 from bulkhead.client import ClientError, Exchange, Market, Owner, Refused, Trader
@@ -83,7 +84,9 @@ class Session:
         asked_s = -MARKETS_S
         while True:
             try:
-                if time.monotonic() - asked_s >= MARKETS_S:
+                if self.link.other is not None and self.markets:
+                    asked_s = -MARKETS_S  # what another exchange lists is not for these accounts
+                elif time.monotonic() - asked_s >= MARKETS_S:
                     await self._ask_markets()
                     asked_s = time.monotonic()
                 if self.unlocked is not None and not self.accounts:
@@ -153,6 +156,7 @@ class Session:
         """Use an account that is open already."""
         await self.lock()
         self.unlocked = unlocked
+        self.exchange.expect(None if self.access is None else self.access.domain)
         self.who.tell()
         if self.access is not None:
             with suppress(ClientError):
@@ -162,6 +166,7 @@ class Session:
         """Forget every key that is in memory."""
         accounts, self.accounts, self.active_id = self.accounts, {}, 0
         self.unlocked, self.problem = None, ""
+        self.exchange.expect(None)  # whatever is there may be watched
         for account in accounts.values():
             await account.stop()
         self.who.tell()
@@ -175,7 +180,7 @@ class Session:
         if not unlocked.kept.ethereum_key:
             raise NotReady("only an owner with an Ethereum key can onboard; this account was imported without one")
         made = await Owner(self.exchange, unlocked.kept.ethereum_key).onboard(description="terminal")
-        kept = Access(made.account_id, made.api_key, hex(made.private_key))
+        kept = Access(made.account_id, made.api_key, hex(made.private_key), await self.exchange.domain())
         await asyncio.to_thread(unlocked.remember, self.exchange.transport.url, kept)  # his, though locked meanwhile
         if self.unlocked is unlocked:
             await self.enter()
@@ -190,6 +195,7 @@ class Session:
                 trader = await self.exchange.trader(access.api_key, access.stark_key)
                 await self._add(trader, unlocked)
                 self.active_id = trader.account_id
+                await self._keep_domain(unlocked, access)
                 for strategy in (await trader.strategies()).strategies:
                     await self.add_strategy(strategy.l2_vault, trader)
                 self.problem = ""
@@ -204,6 +210,12 @@ class Session:
                 raise
             finally:
                 self.who.tell()
+
+    async def _keep_domain(self, unlocked: Unlocked, access: Access) -> None:
+        """Which exchange an account is of is known from its first entrance on."""
+        if access.domain is None:
+            named = msgspec.structs.replace(access, domain=await self.exchange.domain())
+            await asyncio.to_thread(unlocked.remember, self.exchange.transport.url, named)
 
     async def add_strategy(self, account_id: int, trader: Trader | None = None) -> LiveAccount:
         """Follow a strategy account, under an API key that is made once and kept."""
@@ -223,7 +235,8 @@ class Session:
             with suppress(Refused):  # the key was revoked: another one is made
                 return await self._add(made, unlocked)
         made = await trader.strategy(account_id)
-        await asyncio.to_thread(unlocked.remember, place, Access(account_id, made.api_key, main.stark_key))
+        kept = Access(account_id, made.api_key, main.stark_key, main.domain)
+        await asyncio.to_thread(unlocked.remember, place, kept)
         return await self._add(made, unlocked)
 
     async def _add(self, trader: Trader, unlocked: Unlocked) -> LiveAccount:

@@ -15,7 +15,8 @@ from urllib.parse import urlencode
 
 from nicegui import Client, ui
 
-from bulkhead.terminal import alerts, parts, theme
+from bulkhead.client import Untrusted
+from bulkhead.terminal import alerts, parts, theme, words
 from bulkhead.terminal.live.account import LiveAccount
 from bulkhead.terminal.live.link import LinkState
 from bulkhead.terminal.live.market import LiveMarket
@@ -28,19 +29,21 @@ STATES = {
     LinkState.LIVE: "live",
     LinkState.STALE: "stale: no answer",
     LinkState.DOWN: "disconnected",
+    LinkState.OTHER: "another exchange",
 }
+
+CLOCK_FOLLOWED = "Ages and expiries follow the exchange's, what is signed within two hours."
 
 
 class Page:
     """One browser tab while it is built and painted. `query` are the parts of its address after the question mark."""
 
-    def __init__(self, session: Session, client: Client, path: str, query: dict[str, str], is_dark: bool) -> None:
+    def __init__(self, session: Session, client: Client, path: str, query: dict[str, str]) -> None:
         self.session = session
         self.client = client
         self.painter = Painter(client)
         self.path = path
         self.query = query
-        self.is_dark = is_dark
         self._market = ""
 
     @property
@@ -114,7 +117,6 @@ def screen(
 
 def frame(page: Page, shown: Screen) -> None:
     """Build header and screen. A screen that needs markets is built again when they are known."""
-    ui.dark_mode(page.is_dark)
     page.client.title = f"{shown.title} · Bulkhead"
     with ui.element("header").classes("bh-header").props('data-floats="yes"'):
         link = ui.element("a").classes("bh-brand").props(f'href="{page.link_to("/")}"')
@@ -126,8 +128,9 @@ def frame(page: Page, shown: Screen) -> None:
         _last_action(page)
         _accounts(page)
         _light(page)
-        parts.button("Light" if page.is_dark else "Dark", lambda: _turn(page), mark="theme")
+        theme.Choice().props('data-mark="theme"')
     _banner(page)
+    _account_banner(page)
     alerts.build(page)
     with ui.element("div").classes("bh-screen"):
         if page.session.markets or not shown.needs_exchange:
@@ -203,29 +206,56 @@ def _banner(page: Page) -> None:
         age = parts.Age(old_ms=0, prefix="For ", suffix=".")
 
     def paint() -> None:
-        is_bad = link.state in (LinkState.STALE, LinkState.DOWN)
-        banner.set_visibility(is_bad)
-        if is_bad:
-            what = (
-                "The exchange gives no answer: everything below may be old."
-                if link.state is LinkState.STALE
-                else f"No connection to {page.session.exchange.transport.url}: everything below is old. Trying again."
-            )
-            text.show(what + " ")
+        lost = f"No connection to {page.session.exchange.transport.url}: everything below is old. Trying again."
+        if isinstance(link.error, Untrusted):
+            lost = f"{words.of_error(link.error)}. Everything below is old."
+        said = {
+            LinkState.STALE: "The exchange gives no answer: everything below may be old.",
+            LinkState.DOWN: lost,
+            LinkState.OTHER: "" if link.other is None else f"{words.of_other(link.other)}.",
+        }.get(link.state, "")
+        banner.set_visibility(bool(said))
+        if said:
+            text.show(said + " ")
             age.told(link.since_ms)
 
     page.painter.on(link, paint)
 
 
+def _account_banner(page: Page) -> None:
+    """Says that nothing is heard of the account though the exchange answers: an exchange that began anew, a key that is
+    good no more. What is shown of it is then of before. Says, too, when this machine's clock is wrong."""
+    banner = ui.element("div").classes("bh-banner").props('role="alert" data-mark="account-banner" data-floats="yes"')
+    with banner:
+        text = parts.Text()
+
+    def paint() -> None:
+        account, link = page.session.active, page.session.link
+        is_bad = account is not None and bool(account.problem) and link.is_live
+        clock = page.session.exchange.transport.clock
+        ahead_ms = clock.ahead_ms if clock.told_ms else link.ahead_ms
+        minutes = abs(ahead_ms) // 60_000
+        banner.set_visibility(is_bad or bool(minutes and link.is_live))
+        if account is not None and is_bad:
+            text.show(f"What is shown of {account.label} is old: nothing is heard of it. {account.problem}.")
+        elif minutes:
+            way = "behind" if ahead_ms > 0 else "ahead of"
+            text.show(f"This machine's clock is {minutes} min {way} the exchange's: set it. {CLOCK_FOLLOWED}")
+
+    page.on_account(lambda account: (account.troubled,), paint)
+    page.painter.on(page.session.link, paint)
+
+
 def _last_action(page: Page) -> None:
     actions = page.session.actions
-    with ui.element("span").classes("bh-last").props('role="status" data-mark="last-action"'):
+    with ui.element("span").classes("bh-last").props('role="status" data-mark="last-action"') as shown:
         text = parts.Text()
 
     def paint() -> None:
         last = actions.last
         if last is not None:
             text.show(f"{last.what}: {last.stage.value}")
+            parts.set_attribute(shown, "title", text.text)
 
     page.painter.on(actions, paint)
 
@@ -236,10 +266,3 @@ def _wait_for_markets(page: Page) -> None:
     page.painter.every(1.0, lambda: why.show(page.session.trouble))
     leave = page.session.markets_known.listen(page.reload)
     page.client.on_delete(leave)
-
-
-def _turn(page: Page) -> None:
-    wanted = theme.LIGHT if page.is_dark else theme.DARK
-    page.client.run_javascript(
-        f"document.cookie = '{theme.COOKIE}={wanted}; path=/; max-age=31536000; SameSite=Strict'; location.reload()"
-    )

@@ -4,7 +4,17 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from bulkhead.client import ClientError, RateLimited, Refused, TooSlow, Unreachable, Unreadable
+from bulkhead.client import (
+    ClientError,
+    OtherExchange,
+    OtherVersion,
+    RateLimited,
+    Refused,
+    TooSlow,
+    Unreachable,
+    Unreadable,
+    Untrusted,
+)
 from bulkhead.reject import Reject
 from bulkhead.terminal.words_codes import CODES, LEFT
 from bulkhead.terminal.words_rejects import REJECTS
@@ -40,6 +50,18 @@ def of_reason(reason: str) -> Words | None:
     return Words(*found) if found else Words(f"It left with the reason {reason}", "This terminal has no words for it")
 
 
+def of_other(error: OtherExchange) -> Words:
+    """Why nothing is signed for whoever answers."""
+    if isinstance(error, OtherVersion):
+        todo = "Nothing is sent: use the terminal of the exchange's version, or wait for the exchange to come back"
+    else:
+        todo = (
+            "Nothing is sent: name this terminal the address of the exchange that you mean, or wait for it to come "
+            "back; to trade at the other one, use another account of the screen Keys"
+        )
+    return Words(sentence(error.what).removesuffix("."), todo)
+
+
 def of_error(error: Exception) -> Words:
     """What went wrong with something that was asked for."""
     if isinstance(error, RateLimited):
@@ -50,12 +72,18 @@ def of_error(error: Exception) -> Words:
         if found is None:
             return Words(f"The exchange refused: {error.message} (code {error.code})", "Nothing was done")
         return found
+    if isinstance(error, Untrusted):
+        what = sentence(str(error).split(": ", 1)[-1]).removesuffix(".")
+        todo = "Nothing was sent. Check the address and this machine's clock, or ask whoever runs the exchange"
+        return Words(what, todo)
     if isinstance(error, Unreachable):
         return Words("The exchange gives no answer", "It may or may not have been done: look before you repeat it")
     if isinstance(error, Unreadable):
         return Words("This terminal does not understand the answer", "It may be of another version")
     if isinstance(error, TooSlow):
         return Words("More came than this terminal could take", "It begins anew by itself; reload when it does not")
+    if isinstance(error, OtherExchange):
+        return of_other(error)
     if isinstance(error, ClientError):
         return Words(str(error) or "It failed on the way to the exchange", "Try again")
     return Words(sentence(str(error)).removesuffix(".") or type(error).__name__, "Nothing was sent")

@@ -25,7 +25,8 @@ CODES: dict[int, tuple[str, str]] = {
     1050: ("The leverage is more than the market allows", "Choose no more than its largest"),
     1053: ("The leverage is no whole number", "Enter a whole number"),
     1100: ("The key is not the one of this account", "Unlock the account that this key belongs to"),
-    1101: ("The signature does not fit", "Lock and unlock the account; import its key again if that does not help"),
+    1101: ("The signature does not fit", "Check this machine's clock; lock and unlock the account; import its key "
+           "again if that does not help"),
     1102: ("Nobody signs for an account of this number", "Choose the account that holds it"),
     1120: ("The size is below the market's smallest", "Enter a larger size"),
     1121: ("The size is no multiple of the market's step", "Round it to the step shown in the ticket"),
@@ -54,6 +55,7 @@ CODES: dict[int, tuple[str, str]] = {
     1144: ("A conditional order cannot be post-only", "Untick post-only"),
     1145: ("This type of order only reduces", "Tick reduce-only"),
     1146: ("This order has to be good till its time", "Choose good-till-time"),
+    1160: ("It came to the exchange too late to count; nothing was done", "Send it again"),
     10501: ("The position would be larger than the market allows", "Trade a smaller size"),
     1500: ("The API key is not valid any more", "Onboard again on the screen Keys: a new key is made"),
     1600: ("The amount is not one that can be moved", "Enter an amount above zero, in whole cents"),

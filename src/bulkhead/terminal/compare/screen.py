@@ -143,7 +143,7 @@ class Compare:
 
     def _build_table(self) -> None:
         with parts.panel("Margin modes side by side", mark="comparison") as self.panel:
-            self.table = ModesTable(self.market.terms, self.page.is_dark, self._take)
+            self.table = ModesTable(self.market.terms, self._take)
 
     def _build_price(self) -> None:
         with parts.panel("Along the price", classes="bh-compare-price", mark="along") as panel:
@@ -157,7 +157,7 @@ class Compare:
                 self.lines.props('data-mark="lines"')
             self.summary = parts.Text("", "p", "bh-summary")
             self.summary.props('data-mark="summary" aria-live="polite"')
-            self.chart = Chart(self.page.is_dark)
+            self.chart = Chart()
             self.slider = Slider(f"Price of {self.market.name}", self._slide)
             self.slider.props('data-mark="slider"')
             self.about = parts.Text("", "p", "bh-about")
@@ -301,7 +301,8 @@ class Compare:
         session, asked = self.page.session, self.said.get("account", "")
         account = session.accounts.get(int(asked)) if asked.isdecimal() and len(asked) < 20 else None
         is_other = account is not None and account is not session.active
-        self.whose.show(f"Asked of {account.label}, not of the account chosen above." if account and is_other else "")
+        said = f"Asked of {account.short_label}, not of the account chosen above." if account and is_other else ""
+        self.whose.show(said)
         self.mine.set_visibility(bool(asked) and account is None and session.active is not None)
 
     def _show(self, answer: Answer) -> None:

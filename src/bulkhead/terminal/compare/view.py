@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from decimal import Decimal
+from itertools import pairwise
 from typing import Any
 
 from nicegui import ui
@@ -11,7 +12,7 @@ from nicegui.elements.echart import EChart
 from nicegui.events import GenericEventArguments
 
 from bulkhead.client import Market
-from bulkhead.terminal import numbers, parts, theme
+from bulkhead.terminal import numbers, parts
 from bulkhead.terminal.compare import columns
 from bulkhead.terminal.compare.figures import Answer, Mode
 from bulkhead.terminal.compare.link import MODES
@@ -19,32 +20,22 @@ from bulkhead.terminal.events import told
 
 assert EChart.component is not None, "its library is registered by importing it"
 
-# Told apart by everybody (after Okabe and Ito), by dashes and by symbols: never by colour alone.
-COLOURS = {
-    theme.DARK: {"isolated": "#f0a13a", "cross": "#5ab4f0", "strategy": "#3fc79a", "scenario": "#d98bc0"},
-    theme.LIGHT: {"isolated": "#a35b00", "cross": "#0b62b0", "strategy": "#00735a", "scenario": "#9c3c7c"},
-}
 DASHES: dict[str, tuple[Any, str]] = {
     "isolated": ("solid", "circle"), "cross": ([7, 3], "rect"), "strategy": ([2, 3], "triangle"),
     "scenario": ([9, 3, 2, 3], "diamond"),
 }  # fmt: skip
+TURN_PIXELS = 8
 SHOWN = (("left", "left in all accounts, USD"), ("equity", "equity of its account, USD"))
-
-
-def colours_of(is_dark: bool) -> dict[str, str]:
-    """The terminal's colours and one for each mode."""
-    return {**theme.colours(is_dark), **COLOURS[theme.DARK if is_dark else theme.LIGHT]}
 
 
 class ModesTable:
     """One column for each mode. `paint` shows an answer, `move` where the slider stands."""
 
-    def __init__(self, market: Market, is_dark: bool, take: Callable[[str], None]) -> None:
+    def __init__(self, market: Market, take: Callable[[str], None]) -> None:
         self.market = market
         self._rows: dict[str, dict[str, parts.Text]] = {}
         self._elements: dict[str, list[ui.element]] = {mode: [] for mode in MODES}
         self._buttons: dict[str, ui.element] = {}
-        self._colours = colours_of(is_dark)
         with ui.element("table").classes("bh-modes").props('data-mark="modes" aria-label="Margin modes side by side"'):
             self._head()
             with ui.element("tbody"):
@@ -73,7 +64,7 @@ class ModesTable:
                 parts.Text("USD")
             for mode in MODES:
                 with ui.element("th").props('scope="col"').classes("bh-mode") as cell:
-                    ui.element("i").classes("bh-swatch").style(f"background: {self._colours[mode]}")
+                    ui.element("i").classes("bh-swatch").style(f"background: var(--{mode})")
                     parts.Text(mode.capitalize())
                 self._elements[mode].append(cell)
 
@@ -155,10 +146,9 @@ class Slider(ui.element, component="../static/slider.js"):
 class Chart(ui.element, component="../static/whatif.js"):
     """What is left in each mode along the price. Its canvas takes floats: it shows no more digits than they have."""
 
-    def __init__(self, is_dark: bool) -> None:
+    def __init__(self) -> None:
         super().__init__()
         self._props["label"] = "What each margin mode leaves along the price, and where each is liquidated"
-        self._props["colours"] = colours_of(is_dark)
         self.classes("bh-fill")
         self._shown: dict[str, Any] = {}
 
@@ -177,26 +167,54 @@ class Chart(ui.element, component="../static/whatif.js"):
 def drawn_of(answer: Answer, what: str) -> dict[str, Any]:
     """Lines and points of liquidation, in percent and dollars."""
     percents = [float(100 * share) for share in answer.grid]
+    values = {mode.name: _values(mode, what) for mode in answer.modes}
     return {
         "least": percents[0],
         "most": percents[-1],
         "step": percents[-1] / 5,
-        "series": [_series(answer, mode, what, percents) for mode in answer.modes],
+        "series": [_series(answer, mode, percents, values) for mode in answer.modes],
     }
 
 
-def _series(answer: Answer, mode: Mode, what: str, percents: list[float]) -> dict[str, Any]:
-    points = mode.what_if.points
-    values = [float(one.owner_left if what == "left" else one.equity) for one in points]
+def _values(mode: Mode, what: str) -> list[float]:
+    return [float(one.owner_left if what == "left" else one.equity) for one in mode.what_if.points]
+
+
+def _series(answer: Answer, mode: Mode, percents: list[float], lines: dict[str, list[float]]) -> dict[str, Any]:
+    """One line. Those that lie on each other take turns, each with a dash where the others have none; those that do so
+    all along are said to be the same."""
+    values = lines[mode.name]
+    same = [name for name, line in lines.items() if line == values and name != mode.name]
+    turns = sharing(mode.name, lines)
     dash, symbol = DASHES[mode.name]
+    if len(turns) > 1:
+        dash = [TURN_PIXELS, TURN_PIXELS * (len(turns) - 1)]
     return {
         "name": mode.name,
+        "label": " = ".join([mode.name, *same]),
         "dash": dash,
+        "offset": -TURN_PIXELS * turns.index(mode.name),
         "symbol": symbol,
         "isRefused": mode.what_if.reject is not None,
         "points": [list(point) for point in zip(percents, values, strict=True)],
         "liquidations": [[percents[place], values[place]] for place in liquidations(answer, mode)],
     }
+
+
+def sharing(name: str, lines: dict[str, list[float]]) -> list[str]:
+    """The modes whose lines run together with a mode's somewhere, or with one that does, its own among them."""
+    found = {name}
+    while True:
+        more = {other for other, line in lines.items() if any(_run_together(line, lines[one]) for one in found)}
+        if more == found:
+            return [one for one in lines if one in found]
+        found = more
+
+
+def _run_together(one: list[float], other: list[float]) -> bool:
+    """Two points that follow each other are the same: lines that only cross have one."""
+    are_same = [a == b for a, b in zip(one, other, strict=True)]
+    return any(a and b for a, b in pairwise(are_same))
 
 
 def liquidations(answer: Answer, mode: Mode) -> list[int]:

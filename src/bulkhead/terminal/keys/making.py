@@ -79,11 +79,12 @@ class _Making:
     async def _access(self, stark_key: str, api_key: str) -> Access:
         """Keys are taken in when the exchange says that they fit each other."""
         try:
-            trader = await self.page.session.exchange.trader(api_key, stark_key)
+            exchange = self.page.session.exchange
+            trader, domain = await exchange.trader(api_key, stark_key), await exchange.domain()
         except Refused as error:
             raise KeyStoreError(str(words.of_error(error))) from None
         except ClientError as error:
             raise KeyStoreError(f"{words.of_error(error).what}: keys are imported when they are known to fit") from None
         except ValueError:
             raise KeyStoreError("the Stark key is not the one of the account that the API key opens") from None
-        return Access(trader.account_id, api_key, stark_key)
+        return Access(trader.account_id, api_key, stark_key, domain)

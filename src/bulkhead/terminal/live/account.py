@@ -11,15 +11,23 @@ from decimal import Decimal
 from bulkhead.client import Balance, ClientError, Order, Position, Trade, Trader
 from bulkhead.client.account import AccountFeed, Update
 from bulkhead.client.models import Account, MarginCall
+from bulkhead.terminal import words
 from bulkhead.terminal.live.link import Link
 from bulkhead.terminal.live.topic import Topic
 
 FILLS_KEPT = 500
 LEFT_KEPT = 200
+NAME_SHOWN = 12  # characters of a name, which may have 128
+
+
+def shortened(name: str) -> str:
+    """The beginning of a name that is longer than NAME_SHOWN."""
+    return name if len(name) <= NAME_SHOWN else name[: NAME_SHOWN - 1].rstrip() + "…"
 
 
 class LiveAccount:
-    """Made by `Session`. Topics: `money`, `held` (positions), `orders_changed`, `filled`, `called` (margin calls)."""
+    """Made by `Session`. Topics: `money`, `held` (positions), `orders_changed`, `filled`, `called` (margin calls),
+    `troubled` (`problem`: why nothing is heard of it)."""
 
     def __init__(self, trader: Trader, named: Account, link: Link) -> None:
         self.trader = trader
@@ -36,6 +44,7 @@ class LiveAccount:
         self.orders_changed = Topic()
         self.filled = Topic()
         self.called = Topic()
+        self.troubled = Topic()
         self.is_known = False  # whether its first state has come
         self.problem = ""
         self.on_left: list[Callable[[Order], None]] = []  # told of every order that leaves
@@ -46,8 +55,16 @@ class LiveAccount:
     @property
     def label(self) -> str:
         """As the header names it."""
-        kind = "main" if self.named.kind == "MAIN" else "strategy"
-        return f"{self.named.description or kind} · {self.account_id}"
+        return f"{self._name} · {self.account_id}"
+
+    @property
+    def short_label(self) -> str:
+        """The same where there is little room, and no element that could cut it off: on a canvas, in a sentence."""
+        return f"{shortened(self._name)} · {self.account_id}"
+
+    @property
+    def _name(self) -> str:
+        return self.named.description or ("main" if self.named.kind == "MAIN" else "strategy")
 
     def start(self) -> None:
         """Follow it from now on."""
@@ -70,14 +87,15 @@ class LiveAccount:
                 fills = await self.trader.trades(limit=100)
                 self._feed = await feeds.account(self.trader)
                 self.problem = ""
+                self.troubled.tell()
                 self.fills.clear()
                 self.fills.extend(fills)
                 self._show_all()
                 async for update in self._feed:
                     self._take(update)
             except ClientError as error:
-                self.problem = str(error)
-                self.money.tell()
+                self.problem = str(words.of_error(error))
+                self.troubled.tell()
                 if self._feed is not None:
                     with suppress(ClientError):
                         await self._feed.stop()

@@ -10,6 +10,7 @@ from nicegui import background_tasks, ui
 from bulkhead.client import ClientError
 from bulkhead.terminal import numbers, parts, words
 from bulkhead.terminal.actions import Actions, Stage
+from bulkhead.terminal.live.account import shortened
 from bulkhead.terminal.live.venue import own_of
 from bulkhead.terminal.session import Locked, NotReady
 from bulkhead.terminal.shell import Page
@@ -54,7 +55,7 @@ class StrategyForm:
             with suppress(Locked):  # it is there all the same, and is followed when he unlocks again
                 await self._session.add_strategy(made.account_id, main.trader)
 
-        action = await self._session.actions.run(self._key, f"Open strategy {name}", open_it)
+        action = await self._session.actions.run(self._key, f"Open strategy {shortened(name)}", open_it)
         if action.stage is Stage.DONE:
             self._key = Actions.new_key()
             self.name.empty(typed)
@@ -111,7 +112,7 @@ class ModeForm:
                 said = f"What is in force is not known: {words.of_error(error).what.lower()}."
             else:
                 mode = f"{found.margin_mode.lower()}, {found.leverage.normalize():f}x"
-                said = f"Now {mode}, for orders of {account.label}."
+                said = f"Now {mode}, for orders of {account.short_label}."
         if not self._page.client.is_deleted and market == self.market.value and account is self._session.active:
             self.now.show(said)
 
@@ -139,7 +140,7 @@ class ModeForm:
         self.note.show("Sent…", "bh-note bh-muted")
         action = await self._session.actions.run(self._key, f"{market} {mode}", choose)
         is_done = action.stage is Stage.DONE
-        said = f"{market} is {mode} for orders of {account.label} from now on." if is_done else action.text
+        said = f"{market} is {mode} for orders of {account.short_label} from now on." if is_done else action.text
         if not self._page.client.is_deleted:
             self.note.show(said, "bh-note " + ("bh-up" if is_done else "bh-danger"))
         if is_done:

@@ -95,7 +95,7 @@ def _compartment(one: Compartment, name: str, earned: Decimal | None) -> Line:
     return Line(
         str(one.account_id),
         (
-            Cell(name, title=f"account {one.account_id}", mark="name"),
+            Cell(name, "bh-name", title=f"{name}, account {one.account_id}", mark="name"),
             Cell(bar=Bar(share, words, BARS[style], CALLS)),
             Cell(used, style, mark="used"),
             _dollars(one.value, "value"),
@@ -142,7 +142,7 @@ def _position(session: Session, one: Compartment, name: str, held: Held) -> Line
         f"{one.account_id}-{held.market}",
         (
             Cell(f"{held.market} {side}", "bh-up" if held.size > 0 else "bh-down"),
-            Cell(name),
+            Cell(name, "bh-name", title=name),
             Cell(numbers.size(market, abs(held.size)), mark="size"),
             _dollars(held.value, "value"),
             Cell(numbers.price(market, held.open_price)),

@@ -16,7 +16,8 @@ from weakref import WeakKeyDictionary
 
 from bulkhead import private
 from bulkhead.client import ClientError, Refused
-from bulkhead.client.l1 import FAILURES, L1, MONEY, UNSURE, Proposal, Proposals, Standing
+from bulkhead.client.l1 import FAILURES, L1, UNSURE, Proposal, Proposals, Standing
+from bulkhead.client.signer import MONEY
 from bulkhead.terminal import numbers, words
 from bulkhead.terminal.live.asked import Asked
 from bulkhead.terminal.live.topic import Topic

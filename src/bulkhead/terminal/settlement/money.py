@@ -11,6 +11,7 @@ from nicegui import ui
 
 from bulkhead.client import Unreachable
 from bulkhead.client.l1 import Standing
+from bulkhead.client.signer import MONEY
 from bulkhead.terminal import numbers, parts, words
 from bulkhead.terminal.actions import Actions, Stage
 from bulkhead.terminal.live.account import LiveAccount
@@ -20,7 +21,7 @@ from bulkhead.terminal.settlement.kit import Kit, Unsure, kit_of
 from bulkhead.terminal.shell import Page
 
 FREE_S = 1.0
-MOST_USD = (1 << 64) // 1_000_000  # an amount is a number of 64 bits in smallest units
+MOST_USD = (1 << 64) // MONEY  # an amount is a number of 64 bits in smallest units
 OWNER_FIGURES = ("On L1, USD", "To be claimed, USD", "Ether", "Custody holds, USD", "L1's block")
 
 
@@ -33,7 +34,7 @@ def amount_in(field: parts.Field) -> Decimal | None:
     if value <= 0:
         field.problem("Above zero.")
         return None
-    if value * 1_000_000 % 1:
+    if value * MONEY % 1:
         field.problem("Six decimal places at most.")
         return None
     if value >= MOST_USD:
@@ -186,7 +187,7 @@ class MoneyForm:
         shown, sent, key = numbers.dollars(amount), self.amount.value, self._key
         self._say(f"Withdraw {shown} USD: sent…", "bh-muted")
         action = await self._session.actions.run(
-            key, f"Withdraw {shown} USD from {account.label}", lambda: account.trader.withdraw(amount, recipient)
+            key, f"Withdraw {shown} USD from {account.short_label}", lambda: account.trader.withdraw(amount, recipient)
         )
         own = own_of(self._session)
         await own.operations.refresh()
@@ -214,9 +215,9 @@ class MoneyForm:
 
         async def deposit() -> str:
             number = await self._kit.do("depositing", lambda chain: chain.deposit(account.account_id, amount))
-            return f"Deposit {number} of {shown} USD for {account.label} is in L1's queue: a batch will take it."
+            return f"Deposit {number} of {shown} USD for {account.short_label} is in L1's queue: a batch will take it."
 
-        if await self._run(f"Deposit {shown} USD for {account.label}", deposit):
+        if await self._run(f"Deposit {shown} USD for {account.short_label}", deposit):
             self.amount.empty(sent)  # another click would be another deposit
 
     async def _claim(self) -> None:

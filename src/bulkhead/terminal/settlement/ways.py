@@ -56,7 +56,7 @@ def ways_of(orders: Sequence[Order], operations: Sequence[Operation]) -> list[Wa
         Way(
             f"order-{one.id}",
             f"{_exit(one)}{one.side.lower()} {_much(one)} {one.market}, "
-            f"{STATUSES.get(one.status) or _words(one.status)}",
+            f"{'asleep' if one.is_asleep else STATUSES.get(one.status) or _words(one.status)}",
             one.sequence, one.created_time, one.id, one.account_id,
         )
         for one in orders
@@ -157,8 +157,10 @@ class Ways:
     def _line(self, way: Way, batches: Rows) -> Line:
         check = Cell("Check", action="check", title=f"Check the receipt of {way.what}") if way.order_id else Cell("")
         account = self._session.accounts.get(way.account_id)
-        whose = "" if account is None or account is self._session.main else f" · {account.label}"
-        cells = [Cell(way.what + whose), Cell(at_ms=way.time_ms), *way_cells(way, batches), claim_cell(way), check]
+        is_main = account is None or account is self._session.main
+        whose, short = ("", "") if is_main or account is None else (f" · {account.label}", f" · {account.short_label}")
+        what = Cell(way.what + short, "bh-name bh-wide-name", title=way.what + whose)
+        cells = [what, Cell(at_ms=way.time_ms), *way_cells(way, batches), claim_cell(way), check]
         note = self._notes.get(way.id, "")
         return Line(way.id, cells, note=note, note_style="bh-up" if note.startswith(HOLDS) else "bh-danger")
 

@@ -1,5 +1,6 @@
 // Candles with volume, mark and index lines, and lines at prices that matter to the account.
 import { echarts } from "nicegui-echart";
+const { theme } = window.bulkhead; // theme.js
 
 // Lines are told apart by these, never by colour alone; the legend above shows those of mark and index (trade.css).
 const DASHES = { mark: "solid", index: [4, 3], entry: "solid", liquidation: [9, 4], order: [8, 3, 2, 3] };
@@ -7,8 +8,10 @@ const TOLD = 14; // height of a line that is told at the edge
 
 export default {
   template: `<div class="bh-canvas" role="img" :aria-label="label"></div>`,
-  props: { label: String, colours: Object },
+  props: { label: String },
   mounted() {
+    this.colours = theme.colours();
+    this.leave = theme.onTurn(() => this.turn());
     this.chart = echarts.init(this.$el, null, { renderer: "canvas" });
     this.$el.bhChart = this.chart;  // tests ask where a line stands
     this.watcher = new ResizeObserver(() => this.chart.resize());
@@ -17,7 +20,7 @@ export default {
     this.chart.setOption(this.base());
     if (this.waiting) this.paint(this.waiting);
   },
-  beforeUnmount() { this.watcher?.disconnect(); this.chart?.dispose(); },
+  beforeUnmount() { this.leave?.(); this.watcher?.disconnect(); this.chart?.dispose(); },
   methods: {
     base() {
       const c = this.colours, split = { show: true, lineStyle: { color: c.line, opacity: 0.5 } };
@@ -53,6 +56,13 @@ export default {
         ["Close", this.price(close)], ["Volume", volume.toLocaleString("en-US", { maximumFractionDigits: this.state.sizePlaces })]];
       for (const [name, values] of [["Mark", this.state.marks], ["Index", this.state.indices]]) if (values[place] != null) rows.push([name, this.price(values[place])]);
       return new Date(at).toISOString().slice(0, 16).replace("T", " ") + " UTC<br>" + rows.map(([k, v]) => `${k} <b>${v}</b>`).join("<br>");
+    },
+    turn() {
+      // In other colours, and nothing else: what is in sight stays.
+      this.colours = theme.colours();
+      const { axisPointer, tooltip, xAxis, yAxis } = this.base();
+      this.chart.setOption({ axisPointer, tooltip, xAxis, yAxis });
+      this.paint({});
     },
     lines(lines) { return this.paint({ ...this.state, lines }); },
     paint(given) {

@@ -1,12 +1,16 @@
 // What rests within reach of the middle, summed from the best price outwards, on a canvas.
+const { theme } = window.bulkhead; // theme.js
+
 export default {
   template: `<div class="bh-canvas"><canvas ref="canvas" role="img" :aria-label="label"></canvas></div>`,
-  props: { label: String, colours: Object },
+  props: { label: String },
   mounted() {
+    this.colours = theme.colours();
+    this.leave = theme.onTurn(() => { this.colours = theme.colours(); this.draw(); });
     this.watcher = new ResizeObserver(() => this.draw());
     this.watcher.observe(this.$el);
   },
-  unmounted() { this.watcher?.disconnect(); },
+  unmounted() { this.leave?.(); this.watcher?.disconnect(); },
   methods: {
     paint(state) { this.state = state; this.draw(); },
     draw() {

@@ -8,7 +8,7 @@ export default {
     <div class="bh-field" :class="{ 'bh-tick': kind === 'tick' }">
       <label :for="own">{{ label }}</label>
       <select v-if="kind === 'choice'" class="bh-input" :id="own" :disabled="disabled || isClosed" :value="local"
-              @change="take($event.target.value)">
+              :title="whole" @change="take($event.target.value)">
         <option v-for="one in options" :key="one[0]" :value="one[0]">{{ one[1] }}</option>
       </select>
       <input v-else-if="kind === 'tick'" type="checkbox" :id="own" :checked="local" :disabled="disabled || isClosed"
@@ -25,6 +25,7 @@ export default {
   props: { value: null, label: String, kind: String, options: Array, placeholder: String, hint: String, problem: String,
     disabled: Boolean, own: String, told: Number, heard: Number },
   data() { return { local: this.value, entered: this.heard || 0, isClosed: !line.isOpen }; },
+  computed: { whole() { return (this.options || []).find((one) => one[0] === this.local)?.[1]; } }, // the field may cut it off
   watch: { value() { this.hear(); }, told() { this.hear(); } },
   mounted() {
     this.$el.entry = () => (this.entered && this.kind !== "password" ? [this.own, this.local, this.entered] : null);

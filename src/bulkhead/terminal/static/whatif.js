@@ -1,10 +1,13 @@
 // What is left in each margin mode along a price, where each is liquidated, and where the slider stands.
 import { echarts } from "nicegui-echart";
+const { theme } = window.bulkhead; // theme.js
 
 export default {
   template: `<div class="bh-canvas bh-whatif" role="img" :aria-label="label"></div>`,
-  props: { label: String, colours: Object },
+  props: { label: String },
   mounted() {
+    this.colours = theme.colours();
+    this.leave = theme.onTurn(() => this.turn());
     this.chart = echarts.init(this.$el, null, { renderer: "canvas" });
     this.$el.bhChart = this.chart;  // tests ask for its points
     this.watcher = new ResizeObserver(() => this.chart.resize());
@@ -12,7 +15,7 @@ export default {
     this.chart.setOption(this.base());
     if (this.waiting) this.paint(this.waiting);
   },
-  beforeUnmount() { this.watcher?.disconnect(); this.chart?.dispose(); },
+  beforeUnmount() { this.leave?.(); this.watcher?.disconnect(); this.chart?.dispose(); },
   methods: {
     base() {
       const c = this.colours, split = { show: true, lineStyle: { color: c.line, opacity: 0.5 } };
@@ -48,19 +51,27 @@ export default {
       return { symbol: "none", silent: true, animation: false, precision: 20, lineStyle: { color: c.text, type: "solid", width: 1 },
         label: { show: false }, data: [{ xAxis: x }] };
     },
+    turn() {
+      this.colours = theme.colours();
+      const { legend, tooltip, xAxis, yAxis } = this.base();
+      this.chart.setOption({ legend, tooltip, xAxis, yAxis });
+      if (this.shown) this.paint({ ...this.shown, at: this.cursor });
+    },
     paint(given) {
       if (!this.chart) { this.waiting = given; return; }
+      this.shown = given;
+      this.cursor = given.at ?? this.cursor ?? 0;
       const c = this.colours;
       const series = given.series.map((one) => ({
         id: one.name, name: one.name, type: "line", showSymbol: false, symbol: one.symbol, data: one.points,
-        lineStyle: { color: c[one.name], width: one.isRefused ? 1 : 2, type: one.dash, opacity: one.isRefused ? 0.5 : 1 },
+        lineStyle: { color: c[one.name], width: one.isRefused ? 1 : 2, type: one.dash, dashOffset: one.offset, opacity: one.isRefused ? 0.5 : 1 },
         itemStyle: { color: c[one.name] }, emphasis: { disabled: true },
         markPoint: { silent: true, animation: false, symbol: one.symbol, symbolSize: 11, data: one.liquidations.map(([x, y]) => ({ coord: [x, y] })),
           itemStyle: { color: c[one.name], borderColor: c.panel, borderWidth: 1 }, label: { show: false } },
       }));
-      series.push({ id: "cursor", type: "line", data: [], silent: true, markLine: this.line(given.at ?? this.cursor ?? 0) });
-      this.chart.setOption({ xAxis: { min: given.least, max: given.most, interval: given.step }, legend: { data: given.series.map((one) => one.name) },
-        series }, { replaceMerge: ["series"] });
+      series.push({ id: "cursor", type: "line", data: [], silent: true, markLine: this.line(this.cursor) });
+      const legend = { data: given.series.map((one) => one.name), formatter: (name) => given.series.find((one) => one.name === name)?.label ?? name };
+      this.chart.setOption({ xAxis: { min: given.least, max: given.most, interval: given.step }, legend, series }, { replaceMerge: ["series"] });
     },
   },
 };

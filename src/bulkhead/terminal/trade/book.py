@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from decimal import Decimal
 from itertools import accumulate
@@ -108,7 +107,7 @@ def build_trades(page: Page, market: LiveMarket) -> None:
 
     def row(trade: PublicTrade) -> Row:
         style = "bh-up" if trade.side == "BUY" else "bh-down"
-        at = time.strftime("%H:%M:%S", time.gmtime(trade.time_ms / 1000))
+        at = numbers.dated(trade.time_ms, "%H:%M:%S")
         side = "B" if trade.side == "BUY" else "S"
         kind = "" if trade.trade_type == "TRADE" else " " + trade.trade_type[0]
         cells = (

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
@@ -11,7 +10,7 @@ from nicegui import ui
 from nicegui.elements.echart import EChart
 
 from bulkhead.client import Market, Order, Position
-from bulkhead.terminal import numbers, parts, theme
+from bulkhead.terminal import numbers, parts
 from bulkhead.terminal.live.account import LiveAccount
 from bulkhead.terminal.live.candles import INTERVALS, LiveCandles
 from bulkhead.terminal.live.market import LiveMarket
@@ -26,10 +25,9 @@ assert EChart.component is not None, "its library is registered by importing it"
 class Chart(ui.element, component="../static/chart.js"):
     """Paints what it is given; prices as floats, for a canvas shows no more digits than they have."""
 
-    def __init__(self, label: str, is_dark: bool) -> None:
+    def __init__(self, label: str) -> None:
         super().__init__()
         self._props["label"] = label
-        self._props["colours"] = theme.colours(is_dark)
         self.classes("bh-fill")
 
 
@@ -104,7 +102,7 @@ class _Candles:
         self.page = page
         self.market = market
         self.since = since  # from when there are candles at all, where that is in sight
-        self.chart = Chart(f"Candles of {market.name} with volume, mark and index price", page.is_dark)
+        self.chart = Chart(f"Candles of {market.name} with volume, mark and index price")
         self.candles: LiveCandles | None = None
         self._leave: Callable[[], None] | None = None
         self._lines: list[dict[str, Any]] | None = None
@@ -137,11 +135,12 @@ class _Candles:
         bars = self.candles.bars
         self.since.show(since(self.candles.begins_ms))
         limits = self.market.terms.trading_config
+        self._lines = self.lines()
         self.chart.run_method("paint", {
             "candles": [_candle(bar.time_ms, bar.traded) for bar in bars],
             "marks": [None if bar.marked is None else float(bar.marked.close) for bar in bars],
             "indices": [None if bar.indexed is None else float(bar.indexed.close) for bar in bars],
-            "lines": self.lines(),
+            "lines": self._lines,
             "span": INTERVALS[self.candles.interval],
             "places": numbers.places_of(limits.min_price_change),
             "sizePlaces": numbers.size_places(self.market.terms),
@@ -162,7 +161,10 @@ class _Candles:
             if other is not account and held is not None and held.liquidation_price:
                 made.append(_liquidation(terms, held, other))
         middle = self.market.last
-        orders = [order for order in account.orders.values() if order.market == self.market.name and order.price]
+        orders = [
+            order for order in account.orders.values()
+            if order.market == self.market.name and order.price and not order.is_asleep
+        ]  # fmt: skip
         orders.sort(key=lambda order: abs((order.price or middle) - middle))
         for order in orders[:20]:
             made.append(_line("order", f"order {order.id}", *_told(terms, order, middle), "muted", "End"))
@@ -179,9 +181,7 @@ def since(begins_ms: int) -> str:
     """From when a market's history goes: a time of today, or a day; empty where that is not in sight."""
     if not begins_ms:
         return ""
-    moment = time.gmtime(begins_ms / 1000)
-    is_today = time.strftime("%Y%j", moment) == time.strftime("%Y%j", time.gmtime())
-    return "since " + time.strftime("%H:%M UTC" if is_today else "%d.%m.%Y", moment)
+    return "since " + numbers.dated(begins_ms, "%d.%m.%Y", today="%H:%M UTC")
 
 
 def _candle(time_ms: int, candle: Any) -> list[float | None]:
@@ -203,7 +203,7 @@ def _held(terms: Market, position: Position) -> list[dict[str, Any]]:
 def _liquidation(terms: Market, position: Position, other: LiveAccount | None = None) -> dict[str, Any]:
     """Where a position is liquidated, and whose it is: the account's own, or the `other` account's."""
     text = f"liquidation of {_named(terms, position).lower()} at {numbers.price(terms, position.liquidation_price)}"
-    text = text.capitalize() if other is None else f"{other.label}: {text}"
+    text = text.capitalize() if other is None else f"{other.short_label}: {text}"
     name = "liquidation" if other is None else f"liquidation {other.account_id}"
     side = "Start" if other is None else "Middle"
     return _line("liquidation", name, position.liquidation_price, text, "danger", side, below=position.side == "LONG")

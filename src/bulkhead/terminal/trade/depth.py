@@ -7,7 +7,7 @@ from itertools import accumulate
 
 from nicegui import ui
 
-from bulkhead.terminal import numbers, theme
+from bulkhead.terminal import numbers
 from bulkhead.terminal.live.market import LiveMarket
 from bulkhead.terminal.shell import Page
 
@@ -21,7 +21,6 @@ class Depth(ui.element, component="../static/depth.js"):
     def __init__(self, page: Page, market: LiveMarket) -> None:
         super().__init__()
         self._props["label"] = f"Depth of the book of {market.name}"
-        self._props["colours"] = theme.colours(page.is_dark)
         self.classes("bh-fill")
         self._page = page
         self._market = market

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from decimal import Decimal
 from typing import Any
 
@@ -42,11 +41,7 @@ PAST_POSITIONS = (
 
 def at(time_ms: int) -> str:
     """A time; with its day where that is another one."""
-    if not time_ms:
-        return numbers.NONE
-    moment = time.gmtime(time_ms / 1000)
-    is_today = time.strftime("%Y%j", moment) == time.strftime("%Y%j", time.gmtime())
-    return time.strftime("%H:%M:%S" if is_today else "%d.%m. %H:%M", moment)
+    return numbers.dated(time_ms, "%d.%m. %H:%M", today="%H:%M:%S") if time_ms else numbers.NONE
 
 
 def tone(value: Decimal) -> str:
@@ -105,7 +100,7 @@ def order_row(markets: Markets, one: Order) -> Row:
         Cell(at(one.created_time), "bh-muted"), Cell(one.market), Cell(type_of(one)),
         side_of(one.side), Cell(_size(terms, one)), Cell(numbers.size(terms, one.filled)),
         Cell(numbers.price(terms, one.price)),
-        Cell(waits_for(terms, one)), Cell(STATUSES.get(one.status, one.status.lower())),
+        Cell(waits_for(terms, one)), Cell("asleep" if one.is_asleep else STATUSES.get(one.status, one.status.lower())),
         Cell(", ".join(flags), "bh-muted"),
         Cell("Edit", action="edit", title=f"Edit the order {one.id}") if can_be_edited(one) else Cell(""),
         Cell("Cancel", action="cancel", title=f"Cancel the order {one.id}"),

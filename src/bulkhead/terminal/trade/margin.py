@@ -89,9 +89,10 @@ class Margin:
         except ClientError as error:
             self._say(f"Margin mode not known: {words.of_error(error).what.lower()}")
             return
-        self.leverage, self.mode = found.leverage, found.margin_mode
+        is_whole = found.margin_mode == "STRATEGY"  # cross inside it: what is signed there is cross or isolated, too
+        self.leverage, self.mode = found.leverage, "CROSS" if is_whole else found.margin_mode
         where = " in a strategy" if account.named.kind != "MAIN" else ""
-        self._say(f"{found.margin_mode.title()} {found.leverage.normalize():f}x{where}")
+        self._say(f"{self.mode.title()} {found.leverage.normalize():f}x{where}")
 
     def _say(self, text: str) -> None:
         if not self.text.is_deleted:

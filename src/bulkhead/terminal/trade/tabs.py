@@ -12,11 +12,12 @@ from nicegui import background_tasks, ui
 
 from bulkhead.client import ClientError, Market, NewOrder, Order, Position, Trade
 from bulkhead.terminal import numbers, parts
-from bulkhead.terminal.actions import Actions
+from bulkhead.terminal.actions import Action, Actions
 from bulkhead.terminal.live.account import LiveAccount
 from bulkhead.terminal.shell import Page
 from bulkhead.terminal.table import Column, Row, Table
 from bulkhead.terminal.trade import lists, order_form
+from bulkhead.terminal.words import Words
 
 PAST_MAX = 200
 RENEW_S = 30.0
@@ -82,6 +83,7 @@ class Tabs:
         self.page.on_account(lambda account: (account.orders_changed,), lambda: self._paint("orders"))
         self.page.on_account(lambda account: (account.filled,), self._filled)
         self.page.on_account(lambda account: (account.money,), self._paint_age)
+        self.page.painter.on(self.session.actions, self._paint_cancel)
         self.page.painter.every(RENEW_S, self._renew_past)
 
     # -- showing -----------------------------------------------------------------------------------------------------
@@ -101,7 +103,7 @@ class Tabs:
         if name in counts:
             count = 0 if account is None else len(account.positions if name == "positions" else account.orders)
             self._texts[name].show(f"{counts[name]} {count:,}" if count else counts[name])
-            parts.set_disabled(self.cancel_button, account is None or not account.orders)
+            self._paint_cancel()
         if name == self._shown:
             self._tables[name].paint()
 
@@ -159,9 +161,18 @@ class Tabs:
             elif order is not None:
                 ui.navigate.to(self.page.link_to("/", market=order.market, replaces=order.external_id))
             return
-        await self.session.actions.run(
-            f"cancel-{row_id}-{Actions.new_key()}", f"Cancel order {row_id}", lambda: account.trader.cancel(int(row_id))
-        )
+        await self._cancel(account, f"Cancel order {row_id}", {int(row_id)}, lambda: account.trader.cancel(int(row_id)))
+
+    async def _cancel(
+        self, account: LiveAccount, what: str, order_ids: set[int], send: Callable[[], Awaitable[None]]
+    ) -> Action:
+        """Have orders cancelled. Without an answer it is done as soon as none of them is open."""
+
+        async def find() -> bool:
+            return order_ids.isdisjoint(order.id for order in await account.trader.orders())
+
+        clock = self.session.exchange.transport.clock
+        return await self.session.actions.run(Actions.new_key(), what, send, (clock, find) if order_ids else None)
 
     async def _close(self, market: str, action: str) -> None:
         """Close a position at market: reduce-only, at no more than a percent worse than the best price."""
@@ -191,15 +202,30 @@ class Tabs:
     async def cancel_all(self) -> None:
         """Cancel every open order of the account, in every market."""
         account = self.session.active
-        if account is None or not account.orders or self.cancel_button.props.get("disabled"):
+        if account is None or not self._can_cancel or self.cancel_button.props.get("disabled"):
             return
         parts.set_disabled(self.cancel_button, True)
+        actions, count = self.session.actions, len(account.orders)
+        what = f"Cancel all {count:,} orders" if count > 1 else "Cancel all orders"
+        late = actions.on_their_way
         try:
-            what = f"Cancel all {len(account.orders):,} orders"
-            await self.session.actions.run(Actions.new_key(), what, account.trader.cancel_all)
+            action = await self._cancel(account, what, set(account.orders), account.trader.cancel_all)
         finally:
             if not self.cancel_button.is_deleted:
-                parts.set_disabled(self.cancel_button, not account.orders)
+                self._paint_cancel()
+        if late and action.words is None:
+            many = "An order that was on its way is" if late == 1 else f"{late} orders that were on their way are"
+            action.words = Words(f"{many} perhaps not among them", "Look at the open orders once more")
+            actions.tell_of(action)
+
+    @property
+    def _can_cancel(self) -> bool:
+        """There is something to cancel, or will be when it arrives."""
+        account = self.session.active
+        return account is not None and bool(account.orders or self.session.actions.on_their_way)
+
+    def _paint_cancel(self) -> None:
+        parts.set_disabled(self.cancel_button, not self._can_cancel)
 
 
 async def _fail(error: Exception) -> None:

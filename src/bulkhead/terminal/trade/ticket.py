@@ -10,6 +10,7 @@ from decimal import Decimal
 from nicegui import ui
 
 from bulkhead.client import ClientError, NewOrder, Order
+from bulkhead.client.errors import NoAnswer
 from bulkhead.client.models import ModePreview
 from bulkhead.terminal import numbers, parts, words
 from bulkhead.terminal.actions import Action, Actions, Stage
@@ -24,6 +25,7 @@ from bulkhead.terminal.trade.order_form import LIMIT, MARKET, PROTECT, STOP, Ent
 
 REPEAT_S = 0.5
 PREVIEW_S = 0.25  # after the last key
+AGAIN_S, OLD_MS = 5.0, 15_000  # prices move while nobody types
 SHARES = ("25", "50", "75", "100")
 STAGE_STYLES = {
     Stage.SENT: "bh-muted", Stage.LOOKING: "bh-warning", Stage.DONE: "bh-up", Stage.REFUSED: "bh-danger",
@@ -54,6 +56,7 @@ class Ticket:
         page.painter.on(page.session.actions, self._paint_action)
         page.on_account(lambda account: (account.money, account.held), self._paint_state)
         page.painter.on(page.session.link, self._paint_state)
+        page.painter.every(AGAIN_S, self._look_again)
 
     # -- building ----------------------------------------------------------------------------------------------------
 
@@ -90,6 +93,7 @@ class Ticket:
         self.preview = ui.element("dl").classes("bh-preview").props('data-mark="preview"')
         with self.preview:
             self._ahead = {name: _term(name) for name in ("Margin", "Fee at most", "Liquidation", "At stake")}
+        self.age = parts.Age(old_ms=OLD_MS, prefix="estimate of ")
         self.note = parts.Text("", "p", "bh-note")
         self.submit = parts.button("", self.send, style="buy", mark="submit")
         self.submit_text = parts.text_of(self.submit)
@@ -199,7 +203,8 @@ class Ticket:
         held = Decimal(0) if account is None else account.size(self.market.name)
         made = order_form.make(self.entries, self.market.terms, self._best(), held)
         edited = self.editing.order
-        return made if edited is None else editing.replacement(made, self.entries, edited, now_ms())
+        now_ms = int(1000 * self.page.session.exchange.transport.clock.signing_s())
+        return made if edited is None else editing.replacement(made, self.entries, edited, now_ms)
 
     # -- showing -----------------------------------------------------------------------------------------------------
 
@@ -255,18 +260,14 @@ class Ticket:
     def _paint_state(self) -> None:
         """Whether it can be sent now, and why not."""
         session = self.page.session
-        if session.active is None:
-            why = "Unlock an account on the screen Keys to trade."
-        elif not session.link.is_live:
-            why = "The exchange gives no answer: an order is sent, and looked up until its fate is known."
-        else:
-            why = ""
+        why = session.link.why if session.active is not None else "Unlock an account on the screen Keys to trade."
         if why:
             self.note.show(why, "bh-note bh-warning")
         else:
             self.note.show(self._foreseen, "bh-note bh-danger")
         is_open = self.is_sending or (self._action is not None and not self._action.is_over)
-        parts.set_disabled(self.submit, session.active is None or is_open or bool(self.editing.gone))
+        cannot = session.active is None or session.link.other is not None
+        parts.set_disabled(self.submit, cannot or is_open or bool(self.editing.gone))
 
     def _paint_problems(self, made: Made) -> None:
         for name, field in self.fields.items():
@@ -296,13 +297,19 @@ class Ticket:
             return
         self._preview_task = asyncio.create_task(self._ask_ahead(account, made.order), name="preview")
 
+    def _look_again(self) -> None:
+        """The same order at the prices of now. One that is on its way is waited for, however slow it is."""
+        if self._preview_task is None or self._preview_task.done():
+            self.look_ahead()
+
     async def _ask_ahead(self, account: LiveAccount, order: NewOrder) -> None:
         await asyncio.sleep(PREVIEW_S)
         try:
             shown = await account.trader.preview(order)
         except ClientError as error:
             with self.preview:
-                self._paint_ahead(None, str(words.of_error(error)))
+                said = "No estimate: no answer." if isinstance(error, NoAnswer) else str(words.of_error(error))
+                self._paint_ahead(None, said)
             return
         current = next((mode for mode in shown.modes if mode.is_current), None)
         reject = words.of_reject(shown.reject) if shown.reject else None
@@ -318,6 +325,7 @@ class Ticket:
             shown = dict(zip(self._ahead, texts, strict=True))
         for name, text in shown.items():
             self._ahead[name].show(text)
+        self.age.told(0 if mode is None else now_ms())
         self._foreseen = problem
         self._paint_state()
 
@@ -330,8 +338,10 @@ class Ticket:
             return
         made, edited = self._made(), self.editing.order
         if self.editing.gone:
-            self.outcome.show(f"Nothing was sent. {self.editing.gone}.", "bh-danger")
-            return
+            return self.outcome.show(f"Nothing was sent. {self.editing.gone}.", "bh-danger")
+        other = self.page.session.link.other
+        if other is not None:
+            return self.outcome.show(f"Nothing was sent. {words.sentence(other.what)}", "bh-danger")
         self._paint_problems(made)
         if made.problems:
             worst = "; ".join(f"{name.replace('_', ' ')}: {problem}" for name, problem in made.problems.items())
