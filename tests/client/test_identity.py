@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -45,11 +46,14 @@ class Stranger:
         self.asked = 0
         self.refuses = False
         self.hangs_up = False
+        self.may_tell = asyncio.Event()
+        self.may_tell.set()
 
     async def answer(self, request: web.Request) -> web.StreamResponse:
         self.paths.add(request.path)
         if request.path.endswith("/starknet"):
             self.asked += 1
+            await self.may_tell.wait()
             return says(self.told)
         if request.method == "GET":
             return says([])
@@ -79,6 +83,13 @@ def says(data: Any) -> web.Response:
     return web.Response(text=json.dumps({"status": "OK", "data": data}), content_type="application/json")
 
 
+async def looked(stranger: Stranger, times: int) -> None:
+    """Wait until it was asked who it is so many times, and was heard."""
+    while stranger.asked < times:
+        await asyncio.sleep(0.01)
+    await asyncio.sleep(0.1)
+
+
 @asynccontextmanager
 async def trader_at(stranger: Stranger) -> AsyncIterator[Trader]:
     """A trader of the known exchange, who has signed there before."""
@@ -98,14 +109,16 @@ def test_nothing_is_signed_for_another_exchange_and_the_known_one_is_known_again
             assert len(stranger.sent) == 1
             stranger.told = KNOWN | change
             clock.now_s += HELD_S + 0.1
+            await trader.transfer(256, 9, 1)  # the question goes beside it; what was signed is of no use there
+            await looked(stranger, 2)
             for send in (trader.transfer(256, 9, 1), trader.withdraw(1, "0x9")):
                 with pytest.raises(error, match=said) as found:
                     await send
                 assert "nothing is signed for it" in str(found.value), "and what to do"
-            assert len(stranger.sent) == 1
+            assert len(stranger.sent) == 2
             stranger.told = dict(KNOWN)
             await trader.transfer(256, 9, 1)
-            assert len(stranger.sent) == 2
+            assert len(stranger.sent) == 3
 
     run(work)
 
@@ -121,7 +134,25 @@ def test_whoever_answers_is_asked_no_more_often_than_an_exchange_can_change(cloc
             clock.now_s += HELD_S + 0.1
             await trader.transfer(256, 9, 1)
             await trader.transfer(256, 9, 1)
+            await looked(stranger, 2)
+            await trader.transfer(256, 9, 1)
             assert stranger.asked == 2
+
+    run(work)
+
+
+def test_no_order_waits_for_the_question_who_answers(clock: Clock) -> None:
+    stranger = Stranger()
+
+    async def work() -> None:
+        async with trader_at(stranger) as trader:
+            stranger.may_tell.clear()
+            clock.now_s += HELD_S + 0.1
+            await asyncio.wait_for(trader.transfer(256, 9, 1), 5)
+            assert len(stranger.sent) == 1, "it was answered"
+            while stranger.asked < 2:
+                await asyncio.sleep(0.01)
+            stranger.may_tell.set()
 
     run(work)
 

@@ -9,7 +9,7 @@ from decimal import Decimal
 from types import TracebackType
 
 from bulkhead.client.answers_venue import Asset, OpenInterest
-from bulkhead.client.errors import Refused, Unreachable, Unreadable
+from bulkhead.client.errors import ClientError, Refused, Unreachable, Unreadable
 from bulkhead.client.evidence import Books
 from bulkhead.client.feeds import Feeds
 from bulkhead.client.identity import check_identity
@@ -20,7 +20,7 @@ from bulkhead.client.transport import Transport
 
 INFO = "/api/v1/info"
 RPC_PATH = "/stream.extended.exchange/v2/rpc"
-HELD_S = 2.0  # no exchange gives way to another one within that
+HELD_S = 2.0  # then whoever answers is asked again who it is
 
 
 class Exchange:
@@ -34,7 +34,9 @@ class Exchange:
         self.transport = Transport(url)
         self._markets: dict[str, Market] = {}
         self._domain: SigningDomain | None = None
+        self._is_held = False  # whoever answered last was found to be the one that is known
         self._held_until_s = 0.0
+        self._looking: asyncio.Task[None] | None = None
         self._asking = asyncio.Lock()
         self._feeds: list[Feeds] = []
 
@@ -90,16 +92,31 @@ class Exchange:
 
     async def domain(self, *, anew: bool = False) -> SigningDomain:
         """Where signatures count: for good what was told first, or is expected. Whoever answers is held to it again
-        when that is more than HELD_S ago, and now with `anew`, for another exchange may have come up there. Raises
+        when that is more than HELD_S ago, for another exchange may have come up there: beside the call, for no order
+        of a trader's waits for that, and before it with `anew`, or until it has been found to be the known one. Raises
         OtherExchange, and OtherVersion for what this software does not know, as long as that is so."""
-        async with self._asking:
-            if anew or self._domain is None or time.monotonic() > self._held_until_s:
-                self._held_until_s = 0.0
-                told = await self.transport.ask("GET", f"{INFO}/starknet", SigningDomain)
-                check_identity(told, self._domain, self.transport.url)
-                self._domain = self._domain or told
-                self._held_until_s = time.monotonic() + HELD_S
-            return self._domain
+        if anew or self._domain is None or not self._is_held:
+            async with self._asking:
+                if anew or self._domain is None or not self._is_held:
+                    await self._identify()
+        elif time.monotonic() > self._held_until_s and (self._looking is None or self._looking.done()):
+            self._held_until_s = time.monotonic() + HELD_S  # one question, whatever comes of it
+            self._looking = asyncio.create_task(self._look_beside())
+        assert self._domain is not None, "identified"
+        return self._domain
+
+    async def _identify(self) -> None:
+        """Ask who answers, and hold it to what is known."""
+        told = await self.transport.ask("GET", f"{INFO}/starknet", SigningDomain)
+        self._is_held = False
+        check_identity(told, self._domain, self.transport.url)
+        self._domain, self._is_held = self._domain or told, True
+        self._held_until_s = time.monotonic() + HELD_S
+
+    async def _look_beside(self) -> None:
+        """What it finds, the next call raises."""
+        with suppress(ClientError):
+            await self.domain(anew=True)
 
     async def look_again(self) -> None:
         """After a refusal of keys: it is named where another exchange refuses them. Raises OtherExchange."""
@@ -108,7 +125,7 @@ class Exchange:
 
     def expect(self, known: SigningDomain | None) -> None:
         """Hold the exchange to what was told elsewhere, as when keys were made for it; None: to what it tells next."""
-        self._domain, self._held_until_s = known, 0.0
+        self._domain, self._is_held = known, False
 
     @property
     def books(self) -> Books:
@@ -146,6 +163,10 @@ class Exchange:
 
     async def close(self) -> None:
         """Close streams and connections."""
+        if self._looking is not None:
+            self._looking.cancel()
+            with suppress(asyncio.CancelledError):
+                await self._looking
         for feeds in self._feeds:
             await feeds.close()
         self._feeds.clear()

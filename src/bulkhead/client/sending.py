@@ -39,9 +39,10 @@ class Sender:
                 await self.exchange.look_again()
             raise
 
-    async def _signer(self) -> Signer:
-        """Who signs, while the exchange is the one in whose domain he does. Raises OtherExchange."""
-        told = await self.exchange.domain()
+    async def _signer(self, *, anew: bool = False) -> Signer:
+        """Who signs, while the exchange is the one in whose domain he does. Raises OtherExchange. An order that goes to
+        another one before that is found out is of no use there: what was signed for this one is refused."""
+        told = await self.exchange.domain(anew=anew)
         if told.named != self.signer.domain:
             raise OtherExchange(f"these keys sign for {self.signer.domain.chain_id}, not for {told.chain_id}")
         return self.signer
@@ -71,7 +72,7 @@ class Sender:
         async def send() -> Answer:
             nonlocal is_again
             if is_again:
-                await self._signer()
+                await self._signer(anew=True)  # who came up after a break is known before
             is_again = True
             return await self._ask("POST", path, kind, body=body)
 
