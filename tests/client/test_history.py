@@ -39,6 +39,7 @@ def test_a_book_after_a_frame_that_was_not_due_is_old_until_the_next_snapshot(nu
                 await asyncio.sleep(0.1)
                 for number in numbers:
                     await socket.send_json(book(number, "DELTA", str(number)))
+                    await asyncio.sleep(0.1)  # whoever waits has seen the one before
             else:
                 await socket.send_json(book(9, "SNAPSHOT", "7"))
 
