@@ -73,6 +73,7 @@ def test_another_exchange_at_the_address_is_named_and_sent_nothing(bench: Bench,
         page.locator('[data-mark="margin-sign"]').click()
         expect(page.locator('[data-mark="margin-form"]')).to_contain_text("rejected. Another exchange answers")
         page.get_by_role("button", name="Leave").click()
+        expect(page.locator('[data-mark="margin-form"]')).to_be_hidden()
         bench.check()
         page.goto(bench.at("/risk"))
         expect(banner).to_contain_text("chain BH_1_other")
