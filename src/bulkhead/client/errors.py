@@ -20,7 +20,7 @@ class Refused(ClientError):
 
 
 class OtherExchange(ClientError):
-    """Another exchange answers than the one that is known: of another chain, or another domain. Nothing was sent, and
+    """Another exchange answers than the one that is known: of another chain, or another domain. Nothing was done, and
     nothing is signed for it; the known one is signed for again as soon as it answers. `what` is without the advice."""
 
     ADVICE = "nothing is signed for it; whoever means that exchange begins with an Exchange, and keys, of its own"
@@ -31,7 +31,7 @@ class OtherExchange(ClientError):
 
 
 class OtherVersion(OtherExchange):
-    """The exchange signs, or keeps its state, in a version that this software does not know. Nothing was sent."""
+    """The exchange signs, or keeps its state, in a version that this software does not know. Nothing was done."""
 
     ADVICE = "nothing is signed for it; use the software of the exchange's version"
 
