@@ -41,6 +41,7 @@ class Ways(NamedTuple):
 def through(live: Live, monkeypatch: pytest.MonkeyPatch) -> Callable[[Work], None]:
     """Runs something of a new owner behind a network of its own, by a client of little patience."""
     monkeypatch.setattr(transport_module, "TIMEOUT_S", 0.5)
+    monkeypatch.setattr(transport_module, "COMMAND_S", 0.5)
     monkeypatch.setattr(once_module, "PAUSES_S", (0.05, 0.1, 0.1))
 
     def run(work: Work) -> None:

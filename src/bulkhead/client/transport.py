@@ -124,7 +124,7 @@ class Transport:
         self, method: str, path: str, asked: dict[str, Any], data: bytes | None, headers: dict[str, str]
     ) -> tuple[bytes, int, str]:
         begun_s = time.time()
-        patience = aiohttp.ClientTimeout(total=min(TIMEOUT_S, COMMAND_S) if UNTIL_HEADER in headers else TIMEOUT_S)
+        patience = aiohttp.ClientTimeout(total=COMMAND_S if UNTIL_HEADER in headers else TIMEOUT_S)
         # No redirects: whoever answers may not have orders and API keys sent on to somebody else.
         async with self.session.request(
             method, self.url + path, params=asked, data=data, headers=headers, allow_redirects=False, timeout=patience
