@@ -232,37 +232,6 @@ def test_an_exit_that_closes_nothing_has_no_line(bench: Bench, live: Live) -> No
     placed(bench, market=market, side="SELL", quantity="1", price=81, time_in_force="IOC", reduce_only=True)
 
 
-def test_the_legend_says_which_line_is_the_marks_and_which_the_indexs(bench: Bench) -> None:
-    """Told apart by dashes and by colour, as they are drawn; with what the exchange says they are now."""
-    desk = Desk(bench)
-    chart = desk.page.locator('[data-mark="chart"] .bh-canvas').first
-    for is_light in (False, True):
-        bench.light(is_light)
-        now = ask(bench.live.url, lambda exchange: exchange.statistics(MARKET))
-        terms = ask(bench.live.url, lambda exchange: exchange.market(MARKET))
-        expect(chart).to_have_attribute("data-paints", re.compile("."))
-        for name, price, style in (("mark", now.mark_price, "solid"), ("index", now.index_price, "dashed")):
-            key = desk.page.locator(f'[data-mark="legend-{name}"]')
-            expect(key).to_have_text(f"{name.title()} {numbers.price(terms, price)}")
-            shown = key.locator("i").evaluate(
-                "(one) => [getComputedStyle(one).borderTopStyle, getComputedStyle(one).borderTopColor]"
-            )
-            drawn = chart.evaluate(
-                """(element, name) => {
-                  const { color, type } = element.bhChart.getOption().series.find((one) => one.id === name).lineStyle;
-                  const pen = document.createElement("i");
-                  pen.style.color = color;
-                  return [type === "solid" ? "solid" : "dashed", pen.style.color];
-                }""", name,
-            )  # fmt: skip
-            assert shown == drawn and shown[0] == style
-        bench.check()
-    bench.light(False)
-    desk.page.locator('[data-mark="interval-Depth"]').click()
-    expect(desk.page.locator('[data-mark="legend"]')).to_be_hidden()
-    expect(desk.page.locator('[data-mark="chart"] .bh-age')).to_be_visible()
-
-
 def test_a_rejection_is_told_in_words_with_what_to_do(bench: Bench, live: Live) -> None:
     quote(live.url, "ETH-USD", "2990", "3010", seed=203)
     desk = Desk(bench, "ETH-USD")

@@ -5,6 +5,7 @@ const { theme } = window.bulkhead; // theme.js
 // Lines are told apart by these, never by colour alone; the legend above shows those of mark and index (trade.css).
 const DASHES = { mark: "solid", index: [4, 3], entry: "solid", liquidation: [9, 4], order: [8, 3, 2, 3] };
 const TOLD = 14; // height of a line that is told at the edge
+const SIGHT = 120; // candles in sight at first
 
 export default {
   template: `<div class="bh-canvas" role="img" :aria-label="label"></div>`,
@@ -18,6 +19,7 @@ export default {
     this.watcher.observe(this.$el);
     this.state = { candles: [], marks: [], indices: [], lines: [], places: 2, sizePlaces: 3 };
     this.chart.setOption(this.base());
+    this.chart.on("datazoom", () => this.looked());
     if (this.waiting) this.paint(this.waiting);
   },
   beforeUnmount() { this.leave?.(); this.watcher?.disconnect(); this.chart?.dispose(); },
@@ -36,7 +38,7 @@ export default {
                 { type: "category", gridIndex: 1, ...axis, axisPointer: at((value) => this.when(Number(value))), axisLabel: { ...axis.axisLabel, formatter: (at) => this.when(Number(at)), hideOverlap: true } }],
         yAxis: [{ scale: true, gridIndex: 0, position: "right", splitLine: split, ...axis, axisPointer: at((v) => this.price(v)), axisLabel: { ...axis.axisLabel, formatter: (v) => this.price(v), showMinLabel: false, showMaxLabel: false } },
                 { gridIndex: 1, position: "right", splitNumber: 2, splitLine: { show: false }, ...axis, axisPointer: at((v) => this.short(v)), axisLabel: { ...axis.axisLabel, formatter: (v) => this.short(v), showMinLabel: false } }],
-        dataZoom: [{ type: "inside", xAxisIndex: [0, 1], startValue: 0, endValue: 120, minValueSpan: 10 }],
+        dataZoom: [{ type: "inside", xAxisIndex: [0, 1], startValue: 0, endValue: SIGHT, minValueSpan: 10 }],
         series: [],
       };
     },
@@ -67,9 +69,7 @@ export default {
     lines(lines) { return this.paint({ ...this.state, lines }); },
     paint(given) {
       if (!this.chart) { this.waiting = { ...this.waiting, ...given }; return; }
-      const grown = given.candles ? given.candles.length - this.state.candles.length : 0;
-      const isNew = given.candles && (given.span !== this.state.span || Math.abs(grown) > 3);
-      const state = (this.state = { ...this.state, ...given }), c = this.colours, count = state.candles.length;
+      const before = this.state, state = (this.state = { ...before, ...given }), c = this.colours, count = state.candles.length;
       const option = {
         xAxis: [{ data: state.candles.map((one) => one[0]) }, { data: state.candles.map((one) => one[0]) }],
         yAxis: [{ ...this.reach(state) }, {}],
@@ -88,11 +88,25 @@ export default {
       const told = this.beyond(state);
       option.grid = [{ top: 10 + TOLD * told.top.length, bottom: 88 + TOLD * told.bottom.length }, {}];
       option.graphic = ["top", "bottom"].map((side) => this.edge(side, told[side]));
-      if (isNew) option.dataZoom = [{ startValue: Math.max(0, count - 120), endValue: count - 1 }];
+      if (!before.candles.length || state.span !== before.span) this.sight = { wide: SIGHT };
+      if (count && String(this.times(state)) !== String(this.times(before))) option.dataZoom = [this.inSight(state.candles)];
       this.chart.setOption(option);
       this.$el.dataset.candles = count;
       this.$el.dataset.lines = JSON.stringify(state.lines.map((line) => [line.name, line.price]));
       this.paints = (this.paints || 0) + 1; this.$el.dataset.paints = this.paints;
+    },
+    // What is in sight is kept by time, for the library keeps places: a candle that comes would stand outside, and one that
+    // goes would shift all others. Whoever looks at the newest sees the next one come; everything stays everything.
+    times({ candles, span }) { return [candles.length, candles[0]?.[0], candles.at(-1)?.[0], span]; },
+    looked() {
+      const [{ startValue: first, endValue: last }] = this.chart.getOption().dataZoom, { candles } = this.state;
+      const isNewest = last >= candles.length - 1;
+      this.sight = { from: candles[first]?.[0], to: candles[last]?.[0], wide: !isNewest ? 0 : first ? last - first + 1 : Infinity };
+    },
+    inSight(candles) {
+      const last = candles.length - 1, { from, to } = this.sight, wide = to < candles[0][0] ? SIGHT : this.sight.wide;
+      const at = (time) => { const found = candles.findIndex((one) => one[0] >= time); return found < 0 ? last : found; };
+      return wide ? { startValue: Math.max(0, last + 1 - wide), endValue: last } : { startValue: at(from), endValue: at(to) };
     },
     beyond(state) {
       const told = { top: [], bottom: [] };
