@@ -4,12 +4,12 @@
 
 A maker changes the book of one market twenty times a second, now and then somebody trades, and the Trade screen stands
 open all the while. Told every minute: changes and paints of the book, the page's objects after a collection, its nodes
-and listeners, and what terminal, browser and node hold in memory. Each of the judged is fitted by a line over the
-second half of the run; a line that rises by more than its bound within that half is a failure, and so is a book that
-changed less than fifteen times a second on the whole, or was painted less than ten times, for then nothing was
-streamed. The bounds are what one machine's
-noise comes to within minutes, so the longer the run, the smaller the leak that it finds. The node is told and not
-judged: `tools/endure.py` does that.
+and listeners, and what terminal, browser and node hold in memory; at the end, of what kind the page's objects are that
+came since two fifths of the run (`page_objects.py`; looking drops code, which comes again before the half). Each of the
+judged is fitted by a line over the second half; a line that rises by more than its bound within that half is a failure,
+and so is a book that changed less than fifteen times a second on the whole, or was painted less than ten times, for
+then nothing was streamed. The bounds are what one machine's noise comes to within minutes, so the longer the run, the
+smaller the leak that it finds. The node is told and not judged: `tools/endure.py` does that.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ import argparse
 import sys
 import tempfile
 import time
+from collections import Counter
 from pathlib import Path
 from typing import NamedTuple
 
@@ -29,6 +30,7 @@ from playwright.sync_api import CDPSession, Page  # noqa: E402
 from benchmarks.terminal import MIB, Street, heap_of, paints, stage  # noqa: E402
 from tests.conftest import chromium  # noqa: E402
 from tests.terminal.browser import Bench  # noqa: E402
+from tools.page_objects import grown, kinds_of  # noqa: E402
 
 LOOK_S, TOLD_S = 10.0, 60.0
 CHANGES_LEAST, PAINTS_LEAST = 15.0, 10.0  # a second, of the twenty that are asked for
@@ -123,9 +125,12 @@ def stream(bench: Bench, street: Street, node: int, minutes: float) -> tuple[lis
     began_s, told_s, changes = time.perf_counter(), 0.0, street.changes
     painted = Painted(bench.page)
     looks: list[Look] = []
+    early: Counter[str] | None = None
     while (passed_s := time.perf_counter() - began_s) < 60 * minutes:
         if not street.is_alive():
             raise RuntimeError("whoever trades has stopped: see above")
+        if early is None and passed_s >= 24 * minutes:
+            early = kinds_of(session)
         looks.append(look(session, bench.terminal.process.pid, node, passed_s / 60))
         if passed_s - told_s >= TOLD_S:
             lately_s, told_s = passed_s - told_s, passed_s
@@ -134,6 +139,8 @@ def stream(bench: Bench, street: Street, node: int, minutes: float) -> tuple[lis
             print(told(looks[-1], rates), flush=True)
         bench.page.wait_for_timeout(1000 * LOOK_S)  # what comes meanwhile is painted
     painted.lately()
+    assert early is not None, "a minute has six looks"
+    print(f"objects that came since two fifths of it, MiB: {grown(early, kinds_of(session))}", flush=True)
     return looks, painted.all
 
 
@@ -177,9 +184,9 @@ def main() -> int:
     is_flat = changes >= CHANGES_LEAST and painted >= PAINTS_LEAST
     print(f"{changes:.1f} changes of the book a second (at least {CHANGES_LEAST:.0f})")
     print(f"{painted:.1f} paints of the book a second (at least {PAINTS_LEAST:.0f})")
-    for what, grown, most in verdicts(looks):
-        is_flat &= grown <= most
-        print(f"{what:>10}  {grown:+9.2f} in the second half, at most {most:g}{'' if grown <= most else '  TOO MUCH'}")
+    for what, rose, most in verdicts(looks):
+        is_flat &= rose <= most
+        print(f"{what:>10}  {rose:+9.2f} in the second half, at most {most:g}{'' if rose <= most else '  TOO MUCH'}")
     return int(not is_flat)
 
 

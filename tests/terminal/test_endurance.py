@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 
 from tools.endure_terminal import RISE_MAX, Look, rise, verdicts, written_kib
+from tools.page_objects import MIB, grown, summed
 
 
 def run(minutes: int, *, warm_mib: float = 0.0, leak_mib_an_hour: float = 0.0) -> list[Look]:
@@ -41,3 +42,15 @@ def test_a_leak_is_found_the_smaller_the_longer_it_was_looked_for() -> None:
 def test_what_a_browser_reads_from_files_is_not_its_memory() -> None:
     rollup = "10-20 [rollup]\nRss: 900 kB\nPss: 700 kB\nPss_Anon: 300 kB\nPss_File: 380 kB\nPss_Shmem: 20 kB\n"
     assert written_kib(rollup) == 320
+
+
+def test_what_grew_is_told_by_its_kind() -> None:
+    meta = {
+        "node_fields": ["type", "name", "self_size"],
+        "node_types": [["code", "object", "string"], "string", "number"],
+    }
+    before = summed({"snapshot": {"meta": meta}, "nodes": [0, 7, MIB, 1, 8, MIB, 1, 9, MIB, 2, 9, 40]})
+    after = summed({"snapshot": {"meta": meta}, "nodes": [0, 7, 3 * MIB, 1, 8, MIB, 2, 9, 80]})
+    assert before == {"code": MIB, "object": 2 * MIB, "string": 40}
+    assert grown(before, after) == "code +2.00, object -1.00"
+    assert grown(before, before) == "nothing"
