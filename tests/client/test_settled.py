@@ -16,7 +16,8 @@ import pytest
 from bulkhead.api.solvency import own_settled_solvency, settled_solvency
 from bulkhead.client.l1 import L1
 from bulkhead.client.settled import Anchor, Settled, anchored, batch_of, check, settled
-from bulkhead.client.solvency import MICRO, SolvencyError
+from bulkhead.client.signer import MONEY
+from bulkhead.client.solvency import SolvencyError
 from bulkhead.ledger.config import VenueConfig
 from bulkhead.ledger.state import Account
 from bulkhead.node.exchange import Answer
@@ -88,7 +89,7 @@ def ask(openings: Openings, config: VenueConfig, final: int, account_id: int) ->
 
 def test_an_account_is_in_the_state_that_l1_has_and_counted_in_its_total(case: Case) -> None:
     found = case.check()
-    assert found.accounts == (case.maker,) and found.owed == Decimal(int(case.maker.balance)) / MICRO == 650
+    assert found.accounts == (case.maker,) and found.owed == Decimal(int(case.maker.balance)) / MONEY == 650
     assert (found.batch, found.behind, found.total) == (2, 0, 800) and found.backing == found.tokens - 3 - 250
     assert found.surplus == found.backing - found.total == found.funds == 5
     alone = L1(case.at.chain, case.at.deployment, DEPOSITOR).from_calldata(case.at.folder)
@@ -221,7 +222,7 @@ def test_a_tree_that_leaves_somebody_out_is_found_out(case: Case) -> None:
     )
     part = alone.part(int(maker.account_id))
     assert part is not None
-    siblings = [{"digest": one.digest.hex(), "total": str(Decimal(one.total) / MICRO)} for one in part.path]
+    siblings = [{"digest": one.digest.hex(), "total": str(Decimal(one.total) / MONEY)} for one in part.path]
     told["accounts"][0]["owed"] = {"amount": "650", "place": part.place, "path": siblings}
     told["liabilities"] |= {"root": alone.root.digest.hex(), "total": "650"}
     with pytest.raises(SolvencyError, match="leaves somebody out: accounts hold 800000000 in all"):

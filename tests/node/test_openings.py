@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from bulkhead.client.settled import Anchor, Settled, check
-from bulkhead.client.solvency import MICRO
+from bulkhead.client.signer import MONEY
 from bulkhead.engine.command import SealBatch
 from bulkhead.engine.event import BatchSealed
 from bulkhead.ledger.batch import Sealer
@@ -93,9 +93,9 @@ def test_an_isolated_position_comes_is_valued_and_goes(tmp_path: Path, monkeypat
         found, state = venue.found(batch, "taker"), venue.state
         own = [state.accounts[number] for number in range(taker, taker + 64) if number in state.accounts]
         assert found.accounts == tuple(own)
-        assert found.owed == Decimal(sum(value_of(state, one) for one in own)) / MICRO
+        assert found.owed == Decimal(sum(value_of(state, one) for one in own)) / MONEY
         owed = settled_liabilities(state, venue.sealer.root)
-        assert (found.root, found.total) == (owed.root.digest.hex(), Decimal(owed.root.total) / MICRO)
+        assert (found.root, found.total) == (owed.root.digest.hex(), Decimal(owed.root.total) / MONEY)
         assert hash_many(commitment_felts(state, venue.sealer.tree.root)) == found.state
         held.append((len(found.accounts), found.owed))
     assert [count for count, _ in held] == [2, 2, 1], "the child is made by the fill, and goes when it is empty"

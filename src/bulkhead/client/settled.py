@@ -20,7 +20,8 @@ from bulkhead.bridge.chain import Chain
 from bulkhead.bridge.record import Deployment, check_record
 from bulkhead.circuit.decode import account_of, put_record
 from bulkhead.circuit.words import COUNTERS_RECORD, MARKETS_RECORD, MONEY_RECORD, account_words
-from bulkhead.client.solvency import MICRO, SolvencyError, micro
+from bulkhead.client.signer import MONEY
+from bulkhead.client.solvency import SolvencyError, micro
 from bulkhead.fixed import FRACTION_BITS
 from bulkhead.ledger.commitment import VERSION, config_root, leaf_of
 from bulkhead.ledger.config import VenueConfig
@@ -37,7 +38,7 @@ if TYPE_CHECKING:
 
 PARTS = 8  # of S: version, configuration, accounts, orders, markets, money, oracle, counters
 BLOCKS = 1_000  # whose events are asked for at once, from the newest back
-ROUNDING = MICRO  # a dollar: what a hundred thousand accounts lose by rounding does not reach it
+ROUNDING = MONEY  # a dollar: what a hundred thousand accounts lose by rounding does not reach it
 BEHIND_MAX = 100  # batches that may have settled since the one that the exchange shows
 RECORDS = {"markets": (4, MARKETS_RECORD), "money": (5, MONEY_RECORD), "counters": (7, COUNTERS_RECORD)}
 
@@ -232,4 +233,4 @@ def _element(text: str) -> int:
 
 
 def _dollars(units: int) -> Decimal:
-    return Decimal(units) / MICRO
+    return Decimal(units) / MONEY

@@ -6,12 +6,11 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from bulkhead.client.signer import MONEY
 from bulkhead.node.liabilities import Node, Owed, Part, holds
 
 if TYPE_CHECKING:
     from bulkhead.client.trader import Trader
-
-MICRO = 1_000_000
 
 
 class SolvencyError(Exception):
@@ -55,14 +54,14 @@ def check(published: Mapping[str, Any], own: Mapping[str, Any], account_id: int,
             raise SolvencyError(f"account {part.owed.account_id} is counted under another key")
         if not holds(part, root):
             raise SolvencyError(f"account {part.owed.account_id} is not under the published root")
-    total = Decimal(root.total) / MICRO
-    owed = sum((Decimal(part.owed.amount) for part in parts), Decimal(0)) / MICRO
+    total = Decimal(root.total) / MONEY
+    owed = sum((Decimal(part.owed.amount) for part in parts), Decimal(0)) / MONEY
     return Counted(sequence, owed, total, custody, custody - total)
 
 
 def micro(text: str) -> int:
     """Dollars as smallest units. ValueError for what is no whole number of them."""
-    value = Decimal(text) * MICRO
+    value = Decimal(text) * MONEY
     if value != int(value):
         raise ValueError(f"{text} is no whole number of 10^-6 USD")
     return int(value)
