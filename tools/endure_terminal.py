@@ -5,7 +5,7 @@
 A maker changes the book of one market twenty times a second, now and then somebody trades, and the Trade screen stands
 open all the while. Told every minute: changes and paints of the book, the page's objects after a collection, its nodes
 and listeners, and what terminal, browser and node hold in memory; at the end, of what kind the page's objects are that
-came since two fifths of the run (`page_objects.py`; looking drops code, which comes again before the half). Each of the
+came since a tenth of the run (`page_objects.py`; looking drops code, which takes two hours to come again). Each of the
 judged is fitted by a line over the second half; a line that rises by more than its bound within that half is a failure,
 and so is a book that changed less than fifteen times a second on the whole, or was painted less than ten times, for
 then nothing was streamed. The bounds are what one machine's noise comes to within minutes, so the longer the run, the
@@ -129,7 +129,7 @@ def stream(bench: Bench, street: Street, node: int, minutes: float) -> tuple[lis
     while (passed_s := time.perf_counter() - began_s) < 60 * minutes:
         if not street.is_alive():
             raise RuntimeError("whoever trades has stopped: see above")
-        if early is None and passed_s >= 24 * minutes:
+        if early is None and passed_s >= 6 * minutes:
             early = kinds_of(session)
         looks.append(look(session, bench.terminal.process.pid, node, passed_s / 60))
         if passed_s - told_s >= TOLD_S:
@@ -139,8 +139,8 @@ def stream(bench: Bench, street: Street, node: int, minutes: float) -> tuple[lis
             print(told(looks[-1], rates), flush=True)
         bench.page.wait_for_timeout(1000 * LOOK_S)  # what comes meanwhile is painted
     painted.lately()
-    assert early is not None, "a minute has six looks"
-    print(f"objects that came since two fifths of it, MiB: {grown(early, kinds_of(session))}", flush=True)
+    assert early is not None, "even a minute has six looks"
+    print(f"objects that came since a tenth of it, MiB: {grown(early, kinds_of(session))}", flush=True)
     return looks, painted.all
 
 
