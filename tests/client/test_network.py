@@ -17,11 +17,14 @@ from bulkhead.client import once as once_module
 from bulkhead.client import transport as transport_module
 from bulkhead.client.clock import TIME_HEADER, TOO_LATE, UNTIL_HEADER, ExchangeClock
 from bulkhead.client.orders import body_of
+from bulkhead.client.sending import NONCE_STEP
 from tests.api.live import Live
 from tests.client.hostile import exchange_that
 from tests.network import Fault, Network
 
 ORDER, MOVE, WITHDRAWAL = b"POST /api/v1/user/order ", b"POST /api/v1/user/move ", b"POST /api/v1/user/withdrawal "
+MODE = b"POST /api/v1/user/configuration "
+NUMBERED = (MOVE, MODE)
 WALLET = "0x" + "11" * 20
 Work = Callable[["Ways"], Awaitable[None]]
 
@@ -145,20 +148,40 @@ def test_money_and_modes_move_once_without_an_answer(through: Callable[[Work], N
     async def work(ways: Ways) -> None:
         strategy = await ways.straight.add_strategy("second")
         own = ways.trader.account_id
+        looked_for = fault is Fault.LOST_ANSWER  # by the number that a message bears: those without one are sent again
         for begins, send in (
             (MOVE, lambda: ways.trader.move([AssetLeg(own, strategy.account_id, Decimal(10))])),
             (WITHDRAWAL, lambda: ways.trader.withdraw(5, WALLET)),
             (b"POST /api/v1/user/transfer", lambda: ways.trader.transfer(strategy.account_id, strategy.signer.key, 7)),
-            (b"POST /api/v1/user/configuration ", lambda: ways.trader.choose_mode("BTC-USD", "isolated")),
+            (MODE, lambda: ways.trader.choose_mode("BTC-USD", "isolated")),
         ):
             ways.network.next(begins, fault)
             await send()
             ways.network.let_go()
             await asyncio.sleep(0.2)
-            assert ways.network.asked(begins) >= 2
+            assert ways.network.asked(begins) == (1 if looked_for and begins in NUMBERED else 2)
         held = await ways.straight.compartments()
         assert [held.of(one).balance for one in (own, strategy.account_id)] == [100_000 - 10 - 5 - 7, 10 + 7]
         assert (await ways.straight.leverage("BTC-USD")).margin_mode == "ISOLATED"
+
+    through(work)
+
+
+def test_a_mode_that_another_overtook_is_not_said_to_be_done(through: Callable[[Work], None]) -> None:
+    """Its question never arrived; what was signed after it, elsewhere, has used up its number."""
+
+    async def work(ways: Ways) -> None:
+        ways.network.next(MODE, Fault.HELD_QUESTION, 9)
+        choosing = asyncio.create_task(ways.trader.choose_mode("BTC-USD", "isolated", leverage=7))
+        while not ways.network.asked(MODE):
+            await asyncio.sleep(0.01)
+        while (await ways.straight.configuration()).next_nonce <= NONCE_STEP:  # beyond any that was drawn above
+            await ways.straight.choose_mode("ETH-USD", "isolated")
+        with pytest.raises(Unreachable, match="something else was signed"):
+            await choosing
+        ways.network.let_go()
+        await asyncio.sleep(0.3)
+        assert [one.market for one in (await ways.straight.configuration()).choices] == ["ETH-USD"]
 
     through(work)
 

@@ -288,7 +288,7 @@ class Choice(Model, frozen=True):
 
 
 class Configuration(Model, frozen=True):
-    """What was signed so far, and the nonce that the next signature must carry."""
+    """What was signed so far, and the least nonce that the next signature may carry."""
 
     account_id: int
     next_nonce: int

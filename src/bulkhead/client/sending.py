@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from bulkhead.client.errors import OtherExchange, Refused
-from bulkhead.client.models import Order, Placed
+from bulkhead.client.errors import OtherExchange, Refused, Unreachable
+from bulkhead.client.models import Configuration, Order, Placed
 from bulkhead.client.once import counted, once
 from bulkhead.client.signer import Signer
 
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 
 USER = "/api/v1/user"
 DUPLICATE, NO_POSITION, NOT_OPEN = 1134, 1137, 1142
+NONCE_STEP = 1 << 10  # of four billion numbers that an account has
 UNAUTHORIZED, KEY_CODES = 401, (1100, 1101, 1102)  # key, signature or account that does not fit
 Answer = TypeVar("Answer")
 
@@ -89,3 +91,24 @@ class Sender:
     async def _once(self, path: str, kind: type[Answer], body: Any, taken: int | str, done: Answer) -> Answer:
         """Send what was signed until it is answered; `taken` and `done` as in `counted`."""
         return await counted(self.exchange.transport.clock, self._signed(path, kind, body), taken=taken, done=done)
+
+    async def configuration(self) -> Configuration:
+        """What was signed so far."""
+        return await self._ask("GET", "/configuration", Configuration)
+
+    async def _next_nonce(self) -> int:
+        """A number for the next message, which need only rise. It is drawn, so that two who sign at the same moment do
+        not take the same one, and whose message was taken can be told by the last number."""
+        return (await self.configuration()).next_nonce + secrets.randbelow(NONCE_STEP)
+
+    async def _numbered(self, path: str, body: Any, nonce: int) -> None:
+        """Send what bears a number of the account until it is known what became of it."""
+
+        async def find() -> dict[str, Any] | None:
+            last = (await self.configuration()).next_nonce - 1
+            if last > nonce:
+                raise Unreachable("something else was signed in between: the account shows which of it was done")
+            return {} if last == nonce else None
+
+        clock, send = self.exchange.transport.clock, self._signed(path, dict[str, Any], body)
+        await once(clock, send, find, lambda error: error.reject == "BAD_NONCE")

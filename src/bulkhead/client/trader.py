@@ -14,7 +14,6 @@ from bulkhead.client.evidence import Evidence
 from bulkhead.client.models import (
     Account,
     Balance,
-    Configuration,
     Fees,
     Leverage,
     Operation,
@@ -246,16 +245,12 @@ class Trader(Sender):
         """
         await self._ask("PATCH", "/leverage", dict[str, Any], body={"market": market, "leverage": str(leverage)})
 
-    async def configuration(self) -> Configuration:
-        """What was signed so far."""
-        return await self._ask("GET", "/configuration", Configuration)
-
     async def choose_mode(
         self, market: str, mode: str, *, leverage: int = 0, top_up_cap: Number = 0
     ) -> None:
         """Sign that fills in a market settle in the account (`cross`) or in a child of its own (`isolated`)."""
         cap, ids = Decimal(top_up_cap), await self._ids([market])
-        nonce = (await self.configuration()).next_nonce
+        nonce = await self._next_nonce()
         body = {
             "market": market,
             "marginMode": mode,
@@ -263,7 +258,7 @@ class Trader(Sender):
             "topUpCap": decimal_text(cap),
             **(await self._signer()).configuration(ids[market].market_id, mode, leverage, cap, nonce),
         }
-        await self._once("/configuration", dict[str, Any], body, "BAD_NONCE", {})
+        await self._numbered("/configuration", body, nonce)
 
     async def move(
         self,
@@ -273,13 +268,13 @@ class Trader(Sender):
     ) -> None:
         """Money and positions among the owner's accounts, and new modes: all of it or nothing, once.
 
-        Without an answer the same message is sent again. That its number is used up then means that it was done, unless
-        something else was signed for this account at the same moment.
+        Without an answer it is looked for by its number, and sent again. Raises Unreachable where something else was
+        signed for this account meanwhile, so that the number does not say which of both was done.
         """
         ids = await self._ids([*(leg.market for leg in positions), *(one.market for one in choices)])
-        nonce = (await self.configuration()).next_nonce
+        nonce = await self._next_nonce()
         body = (await self._signer()).move(assets, positions, choices, ids, nonce)
-        await self._once("/move", dict[str, Any], body, "BAD_NONCE", {})
+        await self._numbered("/move", body, nonce)
 
     async def plan_move(
         self,
