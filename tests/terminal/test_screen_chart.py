@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 
-import pytest
 from playwright.sync_api import Page, expect
 
 from bulkhead.terminal import numbers
@@ -70,24 +69,21 @@ def test_the_legend_says_which_line_is_the_marks_and_which_the_indexs(bench: Ben
     expect(page.locator('[data-mark="chart"] .bh-age')).to_be_visible()
 
 
-@pytest.mark.parametrize(
-    ("counts", "zoom", "dropped", "wanted"),
-    [
-        ([60, 61, 119, 120, 121, 150], None, [], [(0, 59), (0, 60), (0, 118), (0, 119), (1, 120), (30, 149)]),
-        ([480, 480, 480], None, [0, 1, 5], [(360, 479), (361, 480), (365, 484)]),
-        ([200, 201, 210], (170, 199), [], [(170, 199), (171, 200), (180, 209)]),
-        ([100, 130, 140], (0, 99), [], [(0, 99), (0, 129), (0, 139)]),
-        ([200, 201, 300], (50, 90), [], [(50, 90), (50, 90), (50, 90)]),
-        ([480, 480, 480, 480], (50, 90), [0, 1, 30, 100], [(50, 90), (50, 90), (50, 90), (460, 579)]),
-    ],
-    ids=["young", "kept", "near", "everything", "scrolled", "gone"],
-)  # fmt: skip
-def test_a_candle_that_comes_is_seen_and_what_was_scrolled_to_stays(
-    bench: Bench, counts: list[int], zoom: tuple[int, int] | None, dropped: list[int], wanted: list[tuple[int, int]]
-) -> None:
-    """Places in sight, counted from the first candle ever."""
+SIGHTS = {
+    "young": ([60, 61, 119, 120, 121, 150], None, [], [(0, 59), (0, 60), (0, 118), (0, 119), (1, 120), (30, 149)]),
+    "kept": ([480, 480, 480], None, [0, 1, 5], [(360, 479), (361, 480), (365, 484)]),
+    "near": ([200, 201, 210], (170, 199), [], [(170, 199), (171, 200), (180, 209)]),
+    "everything": ([100, 130, 140], (0, 99), [], [(0, 99), (0, 129), (0, 139)]),
+    "scrolled": ([200, 201, 300], (50, 90), [], [(50, 90), (50, 90), (50, 90)]),
+    "gone": ([480, 480, 480, 480], (50, 90), [0, 1, 30, 100], [(50, 90), (50, 90), (50, 90), (460, 579)]),
+}
+"""How many candles there are, one after another; where it was scrolled to after the first; how many of the oldest have
+gone; and which places are in sight then, counted from the first candle ever."""
+
+
+def test_a_candle_that_comes_is_seen_and_what_was_scrolled_to_stays(bench: Bench) -> None:
     page = on_trade(bench)
     chart = page.locator('[data-mark="chart"] .bh-canvas').first
     expect(chart).to_have_attribute("data-paints", re.compile("."))
-    assert [tuple(one) for one in chart.evaluate(CANDLES_COME, [counts, zoom, dropped])] == wanted
-    page.reload()  # what was made up is gone
+    for name, (counts, zoom, dropped, wanted) in SIGHTS.items():
+        assert [tuple(one) for one in chart.evaluate(CANDLES_COME, [counts, zoom, dropped])] == wanted, name
