@@ -12,7 +12,7 @@ from typing import Any
 
 from playwright.sync_api import CDPSession
 
-MIB = 1 << 20
+from benchmarks.terminal import MIB
 
 
 def kinds_of(session: CDPSession) -> Counter[str]:

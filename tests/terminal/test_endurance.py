@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import random
 
+from benchmarks.terminal import MIB
 from tools.endure_terminal import RISE_MAX, Look, rise, verdicts, written_kib
-from tools.page_objects import MIB, grown, summed
+from tools.page_objects import grown, summed
 
 
 def run(minutes: int, *, warm_mib: float = 0.0, leak_mib_an_hour: float = 0.0) -> list[Look]:

@@ -22,12 +22,11 @@ CANDLES_COME = """(element, [counts, zoom, dropped]) => {
   };
   const component = getElement(Number(element.id.slice(1)));
   component.paint({ ...given(1, 0), span: 0 });  // another interval: whatever was in sight before counts no more
-  const shown = counts.map((count, place) => {
+  return counts.map((count, place) => {
     component.paint(given(count, dropped[place] || 0));
     if (zoom && !place) chart.dispatchAction({ type: "dataZoom", startValue: zoom[0], endValue: zoom[1] });
     return inSight(dropped[place] || 0);
   });
-  return shown;
 }"""
 
 

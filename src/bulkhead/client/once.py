@@ -52,12 +52,12 @@ async def once(
     raise Unreachable(f"no answer that can be read: {problem}", until_ms) from problem
 
 
-async def counted(clock: ExchangeClock, send: Send[Answer], *, taken: int | str, done: Answer) -> Answer:
-    """The same for what has no name to look for: it is looked for by sending it again. `taken` is the code, or the
-    exchange's own name, of the refusal of what was taken before; the answer is then `done`."""
+async def counted(clock: ExchangeClock, send: Send[Answer], *, taken: int, done: Answer) -> Answer:
+    """The same for what has no name to look for: it is looked for by sending it again. `taken` is the code of
+    the refusal of what was taken before; the answer is then `done`."""
 
     def is_taken(error: Refused) -> bool:
-        return taken in (error.code, error.reject)
+        return error.code == taken
 
     async def find() -> Answer | None:
         try:

@@ -80,7 +80,7 @@ class Sender:
 
         return send
 
-    async def _sure(self, method: str, path: str, *, query: Any = None, taken: int | str) -> None:
+    async def _sure(self, method: str, path: str, *, query: Any = None, taken: int) -> None:
         """Send until it is answered what a copy does no harm of; `taken` as in `counted`."""
         nothing: dict[str, Any] = {}
         await counted(
@@ -88,7 +88,7 @@ class Sender:
             taken=taken, done=nothing,
         )  # fmt: skip
 
-    async def _once(self, path: str, kind: type[Answer], body: Any, taken: int | str, done: Answer) -> Answer:
+    async def _once(self, path: str, kind: type[Answer], body: Any, taken: int, done: Answer) -> Answer:
         """Send what was signed until it is answered; `taken` and `done` as in `counted`."""
         return await counted(self.exchange.transport.clock, self._signed(path, kind, body), taken=taken, done=done)
 
@@ -97,8 +97,8 @@ class Sender:
         return await self._ask("GET", "/configuration", Configuration)
 
     async def _next_nonce(self) -> int:
-        """A number for the next message, which need only rise. It is drawn, so that two who sign at the same moment do
-        not take the same one, and whose message was taken can be told by the last number."""
+        """A number for the next message, which need only rise. It is drawn, so that two who sign at the same moment
+        hardly ever take the same one, and the last number tells whose message was taken."""
         return (await self.configuration()).next_nonce + secrets.randbelow(NONCE_STEP)
 
     async def _numbered(self, path: str, body: Any, nonce: int) -> None:
