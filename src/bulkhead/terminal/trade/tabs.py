@@ -84,7 +84,7 @@ class Tabs:
         self.page.on_account(lambda account: (account.filled,), self._filled)
         self.page.on_account(lambda account: (account.money,), self._paint_age)
         self.page.painter.on(self.session.actions, self._paint_cancel)
-        self.page.painter.every(RENEW_S, self._renew_past)
+        self.page.painter.every(RENEW_S, self._renew)
 
     # -- showing -----------------------------------------------------------------------------------------------------
 
@@ -114,6 +114,11 @@ class Tabs:
     def _paint_age(self) -> None:
         account = self.session.active
         self.age.told(0 if account is None else account.money.changed_ms)
+
+    def _renew(self) -> None:
+        """What only the exchange keeps is asked for again; the times of the others read differently after midnight."""
+        self._renew_past()
+        self._paint(self._shown)
 
     def _renew_past(self) -> None:
         if self._shown in self._past and self.session.active is not None:
