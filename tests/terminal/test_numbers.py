@@ -66,6 +66,13 @@ def test_what_no_calendar_has_is_shown_as_no_date(time_ms: int) -> None:
     assert numbers.moment(time_ms) == at(time_ms) == numbers.NONE
     assert numbers.moment((1 << 50) - 1).startswith("06.05.37648")
     assert at(1_800_000_000_000) == "15.01. 08:00" and at(0) == numbers.NONE
+    assert numbers.recent(time_ms, 1_800_000_000_000) == numbers.NONE
+
+
+def test_what_is_a_day_old_shows_its_day_in_place_of_a_time() -> None:
+    made_ms = 1_800_000_000_000
+    shown = [numbers.recent(made_ms, made_ms + aged_ms) for aged_ms in (-500, 0, 86_399_999, 86_400_000)]
+    assert shown == ["08:00:00", "08:00:00", "08:00:00", "15.01."]
 
 
 @pytest.mark.parametrize(

@@ -113,6 +113,15 @@ def dated(time_ms: int, form: str, today: str = "") -> str:
     return time.strftime(today if is_today else form, when)
 
 
+def recent(time_ms: int, now_ms: int) -> str:
+    """For a narrow column of the newest: the time of what is younger than a day, and of what is older its day.
+
+    >>> recent(1_800_000_000_000, 1_800_000_000_000 + DAY_MS - 1), recent(1_800_000_000_000, 1_800_000_000_000 + DAY_MS)
+    ('08:00:00', '15.01.')
+    """
+    return dated(time_ms, "%H:%M:%S" if now_ms - time_ms < DAY_MS else "%d.%m.")
+
+
 def typed(text: str) -> Decimal | None:
     """A number as people type it, up to 18 digits before and after the point; None for what is none. Commas part
     thousands and nothing else: what is half typed, or has a decimal comma, is none rather than ten times as much.

@@ -107,7 +107,7 @@ def build_trades(page: Page, market: LiveMarket) -> None:
 
     def row(trade: PublicTrade) -> Row:
         style = "bh-up" if trade.side == "BUY" else "bh-down"
-        at = numbers.dated(trade.time_ms, "%H:%M:%S")
+        at = numbers.recent(trade.time_ms, page.session.link.exchange_ms)
         side = "B" if trade.side == "BUY" else "S"
         kind = "" if trade.trade_type == "TRADE" else " " + trade.trade_type[0]
         cells = (
@@ -126,4 +126,5 @@ def build_trades(page: Page, market: LiveMarket) -> None:
         with panel.default_slot.children[0]:
             age = parts.Age(old_ms=parts.NEVER_MS, prefix="last ", by_exchange=True)
     page.painter.on(market.traded, table.paint)
+    page.painter.every(60.0, table.paint)  # where nobody trades, what was traded grows older all the same
     page.painter.on(market.traded, lambda: age.told(market.trades[0].time_ms if market.trades else 0))
