@@ -234,7 +234,11 @@ def test_an_entry_is_answered_at_once_and_a_wrong_one_says_why(bench: Bench) -> 
     assert int(page.locator('[data-mark="comparison"]').get_attribute("data-took") or "9999") < 1_000
     size.fill("lots")
     expect(page.locator('[data-mark="entry-size"]')).to_contain_text("size is a number, not 'lots'")
-    expect(page.locator('[data-mark="comparison"]')).to_have_class(re.compile("bh-is-old"))
+    for mark in ("comparison", "along"):
+        expect(page.locator(f'[data-mark="{mark}"]')).to_have_class(re.compile("bh-is-old"))
+    for is_light in (False, True):
+        bench.light(is_light)
+        bench.check_axe()  # what is old is paler, and can be read
     size.fill("100")
     for mode in MODES:
         expect(cell(page, "status", mode)).to_have_text("Refused. The account's free margin does not cover this")

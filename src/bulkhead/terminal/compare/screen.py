@@ -146,8 +146,8 @@ class Compare:
             self.table = ModesTable(self.market.terms, self._take)
 
     def _build_price(self) -> None:
-        with parts.panel("Along the price", classes="bh-compare-price", mark="along") as panel:
-            with panel.default_slot.children[0]:
+        with parts.panel("Along the price", classes="bh-compare-price", mark="along") as self.along:
+            with self.along.default_slot.children[0]:
                 self._field("move", f"{self.market.name.split('-')[0]} moves by, %", kind="number").classes("bh-short")
                 self._field("correlation", "others, correlation", kind="choice", options=CORRELATIONS)
                 self._field("reach", "reach", kind="choice", options=REACH_WORDS)
@@ -292,7 +292,9 @@ class Compare:
             self._show_whose()
             if self.answer is None:
                 self.summary.show(words.sentence(text))
-            self.panel.classes(**({"add": "bh-is-old"} if text else {"remove": "bh-is-old"}))
+            is_old = bool(text) and self.answer is not None
+            for panel in (self.panel, self.along):
+                panel.classes(**({"add": "bh-is-old"} if is_old else {"remove": "bh-is-old"}))
 
     # -- showing -----------------------------------------------------------------------------------------------------
 
