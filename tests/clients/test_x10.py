@@ -10,7 +10,7 @@ def test_the_unmodified_sdk_onboards_trades_protects_and_withdraws(live: Live, m
     assert found["claimed"] == "100000"
     assert found["markets"] == ["BTC-USD", "EOS-USD", "ETH-USD", "LTC-USD", "XRP-USD"]
     assert "USD" in found["assets"]
-    assert found["accounts"] == 2 and found["candles"] >= 1  # one for each minute that it took so far
+    assert found["accounts"] == 2 and found["candles"] in (1, 2)  # two where a minute ended meanwhile
     assert found["open"] == [["59600", "0.02", "NEW"]]
     assert found["replaced"] == ["ORDER_REPLACED"]
     assert (found["by_name"], found["after_cancels"]) == (1, 0)

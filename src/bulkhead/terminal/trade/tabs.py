@@ -94,8 +94,7 @@ class Tabs:
         for other, table in self._tables.items():
             table.set_visibility(other == name)
             parts.set_attribute(self._buttons[other], "aria-pressed", "true" if other == name else "false")
-        self._renew_past()
-        self._paint(name)
+        self._renew()
 
     def _paint(self, name: str) -> None:
         account = self.session.active
